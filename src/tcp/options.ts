@@ -1,0 +1,44 @@
+import type { AddressSet } from "../net/address_set.ts";
+
+/** How long each wait of a connection may take, in milliseconds. 0 switches a timer off. */
+export interface Timeouts {
+  /** Dialling one backend; never 0. @default {10_000} */
+  readonly connectMs: number;
+  /** What the client must say before it is served (TLS, PROXY header, request head). @default {10_000} */
+  readonly handshakeMs: number;
+  /** No byte in either direction. @default {90_000} */
+  readonly idleMs: number;
+  /** After one side has finished, how long the other may go on. @default {60_000} */
+  readonly halfCloseMs: number;
+  /** The longest that a connection may live. @default {0} */
+  readonly lifetimeMs: number;
+  /** On stop or reload, how long live connections may finish. @default {30_000} */
+  readonly drainMs: number;
+}
+
+/** A token bucket for each client address. */
+export interface RateOptions {
+  /** Connections that a client may open in `perMs`. */
+  readonly connections: number;
+  readonly perMs: number;
+  /** Connections that it may open at once after a rest. @default `connections` */
+  readonly burst: number;
+}
+
+/** Who may come in, and how many at once. */
+export interface AdmissionOptions {
+  /** Client addresses that may come in; absent: all. */
+  readonly allow?: AddressSet;
+  /** Client addresses that may not; wins over `allow`. */
+  readonly deny?: AddressSet;
+  /** Connections at once; 0: no bound. @default {10_000} */
+  readonly maxConnections: number;
+  readonly rate?: RateOptions;
+}
+
+/** What a TCP service does with what its listeners accept, checked and complete. */
+export interface TcpServiceOptions {
+  readonly name: string;
+  readonly admission: AdmissionOptions;
+  readonly timeouts: Timeouts;
+}

@@ -1,0 +1,26 @@
+import type { BackendSpec } from "./backend.ts";
+import type { BalanceName } from "./balance/balancer.ts";
+
+/** How connections to each backend of an upstream are kept. */
+export interface PoolOptions {
+  /** Idle connections kept for each backend at the most. @default {8} */
+  readonly maxIdle: number;
+  /** Connections dialled ahead for each backend. @default {0} */
+  readonly minIdle: number;
+  /** Connections of each backend, idle and in use together; 0: no bound. @default {0} */
+  readonly maxOpen: number;
+  /** How long a connection may stay idle, in milliseconds; 0: no bound. @default {90_000} */
+  readonly idleTimeoutMs: number;
+}
+
+/** A named set of backends with its policy, checked and complete. */
+export interface UpstreamOptions {
+  readonly name: string;
+  readonly backends: readonly BackendSpec[];
+  readonly balance: BalanceName;
+  readonly pool: PoolOptions;
+  /** Further backends tried when a connection can't be made. @default {2} */
+  readonly retries: number;
+  /** What happens to live connections of a backend that has left the set. @default {"close"} */
+  readonly onRemove: "close" | "drain";
+}
