@@ -16,6 +16,10 @@ export interface ServiceConfig extends TcpServiceOptions {
   readonly listen: readonly Address[];
   /** The name of an upstream of the same {@linkcode Config}. */
   readonly upstream: string;
+  /** The addresses and subnets of `admission.allow` as they are written; absent: everybody may come in. */
+  readonly allow?: readonly string[];
+  /** Those of `admission.deny`. */
+  readonly deny: readonly string[];
 }
 
 /** A configuration, read, checked and complete: every default filled in, every name resolved. Immutable. */

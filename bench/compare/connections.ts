@@ -1,0 +1,19 @@
+import type { Bench, Figures, Measurement, Proxy } from "./types.ts";
+import { freePort } from "./server.ts";
+import { startWeb } from "./origins.ts";
+import { wrk } from "./wrk.ts";
+
+/** One small exchange on each connection, 64 connections at a time. */
+export const connections: Measurement = {
+  name: "connections",
+  tools: ["wrk", "nginx"],
+  metrics: [{ key: "connections", label: "New connections", unit: "/s", digits: 0 }],
+  async run(proxy: Proxy, bench: Bench): Promise<Figures> {
+    await using origin = await startWeb(bench);
+    await using server = await proxy.start({ listenPort: freePort(), backendPort: origin.port }, bench);
+    const headers = ["Connection: close"];
+    await wrk(server.port, headers, { ...bench, seconds: 1 });
+    const result = await wrk(server.port, headers, bench);
+    return { connections: result.requestsPerSecond, connectionsErrors: result.errors };
+  },
+};

@@ -1,0 +1,46 @@
+import { type Bench, LOAD_CORE } from "./types.ts";
+import { freePort, type Server, startServer } from "./server.ts";
+
+/** Starts an iperf3 server. It serves one test at a time. */
+export function startIperf(bench: Bench): Promise<Server> {
+  const port = freePort();
+  const args = ["--server", "--bind", "127.0.0.1", "--port", String(port)];
+  return startServer({ program: "iperf3", args, core: LOAD_CORE, signal: bench.signal }, port);
+}
+
+/** Starts a web server that answers every request with a few bytes, and keeps connections alive for good. */
+export async function startWeb(bench: Bench): Promise<Server> {
+  const port = freePort();
+  const file = `${bench.directory}/web-${port}.conf`;
+  await Deno.writeTextFile(file, webConfig(port, bench.directory));
+  const args = ["-e", "stderr", "-p", bench.directory, "-c", file];
+  return await startServer({ program: "nginx", args, core: LOAD_CORE, signal: bench.signal }, port);
+}
+
+/** Starts a program that sends back what it receives and otherwise holds connections open. */
+export function startEcho(bench: Bench): Promise<Server> {
+  const port = freePort();
+  const script = new URL("./echo_sink.ts", import.meta.url).pathname;
+  const args = ["run", "--allow-net=127.0.0.1", script, String(port)];
+  return startServer({ program: Deno.execPath(), args, core: LOAD_CORE, signal: bench.signal }, port);
+}
+
+function webConfig(port: number, directory: string): string {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((name) => `  ${name}_temp_path ${directory}/${name};`).join("\n");
+  return `daemon off;
+worker_processes 1;
+error_log stderr warn;
+pid web-${port}.pid;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  keepalive_requests 1000000000;
+${temporary}
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location / { return 200 "a small body of 32 bytes, fixed\\n"; }
+  }
+}
+`;
+}

@@ -1,0 +1,27 @@
+/** How each program tells its version. */
+const VERSION_FLAGS: Record<string, string> = {
+  haproxy: "-v",
+  nginx: "-v",
+  wrk: "-v",
+  iperf3: "--version",
+  taskset: "--version",
+};
+
+/** The version of a program that the comparison uses; `undefined` where it is not installed. */
+export async function versionOf(program: string): Promise<string | undefined> {
+  const output = await outputOf(program, [VERSION_FLAGS[program] ?? "--version"]);
+  if (output === undefined) return undefined;
+  // wrk, as Debian builds it, says "debian/4.1.0-3+b2".
+  return /\d+\.\d+[\w.+-]*/.exec(output)?.[0] ?? "(unknown)";
+}
+
+/** What a program writes on both streams, whatever its exit code; `undefined` where it is not installed. */
+export async function outputOf(program: string, args: string[]): Promise<string | undefined> {
+  try {
+    const { stdout, stderr } = await new Deno.Command(program, { args }).output();
+    return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,62 @@
+import type { Server } from "./server.ts";
+
+/** What every proxy and every measurement is handed. */
+export interface Bench {
+  /** Fires when the run is interrupted; ends every program that was started. */
+  signal: AbortSignal;
+  /** How long each timed part lasts. */
+  seconds: number;
+  /** A directory for configuration files that the run removes at its end. */
+  directory: string;
+  /** How many connections each proxy is configured to hold. */
+  maxConnections: number;
+}
+
+/** From which port of loopback to which. */
+export interface Route {
+  listenPort: number;
+  backendPort: number;
+}
+
+/** A proxy under test. */
+export interface Proxy {
+  name: string;
+  label: string;
+  version: string;
+  /** Starts a fresh process with one listener and one backend; the caller disposes of it. */
+  start(route: Route, bench: Bench): Promise<Server>;
+}
+
+/** The figures of one measurement of one proxy in one round, by metric key. */
+export type Figures = Record<string, number>;
+
+/** One number that a measurement brings. */
+export interface Metric {
+  key: string;
+  label: string;
+  unit: string;
+  /** Digits after the point where it is printed. */
+  digits: number;
+}
+
+/** One measurement: starts its own origin and proxy, loads them, and ends both. */
+export interface Measurement {
+  name: string;
+  /** The programs that it cannot do without. */
+  tools: readonly string[];
+  metrics: readonly Metric[];
+  run(proxy: Proxy, bench: Bench): Promise<Figures>;
+}
+
+/** The figures of one turn. */
+export interface Sample {
+  round: number;
+  proxy: string;
+  measurement: string;
+  figures: Figures;
+}
+
+/** The core that the load generator and the origin share. */
+export const LOAD_CORE = 0;
+/** The core of the proxy under test; nothing else that this run starts is on it. */
+export const PROXY_CORE = 1;

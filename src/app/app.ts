@@ -1,0 +1,179 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import { TimerWheel } from "../core/timer_wheel.ts";
+import type { Config } from "../config/config.ts";
+import { type Address, formatAddress } from "../net/address.ts";
+import { BufferPool } from "../net/buffers.ts";
+import { type Dial, dial } from "../net/dial.ts";
+import { TcpService, type TcpServiceStats } from "../tcp/service.ts";
+import { Upstream } from "../upstream/upstream.ts";
+import { Listeners } from "./listeners.ts";
+
+/** Whether the program should be sent connections. */
+export type AppState = "starting" | "ready" | "draining" | "stopped";
+
+/** What {@linkcode App} works with. */
+export interface AppParts {
+  readonly log: Log;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+  /** @default {dial} */
+  readonly dial?: Dial;
+}
+
+/** One service, as it is now. */
+export interface ServiceStatus extends TcpServiceStats {
+  readonly name: string;
+  readonly listeners: readonly Address[];
+  readonly upstream: string;
+}
+
+/**
+ * Everything that runs: the object graph that a configuration asks for. `apply` builds it and later changes it;
+ * `drain` and `destroy` take it down. The one place where things are put together.
+ */
+export class App {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #dial: Dial;
+  readonly #wheel: TimerWheel;
+  readonly #buffers = new BufferPool();
+  readonly #listeners: Listeners;
+  readonly #upstreams = new Map<string, Upstream>();
+  readonly #services = new Map<string, TcpService>();
+  /** Services that a reload has removed, until their last connection has ended. */
+  readonly #leaving = new Set<TcpService>();
+  #config: Config | undefined;
+  #state: AppState = "starting";
+
+  constructor(parts: AppParts) {
+    this.#log = parts.log;
+    this.#clock = parts.clock ?? systemClock;
+    this.#dial = parts.dial ?? dial;
+    this.#wheel = new TimerWheel({ clock: this.#clock });
+    this.#listeners = new Listeners({ log: this.#log, clock: this.#clock });
+  }
+
+  get state(): AppState {
+    return this.#state;
+  }
+
+  /** The services in the configuration's order, with what they have done. */
+  get services(): readonly ServiceStatus[] {
+    return (this.#config?.services ?? []).map(({ name, upstream }) => {
+      const service = this.#services.get(name)!;
+      return { name, upstream, listeners: this.#listeners.addresses(service), ...service.stats };
+    });
+  }
+
+  /** The upstreams by name. */
+  get upstreams(): ReadonlyMap<string, Upstream> {
+    return this.#upstreams;
+  }
+
+  /**
+   * Runs this configuration from now on. What can fail (binding listeners) comes first; then everything is
+   * swapped without a pause: listeners, services, upstreams and backends that stay keep what they have.
+   *
+   * @throws {CulvertError} `listen_failed`; nothing has changed then.
+   */
+  async apply(config: Config): Promise<void> {
+    const bound = await this.#listeners.bind(config.services);
+    if (this.#state === "draining" || this.#state === "stopped") {
+      for (const listener of bound.values()) listener.close();
+      return;
+    }
+    const removedUpstreams = this.#updateUpstreams(config);
+    this.#updateServices(config);
+    this.#listeners.serve(config.services, { bound, find: (name) => this.#services.get(name)! });
+    this.#removeServices(config);
+    for (const upstream of removedUpstreams) void upstream.close();
+    this.#config = config;
+    this.#state = "ready";
+  }
+
+  /**
+   * Stops listening and lets the live connections finish within each service's `timeouts.drain`. Resolves when
+   * none is left, to how many had to be cut.
+   */
+  async drain(): Promise<number> {
+    this.#state = "draining";
+    this.#listeners.close();
+    const services = [...this.#services.values(), ...this.#leaving];
+    const active = services.reduce((sum, service) => sum + service.stats.active, 0);
+    this.#log.info("draining", { connections: active });
+    const cut = await Promise.all(services.map((service) => service.drain()));
+    await this.#stop();
+    return cut.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Stops listening and ends every live connection now. Resolves when none is left. May interrupt a drain. */
+  async destroy(): Promise<void> {
+    this.#state = "draining";
+    this.#listeners.close();
+    await Promise.all([...this.#services.values(), ...this.#leaving].map((service) => service.destroy()));
+    await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#state = "stopped";
+    await Promise.all([...this.#upstreams.values()].map((upstream) => upstream.close()));
+  }
+
+  /** Returns the upstreams that have left: to be closed when no service leads to them any more. */
+  #updateUpstreams(config: Config): Upstream[] {
+    for (const [name, options] of config.upstreams) {
+      const upstream = this.#upstreams.get(name);
+      if (upstream !== undefined) upstream.update(options);
+      else this.#upstreams.set(name, this.#makeUpstream(config, options.name));
+    }
+    const removed = [...this.#upstreams.values()].filter(({ name }) => !config.upstreams.has(name));
+    for (const { name } of removed) this.#upstreams.delete(name);
+    return removed;
+  }
+
+  #makeUpstream(config: Config, name: string): Upstream {
+    return new Upstream(config.upstreams.get(name)!, {
+      dial: this.#dial,
+      wheel: this.#wheel,
+      buffers: this.#buffers,
+      log: this.#log,
+    });
+  }
+
+  #updateServices(config: Config): void {
+    for (const options of config.services) {
+      const upstream = this.#upstreams.get(options.upstream)!;
+      const { access } = config.log;
+      const service = this.#services.get(options.name);
+      if (service !== undefined) {
+        service.update(options, { upstream, access });
+        continue;
+      }
+      const parts = {
+        upstream,
+        access,
+        wheel: this.#wheel,
+        buffers: this.#buffers,
+        clock: this.#clock,
+        log: this.#log,
+      };
+      this.#services.set(options.name, new TcpService(options, parts));
+    }
+  }
+
+  #removeServices(config: Config): void {
+    const names = new Set(config.services.map(({ name }) => name));
+    for (const [name, service] of this.#services) {
+      if (names.has(name)) continue;
+      this.#services.delete(name);
+      this.#leaving.add(service);
+      void service.drain().finally(() => this.#leaving.delete(service));
+    }
+  }
+}
+
+/** The listeners of a service as text, such as for the log. */
+export function listenerNames(service: ServiceStatus): string {
+  return service.listeners.map(formatAddress).join(" ");
+}

@@ -1,0 +1,59 @@
+import { CulvertError } from "../core/errors.ts";
+
+/** Where a configuration comes from, and comes from again at a reload. */
+export interface ConfigSource {
+  /** What messages call it: the path as given, or `standard input`. */
+  readonly name: string;
+  /** What paths in it are relative to. */
+  readonly folder: string;
+  /** The file, where it is one. Absent: it can't be read again. */
+  readonly path?: string;
+  /** Reads the whole text. */
+  read(): Promise<string>;
+}
+
+/** The most that a configuration may measure: room for tens of thousands of backends. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/**
+ * A file by its path, or standard input for `-`.
+ *
+ * `read` throws `CulvertError` `config_unreadable` when there is no such file, or it is too large; a missing
+ * permission stays the runtime's `NotCapable`.
+ */
+export function configSource(path: string): ConfigSource {
+  if (path === "-") {
+    const name = "standard input";
+    return { name, folder: ".", read: () => readAll(Deno.stdin.readable, name) };
+  }
+  const slash = path.lastIndexOf("/");
+  const folder = slash < 0 ? "." : path.slice(0, slash) || "/";
+  return { name: path, folder, path, read: () => readFile(path) };
+}
+
+async function readFile(path: string): Promise<string> {
+  try {
+    using file = await Deno.open(path);
+    return await readAll(file.readable, path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable || error instanceof CulvertError) throw error;
+    const why = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
+    throw new CulvertError("config_unreadable", `Cannot read configuration "${path}": ${why}`, {
+      cause: error,
+    });
+  }
+}
+
+async function readAll(readable: ReadableStream<Uint8Array>, name: string): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let sizeBytes = 0;
+  for await (const chunk of readable) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > MAX_BYTES) {
+      throw new CulvertError("config_unreadable", `Cannot read configuration "${name}": larger than 16 MiB`);
+    }
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}

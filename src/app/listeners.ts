@@ -1,0 +1,119 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import type { ServiceConfig } from "../config/config.ts";
+import { AcceptLoop } from "../net/accept_loop.ts";
+import { type Address, formatAddress } from "../net/address.ts";
+import { clientAddress } from "../net/client_address.ts";
+import { prepareSocket } from "../net/dial.ts";
+import { type BoundListener, listen } from "../net/listen.ts";
+import type { TcpService } from "../tcp/service.ts";
+
+/** A listener that is bound, and the service that gets what it accepts: another one after a reload, perhaps. */
+interface Held {
+  readonly listener: BoundListener;
+  readonly loop: AcceptLoop<Deno.Conn>;
+  service: TcpService | undefined;
+}
+
+/** New listeners, bound but not yet serving: to be taken over, or closed again. */
+export type BoundSet = ReadonlyMap<string, BoundListener>;
+
+/**
+ * The program's listening sockets. A change of configuration binds what is new first ({@linkcode bind}), which may
+ * fail, and then takes everything over at once ({@linkcode serve}), which can't.
+ */
+export class Listeners {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #held = new Map<string, Held>();
+
+  constructor(options: { log: Log; clock?: Clock }) {
+    this.#log = options.log;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Where each service really listens: with the ports that were picked, for port 0. */
+  addresses(service: TcpService): Address[] {
+    return [...this.#held.values()].filter((held) => held.service === service)
+      .map((held) => held.listener.address);
+  }
+
+  /**
+   * Binds what these services need and is not bound yet.
+   *
+   * @throws {CulvertError} `listen_failed`; what had been bound by then is closed again.
+   */
+  async bind(services: readonly ServiceConfig[]): Promise<BoundSet> {
+    const bound = new Map<string, BoundListener>();
+    try {
+      for (const service of services) {
+        for (const [key, address] of keyed(service)) {
+          if (!this.#held.has(key)) bound.set(key, await listen(address));
+        }
+      }
+    } catch (error) {
+      for (const listener of bound.values()) listener.close();
+      throw error;
+    }
+    return bound;
+  }
+
+  /** Serves from these listeners and no others. Those that stay keep their sockets: nobody is refused meanwhile. */
+  serve(
+    services: readonly ServiceConfig[],
+    options: { bound: BoundSet; find: (name: string) => TcpService },
+  ): void {
+    const stay = new Set<string>();
+    for (const config of services) {
+      const service = options.find(config.name);
+      for (const [key] of keyed(config)) {
+        stay.add(key);
+        const held = this.#held.get(key);
+        if (held !== undefined) held.service = service;
+        else this.#open(key, { listener: options.bound.get(key)!, service });
+      }
+    }
+    for (const [key, held] of this.#held) if (!stay.has(key)) this.#close(key, held);
+  }
+
+  /** Stops listening everywhere. */
+  close(): void {
+    for (const [key, held] of this.#held) this.#close(key, held);
+  }
+
+  #open(key: string, { listener, service }: { listener: BoundListener; service: TcpService }): void {
+    const name = formatAddress(listener.address);
+    const loop = new AcceptLoop<Deno.Conn>(listener, {
+      name,
+      clock: this.#clock,
+      log: this.#log,
+      onConnection: (connection) => accepted(connection, { held, name }),
+    });
+    const held: Held = { listener, loop, service };
+    this.#held.set(key, held);
+    this.#log.info("listening", { service: service.name, listener: name });
+  }
+
+  #close(key: string, held: Held): void {
+    this.#held.delete(key);
+    held.loop.close();
+    this.#log.info("stopped listening", { listener: formatAddress(held.listener.address) });
+  }
+}
+
+function accepted(connection: Deno.Conn, { held, name }: { held: Held; name: string }): void {
+  try {
+    prepareSocket(connection);
+  } catch {
+    // Reset already. The session finds out, and accounts for it.
+  }
+  void held.service!.serve({ connection, address: clientAddress(connection.remoteAddr), listener: name });
+}
+
+/** A key for each listener of a service. An address may move to another service, a port picked by us may not. */
+function* keyed(service: ServiceConfig): Iterable<[string, Address]> {
+  for (const [index, address] of service.listen.entries()) {
+    const picked = address.kind === "tcp" && address.port === 0;
+    yield [picked ? `${service.name}[${index}] ${formatAddress(address)}` : formatAddress(address), address];
+  }
+}

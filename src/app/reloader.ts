@@ -1,0 +1,69 @@
+import { ConfigError } from "../config/problem.ts";
+import { CulvertError, describeError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+
+/** How a reload went. */
+export type ReloadOutcome =
+  | { readonly ok: true }
+  /** `error` says why; the configuration from before goes on. */
+  | { readonly ok: false; readonly error: CulvertError };
+
+/** Options of {@linkcode Reloader}. */
+export interface ReloaderOptions {
+  /** Reads, checks and applies the configuration. What it throws leaves everything as it was. */
+  readonly reload: () => Promise<void>;
+  readonly log: Log;
+}
+
+/**
+ * One reload at a time. A request that comes while one is under way is answered by one more, which sees what has
+ * changed meanwhile; however many come, they share it.
+ */
+export class Reloader {
+  readonly #options: ReloaderOptions;
+  #running: Promise<ReloadOutcome> | undefined;
+  #next: Promise<ReloadOutcome> | undefined;
+
+  constructor(options: ReloaderOptions) {
+    this.#options = options;
+  }
+
+  /** Reloads; `why` is for the log. Never rejects. */
+  request(why: string): Promise<ReloadOutcome> {
+    if (this.#running === undefined) return this.#start(why);
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#start(why);
+    });
+    return this.#next;
+  }
+
+  #start(why: string): Promise<ReloadOutcome> {
+    this.#running = this.#run(why).finally(() => this.#running = undefined);
+    return this.#running;
+  }
+
+  async #run(why: string): Promise<ReloadOutcome> {
+    const { reload, log } = this.#options;
+    try {
+      await reload();
+      log.info("reloaded", { why });
+      return { ok: true };
+    } catch (cause) {
+      const error = cause instanceof CulvertError
+        ? cause
+        : new CulvertError("reload_failed", `Cannot reload: ${describeError(cause)}`, { cause });
+      log.error("reload refused, the configuration from before goes on", { why, error: firstLine(error) });
+      if (error instanceof ConfigError) logProblems(error, log);
+      return { ok: false, error };
+    }
+  }
+}
+
+function firstLine(error: CulvertError): string {
+  return error instanceof ConfigError ? `${error.problems.length} problems` : error.message;
+}
+
+function logProblems(error: ConfigError, log: Log): void {
+  for (const line of error.message.split("\n")) log.error("bad configuration", { problem: line });
+}

@@ -1,0 +1,122 @@
+import type { Config } from "../config/config.ts";
+import { parseConfig } from "../config/parse.ts";
+import { CulvertError, describeError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import { App, listenerNames } from "./app.ts";
+import type { ConfigSource } from "./config_source.ts";
+import type { LineWriter } from "./line_writer.ts";
+import { configureLog, programLog } from "./log.ts";
+import { Reloader, type ReloadOutcome } from "./reloader.ts";
+import { watchFile } from "./watch.ts";
+
+/** Options of {@linkcode Supervisor}. */
+export interface SupervisorOptions {
+  readonly source: ConfigSource;
+  /** Where the log goes. */
+  readonly writer: LineWriter;
+  /** Throws if a permission that `config` needs is missing. */
+  readonly checkPermissions: (config: Config) => Promise<void>;
+}
+
+/** How the program ended: `cut` connections had not finished when the drain's time ran out. */
+export interface Stopped {
+  readonly cut: number;
+}
+
+/**
+ * Runs the proxy from its configuration to its end: starts it, follows signals and changes of the file, drains it.
+ *
+ * The order of a stop: the listeners close; the state turns to draining; connections finish, each within its
+ * service's `timeouts.drain`; what is left is cut; the pools close. A second signal cuts at once.
+ */
+export class Supervisor {
+  readonly app: App;
+  readonly #options: SupervisorOptions;
+  readonly #log: Log = programLog();
+  readonly #reloader: Reloader;
+  readonly #stopped = Promise.withResolvers<Stopped>();
+  #undo: (() => void)[] = [];
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.app = new App({ log: this.#log });
+    this.#reloader = new Reloader({ log: this.#log, reload: () => this.#apply() });
+  }
+
+  /**
+   * Reads the configuration and starts what it asks for. From then on, signals are obeyed.
+   *
+   * @throws {ConfigError} with every problem of the configuration, and whatever reading, permissions and binding
+   * throw; nothing runs then.
+   */
+  async start(): Promise<void> {
+    await this.#apply();
+    for (const service of this.app.services) {
+      this.#log.info("ready", { service: service.name, listeners: listenerNames(service) });
+    }
+    this.#onSignal("SIGHUP", () => void this.reload("SIGHUP"));
+    this.#onSignal("SIGTERM", () => this.stop("SIGTERM"));
+    this.#onSignal("SIGINT", () => this.stop("SIGINT"));
+    await this.#watch();
+  }
+
+  /** Resolves when everything has ended. */
+  get stopped(): Promise<Stopped> {
+    return this.#stopped.promise;
+  }
+
+  /** Reads the configuration again and changes to it, or says why not and changes nothing. */
+  reload(why: string): Promise<ReloadOutcome> {
+    return this.#reloader.request(why);
+  }
+
+  /** The first call drains; the second one cuts what is left. */
+  stop(why: string): void {
+    if (this.app.state === "ready") {
+      this.#log.info("stopping", { why });
+      void this.#drain();
+    } else if (this.app.state === "draining") {
+      this.#log.warn("stopping at once", { why });
+      void this.app.destroy();
+    }
+  }
+
+  async #drain(): Promise<void> {
+    const cut = await this.app.drain();
+    for (const undo of this.#undo) undo();
+    if (cut > 0) this.#log.warn("stopped", { cut });
+    else this.#log.info("stopped", { cut });
+    await this.#options.writer.flush();
+    this.#stopped.resolve({ cut });
+  }
+
+  async #apply(): Promise<void> {
+    const { source, writer, checkPermissions } = this.#options;
+    if (this.app.state !== "starting" && source.path === undefined) {
+      throw new CulvertError("reload_failed", `Cannot reload: ${source.name} can't be read again`);
+    }
+    const config = parseConfig(await source.read(), source);
+    await checkPermissions(config);
+    if (this.app.state === "starting") await configureLog(config.log, writer);
+    await this.app.apply(config);
+    await configureLog(config.log, writer);
+  }
+
+  #onSignal(signal: Deno.Signal, handler: () => void): void {
+    Deno.addSignalListener(signal, handler);
+    this.#undo.push(() => Deno.removeSignalListener(signal, handler));
+  }
+
+  async #watch(): Promise<void> {
+    const { path, folder } = this.#options.source;
+    if (path === undefined) return;
+    try {
+      const onChange = () => void this.reload("the file has changed");
+      const end = await watchFile({ path, folder }, { onChange, log: this.#log });
+      if (end !== undefined) this.#undo.push(end);
+      else this.#log.info("changes of the file are not watched: its folder may not be read", { folder });
+    } catch (error) {
+      this.#log.warn("cannot watch the configuration", { error: describeError(error) });
+    }
+  }
+}

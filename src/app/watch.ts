@@ -1,0 +1,62 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import { describeError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+
+/** Options of {@linkcode watchFile}. */
+export interface WatchOptions {
+  /** Called when the file may have changed, once for changes that come close together. */
+  readonly onChange: () => void;
+  readonly log: Log;
+  /** How long it must be quiet after a change, in milliseconds. @default {200} */
+  readonly quietMs?: number;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+}
+
+/**
+ * Watches a file by way of its directory, so that one that is replaced (by rename, or by a symbolic link that is
+ * moved) is noticed too. Returns what ends it, or `undefined` where the directory may not be read.
+ */
+export async function watchFile(
+  file: { path: string; folder: string },
+  options: WatchOptions,
+): Promise<(() => void) | undefined> {
+  const { state } = await Deno.permissions.query({ name: "read", path: file.folder });
+  if (state !== "granted") return undefined;
+  const watcher = Deno.watchFs(file.folder, { recursive: false });
+  void follow(watcher, { ...options, path: file.path });
+  return () => watcher.close();
+}
+
+async function follow(watcher: Deno.FsWatcher, options: WatchOptions & { path: string }): Promise<void> {
+  const { onChange, log, quietMs = 200, clock = systemClock } = options;
+  let seen = await fingerprint(options.path);
+  let cancel: (() => void) | undefined;
+  const check = async () => {
+    const now = await fingerprint(options.path);
+    // Gone for a moment while it is replaced, or another file of the directory has changed.
+    if (now === undefined || now === seen) return;
+    seen = now;
+    onChange();
+  };
+  try {
+    for await (const event of watcher) {
+      if (event.kind === "access") continue;
+      cancel?.();
+      cancel = clock.after(quietMs, () => void check());
+    }
+  } catch (error) {
+    log.warn("cannot watch the configuration any more", { error: describeError(error) });
+  }
+  cancel?.();
+}
+
+/** What changes when a file does; `undefined` while there is none. */
+async function fingerprint(path: string): Promise<string | undefined> {
+  try {
+    const { ino, mtime, size } = await Deno.stat(path);
+    return `${ino} ${mtime?.getTime()} ${size}`;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,88 @@
+import manifest from "../../deno.json" with { type: "json" };
+import { type ConfigSource, configSource } from "../app/config_source.ts";
+import { LineWriter } from "../app/line_writer.ts";
+import { Supervisor } from "../app/supervisor.ts";
+import type { Config } from "../config/config.ts";
+import { describeConfig } from "../config/describe.ts";
+import { parseConfig } from "../config/parse.ts";
+import { formatPermissions, requiredPermissions } from "../config/permissions.ts";
+import { ConfigError } from "../config/problem.ts";
+import { CulvertError, describeError } from "../core/errors.ts";
+import { type Command, parseCommand } from "./arguments.ts";
+import { runDemo } from "./demo.ts";
+import { ExitCode } from "./exit_code.ts";
+import { MissingPermissionError, readNeed, requirePermissions } from "./permissions.ts";
+import { USAGE } from "./usage.ts";
+
+/** Runs the program with these arguments, to its end. Resolves to the exit code; never rejects. */
+export async function main(args: readonly string[]): Promise<ExitCode> {
+  try {
+    return await execute(parseCommand(args));
+  } catch (error) {
+    console.error(explain(error));
+    return exitCodeOf(error);
+  }
+}
+
+async function execute(command: Command): Promise<ExitCode> {
+  switch (command.name) {
+    case "help":
+      console.log(USAGE.trimEnd());
+      return ExitCode.ok;
+    case "version":
+      console.log(`culvert ${manifest.version} (deno ${Deno.version.deno})`);
+      return ExitCode.ok;
+    case "demo":
+      return await runDemo();
+    case "run":
+      return await run(command.config);
+    case "check":
+      console.log(describeConfig(await load(command.config)));
+      return ExitCode.ok;
+    case "permissions":
+      console.log(await permissionFlags(command.config));
+      return ExitCode.ok;
+  }
+}
+
+async function run(path: string): Promise<ExitCode> {
+  const source = await readableSource(path);
+  const writer = new LineWriter(Deno.stderr);
+  const checkPermissions = (config: Config) => requirePermissions(requiredPermissions(config));
+  const supervisor = new Supervisor({ source, writer, checkPermissions });
+  await supervisor.start();
+  const { cut } = await supervisor.stopped;
+  return cut > 0 ? ExitCode.failed : ExitCode.ok;
+}
+
+async function load(path: string): Promise<Config> {
+  const source = await readableSource(path);
+  return parseConfig(await source.read(), source);
+}
+
+async function readableSource(path: string): Promise<ConfigSource> {
+  const source = configSource(path);
+  await requirePermissions(readNeed(source));
+  return source;
+}
+
+async function permissionFlags(path: string): Promise<string> {
+  const need = requiredPermissions(await load(path));
+  const { read } = readNeed(configSource(path));
+  return formatPermissions({ ...need, read: [...read, ...need.read] });
+}
+
+/** What a person is told. A bug of ours keeps its stack; what can be helped is said in one line. */
+function explain(error: unknown): string {
+  if (error instanceof ConfigError || !(error instanceof Error)) return describeError(error);
+  if (error instanceof CulvertError) return `culvert: ${error.message}`;
+  return `culvert: ${error.stack ?? error.message}`;
+}
+
+function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof ConfigError) return ExitCode.badConfig;
+  if (error instanceof MissingPermissionError) return ExitCode.noPermission;
+  if (!(error instanceof CulvertError)) return ExitCode.failed;
+  if (error.code === "bad_usage") return ExitCode.usage;
+  return error.code === "config_unreadable" ? ExitCode.badConfig : ExitCode.failed;
+}

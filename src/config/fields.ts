@@ -1,0 +1,136 @@
+import * as v from "valibot";
+import { CulvertError } from "../core/errors.ts";
+import { DURATION_FORM, parseDuration } from "../core/units.ts";
+import { type Address, parseAddress } from "../net/address.ts";
+import { parseAddressSet } from "../net/address_set.ts";
+import { isHost } from "./host.ts";
+
+// What schemas are made of. The message of each says what is expected there: `a list of names`.
+
+/** A schema for anything that comes out of a document, with `T` as its result. */
+export type Field<T> = v.GenericSchema<unknown, T>;
+
+/** The largest count: far above what a machine can have of anything that is counted here. */
+const MAX_COUNT = 10_000_000;
+
+/**
+ * A mapping that has these keys and no others. Every other key is a problem of its own, of type `never`; its
+ * message is the list of the known keys.
+ */
+export function mapping<E extends v.ObjectEntries>(
+  entries: E,
+  message: string,
+): Field<v.InferOutput<v.ObjectSchema<E, undefined>>> {
+  const unknownKey = v.never(Object.keys(entries).join(", "));
+  // For a key that is missing, what is expected is what its own schema says about nothing.
+  const explain = (issue: v.BaseIssue<unknown>): string => {
+    const entry = entries[String(issue.path?.at(-1)?.key)];
+    const missing = entry === undefined ? undefined : v.safeParse(entry as v.GenericSchema, undefined);
+    return missing?.issues?.[0].message ?? message;
+  };
+  return v.pipe(v.custom<object>(isMapping, message), v.objectWithRest(entries, unknownKey, explain));
+}
+
+/** A mapping with names as its keys. */
+export function mappingOf<T>(value: Field<T>, message: string): Field<{ [name: string]: T }> {
+  return v.pipe(v.custom<object>(isMapping, message), v.record(name(), value));
+}
+
+/** A list, which may be empty. */
+export function list<T>(item: Field<T>, message: string): Field<T[]> {
+  return v.array(item, message);
+}
+
+/** A list of one item at least. */
+export function filledList<T>(item: Field<T>, message: string): Field<T[]> {
+  return v.pipe(v.array(item, message), v.minLength(1, message));
+}
+
+/** One of these words. */
+export function choice<const T extends readonly string[]>(options: T): Field<T[number]> {
+  return v.picklist(options, options.length === 1 ? `"${options[0]}"` : `one of ${options.join(", ")}`);
+}
+
+/** `true` or `false`. */
+export function flag(): Field<boolean> {
+  return v.boolean("true or false");
+}
+
+/** A name of a service or an upstream. It appears in logs, metrics and addresses of the admin API. */
+export function name(): v.GenericSchema<string, string> {
+  const message = "a name of 1 to 100 characters, without control characters and spaces around it";
+  // deno-lint-ignore no-control-regex
+  const printable = /^(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]{1,100}(?<!\s)$/;
+  return v.pipe(v.string(message), v.regex(printable, message));
+}
+
+/** A whole number, by default from 0 to ten million. */
+export function count({ min = 0, max = MAX_COUNT }: { min?: number; max?: number } = {}): Field<number> {
+  const message = `a whole number from ${min} to ${max}`;
+  const inRange = (value: number) => Number.isInteger(value) && value >= min && value <= max;
+  return v.pipe(v.number(message), v.check(inRange, message));
+}
+
+/** A duration, in milliseconds. `zero: false` where there must be a bound. */
+export function duration({ zero }: { zero: boolean }): Field<number> {
+  const message = zero ? DURATION_FORM : `${DURATION_FORM}, and not 0`;
+  return readWith((input) => {
+    const ms = typeof input === "string" || typeof input === "number" ? parseDuration(input) : undefined;
+    return ms === 0 && !zero ? undefined : ms;
+  }, message);
+}
+
+/** An IP address or subnet, as text. */
+export function subnet(): Field<string> {
+  return readWith((input) => {
+    if (typeof input !== "string") return undefined;
+    parseAddressSet([input]);
+    return input;
+  }, "an IP address or a subnet such as 10.0.0.0/8, with no bits set behind its prefix");
+}
+
+/** Where to listen. Port 0 picks a free one; no host stands for all addresses. */
+export function listenAddress(): Field<Address> {
+  const shape = "an address: host:port, :port, [ipv6]:port or unix:/path";
+  return v.pipe(
+    address(shape),
+    v.check((at) => at.kind === "unix" || at.host === "" || isHost(at.host), HOST),
+  );
+}
+
+/** Whom to dial. */
+export function backendAddress(): Field<Address> {
+  return v.pipe(
+    address("an address: host:port, [ipv6]:port or unix:/path"),
+    v.check((at) => at.kind === "unix" || isHost(at.host), HOST),
+    v.check((at) => at.kind === "unix" || at.port !== 0, "an address with a port from 1 to 65535"),
+  );
+}
+
+const HOST = "an address whose host is an IP address or a host name";
+
+function address(message: string): Field<Address> {
+  return readWith((input) => typeof input === "string" ? parseAddress(input) : undefined, message);
+}
+
+/** Whatever `read` makes of the input. `undefined` and a {@linkcode CulvertError} stand for a bad one. */
+function readWith<T>(read: (input: unknown) => T | undefined, message: string): Field<T> {
+  return v.pipe(
+    v.unknown(),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      try {
+        const result = read(dataset.value);
+        if (result !== undefined) return result;
+      } catch (error) {
+        if (!(error instanceof CulvertError)) throw error;
+      }
+      addIssue({ message });
+      return NEVER;
+    }),
+  );
+}
+
+/** A mapping of the document: no list, no date, no binary. */
+export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return Object.prototype.toString.call(value) === "[object Object]";
+}

@@ -1,0 +1,83 @@
+import type * as v from "valibot";
+import type { LineMarks } from "./line_marks.ts";
+import { nearestName } from "./nearest.ts";
+import { formatPath, type Path } from "./path.ts";
+import type { Problem, ProblemKind } from "./problem.ts";
+import { showValue } from "./show_value.ts";
+
+/** Something wrong in a document, before it is put into words. */
+export interface Finding {
+  readonly kind: ProblemKind;
+  readonly path: Path;
+  /** What stands there. */
+  readonly value: unknown;
+  readonly expected: string;
+  readonly nearest?: string;
+}
+
+/** The findings of a schema. */
+export function fromIssues(issues: readonly v.BaseIssue<unknown>[]): Finding[] {
+  const findings = issues.map((issue): Finding => {
+    const path = (issue.path ?? []).map(({ key }) => typeof key === "number" ? key : String(key));
+    const last = issue.path?.at(-1);
+    if (issue.type === "never") {
+      return unknownKey(path, { value: issue.input, known: issue.message.split(", ") });
+    }
+    const missing = issue.type === "object_with_rest" && last?.origin === "key";
+    const kind = missing ? "missing" : "bad_value";
+    // A bad name is a key: what is wrong is not what stands under it. For the rest the issue may have what has
+    // been made of the value; the path has it as it is written.
+    const value = last === undefined ? issue.input : last.origin === "key" ? last.key : last.value;
+    const finding: Finding = { kind, path, value, expected: issue.message };
+    return issue.type === "picklist" ? withNearest(finding, wordsOf(issue.expected)) : finding;
+  });
+  return findings.filter((finding) => finding.kind !== "missing" || !isMisspelt(finding.path, findings));
+}
+
+/** Whether the key that is missing at `path` is there under a name that is nearly the same. */
+function isMisspelt(path: Path, findings: readonly Finding[]): boolean {
+  const parent = formatPath(path.slice(0, -1));
+  return findings.some((finding) =>
+    finding.nearest === path.at(-1) && finding.kind === "unknown_key" &&
+    formatPath(finding.path.slice(0, -1)) === parent
+  );
+}
+
+/** A key that does not exist, with the known one that was probably meant. */
+export function unknownKey(
+  path: Path,
+  { value, known }: { value: unknown; known: readonly string[] },
+): Finding {
+  const nearest = nearestName(String(path.at(-1)), known);
+  const finding: Finding = { kind: "unknown_key", path, value, expected: `one of ${known.join(", ")}` };
+  return nearest === undefined ? finding : { ...finding, nearest };
+}
+
+/** The finding, with the one of `names` that was probably meant by its value. */
+export function withNearest(finding: Finding, names: readonly string[]): Finding {
+  const nearest = typeof finding.value === "string" ? nearestName(finding.value, names) : undefined;
+  return nearest === undefined ? finding : { ...finding, nearest };
+}
+
+/** The findings as problems, in the order of their lines. */
+export function toProblems(findings: readonly Finding[], marks: LineMarks): Problem[] {
+  const problems = findings.map(({ kind, path, value, expected, nearest }): Problem => {
+    const line = marks.lineOf(path);
+    return {
+      kind,
+      path: formatPath(path),
+      ...(kind === "missing" ? {} : { value: showValue(value) }),
+      expected,
+      ...(nearest === undefined ? {} : { nearest }),
+      ...(line === undefined ? {} : { line }),
+    };
+  });
+  return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || comparePaths(a.path, b.path));
+}
+
+const { compare: comparePaths } = new Intl.Collator("en", { numeric: true });
+
+/** The words of a picklist: its issue has them as `"text" | "json"`. */
+function wordsOf(expected: string | null): string[] {
+  return [...(expected ?? "").matchAll(/"([^"]+)"/g)].map(([, word = ""]) => word);
+}

@@ -1,0 +1,115 @@
+import * as v from "valibot";
+import {
+  backendAddress,
+  choice,
+  count,
+  duration,
+  type Field,
+  filledList,
+  flag,
+  list,
+  listenAddress,
+  mapping,
+  mappingOf,
+  name,
+  subnet,
+} from "./fields.ts";
+
+// The shape of version 1 of the configuration, with its defaults. Checks that look at more than one value are in
+// checks.ts.
+
+const BALANCERS = ["round-robin", "least-connections", "random-two-choices", "source-hash", "first"] as const;
+
+const log = mapping({
+  level: v.optional(choice(["debug", "info", "warn", "error"]), "info"),
+  format: v.optional(choice(["text", "json"]), "text"),
+  access: v.optional(flag(), true),
+}, "a mapping of log settings");
+
+const timeouts = mapping({
+  connect: v.optional(duration({ zero: false }), "10s"),
+  handshake: v.optional(duration({ zero: false }), "10s"),
+  idle: v.optional(duration({ zero: true }), "90s"),
+  halfClose: v.optional(duration({ zero: true }), "60s"),
+  lifetime: v.optional(duration({ zero: true }), "0"),
+  drain: v.optional(duration({ zero: true }), "30s"),
+}, "a mapping of timeouts");
+
+/** Those of one service: what is absent is as in the defaults for all. */
+const ownTimeouts = mapping({
+  connect: v.exactOptional(duration({ zero: false })),
+  handshake: v.exactOptional(duration({ zero: false })),
+  idle: v.exactOptional(duration({ zero: true })),
+  halfClose: v.exactOptional(duration({ zero: true })),
+  lifetime: v.exactOptional(duration({ zero: true })),
+  drain: v.exactOptional(duration({ zero: true })),
+}, "a mapping of timeouts");
+
+const backend = mapping({
+  address: backendAddress(),
+  weight: v.optional(count({ max: 65_535 }), 1),
+  maxConnections: v.optional(count(), 0),
+  backup: v.optional(flag(), false),
+}, "a backend: a mapping with its address");
+
+/** What {@linkcode upstream} takes where `pool` says nothing, for checks that compare one value with another. */
+export const POOL_DEFAULTS = { maxIdle: 8, minIdle: 0, maxOpen: 0 } as const;
+
+const pool = mapping({
+  maxIdle: v.optional(count(), POOL_DEFAULTS.maxIdle),
+  minIdle: v.optional(count(), POOL_DEFAULTS.minIdle),
+  maxOpen: v.optional(count(), POOL_DEFAULTS.maxOpen),
+  idleTimeout: v.optional(duration({ zero: true }), "90s"),
+}, "a mapping of pool settings");
+
+const upstream = mapping({
+  backends: filledList(backend, "a list of one backend at least"),
+  balance: v.optional(choice(BALANCERS), "round-robin"),
+  pool: v.optional(pool, {}),
+  retries: v.optional(count({ max: 100 }), 2),
+  onRemove: v.optional(choice(["close", "drain"]), "close"),
+  // Has no effect without health checks, but is good.
+  onDown: v.optional(choice(["keep", "close"]), "keep"),
+}, "an upstream: a mapping with its backends");
+
+const rate = mapping({
+  connections: count({ min: 1 }),
+  per: v.optional(duration({ zero: false }), "1s"),
+  burst: v.exactOptional(count({ min: 1 })),
+  key: v.optional(choice(["source"]), "source"),
+}, "a mapping of rate settings");
+
+/** The name of one, or one that is written in place. */
+const upstreamOrName: Field<string | Upstream> = v.lazy((input) =>
+  input === null || typeof input !== "object"
+    ? v.string("the name of an upstream, or an upstream written in place")
+    : upstream
+);
+
+const service = mapping({
+  name: name(),
+  protocol: v.optional(choice(["tcp"]), "tcp"),
+  listen: filledList(listenAddress(), 'a list of addresses to listen on, such as [":5432"]'),
+  allow: v.exactOptional(list(subnet(), "a list of IP addresses and subnets")),
+  deny: v.optional(list(subnet(), "a list of IP addresses and subnets"), []),
+  maxConnections: v.optional(count(), 10_000),
+  rate: v.exactOptional(rate),
+  timeouts: v.optional(ownTimeouts, {}),
+  upstream: upstreamOrName,
+}, "a service: a mapping with its name, addresses and upstream");
+
+/** A document of version 1. */
+export const documentSchema = mapping({
+  version: v.literal(1, "1, the one version that there is"),
+  log: v.optional(log, {}),
+  timeouts: v.optional(timeouts, {}),
+  upstreams: v.optional(mappingOf(upstream, "a mapping of upstreams by their names"), {}),
+  services: filledList(service, "a list of one service at least"),
+}, "a mapping with version, upstreams and services");
+
+/** What {@linkcode documentSchema} makes of a document: every default filled in but those between sections. */
+export type ConfigDocument = v.InferOutput<typeof documentSchema>;
+/** A service of a {@linkcode ConfigDocument}. */
+export type Service = v.InferOutput<typeof service>;
+/** An upstream of a {@linkcode ConfigDocument}. */
+export type Upstream = v.InferOutput<typeof upstream>;

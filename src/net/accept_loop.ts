@@ -1,0 +1,104 @@
+import { Backoff } from "../core/backoff.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { describeError } from "../core/errors.ts";
+import { type Log, silentLog } from "../core/log.ts";
+
+/** Where connections come from: a `Deno.Listener`, or anything that accepts like one. */
+export interface Acceptor<C> {
+  /** Resolves to the next connection. Rejects when this one can't be had, or the listener is closed. */
+  accept(): Promise<C>;
+  /** Stops listening; a pending `accept` rejects. */
+  close(): void;
+}
+
+/** Options of {@linkcode AcceptLoop}. */
+export interface AcceptLoopOptions<C> {
+  /** Called for each connection, which it owns from then on. Must not throw. */
+  readonly onConnection: (connection: C) => void;
+  /** What the log calls the listener. @default {"listener"} */
+  readonly name?: string;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+  /** @default {silentLog} */
+  readonly log?: Log;
+}
+
+const LOG_INTERVAL_MS = 1000;
+
+/**
+ * Accepts until it is closed; nothing that a client does ends it. A connection that was reset before it could be
+ * accepted is passed over; when the process runs out of descriptors the loop waits, longer each time up to a
+ * second, while the system keeps the connections in its queue. Failures are logged once a second at most.
+ *
+ * The loop owns the acceptor: {@linkcode close} closes it.
+ */
+export class AcceptLoop<C> {
+  /** Resolves when the loop has ended, after {@linkcode close}. Never rejects. */
+  readonly done: Promise<void>;
+  readonly #acceptor: Acceptor<C>;
+  readonly #options: AcceptLoopOptions<C>;
+  readonly #clock: Clock;
+  readonly #backoff = new Backoff({ minMs: 5, maxMs: 1000 });
+  #closed = false;
+  #endPause: (() => void) | undefined;
+  #failures = 0;
+  #loggedAtMs = -Infinity;
+
+  constructor(acceptor: Acceptor<C>, options: AcceptLoopOptions<C>) {
+    this.#acceptor = acceptor;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.done = this.#run();
+  }
+
+  /** Stops accepting, at once. Connections already accepted are not touched. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#acceptor.close();
+    this.#endPause?.();
+  }
+
+  async #run(): Promise<void> {
+    const { onConnection } = this.#options;
+    while (!this.#closed) {
+      try {
+        const connection = await this.#acceptor.accept();
+        if (this.#failures > 0) this.#recovered();
+        onConnection(connection);
+      } catch (error) {
+        if (this.#closed) return;
+        await this.#failed(error);
+      }
+    }
+  }
+
+  #recovered(): void {
+    this.#failures = 0;
+    this.#backoff.reset();
+  }
+
+  /** One client's reset is no reason to wait; the second failure in a row is. */
+  async #failed(error: unknown): Promise<void> {
+    this.#failures++;
+    const nowMs = this.#clock.now();
+    if (nowMs - this.#loggedAtMs >= LOG_INTERVAL_MS) {
+      this.#loggedAtMs = nowMs;
+      const { name = "listener", log = silentLog } = this.#options;
+      log.warn("cannot accept a connection", {
+        listener: name,
+        error: describeError(error),
+        failures: this.#failures,
+      });
+    }
+    if (this.#failures === 1) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(this.#backoff.next(), resolve);
+      this.#endPause = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#endPause = undefined;
+  }
+}

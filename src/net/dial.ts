@@ -1,0 +1,31 @@
+import type { Address } from "./address.ts";
+import type { Connection } from "./connection.ts";
+
+/** Opens a connection to an address; `signal` gives up and frees what was begun. The caller closes it. */
+export type Dial = (address: Address, signal: AbortSignal) => Promise<Connection>;
+
+/**
+ * Dials TCP and unix sockets. `TCP_NODELAY` and keep-alive are on. A host name is resolved anew at each call, and
+ * its addresses are tried in turn (RFC 8305).
+ *
+ * @throws the runtime's error, such as `Deno.errors.ConnectionRefused`, or the signal's reason.
+ */
+export const dial: Dial = async (address, signal) => {
+  if (address.kind === "unix") {
+    const connection = await Deno.connect({ transport: "unix", path: address.path });
+    if (!signal.aborted) return connection;
+    connection.close();
+    throw signal.reason;
+  }
+  const connection = await Deno.connect({ hostname: address.host, port: address.port, signal });
+  prepareSocket(connection);
+  return connection;
+};
+
+/** `TCP_NODELAY` and keep-alive, for a connection of ours or one just accepted. */
+export function prepareSocket(connection: Connection): void {
+  if (!("setNoDelay" in connection)) return;
+  const socket = connection as Deno.TcpConn;
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true);
+}

@@ -1,0 +1,81 @@
+import { CulvertError, describeError } from "../core/errors.ts";
+import { type Address, formatAddress } from "./address.ts";
+
+/** A bound address: what it accepts are `Deno.TcpConn` or `Deno.UnixConn`. */
+export interface BoundListener {
+  /** Where it really listens: with the port that was picked, for port 0. */
+  readonly address: Address;
+  accept(): Promise<Deno.Conn>;
+  /** Stops listening. A unix socket's file is removed. */
+  close(): void;
+}
+
+/** As many as the system allows: a burst of new connections waits in the kernel rather than being refused. */
+const BACKLOG = 4096;
+
+/**
+ * Listens on `address`. A unix socket is created for its owner alone (mode 0600); one that a dead process has left
+ * behind is replaced, one that is alive is not.
+ *
+ * @throws {CulvertError} `listen_failed`, with what the runtime said as its cause.
+ */
+export async function listen(address: Address): Promise<BoundListener> {
+  try {
+    return address.kind === "tcp" ? listenTcp(address.host, address.port) : await listenUnix(address.path);
+  } catch (error) {
+    const why = error instanceof Deno.errors.AddrInUse ? "the address is in use" : describeError(error);
+    throw new CulvertError("listen_failed", `Cannot listen on "${formatAddress(address)}": ${why}`, {
+      cause: error,
+    });
+  }
+}
+
+function listenTcp(host: string, port: number): BoundListener {
+  const bind = (hostname: string) => {
+    const listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
+    const address: Address = { kind: "tcp", host, port: listener.addr.port };
+    return { address, accept: () => listener.accept(), close: () => listener.close() };
+  };
+  if (host !== "") return bind(host);
+  try {
+    return bind("::"); // Both families, where the machine has IPv6.
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.NotCapable) throw error;
+    return bind("0.0.0.0");
+  }
+}
+
+async function listenUnix(path: string): Promise<BoundListener> {
+  await removeStale(path);
+  const listener = Deno.listen({ transport: "unix", path });
+  try {
+    await Deno.chmod(path, 0o600);
+  } catch (error) {
+    listener.close();
+    throw error;
+  }
+  return {
+    address: { kind: "unix", path },
+    accept: () => listener.accept(),
+    close: () => listener.close(), // The runtime removes the file.
+  };
+}
+
+/** Removes the socket at `path` if nobody answers there. */
+async function removeStale(path: string): Promise<void> {
+  try {
+    const info = await Deno.lstat(path);
+    if (!info.isSocket) throw new Deno.errors.AlreadyExists(`"${path}" exists and is not a socket`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    await Deno.remove(path);
+    return;
+  }
+  throw new Deno.errors.AddrInUse(`"${path}" is in use`);
+}

@@ -1,0 +1,95 @@
+import type { Connection } from "./connection.ts";
+
+/**
+ * Reads from a connection that nobody uses yet (a client whose backend is being dialled, an idle backend
+ * connection), so that its end is noticed at once. What arrives meanwhile is kept, up to the buffer's size, for
+ * whoever uses the connection in the end: hand it to the tunnel along with the connection.
+ */
+export class ReadAhead {
+  readonly buffer: Uint8Array;
+  /** How much of `buffer` has been filled, from its start. */
+  filled = 0;
+  /** The stream has ended, or `error` has come up. */
+  ended = false;
+  error: unknown;
+  /** Settles (never rejects) with the read that is under way; `undefined` while there is none. */
+  pending: Promise<void> | undefined;
+  /** What it reads from: not to be read by anybody else before `pending` has settled. */
+  readonly connection: Connection;
+  #onChange: (() => void) | undefined;
+
+  /** Starts reading. `onChange` is called after every read that settles, until {@linkcode detach}. */
+  constructor(connection: Connection, options: { buffer: Uint8Array; onChange: () => void }) {
+    this.connection = connection;
+    this.buffer = options.buffer;
+    this.#onChange = options.onChange;
+    this.pending = this.#read();
+  }
+
+  /** Starts no further read and makes no further call. The read under way goes on: await `pending`. */
+  detach(): void {
+    this.#onChange = undefined;
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const target = this.filled === 0 ? this.buffer : this.buffer.subarray(this.filled);
+      const count = await this.connection.read(target);
+      if (count === null) this.ended = true;
+      else this.filled += count;
+    } catch (error) {
+      this.ended = true;
+      this.error = error;
+    }
+    this.pending = undefined;
+    if (this.#onChange === undefined) return;
+    if (!this.ended && this.filled < this.buffer.length) this.pending = this.#read();
+    this.#onChange();
+  }
+}
+
+/** The connection of a {@linkcode ReadAhead}, to be used as if nothing had been read from it yet. */
+export class ReadAheadConnection implements Connection {
+  readonly #ahead: ReadAhead;
+  #taken = 0;
+
+  /** Detaches `ahead`, which must not be used otherwise from here on. */
+  constructor(ahead: ReadAhead) {
+    this.#ahead = ahead;
+    ahead.detach();
+  }
+
+  /** Whether all that was read ahead has been passed on, so that the bare connection may be used. */
+  get passedOn(): boolean {
+    const ahead = this.#ahead;
+    return ahead.pending === undefined && !ahead.ended && this.#taken === ahead.filled;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    const ahead = this.#ahead;
+    for (;;) {
+      if (this.#taken < ahead.filled) {
+        const count = Math.min(buffer.length, ahead.filled - this.#taken);
+        buffer.set(ahead.buffer.subarray(this.#taken, this.#taken + count));
+        this.#taken += count;
+        return count;
+      }
+      if (ahead.pending !== undefined) await ahead.pending;
+      else if (ahead.error !== undefined) throw ahead.error;
+      else if (ahead.ended) return null;
+      else return await ahead.connection.read(buffer);
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#ahead.connection.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#ahead.connection.closeWrite();
+  }
+
+  close(): void {
+    this.#ahead.connection.close();
+  }
+}

@@ -1,0 +1,71 @@
+import type { Connection } from "./connection.ts";
+
+/** A pair of web streams of bytes, such as a `WebSocketStream`'s, a worker's or another library's. */
+export interface StreamPair {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+}
+
+/**
+ * Makes a {@linkcode Connection} of a pair of web streams, with backpressure both ways: nothing is pulled before
+ * it is asked for, and a write resolves when the sink has taken it.
+ *
+ * The connection owns both streams: `closeWrite` closes the writable; `close` closes it too, or aborts it while a
+ * write is under way, and cancels the readable.
+ *
+ * @throws {TypeError} if one of the streams is locked.
+ */
+export function connectionFromStreams(pair: StreamPair): Connection {
+  return new StreamConnection(pair);
+}
+
+class StreamConnection implements Connection {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #rest: Uint8Array | undefined;
+  #writing = false;
+  #closed = false;
+
+  constructor(pair: StreamPair) {
+    this.#reader = pair.readable.getReader();
+    this.#writer = pair.writable.getWriter();
+    // The same errors come out of read and write; nobody awaits these two.
+    this.#reader.closed.catch(() => {});
+    this.#writer.closed.catch(() => {});
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    while (this.#rest === undefined || this.#rest.length === 0) {
+      const { done, value } = await this.#reader.read();
+      if (this.#closed) throw new Deno.errors.BadResource("The connection has been closed");
+      if (done) return null;
+      this.#rest = value;
+    }
+    const count = Math.min(buffer.length, this.#rest.length);
+    buffer.set(this.#rest.subarray(0, count));
+    this.#rest = this.#rest.subarray(count);
+    return count;
+  }
+
+  async write(bytes: Uint8Array): Promise<number> {
+    // The sink may keep what it is given, while the caller goes on to use its buffer.
+    this.#writing = true;
+    await this.#writer.write(bytes.slice());
+    this.#writing = false;
+    return bytes.length;
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#writer.close();
+  }
+
+  close(): void {
+    if (this.#closed) throw new Deno.errors.BadResource("The connection has been closed");
+    this.#closed = true;
+    const reason = new Deno.errors.BadResource("The connection has been closed");
+    this.#reader.cancel(reason).catch(() => {});
+    // As on a socket: what has been written is delivered, and a write that waits for a stalled peer fails.
+    const ended = this.#writing ? this.#writer.abort(reason) : this.#writer.close();
+    ended.catch(() => {});
+  }
+}

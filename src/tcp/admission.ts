@@ -1,0 +1,41 @@
+import type { Clock } from "../core/clock.ts";
+import { RateLimiter } from "../core/rate_limiter.ts";
+import type { AdmissionOptions, RateOptions } from "./options.ts";
+import type { Refusal } from "./reason.ts";
+
+/** Decides who may come in. Cheap, so that turning away many costs little. */
+export class Admission {
+  readonly #clock: Clock;
+  #options: AdmissionOptions;
+  #limiter: RateLimiter | undefined;
+
+  constructor(options: AdmissionOptions, clock: Clock) {
+    this.#clock = clock;
+    this.#options = options;
+    this.#limiter = this.#makeLimiter(options.rate);
+  }
+
+  /** Why a client at `ip` may not come in, while `active` others are in; `undefined`: it may. */
+  check(ip: string, active: number): Refusal | undefined {
+    const { allow, deny, maxConnections } = this.#options;
+    if (deny !== undefined && deny.has(ip)) return "refused-by-deny";
+    if (allow !== undefined && !allow.has(ip)) return "refused-by-allow";
+    if (maxConnections > 0 && active >= maxConnections) return "refused-by-limit";
+    if (this.#limiter !== undefined && !this.#limiter.allow(ip)) return "refused-by-rate";
+    return undefined;
+  }
+
+  /** Takes new rules. What clients have used of an unchanged rate stays used. */
+  update(options: AdmissionOptions): void {
+    if (!sameRate(this.#options.rate, options.rate)) this.#limiter = this.#makeLimiter(options.rate);
+    this.#options = options;
+  }
+
+  #makeLimiter(rate: RateOptions | undefined): RateLimiter | undefined {
+    return rate === undefined ? undefined : new RateLimiter({ ...rate, clock: this.#clock });
+  }
+}
+
+function sameRate(a: RateOptions | undefined, b: RateOptions | undefined): boolean {
+  return a?.connections === b?.connections && a?.perMs === b?.perMs && a?.burst === b?.burst;
+}

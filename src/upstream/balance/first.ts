@@ -1,0 +1,27 @@
+import { type Balancer, type Candidate, EmptySetError, type PickOptions } from "./balancer.ts";
+
+/**
+ * The first backend, in the order of the set, that is available: each is filled up to its `maxConnections`
+ * before the next gets any, so that the last ones may be switched off when there is little to do. Weights do
+ * not matter, except that 0 still means none.
+ *
+ * This is HAProxy's `balance first` (`src/lb_fas.c`).
+ */
+export class First<B extends Candidate> implements Balancer<B> {
+  #backends: readonly B[] = [];
+
+  update(backends: readonly B[]): void {
+    this.#backends = backends.slice();
+  }
+
+  pick(options?: PickOptions<B>): B | undefined {
+    const backends = this.#backends;
+    if (backends.length === 0) throw new EmptySetError();
+    const exclude = options?.exclude;
+    for (let i = 0; i < backends.length; i++) {
+      const backend = backends[i]!;
+      if (backend.weight > 0 && backend.available && !exclude?.includes(backend)) return backend;
+    }
+    return undefined;
+  }
+}

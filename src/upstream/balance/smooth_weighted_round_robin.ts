@@ -1,0 +1,45 @@
+import { type Balancer, type Candidate, EmptySetError, type PickOptions } from "./balancer.ts";
+import { CurrentWeights } from "./current_weights.ts";
+
+/**
+ * Each backend in turn, as often as its weight says and as evenly spread as possible: weights 5, 1, 1 give
+ * `a a b a c a a`, not `a a a a a b c`.
+ *
+ * This is nginx's smooth weighted round-robin (`ngx_http_upstream_get_peer` in
+ * `src/http/ngx_http_upstream_round_robin.c`, commit 52327e0627f4, described there). At each pick every backend
+ * that may be picked gains its weight; the one that then has the most is picked and loses the sum of what was
+ * gained. Unavailable and excluded backends neither gain nor count, so they do not come back with a burst.
+ *
+ * A pick takes O(size): who is available is only known by asking.
+ */
+export class SmoothWeightedRoundRobin<B extends Candidate> implements Balancer<B> {
+  readonly #set = new CurrentWeights<B>();
+
+  update(backends: readonly B[]): void {
+    this.#set.update(backends);
+  }
+
+  pick(options?: PickOptions<B>): B | undefined {
+    const { backends, weights, currents } = this.#set;
+    if (backends.length === 0) throw new EmptySetError();
+    const exclude = options?.exclude;
+    let best = -1;
+    let bestCurrent = -Infinity;
+    let gained = 0;
+    for (let i = 0; i < backends.length; i++) {
+      const backend = backends[i]!;
+      const weight = weights[i]!;
+      if (weight === 0 || !backend.available || exclude?.includes(backend)) continue;
+      const current = currents[i]! + weight;
+      currents[i] = current;
+      gained += weight;
+      if (current > bestCurrent) {
+        best = i;
+        bestCurrent = current;
+      }
+    }
+    if (best === -1) return undefined;
+    currents[best] = bestCurrent - gained;
+    return backends[best];
+  }
+}

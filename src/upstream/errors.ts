@@ -1,0 +1,40 @@
+import { CulvertError, describeError } from "../core/errors.ts";
+
+/** A try to reach one backend took longer than allowed. */
+export class ConnectTimeoutError extends CulvertError {
+  override name = "ConnectTimeoutError";
+
+  constructor(backend: string, timeoutMs: number) {
+    super("connect_timeout", `Cannot dial "${backend}": timed out after ${timeoutMs}ms`);
+  }
+}
+
+/** Every backend that was tried failed. `cause` is what the last one said. */
+export class ConnectFailedError extends CulvertError {
+  override name = "ConnectFailedError";
+
+  constructor(upstream: string, options: { tries: number; cause: unknown }) {
+    const { tries, cause } = options;
+    const message = `Cannot connect to upstream "${upstream}": ${tries} tries failed, the last with: ` +
+      describeError(cause);
+    super("connect_failed", message, { cause });
+  }
+}
+
+/** No backend may take the connection now: there is none, or all are full or at weight 0. */
+export class NoBackendError extends CulvertError {
+  override name = "NoBackendError";
+
+  constructor(upstream: string) {
+    super("no_backend", `Cannot connect to upstream "${upstream}": no backend is available`);
+  }
+}
+
+/** The pool was closed, before or while a connection was waited for. */
+export class PoolClosedError extends CulvertError {
+  override name = "PoolClosedError";
+
+  constructor(pool: string) {
+    super("pool_closed", `Cannot acquire a connection to "${pool}": the pool is closed`);
+  }
+}

@@ -1,0 +1,318 @@
+import { Backoff } from "../core/backoff.ts";
+import { Deadline } from "../core/deadline.ts";
+import { describeError } from "../core/errors.ts";
+import { type Log, silentLog } from "../core/log.ts";
+import { TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
+import { BufferPool } from "../net/buffers.ts";
+import type { Connection } from "../net/connection.ts";
+import { ConnectTimeoutError, PoolClosedError } from "./errors.ts";
+import { ReadAheadConnection } from "../net/read_ahead.ts";
+import { IdleConnection } from "./idle_connection.ts";
+import { Lease } from "./lease.ts";
+import type { PoolOptions } from "./options.ts";
+import { eventLoopTurn } from "./turn.ts";
+
+/** Options of {@linkcode ConnectionPool}. Bounds are for this one pool, which is a pool to one backend. */
+export interface ConnectionPoolOptions extends Partial<PoolOptions> {
+  /** Opens a connection; the signal gives up. The pool closes what it has dialled. */
+  readonly dial: (signal: AbortSignal) => Promise<Connection>;
+  /** Connections, idle and in use together; 0: no bound. @default {64} */
+  readonly maxOpen?: number;
+  /** How long a dial ahead may take, in milliseconds. @default {10_000} */
+  readonly connectMs?: number;
+  /** What log and errors call it. @default {"backend"} */
+  readonly name?: string;
+  readonly wheel?: TimerWheel;
+  readonly buffers?: BufferPool;
+  readonly log?: Log;
+}
+
+/** What a pool is doing. */
+export interface PoolStats {
+  /** Connections that wait to be used. */
+  readonly idle: number;
+  /** Connections in use, or being dialled for somebody. */
+  readonly active: number;
+  /** Callers of `acquire` that wait at the bound now. */
+  readonly waiting: number;
+  /** How many have had to wait, since the start. */
+  readonly waits: number;
+}
+
+/** Somebody at the bound. It is given a connection that has come back, or (`undefined`) a place to dial one. */
+type Waiter = PromiseWithResolvers<Connection | undefined>;
+
+/**
+ * Connections to one backend: bounded, dialled ahead where asked for, and given out first come, first served.
+ *
+ * An idle connection is read from all the while: one that its peer has ended or broken leaves the pool at once,
+ * and what a backend says first (a greeting) is kept for whoever gets the connection ({@linkcode Lease.ahead}).
+ *
+ * @example
+ * ```ts
+ * import { ConnectionPool } from "@culvert/culvert";
+ *
+ * const backend = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const pool = new ConnectionPool({
+ *   dial: (signal) => Deno.connect({ ...backend.addr, transport: "tcp", signal }),
+ *   maxOpen: 10,
+ * });
+ * const lease = await pool.acquire({ signal: AbortSignal.timeout(5_000) });
+ * await lease.connection.write(new TextEncoder().encode("PING\r\n"));
+ * lease.discard(); // or lease.release(), to use the connection again
+ *
+ * await pool.close();
+ * backend.close();
+ * ```
+ */
+export class ConnectionPool {
+  readonly #dial: (signal: AbortSignal) => Promise<Connection>;
+  readonly #name: string;
+  readonly #connectMs: number;
+  readonly #wheel: TimerWheel;
+  readonly #buffers: BufferPool;
+  readonly #log: Log;
+  #bounds: PoolOptions;
+  /** The one that has waited least is last, and is used first: the others may grow old and go. */
+  readonly #idle: IdleConnection[] = [];
+  readonly #waiters = new Set<Waiter>();
+  readonly #diallingAhead = new Set<Deadline>();
+  readonly #backoff = new Backoff({ minMs: 200, maxMs: 10_000 });
+  readonly #retry = new WheelTimer(() => {
+    this.#dialAhead();
+    return 0;
+  });
+  readonly #ending = new Set<Promise<void>>();
+  #active = 0;
+  #waits = 0;
+  #closed = false;
+
+  constructor(options: ConnectionPoolOptions) {
+    this.#dial = options.dial;
+    this.#name = options.name ?? "backend";
+    this.#connectMs = options.connectMs ?? 10_000;
+    this.#wheel = options.wheel ?? new TimerWheel();
+    this.#buffers = options.buffers ?? new BufferPool();
+    this.#log = options.log ?? silentLog;
+    this.#bounds = {
+      maxIdle: options.maxIdle ?? 8,
+      minIdle: options.minIdle ?? 0,
+      maxOpen: options.maxOpen ?? 64,
+      idleTimeoutMs: options.idleTimeoutMs ?? 90_000,
+    };
+    this.#dialAhead();
+  }
+
+  get stats(): PoolStats {
+    return {
+      idle: this.#idle.length,
+      active: this.#active,
+      waiting: this.#waiters.size,
+      waits: this.#waits,
+    };
+  }
+
+  /**
+   * A connection: an idle one, or one dialled now, or, at the bound, the next that becomes free. Those who wait
+   * are served in the order in which they came.
+   *
+   * @throws {PoolClosedError} when the pool is closed, or closes meanwhile.
+   * @throws the signal's reason when that fires first, and the dialler's error when dialling fails.
+   */
+  async acquire(options: { signal: AbortSignal }): Promise<Lease> {
+    const { signal } = options;
+    signal.throwIfAborted();
+    if (this.#closed) throw new PoolClosedError(this.#name);
+    if (this.#waiters.size === 0) {
+      const idle = await this.#takeIdle();
+      if (idle !== undefined) return this.#leaseIdle(idle, signal);
+      if (this.#closed) throw new PoolClosedError(this.#name);
+    }
+    if (this.#hasRoom()) this.#active++;
+    else {
+      const handedOver = await this.#wait(signal);
+      if (handedOver !== undefined) return this.#lease(handedOver);
+    }
+    return await this.#dialNow(signal);
+  }
+
+  /** Takes new bounds. What is open beyond them ends as it becomes idle or is given back. */
+  configure(bounds: PoolOptions): void {
+    this.#bounds = bounds;
+    while (this.#idle.length > bounds.maxIdle) this.#end(this.#idle.shift()!);
+    this.#serveWaiting();
+    this.#dialAhead();
+  }
+
+  /**
+   * Ends the idle connections, gives up what is being dialled ahead, and answers all who wait with
+   * {@linkcode PoolClosedError}. Connections in use go on; they are closed as they come back. Resolves when
+   * nothing of the pool's own is under way.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#wheel.stop(this.#retry);
+    const error = new PoolClosedError(this.#name);
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters.clear();
+    for (const deadline of this.#diallingAhead) deadline.abort(error);
+    for (const idle of this.#idle.splice(0)) this.#end(idle);
+    await Promise.all(this.#ending);
+  }
+
+  #hasRoom(): boolean {
+    const { maxOpen } = this.#bounds;
+    return maxOpen === 0 || this.#idle.length + this.#active + this.#diallingAhead.size < maxOpen;
+  }
+
+  /**
+   * The youngest idle connection that is still good. The end of one may have reached this machine but not this
+   * program: one turn of the event loop brings the news before it is too late.
+   */
+  async #takeIdle(): Promise<IdleConnection | undefined> {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      idle.take();
+      this.#active++;
+      this.#dialAhead();
+      await eventLoopTurn();
+      if (!idle.ahead.ended && !this.#closed) return idle;
+      this.#active--;
+      this.#end(idle);
+      this.#freed();
+    }
+    return undefined;
+  }
+
+  /** Dials for a caller that counts as active already. */
+  async #dialNow(signal: AbortSignal): Promise<Lease> {
+    try {
+      signal.throwIfAborted();
+      return this.#lease(await this.#dial(signal));
+    } catch (error) {
+      this.#active--;
+      this.#freed();
+      throw error;
+    }
+  }
+
+  #lease(connection: Connection): Lease {
+    return new Lease({ connection, giveBack: (reusable) => this.#giveBack(connection, reusable) });
+  }
+
+  #leaseIdle(idle: IdleConnection, signal: AbortSignal): Lease {
+    const { ahead } = idle;
+    const connection = new ReadAheadConnection(ahead);
+    const giveBack = (reusable: boolean) => this.#giveBack(ahead.connection, reusable && connection.passedOn);
+    const lease = new Lease({ connection, ahead, giveBack });
+    if (!signal.aborted) return lease;
+    lease.discard();
+    throw signal.reason;
+  }
+
+  #giveBack(connection: Connection, reusable: boolean): void {
+    if (reusable && !this.#closed) {
+      const waiter = this.#nextWaiter();
+      if (waiter !== undefined) return waiter.resolve(connection);
+      this.#active--;
+      if (this.#idle.length < this.#bounds.maxIdle) return this.#addIdle(connection);
+    } else this.#active--;
+    try {
+      connection.close();
+    } catch {
+      // Closed already, by the tunnel that it carried.
+    }
+    this.#freed();
+  }
+
+  #addIdle(connection: Connection): void {
+    const idle: IdleConnection = new IdleConnection(connection, {
+      wheel: this.#wheel,
+      buffers: this.#buffers,
+      idleTimeoutMs: this.#bounds.idleTimeoutMs,
+      onUnusable: () => {
+        const index = this.#idle.indexOf(idle);
+        if (index < 0) return; // Taken already.
+        this.#idle.splice(index, 1);
+        this.#end(idle);
+        this.#freed();
+      },
+    });
+    this.#idle.push(idle);
+  }
+
+  /** A place has become free: for those who wait first, then for connections dialled ahead. */
+  #freed(): void {
+    this.#serveWaiting();
+    this.#dialAhead();
+  }
+
+  #serveWaiting(): void {
+    while (this.#waiters.size > 0 && this.#hasRoom()) {
+      this.#active++;
+      this.#nextWaiter()!.resolve(undefined);
+    }
+  }
+
+  #nextWaiter(): Waiter | undefined {
+    for (const waiter of this.#waiters) {
+      this.#waiters.delete(waiter);
+      return waiter;
+    }
+    return undefined;
+  }
+
+  /** Waits its turn. What it is given counts as active already. */
+  async #wait(signal: AbortSignal): Promise<Connection | undefined> {
+    this.#waits++;
+    const turn: Waiter = Promise.withResolvers();
+    const onAbort = () => {
+      // Too late once its turn has come: then the caller has something to give back.
+      if (this.#waiters.delete(turn)) turn.reject(signal.reason);
+    };
+    this.#waiters.add(turn);
+    signal.addEventListener("abort", onAbort);
+    const handedOver = await turn.promise.finally(() => signal.removeEventListener("abort", onAbort));
+    if (handedOver === undefined || !signal.aborted) return handedOver;
+    this.#giveBack(handedOver, true);
+    throw signal.reason;
+  }
+
+  #dialAhead(): void {
+    if (this.#closed || this.#retry.slot >= 0) return;
+    while (this.#idle.length + this.#diallingAhead.size < this.#bounds.minIdle && this.#hasRoom()) {
+      this.#track(this.#dialOneAhead());
+    }
+  }
+
+  async #dialOneAhead(): Promise<void> {
+    const deadline = new Deadline(this.#wheel, {
+      timeoutMs: this.#connectMs,
+      reason: () => new ConnectTimeoutError(this.#name, this.#connectMs),
+    });
+    this.#diallingAhead.add(deadline);
+    try {
+      const connection = await this.#dial(deadline.signal);
+      this.#diallingAhead.delete(deadline);
+      this.#backoff.reset();
+      this.#active++;
+      this.#giveBack(connection, true);
+    } catch (error) {
+      this.#diallingAhead.delete(deadline);
+      if (this.#closed) return;
+      this.#log.debug("cannot dial ahead", { backend: this.#name, error: describeError(error) });
+      this.#wheel.start(this.#retry, this.#backoff.next());
+      this.#serveWaiting();
+    } finally {
+      deadline[Symbol.dispose]();
+    }
+  }
+
+  #end(idle: IdleConnection): void {
+    this.#track(idle.close());
+  }
+
+  #track(work: Promise<void>): void {
+    this.#ending.add(work);
+    work.finally(() => this.#ending.delete(work));
+  }
+}
