@@ -36,7 +36,8 @@ export function findOverlaps(listeners: readonly Located<Address>[]): Finding[] 
     const slot = listener.as.kind === "tcp" ? listener.as.port : listener.as.path;
     const others = earlier.get(slot) ?? [];
     const other = others.find(({ as }) => overlap(as, listener.as));
-    earlier.set(slot, [...others, listener]);
+    others.push(listener);
+    earlier.set(slot, others);
     if (other === undefined) return [];
     const what = `an address of its own (${formatPath(other.path)} has ${formatAddress(other.as)})`;
     return [taken(listener, what)];
@@ -71,7 +72,8 @@ function overlap(a: Address, b: Address): boolean {
 
 /** Which addresses another name than `localhost` stands for can't be told. */
 function listenHost(host: string): string {
-  return host === "localhost" ? "127.0.0.1" : canonicalHost(host);
+  const canonical = canonicalHost(host);
+  return canonical === "localhost" ? "127.0.0.1" : canonical;
 }
 
 function hostsOverlap(a: string, b: string): boolean {

@@ -66,7 +66,7 @@ function describeTimeouts(timeouts: Timeouts): string {
     `connect ${formatDuration(timeouts.connectMs)}`,
     `handshake ${formatDuration(timeouts.handshakeMs)}`,
     `idle ${off(timeouts.idleMs)}`,
-    `half-close ${off(timeouts.halfCloseMs)}`,
+    `halfClose ${off(timeouts.halfCloseMs)}`,
     `lifetime ${off(timeouts.lifetimeMs)}`,
     // Here 0 is no timer that is off: what is live when the drain begins is cut.
     `drain ${timeouts.drainMs === 0 ? "at once" : formatDuration(timeouts.drainMs)}`,

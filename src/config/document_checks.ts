@@ -15,6 +15,7 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
   const root = new Place([], document);
   const services = root.at("services").items();
   const named = root.at("upstreams");
+  const names = new Set(named.keys());
   const inPlace = services.map((service) => service.at("upstream")).filter(({ value }) => isMapping(value));
   const listeners = services.flatMap((service) => service.at("listen").items())
     .flatMap((place) => place.address(folder));
@@ -22,20 +23,19 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
     ...findRepeats(services.flatMap((service) => service.at("name").text()), "a name of its own"),
     ...findOverlaps(listeners),
     ...findBadPaths(listeners),
-    ...services.flatMap((service) => checkReference(service, named.keys())),
+    ...services.flatMap((service) => checkReference(service, names)),
     ...[...named.entries(), ...inPlace].flatMap((upstream) => checkUpstream(upstream, folder)),
   ];
 }
 
-function checkReference(service: Place, names: readonly string[]): Finding[] {
+function checkReference(service: Place, names: ReadonlySet<string>): Finding[] {
   const { path, value } = service.at("upstream");
-  if (typeof value === "string" && !names.includes(value)) {
-    return [
-      withNearest({ kind: "bad_value", path, value, expected: "the name of one of the upstreams" }, names),
-    ];
+  if (typeof value === "string" && !names.has(value)) {
+    const expected = "the name of one of the upstreams";
+    return [withNearest({ kind: "bad_value", path, value, expected }, [...names])];
   }
   const name = service.at("name");
-  if (!isMapping(value) || typeof name.value !== "string" || !names.includes(name.value)) return [];
+  if (!isMapping(value) || typeof name.value !== "string" || !names.has(name.value)) return [];
   const expected = "a name that no upstream has (the one that is written in place takes it)";
   return [{ kind: "bad_value", ...name, expected }];
 }

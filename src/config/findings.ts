@@ -31,16 +31,14 @@ export function fromIssues(issues: readonly v.BaseIssue<unknown>[]): Finding[] {
     const finding: Finding = { kind, path, value, expected: issue.message };
     return issue.type === "picklist" ? withNearest(finding, wordsOf(issue.expected)) : finding;
   });
-  return findings.filter((finding) => finding.kind !== "missing" || !isMisspelt(finding.path, findings));
+  return withoutMisspelt(findings);
 }
 
-/** Whether the key that is missing at `path` is there under a name that is nearly the same. */
-function isMisspelt(path: Path, findings: readonly Finding[]): boolean {
-  const parent = formatPath(path.slice(0, -1));
-  return findings.some((finding) =>
-    finding.nearest === path.at(-1) && finding.kind === "unknown_key" &&
-    formatPath(finding.path.slice(0, -1)) === parent
-  );
+/** Leaves out the keys that are missing but are there under a name that is nearly the same: that is one problem. */
+function withoutMisspelt(findings: readonly Finding[]): Finding[] {
+  const meant = findings.map(({ path, nearest = "" }) => formatPath([...path.slice(0, -1), nearest]));
+  const misspelt = new Set(meant.filter((_, index) => findings[index]?.kind === "unknown_key"));
+  return findings.filter(({ kind, path }) => kind !== "missing" || !misspelt.has(formatPath(path)));
 }
 
 /** A key that does not exist, with the known one that was probably meant. */

@@ -10,6 +10,8 @@ import type { Path } from "./path.ts";
 export class LineMarks {
   readonly #document: unknown;
   readonly #root: Mark;
+  /** What {@linkcode agree} said about a mark: a document with many problems asks often. */
+  readonly #agreed = new Map<Mark, boolean>();
 
   /** `document` is what the parser made of `text`. */
   constructor(text: string, document: unknown) {
@@ -26,7 +28,7 @@ export class LineMarks {
     let value = this.#document;
     let line: number | undefined;
     for (const step of path) {
-      if (!isCollection(value) || !agree(mark, value)) return line;
+      if (!isCollection(value) || !this.#agree(mark, value)) return line;
       const child = mark.children.get(step);
       if (child === undefined) return line;
       line = child.line;
@@ -34,6 +36,12 @@ export class LineMarks {
       value = value[step];
     }
     return line;
+  }
+
+  #agree(mark: Mark, value: Collection): boolean {
+    const agreed = this.#agreed.get(mark) ?? agree(mark, value);
+    this.#agreed.set(mark, agreed);
+    return agreed;
   }
 }
 

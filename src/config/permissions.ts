@@ -29,8 +29,8 @@ export function requiredPermissions(config: Config): PermissionNeed {
 }
 
 /**
- * The flags for `deno run`, ready for a shell: `--allow-net=0.0.0.0:5432,10.0.0.11:5432`. Empty where nothing is
- * needed.
+ * The flags for `deno run`, ready for a shell: `--allow-net=0.0.0.0:5432,10.0.0.11:5432`. What a shell would take
+ * apart is quoted. Empty where nothing is needed.
  */
 export function formatPermissions({ net, read, write }: PermissionNeed): string {
   const flags = Object.entries({ "--allow-net": net, "--allow-read": read, "--allow-write": write });
@@ -50,7 +50,10 @@ function unique(values: readonly string[]): string[] {
   return [...new Set(values)];
 }
 
-/** Single quotes hold everything but themselves. Brackets need them: a shell takes those for a pattern. */
+/**
+ * Leaves brackets alone: no shell finds files for such a word, and quotes would be in the way of
+ * `deno run $(culvert permissions …)`, where they become part of the flag.
+ */
 function quote(word: string): string {
-  return /^[\w\-=:./,@%+]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return /^[\w\-=:./@%+,[\]]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

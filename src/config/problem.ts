@@ -5,6 +5,7 @@ export type ProblemKind = "syntax" | "unknown_key" | "missing" | "bad_value";
 
 /** One thing that is wrong with a configuration. */
 export interface Problem {
+  /** What kind of problem it is. */
   readonly kind: ProblemKind;
   /** Where, such as `services[0].listen[1]`; empty for the document as a whole. */
   readonly path: string;
@@ -28,6 +29,7 @@ export interface Problem {
  *     proxy.yaml:14: upstreams.db.backends[0].weight: expected a whole number from 0 to 65535, got "heavy"
  */
 export class ConfigError extends CulvertError {
+  /** The name of the class. */
   override name = "ConfigError";
   /** In the order of the lines, at least one. */
   readonly problems: readonly Problem[];
@@ -51,5 +53,6 @@ function describe({ kind, value, expected, nearest }: Problem): string {
   const hint = nearest === undefined ? "" : `; did you mean ${JSON.stringify(nearest)}?`;
   if (kind === "unknown_key") return `unknown key${hint || `; expected ${expected}`}`;
   if (kind === "missing") return `missing; expected ${expected}`;
-  return `expected ${expected}, got ${value ?? "nothing"}${hint}`;
+  const got = value === undefined ? "" : `, got ${value}`;
+  return `expected ${expected}${got}${hint}`;
 }

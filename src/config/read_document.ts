@@ -19,26 +19,29 @@ export function readDocument(text: string, name: string): unknown {
 
 function toProblem(error: unknown, text: string): Problem {
   // The parser calls itself for each level, so what is too deep for it ends the stack.
-  if (error instanceof RangeError) return { kind: "syntax", path: "", expected: "YAML that is less deep" };
-  // Its message goes on with the position and an excerpt, which are told in another way here.
-  const [reason = ""] = describeError(error).split(/ at line \d+, column \d+/);
-  const expected = `YAML (${reason})`;
+  const reason = error instanceof RangeError ? "it is too deep" : reasonOf(error);
+  const problem = { kind: "syntax", path: "", expected: `YAML (${reason})` } as const;
   const { line, column } = positionOf(error);
+  if (line < 1) return problem;
   const lines = text.split("\n");
-  if (line === undefined || column === undefined) return { kind: "syntax", path: "", expected };
-  // What is missing at the end of the text is reported on the line after the last one.
-  if (text.slice(text.lastIndexOf("\n") + 1).trim() === "" && line >= lines.length || line > lines.length) {
-    return { kind: "syntax", path: "", value: "the end of the text", expected, line: lastLine(lines) };
+  const last = Math.max(1, lines.findLastIndex((each) => each.trim() !== "") + 1);
+  // What is missing at the end of the text is found missing behind its last line.
+  if (line > last) return { ...problem, value: "the end of the text", line: last };
+  const value = showValue(lines[line - 1]?.trim());
+  // Of a key that is there twice, the parser sometimes counts the column from a later line.
+  return column < 1 ? { ...problem, value, line } : { ...problem, value, line, column };
+}
+
+/** The parser's message without the position and the excerpt, which are told in another way here. */
+function reasonOf(error: unknown): string {
+  const [reason = ""] = describeError(error).split(/ at line \d+, column -?\d+|\n/);
+  return reason;
+}
+
+/** Counted from 1; 0 where it is not told. */
+function positionOf(error: unknown): { line: number; column: number } {
+  if (!(error instanceof SyntaxError) || !("line" in error) || !("column" in error)) {
+    return { line: 0, column: 0 };
   }
-  return { kind: "syntax", path: "", value: showValue(lines[line - 1]?.trim()), expected, line, column };
-}
-
-function lastLine(lines: readonly string[]): number {
-  return Math.max(1, lines.findLastIndex((line) => line.trim() !== "") + 1);
-}
-
-function positionOf(error: unknown): { line?: number; column?: number } {
-  if (!(error instanceof SyntaxError) || !("line" in error) || !("column" in error)) return {};
-  const { line, column } = error;
-  return typeof line === "number" && typeof column === "number" ? { line, column } : {};
+  return { line: Number(error.line), column: Number(error.column) };
 }

@@ -17,11 +17,17 @@ export class WheelTimer {
   readonly onDue: (nowMs: number) => number;
   /** When it is due, on the wheel's clock; meaningful while it runs. Set by the wheel alone. */
   dueMs = 0;
-  /** The wheel's slot that holds it, or -1 while it does not run. Set by the wheel alone. */
-  slot = -1;
+  /** Its neighbours in the ring of the slot that holds it; none while it does not run. Set by the wheel alone. */
+  next: WheelTimer | undefined;
+  previous: WheelTimer | undefined;
 
   constructor(onDue: (nowMs: number) => number) {
     this.onDue = onDue;
+  }
+
+  /** Whether it is waiting to become due. */
+  get running(): boolean {
+    return this.next !== undefined;
   }
 }
 
@@ -31,14 +37,18 @@ const SLOTS = 512;
  * One coarse clock for the deadlines of every connection: starting, moving and stopping a timer is O(1) and
  * touches no timer of the runtime. A single runtime timer ticks while there is anything to wait for.
  *
- * A hashed timing wheel: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987, scheme 6.
+ * A hashed timing wheel: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987, scheme 6. The slots are
+ * rings of linked timers rather than sets: a `Set` that many things pass through leaves dead tables behind, and
+ * these keep what has passed through alive until the next full collection.
  */
 export class TimerWheel {
   /** The time at the last tick: at most one tick old while any timer runs. Reading it costs nothing. */
   nowMs: number;
   readonly tickMs: number;
   readonly #clock: Clock;
-  readonly #slots: Set<WheelTimer>[] = Array.from({ length: SLOTS }, () => new Set<WheelTimer>());
+  readonly #slots: readonly WheelTimer[] = Array.from({ length: SLOTS }, emptyRing);
+  /** Those that are due in the tick that is being worked off. */
+  readonly #due = emptyRing();
   #size = 0;
   #lastTick = 0;
   #cancelTick: (() => void) | undefined;
@@ -61,29 +71,27 @@ export class TimerWheel {
 
   /** Starts `timer`, or moves it, to be due in `delayMs`. */
   start(timer: WheelTimer, delayMs: number): void {
-    if (timer.slot >= 0) this.#remove(timer);
+    if (timer.running) this.#remove(timer);
     if (this.#size === 0) this.#wake();
     this.#insert(timer, this.now() + delayMs);
   }
 
   /** Stops `timer`. Does nothing if it does not run. */
   stop(timer: WheelTimer): void {
-    if (timer.slot < 0) return;
+    if (!timer.running) return;
     this.#remove(timer);
     if (this.#size === 0) this.#rest();
   }
 
   #remove(timer: WheelTimer): void {
-    this.#slots[timer.slot]!.delete(timer);
-    timer.slot = -1;
+    unlink(timer);
     this.#size--;
   }
 
   #insert(timer: WheelTimer, dueMs: number): void {
     const tick = Math.max(Math.ceil(dueMs / this.tickMs), this.#lastTick + 1);
     timer.dueMs = dueMs;
-    timer.slot = tick % SLOTS;
-    this.#slots[timer.slot]!.add(timer);
+    append(this.#slots[tick % SLOTS]!, timer);
     this.#size++;
   }
 
@@ -111,13 +119,41 @@ export class TimerWheel {
     if (this.#size > 0) this.#cancelTick ??= this.#clock.after(this.tickMs, () => this.#tick());
   }
 
-  #turn(slot: Set<WheelTimer>): void {
-    for (const timer of slot) {
-      // Due in a later round, or put here by another timer of this slot just now.
-      if (timer.dueMs > this.nowMs) continue;
+  #turn(ring: WheelTimer): void {
+    for (let timer = ring.next!; timer !== ring;) {
+      const next = timer.next!;
+      if (timer.dueMs <= this.nowMs) { // Not in a later round.
+        unlink(timer);
+        append(this.#due, timer);
+      }
+      timer = next;
+    }
+    // Only now, as what is called may start and stop any timer, those of this moment too.
+    for (let timer = this.#due.next!; timer !== this.#due; timer = this.#due.next!) {
       this.#remove(timer);
       const nextMs = timer.onDue(this.nowMs);
-      if (nextMs > 0 && timer.slot < 0) this.#insert(timer, nextMs);
+      if (nextMs > 0 && !timer.running) this.#insert(timer, nextMs);
     }
   }
+}
+
+/** A ring's head, which is no timer itself. */
+function emptyRing(): WheelTimer {
+  const head = new WheelTimer(() => 0);
+  head.next = head.previous = head;
+  return head;
+}
+
+function append(ring: WheelTimer, timer: WheelTimer): void {
+  timer.next = ring;
+  timer.previous = ring.previous;
+  ring.previous!.next = timer;
+  ring.previous = timer;
+}
+
+/** Its links are cleared, lest an old timer that is dead already keep younger ones alive. */
+function unlink(timer: WheelTimer): void {
+  timer.previous!.next = timer.next;
+  timer.next!.previous = timer.previous;
+  timer.next = timer.previous = undefined;
 }

@@ -26,9 +26,9 @@ export interface AcceptLoopOptions<C> {
 const LOG_INTERVAL_MS = 1000;
 
 /**
- * Accepts until it is closed; nothing that a client does ends it. A connection that was reset before it could be
- * accepted is passed over; when the process runs out of descriptors the loop waits, longer each time up to a
- * second, while the system keeps the connections in its queue. Failures are logged once a second at most.
+ * Accepts until it is closed; nothing that a client does ends it or holds it up. A connection that was reset before
+ * it could be accepted is passed over; when the process runs out of descriptors the loop waits, longer each time up
+ * to a second, while the system keeps the connections in its queue. Failures are logged once a second at most.
  *
  * The loop owns the acceptor: {@linkcode close} closes it.
  */
@@ -78,20 +78,11 @@ export class AcceptLoop<C> {
     this.#backoff.reset();
   }
 
-  /** One client's reset is no reason to wait; the second failure in a row is. */
   async #failed(error: unknown): Promise<void> {
     this.#failures++;
-    const nowMs = this.#clock.now();
-    if (nowMs - this.#loggedAtMs >= LOG_INTERVAL_MS) {
-      this.#loggedAtMs = nowMs;
-      const { name = "listener", log = silentLog } = this.#options;
-      log.warn("cannot accept a connection", {
-        listener: name,
-        error: describeError(error),
-        failures: this.#failures,
-      });
-    }
-    if (this.#failures === 1) return;
+    this.#logFailure(error);
+    // A pause would let a few clients' resets keep all others out.
+    if (hasGone(error)) return;
     await new Promise<void>((resolve) => {
       const cancel = this.#clock.after(this.#backoff.next(), resolve);
       this.#endPause = () => {
@@ -101,4 +92,22 @@ export class AcceptLoop<C> {
     });
     this.#endPause = undefined;
   }
+
+  #logFailure(error: unknown): void {
+    const nowMs = this.#clock.now();
+    if (nowMs - this.#loggedAtMs < LOG_INTERVAL_MS) return;
+    this.#loggedAtMs = nowMs;
+    const { name = "listener", log = silentLog } = this.#options;
+    log.warn("cannot accept a connection", {
+      listener: name,
+      error: describeError(error),
+      failures: this.#failures,
+    });
+  }
+}
+
+/** Whether it is only this one client that has broken its connection, which has left the queue with it. */
+function hasGone(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.ConnectionReset;
 }

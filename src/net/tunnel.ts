@@ -248,7 +248,7 @@ export class Tunnel<Reason extends string = never> {
   #dueWithin(delayMs: number): void {
     const { wheel } = this.#options;
     if (delayMs === 0) return;
-    if (this.#timer.slot < 0 || wheel.now() + delayMs < this.#timer.dueMs) wheel.start(this.#timer, delayMs);
+    if (!this.#timer.running || wheel.now() + delayMs < this.#timer.dueMs) wheel.start(this.#timer, delayMs);
   }
 
   #onTimer(nowMs: number): number {

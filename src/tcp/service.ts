@@ -1,3 +1,4 @@
+import { Bag } from "../core/bag.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
@@ -58,7 +59,7 @@ export class TcpService {
   readonly #buffers: BufferPool;
   readonly #admission: Admission;
   readonly #log: Log;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Bag<Session>();
   readonly #ended: Partial<Record<Reason, number>> = {};
   #options: TcpServiceOptions;
   #upstream: Upstream;
@@ -113,10 +114,10 @@ export class TcpService {
       wheel: this.#wheel,
       buffers: this.#buffers,
     });
-    this.#sessions.add(session);
+    const entry = this.#sessions.add(session);
     this.#total++;
     const reason = await session.run();
-    this.#sessions.delete(session);
+    this.#sessions.remove(entry);
     this.#account(session, reason);
     if (this.#sessions.size === 0) this.#onIdle?.();
   }

@@ -127,12 +127,12 @@ export class Session implements LiveConnection {
       clientAhead,
       backendAhead: lease.ahead,
     });
-    backend.live.add(this);
+    const entry = backend.live.add(this);
     try {
       return await this.#tunnel.run();
     } finally {
-      backend.live.delete(this);
-      lease.discard();
+      backend.live.remove(entry);
+      lease.closed();
     }
   }
 

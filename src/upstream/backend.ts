@@ -1,3 +1,4 @@
+import { Bag } from "../core/bag.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import type { ConnectionPool } from "./pool.ts";
 
@@ -30,7 +31,7 @@ export class Backend {
   readonly address: Address;
   readonly pool: ConnectionPool;
   /** What uses it now. Whoever holds a connection adds itself and takes itself out. */
-  readonly live = new Set<LiveConnection>();
+  readonly live = new Bag<LiveConnection>();
   weight: number;
   maxConnections: number;
   backup: boolean;

@@ -1,7 +1,10 @@
 import type { Connection } from "../net/connection.ts";
 import type { ReadAhead } from "../net/read_ahead.ts";
 
-/** A backend connection on loan from a pool. Whoever holds it ends it once: by `release` or by `discard`. */
+/** How a lease has ended: the connection may be used again, is to be closed, or has been closed. */
+export type LeaseEnd = "released" | "discarded" | "closed";
+
+/** A backend connection on loan from a pool. Whoever holds it ends it once, by one of its three methods. */
 export class Lease {
   /** The connection, to be used as if it had just been dialled. */
   readonly connection: Connection;
@@ -10,7 +13,7 @@ export class Lease {
    * of `connection`. Absent for a connection just dialled.
    */
   readonly ahead: ReadAhead | undefined;
-  readonly #giveBack: (reusable: boolean) => void;
+  readonly #giveBack: (how: LeaseEnd) => void;
   #onEnd: (() => void) | undefined;
   #ended = false;
 
@@ -18,7 +21,7 @@ export class Lease {
   constructor(options: {
     connection: Connection;
     ahead?: ReadAhead | undefined;
-    giveBack: (reusable: boolean) => void;
+    giveBack: (how: LeaseEnd) => void;
   }) {
     this.connection = options.connection;
     this.ahead = options.ahead;
@@ -32,18 +35,23 @@ export class Lease {
 
   /** Gives the connection back for others to use. Only for one in a clean state: no exchange under way. */
   release(): void {
-    this.#finish(true);
+    this.#finish("released");
   }
 
-  /** Closes the connection. What has carried a tunnel must end so. */
+  /** Closes the connection. */
   discard(): void {
-    this.#finish(false);
+    this.#finish("discarded");
   }
 
-  #finish(reusable: boolean): void {
+  /** The holder has closed the connection itself, as a tunnel does. */
+  closed(): void {
+    this.#finish("closed");
+  }
+
+  #finish(how: LeaseEnd): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#giveBack(reusable);
+    this.#giveBack(how);
     this.#onEnd?.();
   }
 }

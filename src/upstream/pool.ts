@@ -8,7 +8,7 @@ import type { Connection } from "../net/connection.ts";
 import { ConnectTimeoutError, PoolClosedError } from "./errors.ts";
 import { ReadAheadConnection } from "../net/read_ahead.ts";
 import { IdleConnection } from "./idle_connection.ts";
-import { Lease } from "./lease.ts";
+import { Lease, type LeaseEnd } from "./lease.ts";
 import type { PoolOptions } from "./options.ts";
 import { eventLoopTurn } from "./turn.ts";
 
@@ -119,21 +119,13 @@ export class ConnectionPool {
    * @throws {PoolClosedError} when the pool is closed, or closes meanwhile.
    * @throws the signal's reason when that fires first, and the dialler's error when dialling fails.
    */
-  async acquire(options: { signal: AbortSignal }): Promise<Lease> {
+  acquire(options: { signal: AbortSignal }): Promise<Lease> {
     const { signal } = options;
-    signal.throwIfAborted();
-    if (this.#closed) throw new PoolClosedError(this.#name);
-    if (this.#waiters.size === 0) {
-      const idle = await this.#takeIdle();
-      if (idle !== undefined) return this.#leaseIdle(idle, signal);
-      if (this.#closed) throw new PoolClosedError(this.#name);
-    }
-    if (this.#hasRoom()) this.#active++;
-    else {
-      const handedOver = await this.#wait(signal);
-      if (handedOver !== undefined) return this.#lease(handedOver);
-    }
-    return await this.#dialNow(signal);
+    // The common case, without a detour: nothing idle, nobody waiting, room for one more.
+    const straight = this.#idle.length === 0 && this.#waiters.size === 0 && this.#hasRoom() && !this.#closed;
+    if (!straight) return this.#acquireInTurn(signal);
+    this.#active++;
+    return this.#dialNow(signal);
   }
 
   /** Takes new bounds. What is open beyond them ends as it becomes idle or is given back. */
@@ -158,6 +150,21 @@ export class ConnectionPool {
     for (const deadline of this.#diallingAhead) deadline.abort(error);
     for (const idle of this.#idle.splice(0)) this.#end(idle);
     await Promise.all(this.#ending);
+  }
+
+  async #acquireInTurn(signal: AbortSignal): Promise<Lease> {
+    signal.throwIfAborted();
+    if (this.#waiters.size === 0) {
+      const idle = await this.#takeIdle();
+      if (idle !== undefined) return this.#leaseIdle(idle, signal);
+    }
+    if (this.#closed) throw new PoolClosedError(this.#name);
+    if (this.#hasRoom()) this.#active++;
+    else {
+      const handedOver = await this.#wait(signal);
+      if (handedOver !== undefined) return this.#lease(handedOver);
+    }
+    return await this.#dialNow(signal);
   }
 
   #hasRoom(): boolean {
@@ -196,31 +203,31 @@ export class ConnectionPool {
   }
 
   #lease(connection: Connection): Lease {
-    return new Lease({ connection, giveBack: (reusable) => this.#giveBack(connection, reusable) });
+    return new Lease({ connection, giveBack: (how) => this.#giveBack(connection, how) });
   }
 
   #leaseIdle(idle: IdleConnection, signal: AbortSignal): Lease {
     const { ahead } = idle;
     const connection = new ReadAheadConnection(ahead);
-    const giveBack = (reusable: boolean) => this.#giveBack(ahead.connection, reusable && connection.passedOn);
+    const giveBack = (how: LeaseEnd) => {
+      const clean = how !== "released" || connection.passedOn;
+      this.#giveBack(ahead.connection, clean ? how : "discarded");
+    };
     const lease = new Lease({ connection, ahead, giveBack });
     if (!signal.aborted) return lease;
     lease.discard();
     throw signal.reason;
   }
 
-  #giveBack(connection: Connection, reusable: boolean): void {
-    if (reusable && !this.#closed) {
+  #giveBack(connection: Connection, how: LeaseEnd): void {
+    const reusable = how === "released" && !this.#closed;
+    if (reusable) {
       const waiter = this.#nextWaiter();
       if (waiter !== undefined) return waiter.resolve(connection);
-      this.#active--;
-      if (this.#idle.length < this.#bounds.maxIdle) return this.#addIdle(connection);
-    } else this.#active--;
-    try {
-      connection.close();
-    } catch {
-      // Closed already, by the tunnel that it carried.
     }
+    this.#active--;
+    if (reusable && this.#idle.length < this.#bounds.maxIdle) return this.#addIdle(connection);
+    if (how !== "closed") connection.close();
     this.#freed();
   }
 
@@ -273,12 +280,12 @@ export class ConnectionPool {
     signal.addEventListener("abort", onAbort);
     const handedOver = await turn.promise.finally(() => signal.removeEventListener("abort", onAbort));
     if (handedOver === undefined || !signal.aborted) return handedOver;
-    this.#giveBack(handedOver, true);
+    this.#giveBack(handedOver, "released");
     throw signal.reason;
   }
 
   #dialAhead(): void {
-    if (this.#closed || this.#retry.slot >= 0) return;
+    if (this.#closed || this.#retry.running) return;
     while (this.#idle.length + this.#diallingAhead.size < this.#bounds.minIdle && this.#hasRoom()) {
       this.#track(this.#dialOneAhead());
     }
@@ -295,7 +302,7 @@ export class ConnectionPool {
       this.#diallingAhead.delete(deadline);
       this.#backoff.reset();
       this.#active++;
-      this.#giveBack(connection, true);
+      this.#giveBack(connection, "released");
     } catch (error) {
       this.#diallingAhead.delete(deadline);
       if (this.#closed) return;

@@ -1,0 +1,89 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { describeConfig } from "../../src/config/describe.ts";
+import { configWith, parse } from "./support.ts";
+
+Deno.test("a description says what holds after defaults", () => {
+  const text = describeConfig(parse(`version: 1
+log: {access: false}
+timeouts: {lifetime: 24h, drain: 0}
+upstreams:
+  db:
+    backends:
+      - {address: 10.0.0.11:5432, weight: 5, maxConnections: 100}
+      - {address: 10.0.0.12:5432, backup: true}
+      - {address: unix:db.sock, weight: 0}
+    balance: least-connections
+    pool: {minIdle: 2, maxOpen: 20}
+    onRemove: drain
+  spare:
+    backends: [{address: 10.0.0.13:5432}]
+    retries: 1
+    pool: {idleTimeout: 0}
+services:
+  - name: postgres
+    listen: ["0.0.0.0:5432", "[::1]:5433"]
+    allow: [10.0.0.0/8, 192.0.2.1]
+    deny: [10.6.6.0/24]
+    maxConnections: 0
+    rate: {connections: 100, burst: 200}
+    timeouts: {connect: 1.5s, idle: 0}
+    upstream: db
+  - name: echo
+    listen: [":7"]
+    allow: []
+    upstream: {backends: [{address: "echo.internal:7"}]}
+`));
+  assertEquals(
+    text,
+    `log
+  level         info
+  format        text
+  access lines  no
+
+service postgres (tcp)
+  listen        0.0.0.0:5432
+                [::1]:5433
+  clients       from 10.0.0.0/8, 192.0.2.1, but not from 10.6.6.0/24
+                any number of connections
+                100 new connections in 1s from each address, 200 in a burst
+  timeouts      connect 1500ms, handshake 10s, idle off, halfClose 1m, lifetime 24h, drain at once
+  upstream      db
+
+service echo (tcp)
+  listen        :7
+  clients       nobody
+                at most 10000 connections at once
+  timeouts      connect 10s, handshake 10s, idle 90s, halfClose 1m, lifetime 24h, drain at once
+  upstream      echo
+
+upstream db
+  balance       least-connections
+  retries       2 further backends
+  pool          2 to 8 idle for each backend, at most 20 open, idle for 90s at most
+  when removed  its connections may finish
+  backends      10.0.0.11:5432             weight 5, at most 100 connections
+                10.0.0.12:5432             weight 1, backup
+                unix:/etc/culvert/db.sock  weight 0 (takes no new connections)
+
+upstream spare (not used by any service)
+  balance       round-robin
+  retries       1 further backend
+  pool          0 to 8 idle for each backend, any number open, idle without end
+  when removed  its connections are closed
+  backends      10.0.0.13:5432  weight 1
+
+upstream echo
+  balance       round-robin
+  retries       2 further backends
+  pool          0 to 8 idle for each backend, any number open, idle for 90s at most
+  when removed  its connections are closed
+  backends      echo.internal:7  weight 1
+`,
+  );
+});
+
+Deno.test("of many backends the first are listed and the rest is counted", () => {
+  const backends = Array.from({ length: 60 }, (_, i) => `{address: "10.0.0.${i}:1"}`).join(", ");
+  const text = describeConfig(parse(configWith({ upstream: `backends: [${backends}]` })));
+  assertStringIncludes(text, "10.0.0.49:1  weight 1\n                … and 10 more\n");
+});

@@ -1,0 +1,199 @@
+import { assertEquals } from "@std/assert";
+import { configWith, type ExtraKeys, unplaced } from "./support.ts";
+
+const DURATION = "a duration such as 250ms, 10s, 5m or 1h, at most 576h";
+const COUNT = "a whole number from 0 to 10000000";
+const ADDRESS = "an address: host:port, :port, [ipv6]:port or unix:/path";
+const BACKEND = "an address: host:port, [ipv6]:port or unix:/path";
+const HOST = "an address whose host is an IP address or a host name";
+const SUBNET = "an IP address or a subnet such as 10.0.0.0/8, with no bits set behind its prefix";
+const NAME = "a name of 1 to 100 characters, without control characters and spaces around it";
+
+/** Where the text goes, what is written, and the one complaint about it. */
+const BAD: readonly (readonly [keys: ExtraKeys, complaint: string])[] = [
+  [{ top: "admin: {}" }, "admin: unknown key; expected one of version, log, timeouts, upstreams, services"],
+  [
+    { top: "workers: 2" },
+    "workers: unknown key; expected one of version, log, timeouts, upstreams, services",
+  ],
+  [{ top: "servces: []" }, 'servces: unknown key; did you mean "services"?'],
+  [{ top: "1: x" }, "1: unknown key; expected one of version, log, timeouts, upstreams, services"],
+  [{ top: "__proto__: {}" }, "__proto__: unknown key; expected a key that is not reserved"],
+  [{ top: "log:" }, "log: expected a mapping of log settings, got nothing"],
+  [{ top: "log: info" }, 'log: expected a mapping of log settings, got "info"'],
+  [{ top: "log: [info]" }, 'log: expected a mapping of log settings, got ["info"]'],
+  [{ top: "log: {level: 1}" }, "log.level: expected one of debug, info, warn, error, got 1"],
+  [
+    { top: "log: {level: Warn}" },
+    'log.level: expected one of debug, info, warn, error, got "Warn"; did you mean "warn"?',
+  ],
+  [{ top: "log: {format: xml}" }, 'log.format: expected one of text, json, got "xml"'],
+  [{ top: "log: {access: yes}" }, 'log.access: expected true or false, got "yes"'],
+  [{ top: "log: {acess: true}" }, 'log.acess: unknown key; did you mean "access"?'],
+  [{ top: "timeouts: 10s" }, 'timeouts: expected a mapping of timeouts, got "10s"'],
+  [{ top: "timeouts: {half-close: 1s}" }, 'timeouts.half-close: unknown key; did you mean "halfClose"?'],
+  [{ top: "timeouts: {connect: 0}" }, `timeouts.connect: expected ${DURATION}, and not 0, got 0`],
+  [{ top: "timeouts: {handshake: 0ms}" }, `timeouts.handshake: expected ${DURATION}, and not 0, got "0ms"`],
+  [{ top: "timeouts: {idle: 90}" }, `timeouts.idle: expected ${DURATION}, got 90`],
+  [{ top: "timeouts: {halfClose: 1d}" }, `timeouts.halfClose: expected ${DURATION}, got "1d"`],
+  [{ top: "timeouts: {lifetime: 600h}" }, `timeouts.lifetime: expected ${DURATION}, got "600h"`],
+  [{ top: "timeouts: {drain: -1s}" }, `timeouts.drain: expected ${DURATION}, got "-1s"`],
+  [{ top: "timeouts: {drain: [1s]}" }, `timeouts.drain: expected ${DURATION}, got ["1s"]`],
+  [{ upstream: "backends: []" }, "upstreams.db.backends: expected a list of one backend at least, got []"],
+  [
+    { upstream: "backends: 10.0.0.1:1" },
+    'upstreams.db.backends: expected a list of one backend at least, got "10.0.0.1:1"',
+  ],
+  [
+    { upstream: "backends: [10.0.0.1:1]" },
+    'upstreams.db.backends[0]: expected a backend: a mapping with its address, got "10.0.0.1:1"',
+  ],
+  [{ upstream: "backends: [{}]" }, `upstreams.db.backends[0].address: missing; expected ${BACKEND}`],
+  [
+    { upstream: "backends: [{address: 5432}]" },
+    `upstreams.db.backends[0].address: expected ${BACKEND}, got 5432`,
+  ],
+  [
+    { upstream: "backends: [{address: '::1:5432'}]" },
+    `upstreams.db.backends[0].address: expected ${BACKEND}, got "::1:5432"`,
+  ],
+  [
+    { upstream: "backends: [{address: 'h:65536'}]" },
+    `upstreams.db.backends[0].address: expected ${BACKEND}, got "h:65536"`,
+  ],
+  [
+    { upstream: "backends: [{address: ':80'}]" },
+    `upstreams.db.backends[0].address: expected ${HOST}, got ":80"`,
+  ],
+  [
+    { upstream: "backends: [{address: '10.0.0.256:80'}]" },
+    `upstreams.db.backends[0].address: expected ${HOST}, got "10.0.0.256:80"`,
+  ],
+  [
+    { upstream: "backends: [{address: 'a:0'}]" },
+    'upstreams.db.backends[0].address: expected an address with a port from 1 to 65535, got "a:0"',
+  ],
+  [
+    { upstream: "backends: [{address: a:1, weight: heavy}]" },
+    'upstreams.db.backends[0].weight: expected a whole number from 0 to 65535, got "heavy"',
+  ],
+  [
+    { upstream: "backends: [{address: a:1, weight: 65536}]" },
+    "upstreams.db.backends[0].weight: expected a whole number from 0 to 65535, got 65536",
+  ],
+  [
+    { upstream: "backends: [{address: a:1, weight: .nan}]" },
+    "upstreams.db.backends[0].weight: expected a whole number from 0 to 65535, got NaN",
+  ],
+  [
+    { upstream: "backends: [{address: a:1, maxConnections: -1}]" },
+    `upstreams.db.backends[0].maxConnections: expected ${COUNT}, got -1`,
+  ],
+  [
+    { upstream: "backends: [{address: a:1, max_connections: 1}]" },
+    'upstreams.db.backends[0].max_connections: unknown key; did you mean "maxConnections"?',
+  ],
+  [
+    { upstream: "backends: [{address: a:1, backup: 1}]" },
+    "upstreams.db.backends[0].backup: expected true or false, got 1",
+  ],
+  [
+    { upstream: "balance: RoundRobin" },
+    "upstreams.db.balance: expected one of round-robin, least-connections, random-two-choices, source-hash, " +
+    'first, got "RoundRobin"; did you mean "round-robin"?',
+  ],
+  [{ upstream: "pool: 8" }, "upstreams.db.pool: expected a mapping of pool settings, got 8"],
+  [{ upstream: "pool: {maxIdle: 1.5}" }, `upstreams.db.pool.maxIdle: expected ${COUNT}, got 1.5`],
+  [{ upstream: "pool: {minIdle: '1'}" }, `upstreams.db.pool.minIdle: expected ${COUNT}, got "1"`],
+  [{ upstream: "pool: {maxOpen: 1e9}" }, `upstreams.db.pool.maxOpen: expected ${COUNT}, got 1000000000`],
+  [{ upstream: "pool: {idleTimeout: 5}" }, `upstreams.db.pool.idleTimeout: expected ${DURATION}, got 5`],
+  [{ upstream: "pool: {maxidle: 1}" }, 'upstreams.db.pool.maxidle: unknown key; did you mean "maxIdle"?'],
+  [{ upstream: "retries: 101" }, "upstreams.db.retries: expected a whole number from 0 to 100, got 101"],
+  [{ upstream: "onRemove: keep" }, 'upstreams.db.onRemove: expected one of close, drain, got "keep"'],
+  [{ upstream: "onDown: drain" }, 'upstreams.db.onDown: expected one of keep, close, got "drain"'],
+  ...["discover", "health", "outlier", "slowStart", "tls", "proxyProtocol"].map((key) =>
+    [
+      { upstream: `${key}: {}` },
+      `upstreams.db.${key}: unknown key; expected one of backends, balance, pool, retries, onRemove, onDown`,
+    ] as const
+  ),
+  ...["tls", "sni", "proxyProtocol", "trusted"].map((key) =>
+    [
+      { service: `${key}: {}` },
+      `services[0].${key}: unknown key; expected one of name, protocol, listen, allow, deny, maxConnections, ` +
+      "rate, timeouts, upstream",
+    ] as const
+  ),
+  [{ service: 'name: ""' }, `services[0].name: expected ${NAME}, got ""`],
+  [{ service: "name: 5" }, `services[0].name: expected ${NAME}, got 5`],
+  [{ service: 'name: "a\\nb"' }, `services[0].name: expected ${NAME}, got "a\\nb"`],
+  [{ service: 'name: " a"' }, `services[0].name: expected ${NAME}, got " a"`],
+  [{ service: "name: 2020-01-01" }, `services[0].name: expected ${NAME}, got 2020-01-01T00:00:00.000Z`],
+  [
+    { service: "listen: 5432" },
+    'services[0].listen: expected a list of addresses to listen on, such as [":5432"], got 5432',
+  ],
+  [
+    { service: "listen: []" },
+    'services[0].listen: expected a list of addresses to listen on, such as [":5432"], got []',
+  ],
+  [{ service: "listen: [5432]" }, `services[0].listen[0]: expected ${ADDRESS}, got 5432`],
+  [{ service: "listen: [localhost]" }, `services[0].listen[0]: expected ${ADDRESS}, got "localhost"`],
+  [{ service: "listen: ['unix:']" }, `services[0].listen[0]: expected ${ADDRESS}, got "unix:"`],
+  [{ service: "listen: ['-a.b:1']" }, `services[0].listen[0]: expected ${HOST}, got "-a.b:1"`],
+  [
+    { service: `listen: ['unix:/run/${"x".repeat(103)}']` },
+    `services[0].listen[0]: expected a socket whose full path has at most 107 bytes, got ` +
+    `"unix:/run/${"x".repeat(47)}…"`,
+  ],
+  [
+    { service: "listen: ['unix:a,b']" },
+    'services[0].listen[0]: expected a socket whose full path has no comma, got "unix:a,b"',
+  ],
+  [
+    { service: "allow: 10.0.0.0/8" },
+    'services[0].allow: expected a list of IP addresses and subnets, got "10.0.0.0/8"',
+  ],
+  [{ service: "allow:" }, "services[0].allow: expected a list of IP addresses and subnets, got nothing"],
+  [{ service: "allow: [10.0.0.1/8]" }, `services[0].allow[0]: expected ${SUBNET}, got "10.0.0.1/8"`],
+  [{ service: "deny: [::/0, example.org]" }, `services[0].deny[1]: expected ${SUBNET}, got "example.org"`],
+  [{ service: "deny: [10]" }, `services[0].deny[0]: expected ${SUBNET}, got 10`],
+  [{ service: "maxConnections: 10k" }, `services[0].maxConnections: expected ${COUNT}, got "10k"`],
+  [{ service: "rate: 100" }, "services[0].rate: expected a mapping of rate settings, got 100"],
+  [
+    { service: "rate: {}" },
+    "services[0].rate.connections: missing; expected a whole number from 1 to 10000000",
+  ],
+  [
+    { service: "rate: {connections: 0}" },
+    "services[0].rate.connections: expected a whole number from 1 to 10000000, got 0",
+  ],
+  [
+    { service: "rate: {connections: 1, per: 0}" },
+    `services[0].rate.per: expected ${DURATION}, and not 0, got 0`,
+  ],
+  [
+    { service: "rate: {connections: 1, burst: 0}" },
+    "services[0].rate.burst: expected a whole number from 1 to 10000000, got 0",
+  ],
+  [
+    { service: "rate: {connections: 1, key: header}" },
+    'services[0].rate.key: expected "source", got "header"',
+  ],
+  [
+    { service: "timeouts: {connect: 0}" },
+    `services[0].timeouts.connect: expected ${DURATION}, and not 0, got 0`,
+  ],
+  [
+    { service: "timeouts: {response: 1s}" },
+    "services[0].timeouts.response: unknown key; expected one of " +
+    "connect, handshake, idle, halfClose, lifetime, drain",
+  ],
+  [{ service: "maxConnection: 1" }, 'services[0].maxConnection: unknown key; did you mean "maxConnections"?'],
+];
+
+for (const [keys, complaint] of BAD) {
+  Deno.test(`${Object.values(keys).join(" ").slice(0, 80)} is refused`, () => {
+    assertEquals(unplaced(configWith(keys)), [complaint]);
+  });
+}

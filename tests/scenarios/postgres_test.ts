@@ -1,0 +1,65 @@
+import { assertEquals, assertGreater, assertMatch } from "@std/assert";
+import { hashOutput, output } from "../support/child.ts";
+import { testWith } from "../support/installed.ts";
+import { type Culvert, startCulvert } from "../support/program.ts";
+import { proxyConfig } from "../support/proxy_config.ts";
+import { findPostgres, startPostgres } from "../support/servers.ts";
+
+const COPY_OUT = "COPY (SELECT g, md5(g::text) FROM generate_series(1, 500000) g) TO STDOUT";
+const COPY_IN = "CREATE TABLE IF NOT EXISTS copied (g int, hash text); COPY copied FROM STDIN";
+const POSTGRES = ["postgres", "initdb", "pgbench", "psql"].map((name) => findPostgres(name) ?? name);
+const CLOSED = { message: "connection closed" };
+
+testWith(POSTGRES, "psql and pgbench talk to PostgreSQL, and a COPY of 20 MB arrives unchanged", async () => {
+  await using postgres = await startPostgres();
+  await using culvert = await startCulvert(proxyConfig({ backends: [postgres.address] }));
+  await useIt(culvert, postgres.port);
+  await culvert.settled();
+  const reasons = new Set(culvert.found(CLOSED).map(({ reason }) => reason));
+  // Both sides end at the same time, so either may be first; neither breaks the connection.
+  assertEquals(
+    [...reasons].filter((reason) => reason !== "client-closed" && reason !== "backend-closed"),
+    [],
+  );
+  await culvert.finish();
+});
+
+testWith(POSTGRES, "the same through connections that were dialled ahead", async () => {
+  await using postgres = await startPostgres();
+  await using culvert = await startCulvert(
+    proxyConfig({ backends: [postgres.address], upstream: "pool: {minIdle: 2}" }),
+    { idle: 2 },
+  );
+  await useIt(culvert, postgres.port);
+  await culvert.settled();
+  const reasons = new Set(culvert.found(CLOSED).map(({ reason }) => reason));
+  // Both sides end at the same time, so either may be first; neither breaks the connection.
+  assertEquals(
+    [...reasons].filter((reason) => reason !== "client-closed" && reason !== "backend-closed"),
+    [],
+  );
+  await culvert.finish();
+});
+
+async function useIt(culvert: Culvert, directPort: number): Promise<void> {
+  const to = (port: number) => ["-h", "127.0.0.1", "-p", String(port), "-U", "culvert", "-d", "postgres"];
+  const psql = (port: number, sql: string) => ["-XAtq", ...to(port), "-c", sql];
+  const port = culvert.port("main");
+
+  for (let i = 0; i < 5; i++) {
+    assertEquals(await output("psql", psql(port, `SELECT ${i} + 1`)), `${i + 1}\n`);
+  }
+  const direct = await hashOutput("psql", psql(directPort, COPY_OUT));
+  assertGreater(direct.length, 19_000_000);
+  assertEquals(await hashOutput("psql", psql(port, COPY_OUT)), direct);
+
+  const rows = Array.from({ length: 50_000 }, (_, i) => `${i}\t${"x".repeat(i % 100)}\n`).join("");
+  await output("psql", psql(port, COPY_IN), { input: rows });
+  const summary = "SELECT count(*), sum(g), sum(length(hash)) FROM copied";
+  assertEquals(await output("psql", psql(directPort, summary)), "50000|1249975000|2475000\n");
+
+  await output("pgbench", [...to(port).slice(0, 6), "-i", "-q", "postgres"]);
+  const report = await output("pgbench", [...to(port).slice(0, 6), "-c", "4", "-t", "50", "-C", "postgres"]);
+  assertMatch(report, /number of failed transactions: 0 /);
+  assertMatch(report, /processed: 200\/200/);
+}

@@ -1,0 +1,230 @@
+import { assertEquals } from "@std/assert";
+import { Child, output } from "./child.ts";
+import { TemporaryFolder } from "./folder.ts";
+import { connectionCount, descriptorLinks, residentBytes } from "./proc.ts";
+import { until, within } from "./wait.ts";
+
+/** One line of the program's log. */
+export type LogRecord = Readonly<Record<string, string | number | boolean>>;
+
+/** What a record must have: these values, or whatever the function says. */
+export type Match = LogRecord | ((record: LogRecord) => boolean);
+
+/** Options of {@linkcode startCulvert}. */
+export interface CulvertOptions {
+  /** Configurations that it will be given later, whose permissions it needs from the start. */
+  readonly later?: readonly string[];
+  /** Whether it may read the folder of its configuration, and so notices changes of the file. */
+  readonly watching?: boolean;
+  /** Connections that its pools dial ahead, which are there from the start. @default {0} */
+  readonly idle?: number;
+}
+
+/** The main module of the program, and the runtime that runs it. */
+export const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+export const DENO = Deno.execPath();
+
+/** The head of every configuration: a log that {@linkcode Culvert} can read. */
+export const HEAD = "version: 1\nlog: {format: json, level: debug}\n";
+
+/**
+ * Starts the program as a user does: on a file, in a process of its own, with exactly the permissions that
+ * `permissions` prints for that file. Resolves when it is ready.
+ */
+export async function startCulvert(config: string, options: CulvertOptions = {}): Promise<Culvert> {
+  const folder = new TemporaryFolder();
+  try {
+    const file = folder.file("culvert.yaml");
+    const flags: string[] = [];
+    for (const text of [...options.later ?? [], config]) {
+      await Deno.writeTextFile(file, text);
+      flags.push(...await permissionFlags(file));
+    }
+    if (options.watching) flags.push(`--allow-read=${folder.path}`);
+    const culvert = new Culvert({ folder, file, args: ["run", ...merge(flags), MAIN, "--config", file] });
+    await culvert.ready(options);
+    return culvert;
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The flags that the program says it needs for a file. */
+export async function permissionFlags(file: string): Promise<string[]> {
+  const args = ["run", `--allow-read=${file}`, MAIN, "permissions", "--config", file];
+  return (await output(DENO, args)).trim().split(" ");
+}
+
+/** The program as it runs. Disposing of it ends it, whatever it is doing. */
+export class Culvert implements AsyncDisposable {
+  readonly folder: TemporaryFolder;
+  /** The configuration file. */
+  readonly file: string;
+  /** The log so far. */
+  readonly records: LogRecord[] = [];
+  readonly #child: Child;
+  #baseline = 0;
+  #onRecord = Promise.withResolvers<void>();
+
+  constructor(options: { folder: TemporaryFolder; file: string; args: string[] }) {
+    this.folder = options.folder;
+    this.file = options.file;
+    this.#child = new Child({
+      program: DENO,
+      args: options.args,
+      onErrorLine: (line) => {
+        if (line.startsWith("{")) this.#take(JSON.parse(line));
+      },
+    });
+  }
+
+  /** Resolves when the program is ready, to be called once. */
+  async ready({ watching = false, idle = 0 }: CulvertOptions): Promise<void> {
+    try {
+      await this.waitFor({ message: "ready" });
+      if (!watching) await this.waitFor(({ message }) => String(message).includes("not watched"));
+      else await until(() => this.#links().includes("anon_inode:inotify"), this.#about("a watched folder"));
+    } catch (error) {
+      await this.#child[Symbol.asyncDispose]();
+      throw error;
+    }
+    if (idle > 0) await until(() => this.connections() === idle, this.#about(`${idle} idle connections`));
+    this.#baseline = this.descriptors();
+  }
+
+  /** Where a service listens, with the port that was picked; the latest, where there were several. */
+  address(service: string, index = 0): string {
+    const listening = this.records.filter((record) => matches(record, { message: "listening", service }));
+    const record = listening.at(index);
+    if (record === undefined) throw new Error(`${service} has no listener ${index}`);
+    return String(record.listener);
+  }
+
+  /** The port of a service's listener. */
+  port(service: string, index = 0): number {
+    return Number(this.address(service, index).split(":").at(-1));
+  }
+
+  /** Resolves to the first record that matches, or to the `count`-th, as soon as there is one. */
+  async waitFor(match: Match, count = 1): Promise<LogRecord> {
+    const search = async () => {
+      for (;;) {
+        const found = this.records.filter((record) => matches(record, match))[count - 1];
+        if (found !== undefined) return found;
+        await this.#onRecord.promise;
+      }
+    };
+    const what = typeof match === "function" ? String(match) : JSON.stringify(match);
+    const ended = this.#child.exit.then(() => {
+      if (this.records.filter((record) => matches(record, match)).length >= count) return search();
+      throw new Error(`the program ended without ${what}\n${this.#logEnd()}`);
+    });
+    return await within(Promise.race([search(), ended]), this.#about(`${what}, ${count} times`));
+  }
+
+  /** The records so far that match. */
+  found(match: Match): LogRecord[] {
+    return this.records.filter((record) => matches(record, match));
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#child.signal(signal);
+  }
+
+  /** Resolves to the exit code, within the usual deadline. */
+  get exit(): Promise<number> {
+    return within(this.#child.exit, this.#about("the program to end"));
+  }
+
+  /** Puts another configuration in the place of the one it was started with. Nobody is told. */
+  async write(config: string): Promise<void> {
+    const next = this.folder.file("culvert.yaml.next");
+    await Deno.writeTextFile(next, config);
+    await Deno.rename(next, this.file);
+  }
+
+  /** Gives it another configuration, and waits until it has taken it. */
+  async reload(config: string): Promise<void> {
+    const { length } = this.found({ message: "reloaded" });
+    await this.write(config);
+    this.signal("SIGHUP");
+    await this.waitFor({ message: "reloaded" }, length + 1);
+  }
+
+  /** How many files and sockets it has open. */
+  descriptors(): number {
+    return this.#links().length;
+  }
+
+  /** How many TCP connections it has, to clients and to backends. */
+  connections(): number {
+    return connectionCount(this.#child.pid);
+  }
+
+  /** Its resident memory. */
+  rssBytes(): number {
+    return residentBytes(this.#child.pid);
+  }
+
+  /**
+   * Resolves when it has as many descriptors as at the start, and `more`, such as for a listener that a reload has
+   * added.
+   */
+  async settled(more = 0): Promise<void> {
+    const expected = this.#baseline + more;
+    const what = `${expected} open descriptors`;
+    await until(() => this.descriptors() === expected, {
+      ...this.#about(what),
+      context: () => `${this.descriptors()} are open:\n${this.#links().join(" ")}\n${this.#logEnd()}`,
+    });
+  }
+
+  /** The end of a scenario: nothing is left behind, no connection lives, and it stops with exit code 0. */
+  async finish(more = 0): Promise<void> {
+    await this.settled(more);
+    this.signal("SIGTERM");
+    assertEquals(await this.exit, 0);
+    assertEquals((await this.waitFor({ message: "draining" })).connections, 0);
+    assertEquals(this.found({ level: "ERROR" }), []);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.signal("SIGKILL");
+    await this.#child.exit;
+    await this.folder[Symbol.asyncDispose]();
+  }
+
+  #take(record: LogRecord): void {
+    this.records.push(record);
+    this.#onRecord.resolve();
+    this.#onRecord = Promise.withResolvers();
+  }
+
+  #links(): string[] {
+    return descriptorLinks(this.#child.pid);
+  }
+
+  #about(what: string): { what: string; context: () => string } {
+    return { what, context: () => this.#logEnd() };
+  }
+
+  #logEnd(): string {
+    return this.#child.stderr.slice(-3000);
+  }
+}
+
+/** One flag for each kind of permission: the runtime takes a flag only once. */
+function merge(flags: readonly string[]): string[] {
+  const values = new Map<string, Set<string>>();
+  for (const flag of flags) {
+    const [name = "", list = ""] = flag.split("=");
+    values.set(name, (values.get(name) ?? new Set()).union(new Set(list.split(","))));
+  }
+  return [...values].map(([name, list]) => `${name}=${[...list].join(",")}`);
+}
+
+function matches(record: LogRecord, match: Match): boolean {
+  if (typeof match === "function") return match(record);
+  return Object.entries(match).every(([key, value]) => record[key] === value);
+}

@@ -1,0 +1,128 @@
+import { Child, output } from "./child.ts";
+import { freePort, TemporaryFolder } from "./folder.ts";
+import { findProgram } from "./installed.ts";
+import { until } from "./wait.ts";
+
+/** A server of somebody else's, in a folder of its own. Disposing of it ends it and removes the folder. */
+export interface Server extends AsyncDisposable {
+  /** As a configuration names it. */
+  readonly address: string;
+  readonly port: number;
+  readonly folder: TemporaryFolder;
+}
+
+/** What to run once there are a folder and a port. */
+interface ServerSpec {
+  readonly program: string;
+  args(place: { folder: TemporaryFolder; port: number }): Promise<readonly string[]>;
+  readonly uid?: number;
+}
+
+const ATTEMPTS = 3;
+
+/** nginx with these `server` blocks. `PORT` in them stands for its port, `FOLDER` for its folder. */
+export function startNginx(servers: string): Promise<Server> {
+  return startServer({
+    program: "nginx",
+    async args({ folder, port }) {
+      const file = folder.file("nginx.conf");
+      const text = nginxConfig(servers).replaceAll("PORT", String(port)).replaceAll("FOLDER", folder.path);
+      await Deno.writeTextFile(file, text);
+      return ["-e", "stderr", "-p", folder.path, "-c", file];
+    },
+  });
+}
+
+/** Redis that keeps nothing on disk. */
+export function startRedis(): Promise<Server> {
+  return startServer({
+    program: "redis-server",
+    args: ({ folder, port }) => {
+      const bind = ["--bind", "127.0.0.1", "--port", String(port)];
+      return Promise.resolve([...bind, "--save", "", "--appendonly", "no", "--dir", folder.path]);
+    },
+  });
+}
+
+/** The path of a program of PostgreSQL's server, which Debian keeps out of PATH; `undefined` if there is none. */
+export function findPostgres(name: string): string | undefined {
+  const versions = "/usr/lib/postgresql";
+  try {
+    for (const { name: version } of Deno.readDirSync(versions)) {
+      const path = `${versions}/${version}/bin/${name}`;
+      if (Deno.statSync(path).isFile) return path;
+    }
+  } catch {
+    // Not from Debian's packages.
+  }
+  return findProgram(name);
+}
+
+/** PostgreSQL with an empty cluster, whose superuser `culvert` needs no password. */
+export async function startPostgres(): Promise<Server> {
+  const owner = Deno.uid() === 0 ? { uid: Number(await output("id", ["-u", "postgres"])) } : {};
+  return await startServer({
+    program: findPostgres("postgres")!,
+    ...owner,
+    async args({ folder, port }) {
+      const data = folder.file("data");
+      if (owner.uid !== undefined) await Deno.chown(folder.path, owner.uid, null);
+      const init = ["-D", data, "-U", "culvert", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"];
+      await output(findPostgres("initdb")!, init, owner);
+      const settings = ["listen_addresses=127.0.0.1", `port=${port}`, "fsync=off"];
+      const sockets = `unix_socket_directories=${folder.path}`;
+      return ["-D", data, ...[...settings, sockets].flatMap((setting) => ["-c", setting])];
+    },
+  });
+}
+
+/** Starts a server on a port that was free just now; should somebody else have taken it since, on another. */
+async function startServer(spec: ServerSpec): Promise<Server> {
+  for (let attempt = 1;; attempt++) {
+    const folder = new TemporaryFolder();
+    const port = freePort();
+    const stop = new AsyncDisposableStack();
+    stop.use(folder);
+    try {
+      const args = await spec.args({ folder, port });
+      const { program, uid } = spec;
+      const child = stop.use(new Child({ program, args, ...(uid === undefined ? {} : { uid }) }));
+      await until(() => answers(child, port), { what: `${program} to listen on port ${port}` });
+      return { address: `127.0.0.1:${port}`, port, folder, [Symbol.asyncDispose]: () => stop.disposeAsync() };
+    } catch (error) {
+      await stop.disposeAsync();
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function answers(child: Child, port: number): Promise<boolean> {
+  if (!child.running) throw new Error(`the server has ended: ${child.stderr}${child.stdout}`);
+  try {
+    using _connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function nginxConfig(servers: string): string {
+  // As root its worker would change to a user who may not enter the folder.
+  return `daemon off;
+${Deno.uid() === 0 ? "user root;" : ""}
+worker_processes 1;
+pid nginx.pid;
+error_log stderr warn;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_max_body_size 0;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+${servers}
+}
+`;
+}
