@@ -98,11 +98,12 @@ export class App {
    */
   async drain(): Promise<number> {
     this.#state = "draining";
-    this.#listeners.close();
+    const closed = this.#listeners.close();
     const services = [...this.#services.values(), ...this.#leaving];
     const active = services.reduce((sum, service) => sum + service.stats.active, 0);
     this.#log.info("draining", { connections: active });
     const cut = await Promise.all(services.map((service) => service.drain()));
+    await closed;
     await this.#stop();
     return cut.reduce((sum, count) => sum + count, 0);
   }
@@ -110,8 +111,9 @@ export class App {
   /** Stops listening and ends every live connection now. Resolves when none is left. May interrupt a drain. */
   async destroy(): Promise<void> {
     this.#state = "draining";
-    this.#listeners.close();
+    const closed = this.#listeners.close();
     await Promise.all([...this.#services.values(), ...this.#leaving].map((service) => service.destroy()));
+    await closed;
     await this.#stop();
   }
 

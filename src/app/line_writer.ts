@@ -6,6 +6,9 @@ export interface LineTarget {
 /** Lines that wait while the target does not take them, in characters. What comes beyond is dropped and counted. */
 const MAX_WAITING = 1024 * 1024;
 
+/** A reader that is stuck must not keep the program from ending. */
+const FLUSH_MS = 1000;
+
 /**
  * Writes lines without ever making anybody wait: those that come while a write is under way go out together with
  * the next one. Memory is bounded; when the target is stuck, lines are dropped, and the first one after that says
@@ -32,9 +35,12 @@ export class LineWriter {
     this.#writing ??= this.#run();
   }
 
-  /** Resolves when everything so far has been written. */
-  async flush(): Promise<void> {
-    await this.#writing;
+  /** Resolves when everything so far has been written, or the target has not taken it within `timeoutMs`. */
+  async flush(timeoutMs = FLUSH_MS): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, timeoutMs);
+    await Promise.race([this.#writing, late.promise]);
+    clearTimeout(timer);
   }
 
   async #run(): Promise<void> {

@@ -76,9 +76,14 @@ export class Listeners {
     for (const [key, held] of this.#held) if (!stay.has(key)) this.#close(key, held);
   }
 
-  /** Stops listening everywhere. */
-  close(): void {
+  /**
+   * Stops listening everywhere, at once. Resolves when the runtime has let go of the sockets: only then are the
+   * files of unix sockets gone.
+   */
+  async close(): Promise<void> {
+    const loops = [...this.#held.values()].map(({ loop }) => loop);
     for (const [key, held] of this.#held) this.#close(key, held);
+    await Promise.all(loops.map(({ done }) => done));
   }
 
   #open(key: string, { listener, service }: { listener: BoundListener; service: TcpService }): void {

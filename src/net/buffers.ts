@@ -1,64 +1,104 @@
 /** Options of {@linkcode BufferPool}. */
 export interface BufferPoolOptions {
-  /** What a read that may wait for long is given. @default {4096} */
+  /** What a read that may wait for long is given. @default {1024} */
   readonly smallBytes?: number;
+  /** What a read is given that may wait, but between bursts. @default {16_384} */
+  readonly mediumBytes?: number;
   /** What a read is given while data flows. @default {262_144} */
   readonly largeBytes?: number;
-  /** Large buffers in use at once; beyond it a flow makes do with a medium one. @default {256} (64 MiB) */
+  /** Medium buffers in use at once; beyond it small ones have to do. @default {1024} (16 MiB) */
+  readonly maxMedium?: number;
+  /** Large buffers in use at once; beyond it medium ones have to do. @default {256} (64 MiB) */
   readonly maxLarge?: number;
 }
 
-/** A flow beyond the bound on large buffers reads this much at a time. */
-const MEDIUM_BYTES = 16 * 1024;
-const KEEP_SMALL = 4096;
-const KEEP_LARGE = 16;
+/** Buffers of one size: a bounded number in use, and a free list of some that came back. */
+class SizeClass {
+  readonly sizeBytes: number;
+  readonly #max: number;
+  readonly #keep: number;
+  readonly #free: Uint8Array[] = [];
+  inUse = 0;
+
+  constructor(sizeBytes: number, options: { max: number; keep: number }) {
+    this.sizeBytes = sizeBytes;
+    this.#max = options.max;
+    this.#keep = options.keep;
+  }
+
+  /** A buffer, or `undefined` at the bound. */
+  take(): Uint8Array | undefined {
+    if (this.inUse >= this.#max) return undefined;
+    this.inUse++;
+    return this.#free.pop() ?? new Uint8Array(this.sizeBytes);
+  }
+
+  give(buffer: Uint8Array): void {
+    this.inUse--;
+    if (this.#free.length < this.#keep) this.#free.push(buffer);
+  }
+}
 
 /**
- * Free lists of read buffers of three sizes. Every tunnel takes its buffers from one pool and gives them back;
- * so nothing large is allocated (and zeroed) while traffic flows, an idle connection holds a small buffer only,
- * and peers that do not read can't pin more than `maxLarge` large ones.
+ * The read buffers of all connections, of three sizes. A read holds its buffer for as long as it waits, so one
+ * that may wait for ever holds a small one; one that finds more than that is followed by larger ones, up to
+ * `largeBytes` while data flows. Free lists keep what comes back: nothing large is allocated (and zeroed) while
+ * traffic flows. What peers that do not read can pin is bounded by `maxMedium` and `maxLarge`.
  */
 export class BufferPool {
-  readonly smallBytes: number;
-  readonly largeBytes: number;
-  readonly #maxLarge: number;
-  readonly #small: Uint8Array[] = [];
-  readonly #medium: Uint8Array[] = [];
-  readonly #large: Uint8Array[] = [];
-  #largeInUse = 0;
+  readonly #small: SizeClass;
+  readonly #medium: SizeClass;
+  readonly #large: SizeClass;
 
+  /** @throws {RangeError} unless the three sizes differ and grow. */
   constructor(options: BufferPoolOptions = {}) {
-    this.smallBytes = options.smallBytes ?? 4096;
-    this.largeBytes = options.largeBytes ?? 256 * 1024;
-    this.#maxLarge = options.maxLarge ?? 256;
+    const { smallBytes = 1024, mediumBytes = 16 * 1024, largeBytes = 256 * 1024 } = options;
+    if (!(smallBytes < mediumBytes && mediumBytes < largeBytes)) {
+      throw new RangeError("Cannot make a buffer pool: small, medium and large must differ in this order");
+    }
+    this.#small = new SizeClass(smallBytes, { max: Infinity, keep: 4096 });
+    this.#medium = new SizeClass(mediumBytes, { max: options.maxMedium ?? 1024, keep: 64 });
+    this.#large = new SizeClass(largeBytes, { max: options.maxLarge ?? 256, keep: 16 });
   }
 
-  /** Large buffers that are out now. */
-  get largeInUse(): number {
-    return this.#largeInUse;
+  /** Buffers that are out now, by size. */
+  get inUse(): { readonly small: number; readonly medium: number; readonly large: number } {
+    return { small: this.#small.inUse, medium: this.#medium.inUse, large: this.#large.inUse };
   }
 
-  /** A buffer for a read that may wait for long. What it holds is undefined. */
-  takeSmall(): Uint8Array {
-    return this.#small.pop() ?? new Uint8Array(this.smallBytes);
+  /** A small buffer, for a first read. What it holds is undefined. */
+  take(): Uint8Array {
+    return this.#small.take()!;
   }
 
-  /** A buffer for a read that is likely to fill it. What it holds is undefined. */
-  takeLarge(): Uint8Array {
-    if (this.#largeInUse >= this.#maxLarge) return this.#medium.pop() ?? new Uint8Array(MEDIUM_BYTES);
-    this.#largeInUse++;
-    return this.#large.pop() ?? new Uint8Array(this.largeBytes);
+  /**
+   * The buffer for the read that follows one of `count` bytes into `buffer`, which it may be again, or be given
+   * back in exchange. The rule: a full buffer calls for a large one, as there is likely to be more. When the burst
+   * is over, the next read waits with a medium one, as the next burst may be alike; and with a small one once a
+   * burst was small.
+   */
+  exchange(buffer: Uint8Array, count: number): Uint8Array {
+    const sizeBytes = buffer.length;
+    if (count === sizeBytes) {
+      return sizeBytes === this.#large.sizeBytes ? buffer : this.#swap(buffer, this.#large);
+    }
+    if (sizeBytes === this.#small.sizeBytes) return buffer;
+    if (sizeBytes === this.#large.sizeBytes) return this.#swap(buffer, this.#medium);
+    return count > this.#small.sizeBytes ? buffer : this.#swap(buffer, this.#small);
   }
 
   /** Gives back a buffer that was taken here. Nothing may read into it or write from it any more. */
   give(buffer: Uint8Array): void {
-    if (buffer.length === this.smallBytes) {
-      if (this.#small.length < KEEP_SMALL) this.#small.push(buffer);
-    } else if (buffer.length === this.largeBytes) {
-      this.#largeInUse--;
-      if (this.#large.length < KEEP_LARGE) this.#large.push(buffer);
-    } else if (this.#medium.length < KEEP_LARGE) {
-      this.#medium.push(buffer);
-    }
+    this.#classOf(buffer).give(buffer);
+  }
+
+  #swap(buffer: Uint8Array, wanted: SizeClass): Uint8Array {
+    this.give(buffer);
+    return wanted.take() ?? this.#medium.take() ?? this.#small.take()!;
+  }
+
+  #classOf({ length }: Uint8Array): SizeClass {
+    if (length === this.#small.sizeBytes) return this.#small;
+    return length === this.#medium.sizeBytes ? this.#medium : this.#large;
   }
 }

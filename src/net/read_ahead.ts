@@ -16,12 +16,20 @@ export class ReadAhead {
   pending: Promise<void> | undefined;
   /** What it reads from: not to be read by anybody else before `pending` has settled. */
   readonly connection: Connection;
+  readonly #once: boolean;
   #onChange: (() => void) | undefined;
 
-  /** Starts reading. `onChange` is called after every read that settles, until {@linkcode detach}. */
-  constructor(connection: Connection, options: { buffer: Uint8Array; onChange: () => void }) {
+  /**
+   * Starts reading. `onChange` is called after every read that settles, until {@linkcode detach}. With `once`, no
+   * read follows one that has brought something; else reading goes on until the buffer is full.
+   */
+  constructor(
+    connection: Connection,
+    options: { buffer: Uint8Array; once?: boolean; onChange: () => void },
+  ) {
     this.connection = connection;
     this.buffer = options.buffer;
+    this.#once = options.once ?? false;
     this.#onChange = options.onChange;
     this.pending = this.#read();
   }
@@ -43,7 +51,7 @@ export class ReadAhead {
     }
     this.pending = undefined;
     if (this.#onChange === undefined) return;
-    if (!this.ended && this.filled < this.buffer.length) this.pending = this.#read();
+    if (!this.ended && !this.#once && this.filled < this.buffer.length) this.pending = this.#read();
     this.#onChange();
   }
 }
@@ -63,6 +71,11 @@ export class ReadAheadConnection implements Connection {
   get passedOn(): boolean {
     const ahead = this.#ahead;
     return ahead.pending === undefined && !ahead.ended && this.#taken === ahead.filled;
+  }
+
+  /** The connection underneath. */
+  get bare(): Connection {
+    return this.#ahead.connection;
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {

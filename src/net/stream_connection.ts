@@ -23,7 +23,8 @@ class StreamConnection implements Connection {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   #rest: Uint8Array | undefined;
-  #writing = false;
+  /** Fails the write that is under way; absent while there is none. */
+  #failWrite: ((reason: Error) => void) | undefined;
   #closed = false;
 
   constructor(pair: StreamPair) {
@@ -48,10 +49,14 @@ class StreamConnection implements Connection {
   }
 
   async write(bytes: Uint8Array): Promise<number> {
-    // The sink may keep what it is given, while the caller goes on to use its buffer.
-    this.#writing = true;
-    await this.#writer.write(bytes.slice());
-    this.#writing = false;
+    const broken = Promise.withResolvers<never>();
+    this.#failWrite = broken.reject;
+    try {
+      // The sink may keep what it is given, while the caller goes on to use its buffer.
+      await Promise.race([this.#writer.write(bytes.slice()), broken.promise]);
+    } finally {
+      this.#failWrite = undefined;
+    }
     return bytes.length;
   }
 
@@ -65,7 +70,9 @@ class StreamConnection implements Connection {
     const reason = new Deno.errors.BadResource("The connection has been closed");
     this.#reader.cancel(reason).catch(() => {});
     // As on a socket: what has been written is delivered, and a write that waits for a stalled peer fails.
-    const ended = this.#writing ? this.#writer.abort(reason) : this.#writer.close();
+    const ended = this.#failWrite === undefined ? this.#writer.close() : this.#writer.abort(reason);
     ended.catch(() => {});
+    // An abort by itself waits for the sink, which may be the one that is stuck.
+    this.#failWrite?.(reason);
   }
 }

@@ -45,6 +45,9 @@ class Flow {
   readonly from: Connection;
   readonly to: Connection;
   bytes = 0;
+  /** A write is under way: if something fails now, it is the target. */
+  writing = false;
+  /** Nothing more will be delivered. */
   done = false;
 
   constructor(source: "client" | "backend", ends: { from: Connection; to: Connection }) {
@@ -61,7 +64,7 @@ class Flow {
  * A side that breaks ends the tunnel at once, after what it sent before has been delivered. A peer that does not
  * read stops the sender: at most one buffer is held for each direction.
  *
- * The tunnel owns both connections from {@linkcode run} on and has closed both when `run` resolves.
+ * The tunnel owns both connections from {@linkcode Tunnel.run} on and has closed both when `run` resolves.
  *
  * @example
  * ```ts
@@ -88,8 +91,17 @@ class Flow {
 export class Tunnel<Reason extends string = never> {
   readonly #up: Flow;
   readonly #down: Flow;
-  readonly #options: TunnelOptions;
+  readonly #wheel: TimerWheel;
+  readonly #buffers: BufferPool;
+  readonly #idleMs: number;
+  readonly #halfCloseMs: number;
+  readonly #lifetimeMs: number;
   readonly #timer = new WheelTimer((nowMs) => this.#onTimer(nowMs));
+  #resolve: ((reason: TunnelEnd | Reason) => void) | undefined;
+  /** Taken by the flows when they start, and not kept. */
+  #clientAhead: ReadAhead | undefined;
+  #backendAhead: ReadAhead | undefined;
+  #flowing = 2;
   #end: TunnelEnd | Reason | undefined;
   /** What the end will be called if nothing else happens before both directions are done. */
   #firstDone: TunnelEnd = "client-closed";
@@ -100,7 +112,13 @@ export class Tunnel<Reason extends string = never> {
   constructor(client: Connection, backend: Connection, options: TunnelOptions) {
     this.#up = new Flow("client", { from: client, to: backend });
     this.#down = new Flow("backend", { from: backend, to: client });
-    this.#options = options;
+    this.#wheel = options.wheel;
+    this.#buffers = options.buffers;
+    this.#idleMs = options.idleMs ?? 0;
+    this.#halfCloseMs = options.halfCloseMs ?? 0;
+    this.#lifetimeMs = options.lifetimeMs ?? 0;
+    this.#clientAhead = options.clientAhead;
+    this.#backendAhead = options.backendAhead;
     this.#activeAtMs = options.wheel.nowMs;
   }
 
@@ -115,98 +133,87 @@ export class Tunnel<Reason extends string = never> {
   }
 
   /** Carries until the end and resolves to its reason. Never rejects. To be called once. */
-  async run(): Promise<TunnelEnd | Reason> {
-    const { wheel, clientAhead, backendAhead, idleMs = 0, lifetimeMs = 0 } = this.#options;
-    if (lifetimeMs > 0) this.#diesAtMs = wheel.now() + lifetimeMs;
-    this.#dueWithin(idleMs);
-    this.#dueWithin(lifetimeMs);
-    this.#activeAtMs = wheel.nowMs;
-    const up = this.#carry(this.#up, clientAhead);
-    await this.#carry(this.#down, backendAhead);
-    await up;
-    return this.#end ?? this.#firstDone;
+  run(): Promise<TunnelEnd | Reason> {
+    if (this.#lifetimeMs > 0) this.#diesAtMs = this.#wheel.now() + this.#lifetimeMs;
+    this.#dueWithin(this.#idleMs);
+    this.#dueWithin(this.#lifetimeMs);
+    this.#activeAtMs = this.#wheel.nowMs;
+    const ended = new Promise<TunnelEnd | Reason>((resolve) => this.#resolve = resolve);
+    void this.#carry(this.#up, this.#clientAhead);
+    void this.#carry(this.#down, this.#backendAhead);
+    this.#clientAhead = this.#backendAhead = undefined;
+    return ended;
   }
 
   /** Ends the tunnel now, whatever is under way, with a reason of the caller's. Does nothing after the end. */
   destroy(reason: TunnelEnd | Reason): void {
     if (this.#end !== undefined) return;
     this.#end = reason;
-    this.#options.wheel.stop(this.#timer);
+    this.#wheel.stop(this.#timer);
     closeQuietly(this.#up.from);
     closeQuietly(this.#up.to);
   }
 
   /**
-   * The loop that everything is about. A read that waits holds a small buffer; only a read that follows a full
-   * one, and so is likely to find more, is given a large one. So an idle tunnel never holds a large buffer,
-   * however its last burst ended.
+   * One direction, from its first byte to its end; the loop that everything is about. How much the next read is
+   * given depends on what this one has found: see {@linkcode BufferPool.exchange}.
    */
   async #carry(flow: Flow, ahead: ReadAhead | undefined): Promise<void> {
-    const { buffers, wheel } = this.#options;
     const { from, to } = flow;
-    if (ahead !== undefined && !await this.#carryAhead(flow, ahead)) return;
-    let buffer = ahead?.buffer ?? buffers.takeSmall();
+    const buffers = this.#buffers;
+    const wheel = this.#wheel;
+    let buffer = ahead === undefined ? buffers.take() : ahead.buffer;
     let view = buffer;
     try {
-      for (;;) {
+      let open = ahead === undefined || await this.#carryAhead(flow, ahead);
+      ahead = undefined; // Not to be kept for the tunnel's lifetime.
+      while (open) {
         const count = await from.read(buffer);
         this.#activeAtMs = wheel.nowMs;
         if (count === null) break;
         if (view.length !== count) view = buffer.subarray(0, count);
-        try {
-          let written = await to.write(view);
-          while (written < count) {
-            this.#activeAtMs = wheel.nowMs;
-            written += await to.write(view.subarray(written));
-          }
-        } catch {
-          return this.#writeFailed(flow);
+        flow.writing = true;
+        let written = await to.write(view);
+        while (written < count) {
+          this.#activeAtMs = wheel.nowMs;
+          written += await to.write(view.subarray(written));
         }
+        flow.writing = false;
         this.#activeAtMs = wheel.nowMs;
         flow.bytes += count;
-        if (count < buffer.length) {
-          if (buffer.length === buffers.smallBytes) continue;
-          buffers.give(buffer);
-          view = buffer = buffers.takeSmall();
-        } else if (buffer.length === buffers.smallBytes) {
-          buffers.give(buffer);
-          view = buffer = buffers.takeLarge();
-        }
+        const next = buffers.exchange(buffer, count);
+        if (next !== buffer) view = buffer = next;
       }
+      await this.#finish(flow);
     } catch {
-      return this.destroy(`${flow.source}-reset`);
-    } finally {
-      buffers.give(buffer);
+      if (flow.writing) this.#writeFailed(flow);
+      else this.destroy(`${flow.source}-reset`);
     }
-    await this.#finish(flow);
+    buffers.give(buffer);
+    if (--this.#flowing === 0) this.#resolve?.(this.#end ?? this.#firstDone);
   }
 
-  /** Delivers what was read before there was a tunnel. Resolves to whether the flow goes on from there. */
+  /** Delivers what was read before there was a tunnel. Resolves to whether there may be more to read. */
   async #carryAhead(flow: Flow, ahead: ReadAhead): Promise<boolean> {
     ahead.detach();
     try {
-      for (let sent = 0;;) {
-        while (sent < ahead.filled) {
+      for (let sent = 0; sent < ahead.filled || ahead.pending !== undefined;) {
+        if (sent < ahead.filled) {
+          flow.writing = true;
           const written = await flow.to.write(ahead.buffer.subarray(sent, ahead.filled));
+          flow.writing = false;
           sent += written;
           flow.bytes += written;
-        }
-        if (ahead.pending !== undefined) {
-          await ahead.pending;
-          this.#activeAtMs = this.#options.wheel.nowMs;
-        } else if (sent === ahead.filled) break;
+        } else await ahead.pending;
+        this.#activeAtMs = this.#wheel.nowMs;
       }
-    } catch {
-      await ahead.pending;
-      this.#options.buffers.give(ahead.buffer);
+    } catch (error) {
       this.#writeFailed(flow);
-      return false;
+      await ahead.pending; // It reads into the buffer, until the tunnel's end closes the connection.
+      throw error;
     }
-    if (!ahead.ended) return true;
-    this.#options.buffers.give(ahead.buffer);
-    if (ahead.error !== undefined) this.destroy(`${flow.source}-reset`);
-    else await this.#finish(flow);
-    return false;
+    if (ahead.error !== undefined) throw ahead.error;
+    return !ahead.ended;
   }
 
   /** The source has said all: pass its end on, or end everything when the other direction was done before. */
@@ -225,7 +232,7 @@ export class Tunnel<Reason extends string = never> {
    * its way (an answer sent just before a reset), so the other direction goes on until it meets the break.
    */
   #writeFailed(flow: Flow): void {
-    if (this.#end !== undefined) return;
+    if (this.#end !== undefined || flow.done) return;
     this.#halfDone(flow, flow.source === "client" ? "backend-reset" : "client-reset");
   }
 
@@ -238,27 +245,25 @@ export class Tunnel<Reason extends string = never> {
       return false;
     }
     this.#firstDone = reason;
-    const { wheel, halfCloseMs = 0 } = this.#options;
-    if (halfCloseMs > 0) this.#halfDueMs = wheel.now() + halfCloseMs;
-    this.#dueWithin(halfCloseMs);
+    if (this.#halfCloseMs > 0) this.#halfDueMs = this.#wheel.now() + this.#halfCloseMs;
+    this.#dueWithin(this.#halfCloseMs);
     return true;
   }
 
   /** Sees to it that the timer looks in no later than in `delayMs`; 0: no matter when. */
   #dueWithin(delayMs: number): void {
-    const { wheel } = this.#options;
     if (delayMs === 0) return;
-    if (!this.#timer.running || wheel.now() + delayMs < this.#timer.dueMs) wheel.start(this.#timer, delayMs);
+    const sooner = !this.#timer.running || this.#wheel.now() + delayMs < this.#timer.dueMs;
+    if (sooner) this.#wheel.start(this.#timer, delayMs);
   }
 
   #onTimer(nowMs: number): number {
-    const { idleMs = 0, wheel } = this.#options;
     if (nowMs >= this.#diesAtMs) return this.#expire("lifetime");
     if (nowMs >= this.#halfDueMs) return this.#expire("half-close");
     let nextMs = Math.min(this.#diesAtMs, this.#halfDueMs);
-    if (idleMs > 0) {
+    if (this.#idleMs > 0) {
       // The time of the last byte may be a tick older than the byte: never early, at most two ticks late.
-      const idleDueMs = this.#activeAtMs + idleMs + wheel.tickMs;
+      const idleDueMs = this.#activeAtMs + this.#idleMs + this.#wheel.tickMs;
       if (nowMs >= idleDueMs) return this.#expire("idle");
       nextMs = Math.min(nextMs, idleDueMs);
     }

@@ -104,21 +104,18 @@ export class TcpService {
     const refusal = this.#admission.check(accepted.address.ip, this.#sessions.size);
     if (refusal !== undefined) return this.#refuse(accepted, refusal);
 
-    const { timeouts } = this.#options;
-    const session = new Session({
-      client: accepted.connection,
-      address: accepted.address,
-      listener: accepted.listener,
-      timeouts,
-      search: this.#upstream.search({ source: accepted.address.ip, connectMs: timeouts.connectMs }),
-      wheel: this.#wheel,
-      buffers: this.#buffers,
-    });
-    const entry = this.#sessions.add(session);
-    this.#total++;
-    const reason = await session.run();
-    this.#sessions.remove(entry);
-    this.#account(session, reason);
+    const session = this.#admit(accepted);
+    const place = this.#sessions.add(session);
+    let reason: Reason;
+    try {
+      const found = await session.findBackend();
+      reason = await session.carry(found);
+      found.closed();
+    } catch (error) {
+      reason = await session.giveUp(error);
+    }
+    this.#sessions.remove(place);
+    this.#account(session, session.end(reason));
     if (this.#sessions.size === 0) this.#onIdle?.();
   }
 
@@ -155,6 +152,20 @@ export class TcpService {
         before?.();
         resolve();
       };
+    });
+  }
+
+  #admit({ connection, address, listener }: Accepted): Session {
+    const { timeouts } = this.#options;
+    this.#total++;
+    return new Session({
+      client: connection,
+      address,
+      listener,
+      timeouts,
+      search: this.#upstream.search({ source: address.ip, connectMs: timeouts.connectMs }),
+      wheel: this.#wheel,
+      buffers: this.#buffers,
     });
   }
 

@@ -1,5 +1,6 @@
 import { CulvertError } from "../core/errors.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
+import type { BagEntry } from "../core/bag.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { ClientAddress } from "../net/client_address.ts";
 import type { Connection } from "../net/connection.ts";
@@ -29,7 +30,10 @@ export interface SessionOptions {
  */
 const LEAVING_MS = 1000;
 
-/** One admitted connection of a client, from the search for a backend to the end. */
+/**
+ * One admitted connection of a client. Its service leads it through `findBackend`, `carry` and `end`, or
+ * `giveUp` when something fails; meanwhile it can be drained or destroyed at any moment.
+ */
 export class Session implements LiveConnection {
   readonly address: ClientAddress;
   readonly listener: string;
@@ -38,24 +42,32 @@ export class Session implements LiveConnection {
   connectMs: number | undefined;
   /** The backend that was reached, or the last one tried. */
   backend: Backend | undefined;
+  /** Backends tried. */
+  tries = 0;
   /** Why no backend could be reached. */
   failure: unknown;
-  readonly #options: SessionOptions;
+  readonly #client: Connection;
+  readonly #timeouts: Timeouts;
+  readonly #wheel: TimerWheel;
+  readonly #buffers: BufferPool;
+  /** What the client says before there is a tunnel, which takes it over. */
+  #ahead: ReadAhead | undefined;
+  #search: BackendSearch | undefined;
   #tunnel: Tunnel<Reason> | undefined;
+  #place: BagEntry<LiveConnection> | undefined;
   #stop: Reason | undefined;
   #draining = false;
   #drainTimer: WheelTimer | undefined;
 
   constructor(options: SessionOptions) {
-    this.#options = options;
     this.address = options.address;
     this.listener = options.listener;
+    this.#client = options.client;
+    this.#timeouts = options.timeouts;
+    this.#wheel = options.wheel;
+    this.#buffers = options.buffers;
+    this.#search = options.search;
     this.startedAtMs = options.wheel.now();
-  }
-
-  /** Backends tried so far. */
-  get tries(): number {
-    return this.#options.search.tried.length;
   }
 
   /** Bytes delivered to the backend. */
@@ -68,26 +80,64 @@ export class Session implements LiveConnection {
     return this.#tunnel?.bytesDown ?? 0;
   }
 
-  /** Finds a backend and carries until the end; resolves to the reason. Both connections are closed then. */
-  async run(): Promise<Reason> {
-    const { client, buffers, search, wheel } = this.#options;
-    const ahead = new ReadAhead(client, {
-      buffer: buffers.takeSmall(),
-      onChange: () => this.#onClient(ahead),
+  /** Looks for a backend, with an eye on the client, which may leave meanwhile. Throws what the search throws. */
+  findBackend(): Promise<Found> {
+    this.#ahead = new ReadAhead(this.#client, {
+      buffer: this.#buffers.take(),
+      once: true,
+      onChange: () => this.#onClient(),
     });
+    return this.#search!.run();
+  }
+
+  /** Carries until the end; resolves to the reason. Both connections are closed then. */
+  carry({ backend, lease }: Found): Promise<Reason> {
+    this.connectMs = this.#wheel.now() - this.startedAtMs;
+    this.backend = backend;
+    this.tries = this.#search!.tried.length;
+    const timeouts = this.#timeouts;
+    this.#tunnel = new Tunnel<Reason>(this.#client, lease.ahead?.connection ?? lease.connection, {
+      wheel: this.#wheel,
+      buffers: this.#buffers,
+      idleMs: timeouts.idleMs,
+      halfCloseMs: timeouts.halfCloseMs,
+      lifetimeMs: timeouts.lifetimeMs,
+      clientAhead: this.#ahead,
+      backendAhead: lease.ahead,
+    });
+    this.#place = backend.live.add(this);
+    this.#ahead = this.#search = undefined;
+    const ended = this.#tunnel.run();
+    // What came between the find and now found no tunnel to end.
+    if (backend.removed) this.onBackendRemoved();
+    if (this.#stop !== undefined) this.#tunnel.destroy(this.#stop);
+    return ended;
+  }
+
+  /** Closes a client for whom there is no backend; resolves to the reason. */
+  async giveUp(error: unknown): Promise<Reason> {
+    const { tried } = this.#search!;
+    this.tries = tried.length;
+    this.backend = tried.at(-1);
+    if (!(error instanceof Ended)) this.failure = error;
+    const ahead = this.#ahead!;
+    ahead.detach();
     try {
-      const found = await search.run();
-      this.backend = found.backend;
-      this.connectMs = wheel.now() - this.startedAtMs;
-      return this.#settle(await this.#carry(found, ahead));
-    } catch (error) {
-      this.backend = search.tried.at(-1);
-      if (!(error instanceof Ended)) this.failure = error;
-      await this.#abandon(ahead);
-      return this.#settle(reasonOf(error));
-    } finally {
-      if (this.#drainTimer !== undefined) wheel.stop(this.#drainTimer);
+      this.#client.close();
+    } catch {
+      // Closed already.
     }
+    await ahead.pending;
+    this.#buffers.give(ahead.buffer);
+    return reasonOf(error);
+  }
+
+  /** Everything is over, for `reason`; returns how that counts. */
+  end(reason: Reason): Reason {
+    if (this.#place !== undefined) this.backend!.live.remove(this.#place);
+    if (this.#drainTimer !== undefined) this.#wheel.stop(this.#drainTimer);
+    const byItself = reason === "client-closed" || reason === "backend-closed";
+    return this.#draining && byItself ? "drained" : reason;
   }
 
   /** Ends it now, with this reason, whatever it is doing. */
@@ -95,69 +145,32 @@ export class Session implements LiveConnection {
     if (this.#stop !== undefined) return;
     this.#stop = reason;
     this.#tunnel?.destroy(reason);
-    this.#options.search.abort(new Ended(reason));
+    this.#search?.abort(new Ended(reason));
   }
 
   /** Lets it finish within `timeouts.drain`, and cuts it then. */
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;
-    const { drainMs } = this.#options.timeouts;
+    const { drainMs } = this.#timeouts;
     if (drainMs === 0) return this.destroy("cut");
     this.#drainTimer = new WheelTimer(() => {
       this.destroy("cut");
       return 0;
     });
-    this.#options.wheel.start(this.#drainTimer, drainMs);
+    this.#wheel.start(this.#drainTimer, drainMs);
   }
 
   onBackendRemoved(): void {
     this.destroy("backend-removed");
   }
 
-  async #carry(found: Found, clientAhead: ReadAhead): Promise<Reason> {
-    const { client, wheel, buffers, timeouts } = this.#options;
-    const { backend, lease } = found;
-    this.#tunnel = new Tunnel<Reason>(client, lease.ahead?.connection ?? lease.connection, {
-      wheel,
-      buffers,
-      idleMs: timeouts.idleMs,
-      halfCloseMs: timeouts.halfCloseMs,
-      lifetimeMs: timeouts.lifetimeMs,
-      clientAhead,
-      backendAhead: lease.ahead,
-    });
-    const entry = backend.live.add(this);
-    try {
-      return await this.#tunnel.run();
-    } finally {
-      backend.live.remove(entry);
-      lease.closed();
-    }
-  }
-
   /** News from the client while there is no backend yet. */
-  #onClient(ahead: ReadAhead): void {
-    if (!ahead.ended) return;
-    if (ahead.error !== undefined) this.#options.search.abort(new Ended("client-reset"));
-    else if (ahead.filled === 0) this.#options.search.leave(LEAVING_MS, new Ended("client-closed"));
-  }
-
-  async #abandon(ahead: ReadAhead): Promise<void> {
-    const { client, buffers } = this.#options;
-    ahead.detach();
-    try {
-      client.close();
-    } catch {
-      // Closed already.
-    }
-    await ahead.pending;
-    buffers.give(ahead.buffer);
-  }
-
-  #settle(reason: Reason): Reason {
-    if (!this.#draining || this.#stop !== undefined) return reason;
-    return reason === "client-closed" || reason === "backend-closed" ? "drained" : reason;
+  #onClient(): void {
+    const { ended, error, filled } = this.#ahead!;
+    if (!ended) return;
+    if (error !== undefined) this.#search!.abort(new Ended("client-reset"));
+    else if (filled === 0) this.#search!.leave(LEAVING_MS, new Ended("client-closed"));
   }
 }
 

@@ -17,14 +17,17 @@ export interface IdleConnectionOptions {
 export class IdleConnection {
   readonly connection: Connection;
   readonly ahead: ReadAhead;
+  /** Since when it has been idle, on the wheel's clock. */
+  readonly sinceMs: number;
   readonly #options: IdleConnectionOptions;
   readonly #timer: WheelTimer;
 
   constructor(connection: Connection, options: IdleConnectionOptions) {
     this.connection = connection;
+    this.sinceMs = options.wheel.now();
     this.#options = options;
     this.ahead = new ReadAhead(connection, {
-      buffer: options.buffers.takeSmall(),
+      buffer: options.buffers.take(),
       onChange: () => {
         if (this.ahead.ended) options.onUnusable();
       },

@@ -13,45 +13,38 @@ export class Lease {
    * of `connection`. Absent for a connection just dialled.
    */
   readonly ahead: ReadAhead | undefined;
-  readonly #giveBack: (how: LeaseEnd) => void;
-  #onEnd: (() => void) | undefined;
+  readonly #onEnd: (lease: Lease, how: LeaseEnd) => void;
   #ended = false;
 
-  /** Made by a pool, which is told by `giveBack` how it ended. */
+  /** Made by a pool, which is told by `onEnd` how it ended. */
   constructor(options: {
     connection: Connection;
     ahead?: ReadAhead | undefined;
-    giveBack: (how: LeaseEnd) => void;
+    onEnd: (lease: Lease, how: LeaseEnd) => void;
   }) {
     this.connection = options.connection;
     this.ahead = options.ahead;
-    this.#giveBack = options.giveBack;
-  }
-
-  /** Sets what else is to be done when the lease ends, such as counting. */
-  onEnd(callback: () => void): void {
-    this.#onEnd = callback;
+    this.#onEnd = options.onEnd;
   }
 
   /** Gives the connection back for others to use. Only for one in a clean state: no exchange under way. */
   release(): void {
-    this.#finish("released");
+    this.#end("released");
   }
 
   /** Closes the connection. */
   discard(): void {
-    this.#finish("discarded");
+    this.#end("discarded");
   }
 
   /** The holder has closed the connection itself, as a tunnel does. */
   closed(): void {
-    this.#finish("closed");
+    this.#end("closed");
   }
 
-  #finish(how: LeaseEnd): void {
+  #end(how: LeaseEnd): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#giveBack(how);
-    this.#onEnd?.();
+    this.#onEnd(this, how);
   }
 }

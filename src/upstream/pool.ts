@@ -27,6 +27,9 @@ export interface ConnectionPoolOptions extends Partial<PoolOptions> {
   readonly log?: Log;
 }
 
+/** An idle connection that its peer ends sooner than this counts as a failure to dial. */
+const SHORT_LIFE_MS = 1000;
+
 /** What a pool is doing. */
 export interface PoolStats {
   /** Connections that wait to be used. */
@@ -131,9 +134,10 @@ export class ConnectionPool {
   /** Takes new bounds. What is open beyond them ends as it becomes idle or is given back. */
   configure(bounds: PoolOptions): void {
     this.#bounds = bounds;
-    while (this.#idle.length > bounds.maxIdle) this.#end(this.#idle.shift()!);
-    this.#serveWaiting();
-    this.#dialAhead();
+    while (this.#idle.length > 0 && (this.#idle.length > bounds.maxIdle || this.#overfull())) {
+      this.#end(this.#idle.shift()!);
+    }
+    this.#freed();
   }
 
   /**
@@ -154,11 +158,9 @@ export class ConnectionPool {
 
   async #acquireInTurn(signal: AbortSignal): Promise<Lease> {
     signal.throwIfAborted();
-    if (this.#waiters.size === 0) {
-      const idle = await this.#takeIdle();
-      if (idle !== undefined) return this.#leaseIdle(idle, signal);
-    }
     if (this.#closed) throw new PoolClosedError(this.#name);
+    const idle = this.#waiters.size === 0 ? this.#idle.pop() : undefined;
+    if (idle !== undefined) return await this.#reuse(idle, signal);
     if (this.#hasRoom()) this.#active++;
     else {
       const handedOver = await this.#wait(signal);
@@ -172,22 +174,34 @@ export class ConnectionPool {
     return maxOpen === 0 || this.#idle.length + this.#active + this.#diallingAhead.size < maxOpen;
   }
 
+  /** Whether more is open than allowed, after the bound has become less. */
+  #overfull(): boolean {
+    const { maxOpen } = this.#bounds;
+    return maxOpen > 0 && this.#idle.length + this.#active + this.#diallingAhead.size > maxOpen;
+  }
+
   /**
-   * The youngest idle connection that is still good. The end of one may have reached this machine but not this
-   * program: one turn of the event loop brings the news before it is too late.
+   * Leases an idle connection, if it is still good: its end may be among the news of this very turn of the event
+   * loop, so the rest of the turn is awaited. If it is not, the next one, or one dialled in its place: whoever
+   * asked is not sent to the end of the line.
    */
-  async #takeIdle(): Promise<IdleConnection | undefined> {
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+  async #reuse(youngest: IdleConnection, signal: AbortSignal): Promise<Lease> {
+    this.#active++;
+    for (let idle: IdleConnection | undefined = youngest; idle !== undefined; idle = this.#idle.pop()) {
       idle.take();
-      this.#active++;
-      this.#dialAhead();
-      await eventLoopTurn();
-      if (!idle.ahead.ended && !this.#closed) return idle;
-      this.#active--;
-      this.#end(idle);
       this.#freed();
+      await eventLoopTurn();
+      if (!idle.ahead.ended && !this.#closed) {
+        this.#backoff.reset();
+        return this.#leaseIdle(idle, signal);
+      }
+      this.#lost(idle);
+      if (this.#closed) {
+        this.#active--;
+        throw new PoolClosedError(this.#name);
+      }
     }
-    return undefined;
+    return await this.#dialNow(signal);
   }
 
   /** Dials for a caller that counts as active already. */
@@ -203,31 +217,33 @@ export class ConnectionPool {
   }
 
   #lease(connection: Connection): Lease {
-    return new Lease({ connection, giveBack: (how) => this.#giveBack(connection, how) });
+    return new Lease({ connection, onEnd: this.#onLeaseEnd });
   }
 
   #leaseIdle(idle: IdleConnection, signal: AbortSignal): Lease {
-    const { ahead } = idle;
-    const connection = new ReadAheadConnection(ahead);
-    const giveBack = (how: LeaseEnd) => {
-      const clean = how !== "released" || connection.passedOn;
-      this.#giveBack(ahead.connection, clean ? how : "discarded");
-    };
-    const lease = new Lease({ connection, ahead, giveBack });
+    const connection = new ReadAheadConnection(idle.ahead);
+    const lease = new Lease({ connection, ahead: idle.ahead, onEnd: this.#onLeaseEnd });
     if (!signal.aborted) return lease;
     lease.discard();
     throw signal.reason;
   }
 
+  readonly #onLeaseEnd = ({ connection }: Lease, how: LeaseEnd): void => {
+    if (!(connection instanceof ReadAheadConnection)) return this.#giveBack(connection, how);
+    // One that has not been read to the end of what was read ahead can't be handed on.
+    const reusable = how === "released" && connection.passedOn;
+    this.#giveBack(connection.bare, reusable || how === "closed" ? how : "discarded");
+  };
+
   #giveBack(connection: Connection, how: LeaseEnd): void {
-    const reusable = how === "released" && !this.#closed;
+    const reusable = how === "released" && !this.#closed && !this.#overfull();
     if (reusable) {
       const waiter = this.#nextWaiter();
       if (waiter !== undefined) return waiter.resolve(connection);
     }
     this.#active--;
     if (reusable && this.#idle.length < this.#bounds.maxIdle) return this.#addIdle(connection);
-    if (how !== "closed") connection.close();
+    if (how !== "closed") closeQuietly(connection);
     this.#freed();
   }
 
@@ -240,11 +256,20 @@ export class ConnectionPool {
         const index = this.#idle.indexOf(idle);
         if (index < 0) return; // Taken already.
         this.#idle.splice(index, 1);
-        this.#end(idle);
+        this.#lost(idle);
         this.#freed();
       },
     });
     this.#idle.push(idle);
+  }
+
+  /** An idle connection has grown too old, or its peer has ended it. */
+  #lost(idle: IdleConnection): void {
+    this.#end(idle);
+    // A backend that takes connections and ends them at once is no better than one that refuses them.
+    const refused = idle.ahead.ended && this.#wheel.now() - idle.sinceMs < SHORT_LIFE_MS;
+    if (refused) this.#dialLater();
+    else this.#backoff.reset();
   }
 
   /** A place has become free: for those who wait first, then for connections dialled ahead. */
@@ -286,9 +311,15 @@ export class ConnectionPool {
 
   #dialAhead(): void {
     if (this.#closed || this.#retry.running) return;
-    while (this.#idle.length + this.#diallingAhead.size < this.#bounds.minIdle && this.#hasRoom()) {
+    const wanted = Math.min(this.#bounds.minIdle, this.#bounds.maxIdle);
+    while (this.#idle.length + this.#diallingAhead.size < wanted && this.#hasRoom()) {
       this.#track(this.#dialOneAhead());
     }
+  }
+
+  /** Several that fail together count as one failure. */
+  #dialLater(): void {
+    if (!this.#closed && !this.#retry.running) this.#wheel.start(this.#retry, this.#backoff.next());
   }
 
   async #dialOneAhead(): Promise<void> {
@@ -300,14 +331,13 @@ export class ConnectionPool {
     try {
       const connection = await this.#dial(deadline.signal);
       this.#diallingAhead.delete(deadline);
-      this.#backoff.reset();
       this.#active++;
       this.#giveBack(connection, "released");
     } catch (error) {
       this.#diallingAhead.delete(deadline);
       if (this.#closed) return;
       this.#log.debug("cannot dial ahead", { backend: this.#name, error: describeError(error) });
-      this.#wheel.start(this.#retry, this.#backoff.next());
+      this.#dialLater();
       this.#serveWaiting();
     } finally {
       deadline[Symbol.dispose]();
@@ -321,5 +351,13 @@ export class ConnectionPool {
   #track(work: Promise<void>): void {
     this.#ending.add(work);
     work.finally(() => this.#ending.delete(work));
+  }
+}
+
+function closeQuietly(connection: Connection): void {
+  try {
+    connection.close();
+  } catch {
+    // Closed already, by whoever had it on loan.
   }
 }

@@ -23,11 +23,27 @@ export interface SearchContext {
   pick(options: { source?: string; exclude?: readonly Backend[] }): Backend | undefined;
 }
 
-/** A backend that has been reached, with the connection to it. */
-export interface Found {
+/** A backend that has been reached. Whoever holds it ends it once, with {@linkcode closed} or `discard`. */
+export class Found {
   readonly backend: Backend;
-  /** Ends with `discard` or `release`, which also ends the backend's count of it. */
   readonly lease: Lease;
+
+  constructor(backend: Backend, lease: Lease) {
+    this.backend = backend;
+    this.lease = lease;
+  }
+
+  /** The holder has closed the connection. */
+  closed(): void {
+    this.lease.closed();
+    this.backend.active--;
+  }
+
+  /** Closes the connection. */
+  discard(): void {
+    this.lease.discard();
+    this.backend.active--;
+  }
 }
 
 /**
@@ -73,72 +89,66 @@ export class BackendSearch {
    * @throws the reason of {@linkcode abort}.
    */
   async run(): Promise<Found> {
-    try {
-      return await this.#tryEach();
-    } finally {
-      this.#over = true;
-      if (this.#leaving !== undefined) this.#context.wheel.stop(this.#leaving);
-    }
-  }
-
-  async #tryEach(): Promise<Found> {
-    const { pick, name } = this.#context;
+    const context = this.#context;
     let failure: unknown;
-    while (this.#aborted === undefined && this.tried.length <= this.#context.retries) {
-      const backend = pick(this.#pickOptions());
+    while (this.#aborted === undefined && this.tried.length <= context.retries) {
+      const backend = context.pick(this.#pickOptions());
       if (backend === undefined) break;
       this.tried.push(backend);
       backend.active++;
+      this.#attempt = this.#deadline(backend);
       try {
-        const found = this.#found(backend, await this.#acquire(backend));
-        if (found !== undefined) return found;
+        const found = new Found(backend, await backend.pool.acquire({ signal: this.#attempt.signal }));
+        if (this.#wanted(found)) return found;
       } catch (error) {
         backend.active--;
         if (this.#aborted !== undefined) break;
         failure = error;
-        backend.failures++;
-        this.#logFailure(backend, error);
+        this.#failed(backend, error);
+      } finally {
+        this.#attempt[Symbol.dispose]();
       }
     }
+    this.#finish();
     if (this.#aborted !== undefined) throw this.#aborted;
-    if (failure === undefined) throw new NoBackendError(name);
-    throw new ConnectFailedError(name, { tries: this.tried.length, cause: failure });
+    if (failure === undefined) throw new NoBackendError(context.name);
+    throw new ConnectFailedError(context.name, { tries: this.tried.length, cause: failure });
   }
 
   #pickOptions(): { source?: string; exclude?: readonly Backend[] } {
     return this.tried.length === 0 ? this.#options : { ...this.#options, exclude: this.tried };
   }
 
-  async #acquire(backend: Backend): Promise<Lease> {
+  #deadline(backend: Backend): Deadline {
     const timeoutMs = this.#options.connectMs;
-    using attempt = new Deadline(this.#context.wheel, {
+    return new Deadline(this.#context.wheel, {
       timeoutMs,
       reason: () => new ConnectTimeoutError(backend.key, timeoutMs),
     });
-    this.#attempt = attempt;
-    try {
-      return await backend.pool.acquire({ signal: attempt.signal });
-    } finally {
-      this.#attempt = undefined;
-    }
   }
 
-  /** A lease that also counts for the backend; none if the world has changed while we dialled. */
-  #found(backend: Backend, lease: Lease): Found | undefined {
-    lease.onEnd(() => backend.active--);
-    if (this.#aborted !== undefined || backend.removed) {
-      lease.discard();
-      return undefined;
+  /** Whether what was found is still wanted; the world may have changed while we dialled. */
+  #wanted(found: Found): boolean {
+    if (this.#aborted !== undefined || found.backend.removed) {
+      found.discard();
+      return false;
     }
-    backend.total++;
-    return { backend, lease };
+    found.backend.total++;
+    this.#finish();
+    return true;
   }
 
-  #logFailure(backend: Backend, error: unknown): void {
+  #failed(backend: Backend, error: unknown): void {
+    backend.failures++;
     this.#context.log.debug("cannot reach a backend", {
       upstream: this.#context.name,
       backend: backend.key,
       error: describeError(error),
     });
+  }
+
+  #finish(): void {
+    this.#over = true;
+    if (this.#leaving !== undefined) this.#context.wheel.stop(this.#leaving);
   }
 }

@@ -1,14 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { Child, output } from "./child.ts";
 import { TemporaryFolder } from "./folder.ts";
+import { type LogRecord, type Match, matches, parseLogLine } from "./log_record.ts";
 import { connectionCount, descriptorLinks, residentBytes } from "./proc.ts";
 import { until, within } from "./wait.ts";
-
-/** One line of the program's log. */
-export type LogRecord = Readonly<Record<string, string | number | boolean>>;
-
-/** What a record must have: these values, or whatever the function says. */
-export type Match = LogRecord | ((record: LogRecord) => boolean);
 
 /** Options of {@linkcode startCulvert}. */
 export interface CulvertOptions {
@@ -41,7 +36,7 @@ export async function startCulvert(config: string, options: CulvertOptions = {})
       flags.push(...await permissionFlags(file));
     }
     if (options.watching) flags.push(`--allow-read=${folder.path}`);
-    const culvert = new Culvert({ folder, file, args: ["run", ...merge(flags), MAIN, "--config", file] });
+    const culvert = new Culvert({ folder, file, args: ["run", ...flags, MAIN, "--config", file] });
     await culvert.ready(options);
     return culvert;
   } catch (error) {
@@ -74,7 +69,8 @@ export class Culvert implements AsyncDisposable {
       program: DENO,
       args: options.args,
       onErrorLine: (line) => {
-        if (line.startsWith("{")) this.#take(JSON.parse(line));
+        const record = parseLogLine(line);
+        if (record !== undefined) this.#take(record);
       },
     });
   }
@@ -126,6 +122,11 @@ export class Culvert implements AsyncDisposable {
   /** The records so far that match. */
   found(match: Match): LogRecord[] {
     return this.records.filter((record) => matches(record, match));
+  }
+
+  /** What it has written to standard error so far. */
+  get stderr(): string {
+    return this.#child.stderr;
   }
 
   signal(signal: Deno.Signal): void {
@@ -210,21 +211,6 @@ export class Culvert implements AsyncDisposable {
   }
 
   #logEnd(): string {
-    return this.#child.stderr.slice(-3000);
+    return this.stderr.slice(-3000);
   }
-}
-
-/** One flag for each kind of permission: the runtime takes a flag only once. */
-function merge(flags: readonly string[]): string[] {
-  const values = new Map<string, Set<string>>();
-  for (const flag of flags) {
-    const [name = "", list = ""] = flag.split("=");
-    values.set(name, (values.get(name) ?? new Set()).union(new Set(list.split(","))));
-  }
-  return [...values].map(([name, list]) => `${name}=${[...list].join(",")}`);
-}
-
-function matches(record: LogRecord, match: Match): boolean {
-  if (typeof match === "function") return match(record);
-  return Object.entries(match).every(([key, value]) => record[key] === value);
 }

@@ -10,8 +10,9 @@ def hear():
 `;
 
 /**
- * A Python program beside the test, for what sockets of Deno can't do (a reset, a queue that is full). It may use `reset(socket)`, `say(text)` and `hear()`; its arguments are in
- * `sys.argv[1:]`. Disposing of it ends its input and awaits its end.
+ * A Python program beside the test, for what Deno's sockets can't do (a reset, a queue that is full). It may use
+ * `reset(socket)`, `say(text)` and `hear()`; its arguments are `sys.argv[1:]`. Disposing of it ends its input and
+ * awaits its end.
  */
 export class Python implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;

@@ -3,14 +3,38 @@ import type { Connection } from "../../src/net/connection.ts";
 import { type MemoryConnection, memoryPair } from "./memory_connection.ts";
 
 /** One call of a {@linkcode ScriptedDialler}, which waits until the test answers it. */
-export interface DialCall {
+export class DialCall {
   /** Whom, as text. */
   readonly to: string;
   readonly signal: AbortSignal;
+  /** Resolves to the near end. */
+  readonly result = Promise.withResolvers<MemoryConnection>();
+  /** Whether it is over: accepted, refused or given up. */
+  over = false;
+
+  constructor(address: Address, signal: AbortSignal) {
+    this.to = formatAddress(address);
+    this.signal = signal;
+    signal.addEventListener("abort", () => this.#fail(signal.reason));
+  }
+
   /** Succeeds; returns the far end, which the backend would hold. */
-  accept(): MemoryConnection;
+  accept(): MemoryConnection {
+    const [near, far] = memoryPair();
+    this.over = true;
+    this.result.resolve(near);
+    return far;
+  }
+
   /** Fails as a backend does that does not listen. */
-  refuse(): void;
+  refuse(): void {
+    this.#fail(new Deno.errors.ConnectionRefused("refused by the test"));
+  }
+
+  #fail(error: Error): void {
+    this.over = true;
+    this.result.reject(error);
+  }
 }
 
 /** A dialler in memory. Each call waits for the test, or fails at once with its signal's reason, as a real one. */
@@ -21,11 +45,8 @@ export class ScriptedDialler {
   #arrived: (() => void)[] = [];
 
   /** The calls that nobody has answered. */
-  #open = new Set<DialCall>();
-
-  /** How many calls wait for an answer. */
-  get pending(): number {
-    return this.#open.size;
+  get open(): DialCall[] {
+    return this.calls.filter((call) => !call.over);
   }
 
   /** How many connections were handed out and have not been closed. */
@@ -34,31 +55,13 @@ export class ScriptedDialler {
   }
 
   /** The dialler to hand in. */
-  readonly dial = (address: Address, signal: AbortSignal): Promise<Connection> => {
-    const { promise, resolve, reject } = Promise.withResolvers<Connection>();
-    const call: DialCall = {
-      to: formatAddress(address),
-      signal,
-      accept: () => {
-        const [near, far] = memoryPair();
-        this.dialled.push(near);
-        this.#open.delete(call);
-        resolve(near);
-        return far;
-      },
-      refuse: () => {
-        this.#open.delete(call);
-        reject(new Deno.errors.ConnectionRefused("refused by the test"));
-      },
-    };
-    signal.addEventListener("abort", () => {
-      this.#open.delete(call);
-      reject(signal.reason);
-    });
+  readonly dial = async (address: Address, signal: AbortSignal): Promise<Connection> => {
+    const call = new DialCall(address, signal);
     this.calls.push(call);
-    this.#open.add(call);
     for (const wake of this.#arrived.splice(0)) wake();
-    return promise;
+    const connection = await call.result.promise;
+    this.dialled.push(connection);
+    return connection;
   };
 
   /** The `index`-th call since the start, as soon as it comes. */
