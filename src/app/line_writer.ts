@@ -1,3 +1,5 @@
+import { systemClock } from "../core/clock.ts";
+
 /** Where lines go in the end: standard error, or a test's array. */
 export interface LineTarget {
   write(bytes: Uint8Array): Promise<number>;
@@ -38,9 +40,9 @@ export class LineWriter {
   /** Resolves when everything so far has been written, or the target has not taken it within `timeoutMs`. */
   async flush(timeoutMs = FLUSH_MS): Promise<void> {
     const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, timeoutMs);
+    const cancel = systemClock.after(timeoutMs, late.resolve);
     await Promise.race([this.#writing, late.promise]);
-    clearTimeout(timer);
+    cancel();
   }
 
   async #run(): Promise<void> {

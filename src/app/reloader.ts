@@ -30,8 +30,9 @@ export class Reloader {
 
   /** Reloads; `why` is for the log. Never rejects. */
   request(why: string): Promise<ReloadOutcome> {
+    if (this.#next !== undefined) return this.#next;
     if (this.#running === undefined) return this.#start(why);
-    this.#next ??= this.#running.then(() => {
+    this.#next = this.#running.then(() => {
       this.#next = undefined;
       return this.#start(why);
     });

@@ -7,7 +7,7 @@ import type { ConfigSource } from "./config_source.ts";
 import type { LineWriter } from "./line_writer.ts";
 import { configureLog, programLog } from "./log.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
-import { watchFile } from "./watch.ts";
+import { fingerprint, watchFile } from "./watch.ts";
 
 /** Options of {@linkcode Supervisor}. */
 export interface SupervisorOptions {
@@ -50,6 +50,8 @@ export class Supervisor {
    * throw; nothing runs then.
    */
   async start(): Promise<void> {
+    const { path } = this.#options.source;
+    const seen = path === undefined ? undefined : await fingerprint(path);
     await this.#apply();
     for (const service of this.app.services) {
       this.#log.info("ready", { service: service.name, listeners: listenerNames(service) });
@@ -57,7 +59,7 @@ export class Supervisor {
     this.#onSignal("SIGHUP", () => void this.reload("SIGHUP"));
     this.#onSignal("SIGTERM", () => this.stop("SIGTERM"));
     this.#onSignal("SIGINT", () => this.stop("SIGINT"));
-    await this.#watch();
+    await this.#watch(seen);
   }
 
   /** Resolves when everything has ended. */
@@ -107,12 +109,12 @@ export class Supervisor {
     this.#undo.push(() => Deno.removeSignalListener(signal, handler));
   }
 
-  async #watch(): Promise<void> {
+  async #watch(seen: string | undefined): Promise<void> {
     const { path, folder } = this.#options.source;
     if (path === undefined) return;
     try {
       const onChange = () => void this.reload("the file has changed");
-      const end = await watchFile({ path, folder }, { onChange, log: this.#log });
+      const end = await watchFile({ path, folder }, { onChange, log: this.#log, seen });
       if (end !== undefined) this.#undo.push(end);
       else this.#log.info("changes of the file are not watched: its folder may not be read", { folder });
     } catch (error) {

@@ -7,7 +7,12 @@ export interface WatchOptions {
   /** Called when the file may have changed, once for changes that come close together. */
   readonly onChange: () => void;
   readonly log: Log;
-  /** How long it must be quiet after a change, in milliseconds. @default {200} */
+  /**
+   * What {@linkcode fingerprint} said before the file was read: a change since then is noticed too.
+   * @default what it says now
+   */
+  readonly seen?: string | undefined;
+  /** How long the file must stay the same after a change, in milliseconds. @default {200} */
   readonly quietMs?: number;
   /** @default {systemClock} */
   readonly clock?: Clock;
@@ -30,29 +35,37 @@ export async function watchFile(
 
 async function follow(watcher: Deno.FsWatcher, options: WatchOptions & { path: string }): Promise<void> {
   const { onChange, log, quietMs = 200, clock = systemClock } = options;
-  let seen = await fingerprint(options.path);
+  let seen = options.seen ?? await fingerprint(options.path);
+  let last = seen;
+  let open = true;
   let cancel: (() => void) | undefined;
-  const check = async () => {
+  // It is the file that must be quiet, not its directory: that may be where a log is written to.
+  const lookLater = () => cancel ??= clock.after(quietMs, () => void look());
+  const look = async () => {
+    cancel = undefined;
     const now = await fingerprint(options.path);
     // Gone for a moment while it is replaced, or another file of the directory has changed.
-    if (now === undefined || now === seen) return;
+    if (!open || now === undefined || now === seen) return;
+    if (now !== last) {
+      last = now;
+      lookLater();
+      return;
+    }
     seen = now;
     onChange();
   };
   try {
-    for await (const event of watcher) {
-      if (event.kind === "access") continue;
-      cancel?.();
-      cancel = clock.after(quietMs, () => void check());
-    }
+    await look();
+    for await (const event of watcher) if (event.kind !== "access") lookLater();
   } catch (error) {
     log.warn("cannot watch the configuration any more", { error: describeError(error) });
   }
+  open = false;
   cancel?.();
 }
 
 /** What changes when a file does; `undefined` while there is none. */
-async function fingerprint(path: string): Promise<string | undefined> {
+export async function fingerprint(path: string): Promise<string | undefined> {
   try {
     const { ino, mtime, size } = await Deno.stat(path);
     return `${ino} ${mtime?.getTime()} ${size}`;

@@ -2,7 +2,7 @@ import { findBackendClashes, findBadPaths, findOverlaps, findRepeats } from "./c
 import { isMapping } from "./fields.ts";
 import { type Finding, withNearest } from "./findings.ts";
 import { Place } from "./place.ts";
-import { POOL_DEFAULTS } from "./schema.ts";
+import { DEFAULT_POOL } from "../upstream/options.ts";
 
 /**
  * What is wrong between the values of a document of version 1: names that refer to nothing or repeat, listeners
@@ -49,8 +49,8 @@ function checkUpstream(upstream: Place, folder: string): Finding[] {
 }
 
 function checkPool(pool: Place): Finding[] {
-  const read = (key: keyof typeof POOL_DEFAULTS): number => {
-    const { value = POOL_DEFAULTS[key] } = pool.at(key);
+  const read = (key: keyof typeof DEFAULT_POOL): number => {
+    const { value = DEFAULT_POOL[key] } = pool.at(key);
     return typeof value === "number" ? value : NaN;
   };
   const [minIdle, maxIdle, maxOpen] = [read("minIdle"), read("maxIdle"), read("maxOpen")];

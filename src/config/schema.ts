@@ -1,4 +1,7 @@
 import * as v from "valibot";
+import { formatDuration } from "../core/units.ts";
+import { DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUTS } from "../tcp/options.ts";
+import { DEFAULT_POOL, DEFAULT_RETRIES } from "../upstream/options.ts";
 import {
   backendAddress,
   choice,
@@ -27,12 +30,12 @@ const log = mapping({
 }, "a mapping of log settings");
 
 const timeouts = mapping({
-  connect: v.optional(duration({ zero: false }), "10s"),
-  handshake: v.optional(duration({ zero: false }), "10s"),
-  idle: v.optional(duration({ zero: true }), "90s"),
-  halfClose: v.optional(duration({ zero: true }), "60s"),
-  lifetime: v.optional(duration({ zero: true }), "0"),
-  drain: v.optional(duration({ zero: true }), "30s"),
+  connect: v.optional(duration({ zero: false }), formatDuration(DEFAULT_TIMEOUTS.connectMs)),
+  handshake: v.optional(duration({ zero: false }), formatDuration(DEFAULT_TIMEOUTS.handshakeMs)),
+  idle: v.optional(duration({ zero: true }), formatDuration(DEFAULT_TIMEOUTS.idleMs)),
+  halfClose: v.optional(duration({ zero: true }), formatDuration(DEFAULT_TIMEOUTS.halfCloseMs)),
+  lifetime: v.optional(duration({ zero: true }), formatDuration(DEFAULT_TIMEOUTS.lifetimeMs)),
+  drain: v.optional(duration({ zero: true }), formatDuration(DEFAULT_TIMEOUTS.drainMs)),
 }, "a mapping of timeouts");
 
 /** Those of one service: what is absent is as in the defaults for all. */
@@ -52,21 +55,18 @@ const backend = mapping({
   backup: v.optional(flag(), false),
 }, "a backend: a mapping with its address");
 
-/** What {@linkcode upstream} takes where `pool` says nothing, for checks that compare one value with another. */
-export const POOL_DEFAULTS = { maxIdle: 8, minIdle: 0, maxOpen: 0 } as const;
-
 const pool = mapping({
-  maxIdle: v.optional(count(), POOL_DEFAULTS.maxIdle),
-  minIdle: v.optional(count(), POOL_DEFAULTS.minIdle),
-  maxOpen: v.optional(count(), POOL_DEFAULTS.maxOpen),
-  idleTimeout: v.optional(duration({ zero: true }), "90s"),
+  maxIdle: v.optional(count(), DEFAULT_POOL.maxIdle),
+  minIdle: v.optional(count(), DEFAULT_POOL.minIdle),
+  maxOpen: v.optional(count(), DEFAULT_POOL.maxOpen),
+  idleTimeout: v.optional(duration({ zero: true }), formatDuration(DEFAULT_POOL.idleTimeoutMs)),
 }, "a mapping of pool settings");
 
 const upstream = mapping({
   backends: filledList(backend, "a list of one backend at least"),
   balance: v.optional(choice(BALANCERS), "round-robin"),
   pool: v.optional(pool, {}),
-  retries: v.optional(count({ max: 100 }), 2),
+  retries: v.optional(count({ max: 100 }), DEFAULT_RETRIES),
   onRemove: v.optional(choice(["close", "drain"]), "close"),
   // Has no effect without health checks, but is good.
   onDown: v.optional(choice(["keep", "close"]), "keep"),
@@ -92,7 +92,7 @@ const service = mapping({
   listen: filledList(listenAddress(), 'a list of addresses to listen on, such as [":5432"]'),
   allow: v.exactOptional(list(subnet(), "a list of IP addresses and subnets")),
   deny: v.optional(list(subnet(), "a list of IP addresses and subnets"), []),
-  maxConnections: v.optional(count(), 10_000),
+  maxConnections: v.optional(count(), DEFAULT_MAX_CONNECTIONS),
   rate: v.exactOptional(rate),
   timeouts: v.optional(ownTimeouts, {}),
   upstream: upstreamOrName,

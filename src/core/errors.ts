@@ -3,10 +3,12 @@
  * says what was done to what, and `cause` keeps what the runtime said.
  */
 export class CulvertError extends Error {
+  /** The name of the class, for logs. */
   override name = "CulvertError";
   /** A stable name for the kind of error, such as `connect_timeout`. */
   readonly code: string;
 
+  /** `options.cause` keeps what led to it. */
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

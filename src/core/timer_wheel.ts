@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "./clock.ts";
 
 /** Options of {@linkcode TimerWheel}. */
 export interface TimerWheelOptions {
-  /** @default {systemClock} */
+  /** Tells and keeps the time. @default {systemClock} */
   readonly clock?: Clock;
   /** How coarse the wheel is, in milliseconds: a timer fires at most this much late. @default {100} */
   readonly tickMs?: number;
@@ -14,13 +14,16 @@ export interface TimerWheelOptions {
  * deadline comes round.
  */
 export class WheelTimer {
+  /** Called when it is due, with the time; returns the time of the next call, or 0. Must not throw. */
   readonly onDue: (nowMs: number) => number;
   /** When it is due, on the wheel's clock; meaningful while it runs. Set by the wheel alone. */
   dueMs = 0;
   /** Its neighbours in the ring of the slot that holds it; none while it does not run. Set by the wheel alone. */
   next: WheelTimer | undefined;
+  /** The neighbour on the other side. */
   previous: WheelTimer | undefined;
 
+  /** It runs once a wheel has started it. */
   constructor(onDue: (nowMs: number) => number) {
     this.onDue = onDue;
   }
@@ -44,6 +47,7 @@ const SLOTS = 512;
 export class TimerWheel {
   /** The time at the last tick: at most one tick old while any timer runs. Reading it costs nothing. */
   nowMs: number;
+  /** How coarse it is, in milliseconds. */
   readonly tickMs: number;
   readonly #clock: Clock;
   readonly #slots: readonly WheelTimer[] = Array.from({ length: SLOTS }, emptyRing);
@@ -53,6 +57,7 @@ export class TimerWheel {
   #lastTick = 0;
   #cancelTick: (() => void) | undefined;
 
+  /** Nothing runs until the first timer is started. */
   constructor(options: TimerWheelOptions = {}) {
     this.#clock = options.clock ?? systemClock;
     this.tickMs = options.tickMs ?? 100;

@@ -17,9 +17,9 @@ export interface AcceptLoopOptions<C> {
   readonly onConnection: (connection: C) => void;
   /** What the log calls the listener. @default {"listener"} */
   readonly name?: string;
-  /** @default {systemClock} */
+  /** Times the pauses. @default {systemClock} */
   readonly clock?: Clock;
-  /** @default {silentLog} */
+  /** Told of failures. @default {silentLog} */
   readonly log?: Log;
 }
 
@@ -30,7 +30,26 @@ const LOG_INTERVAL_MS = 1000;
  * it could be accepted is passed over; when the process runs out of descriptors the loop waits, longer each time up
  * to a second, while the system keeps the connections in its queue. Failures are logged once a second at most.
  *
- * The loop owns the acceptor: {@linkcode close} closes it.
+ * The loop owns the acceptor: {@linkcode AcceptLoop.close} closes it.
+ *
+ * @example
+ * ```ts
+ * import { AcceptLoop } from "@culvert/culvert";
+ *
+ * const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const accepted = Promise.withResolvers<void>();
+ * const loop = new AcceptLoop<Deno.Conn>(listener, {
+ *   onConnection(connection) {
+ *     connection.close();
+ *     accepted.resolve();
+ *   },
+ * });
+ * (await Deno.connect({ port: listener.addr.port })).close();
+ * await accepted.promise;
+ *
+ * loop.close();
+ * await loop.done;
+ * ```
  */
 export class AcceptLoop<C> {
   /** Resolves when the loop has ended, after {@linkcode close}. Never rejects. */
@@ -44,6 +63,7 @@ export class AcceptLoop<C> {
   #failures = 0;
   #loggedAtMs = -Infinity;
 
+  /** Starts at once. */
   constructor(acceptor: Acceptor<C>, options: AcceptLoopOptions<C>) {
     this.#acceptor = acceptor;
     this.#options = options;

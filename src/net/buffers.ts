@@ -50,7 +50,11 @@ export class BufferPool {
   readonly #medium: SizeClass;
   readonly #large: SizeClass;
 
-  /** @throws {RangeError} unless the three sizes differ and grow. */
+  /**
+   * Allocates nothing yet.
+   *
+   * @throws {RangeError} unless the three sizes differ and grow.
+   */
   constructor(options: BufferPoolOptions = {}) {
     const { smallBytes = 1024, mediumBytes = 16 * 1024, largeBytes = 256 * 1024 } = options;
     if (!(smallBytes < mediumBytes && mediumBytes < largeBytes)) {

@@ -9,8 +9,9 @@ export interface ClientAddress {
 const UNIX: ClientAddress = { ip: "unix", port: 0 };
 const MAPPED = "::ffff:";
 
-/** What the runtime says of a peer, as a {@linkcode ClientAddress}. */
-export function clientAddress(addr: Deno.Addr): ClientAddress {
+/** What the runtime says of a peer, as a {@linkcode ClientAddress}. Nothing said counts as a unix socket. */
+export function clientAddress(addr: Deno.Addr | undefined): ClientAddress {
+  if (addr === undefined) return UNIX;
   if (addr.transport !== "tcp" && addr.transport !== "udp") return UNIX;
   const { hostname, port } = addr;
   const mapped = hostname.startsWith(MAPPED) && hostname.includes(".");

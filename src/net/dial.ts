@@ -10,17 +10,24 @@ export type Dial = (address: Address, signal: AbortSignal) => Promise<Connection
  *
  * @throws the runtime's error, such as `Deno.errors.ConnectionRefused`, or the signal's reason.
  */
-export const dial: Dial = async (address, signal) => {
-  if (address.kind === "unix") {
-    const connection = await Deno.connect({ transport: "unix", path: address.path });
-    if (!signal.aborted) return connection;
-    connection.close();
-    throw signal.reason;
-  }
+export async function dial(address: Address, signal: AbortSignal): Promise<Connection> {
+  if (address.kind === "unix") return await dialUnix(address.path, signal);
   const connection = await Deno.connect({ hostname: address.host, port: address.port, signal });
-  prepareSocket(connection);
+  try {
+    prepareSocket(connection);
+  } catch (error) {
+    connection.close(); // Reset already.
+    throw error;
+  }
   return connection;
-};
+}
+
+async function dialUnix(path: string, signal: AbortSignal): Promise<Connection> {
+  const connection = await Deno.connect({ transport: "unix", path });
+  if (!signal.aborted) return connection;
+  connection.close();
+  throw signal.reason;
+}
 
 /** `TCP_NODELAY` and keep-alive, for a connection of ours or one just accepted. */
 export function prepareSocket(connection: Connection): void {

@@ -5,6 +5,7 @@ import { type Address, formatAddress } from "./address.ts";
 export interface BoundListener {
   /** Where it really listens: with the port that was picked, for port 0. */
   readonly address: Address;
+  /** Resolves to the next connection, which the caller closes. Rejects once closed. */
   accept(): Promise<Deno.Conn>;
   /** Stops listening. A unix socket's file is removed. */
   close(): void;

@@ -6,11 +6,13 @@ import type { Connection } from "./connection.ts";
  * whoever uses the connection in the end: hand it to the tunnel along with the connection.
  */
 export class ReadAhead {
+  /** What it reads into; whoever gave it gets it back. */
   readonly buffer: Uint8Array;
   /** How much of `buffer` has been filled, from its start. */
   filled = 0;
   /** The stream has ended, or `error` has come up. */
   ended = false;
+  /** What the connection broke with, if it did. */
   error: unknown;
   /** Settles (never rejects) with the read that is under way; `undefined` while there is none. */
   pending: Promise<void> | undefined;

@@ -2,7 +2,9 @@ import type { Connection } from "./connection.ts";
 
 /** A pair of web streams of bytes, such as a `WebSocketStream`'s, a worker's or another library's. */
 export interface StreamPair {
+  /** What the peer says. */
   readonly readable: ReadableStream<Uint8Array>;
+  /** What is said to the peer. */
   readonly writable: WritableStream<Uint8Array>;
 }
 
@@ -14,6 +16,25 @@ export interface StreamPair {
  * write is under way, and cancels the readable.
  *
  * @throws {TypeError} if one of the streams is locked.
+ *
+ * @example
+ * ```ts
+ * import { connectionFromStreams } from "@culvert/culvert";
+ *
+ * const there = new TransformStream<Uint8Array, Uint8Array>();
+ * const back = new TransformStream<Uint8Array, Uint8Array>();
+ * const near = connectionFromStreams({ readable: back.readable, writable: there.writable });
+ * const far = connectionFromStreams({ readable: there.readable, writable: back.writable });
+ *
+ * const sent = near.write(new TextEncoder().encode("hello"));
+ * const buffer = new Uint8Array(16);
+ * const count = await far.read(buffer);
+ * await sent;
+ * console.log(new TextDecoder().decode(buffer.subarray(0, count ?? 0))); // hello
+ *
+ * near.close();
+ * far.close();
+ * ```
  */
 export function connectionFromStreams(pair: StreamPair): Connection {
   return new StreamConnection(pair);

@@ -72,9 +72,9 @@ class Flow {
  *
  * const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
  * const backend = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * const caller = await Deno.connect(listener.addr);
+ * const caller = await Deno.connect({ port: listener.addr.port });
  *
- * const tunnel = new Tunnel(await listener.accept(), await Deno.connect(backend.addr), {
+ * const tunnel = new Tunnel(await listener.accept(), await Deno.connect({ port: backend.addr.port }), {
  *   wheel: new TimerWheel(),
  *   buffers: new BufferPool(),
  *   idleMs: 90_000,
@@ -83,7 +83,7 @@ class Flow {
  * const served = await backend.accept();
  * await caller.closeWrite();
  * await served.closeWrite();
- * console.log(await ended); // "client-closed"
+ * console.log(await ended); // "client-closed", or "backend-closed"
  *
  * for (const resource of [caller, served, listener, backend]) resource.close();
  * ```
@@ -109,6 +109,7 @@ export class Tunnel<Reason extends string = never> {
   #halfDueMs = Infinity;
   #diesAtMs = Infinity;
 
+  /** Nothing is read before {@linkcode Tunnel.run}. */
   constructor(client: Connection, backend: Connection, options: TunnelOptions) {
     this.#up = new Flow("client", { from: client, to: backend });
     this.#down = new Flow("backend", { from: backend, to: client });

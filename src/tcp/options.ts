@@ -16,10 +16,24 @@ export interface Timeouts {
   readonly drainMs: number;
 }
 
+/** What holds where nothing else is said. */
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  connectMs: 10_000,
+  handshakeMs: 10_000,
+  idleMs: 90_000,
+  halfCloseMs: 60_000,
+  lifetimeMs: 0,
+  drainMs: 30_000,
+};
+
+/** Connections of a service at once, where nothing else is said. */
+export const DEFAULT_MAX_CONNECTIONS = 10_000;
+
 /** A token bucket for each client address. */
 export interface RateOptions {
   /** Connections that a client may open in `perMs`. */
   readonly connections: number;
+  /** The time that `connections` refers to, in milliseconds. */
   readonly perMs: number;
   /** Connections that it may open at once after a rest. @default `connections` */
   readonly burst: number;
@@ -33,6 +47,7 @@ export interface AdmissionOptions {
   readonly deny?: AddressSet;
   /** Connections at once; 0: no bound. @default {10_000} */
   readonly maxConnections: number;
+  /** How fast a client may come back; absent: as it likes. */
   readonly rate?: RateOptions;
 }
 

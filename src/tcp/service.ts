@@ -68,6 +68,7 @@ export class TcpService {
   #rejected = 0;
   #bytesUp = 0;
   #bytesDown = 0;
+  #draining = false;
   #onIdle: (() => void) | undefined;
 
   constructor(options: TcpServiceOptions, parts: TcpServiceParts) {
@@ -106,6 +107,7 @@ export class TcpService {
 
     const session = this.#admit(accepted);
     const place = this.#sessions.add(session);
+    if (this.#draining) session.drain(); // Accepted in the moment of the stop.
     let reason: Reason;
     try {
       const found = await session.findBackend();
@@ -132,6 +134,7 @@ export class TcpService {
    * left, to how many were cut. The listeners must have stopped.
    */
   async drain(): Promise<number> {
+    this.#draining = true;
     const cutBefore = this.#ended.cut ?? 0;
     for (const session of this.#sessions) session.drain();
     await this.#idle();
@@ -140,6 +143,7 @@ export class TcpService {
 
   /** Ends all live connections now. Resolves when none is left. */
   async destroy(): Promise<void> {
+    this.#draining = true;
     for (const session of this.#sessions) session.destroy("cut");
     await this.#idle();
   }

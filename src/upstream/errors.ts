@@ -2,8 +2,10 @@ import { CulvertError, describeError } from "../core/errors.ts";
 
 /** A try to reach one backend took longer than allowed. */
 export class ConnectTimeoutError extends CulvertError {
+  /** The name of the class, for logs. */
   override name = "ConnectTimeoutError";
 
+  /** `timeoutMs` is the time that the try had. */
   constructor(backend: string, timeoutMs: number) {
     super("connect_timeout", `Cannot dial "${backend}": timed out after ${timeoutMs}ms`);
   }
@@ -11,8 +13,10 @@ export class ConnectTimeoutError extends CulvertError {
 
 /** Every backend that was tried failed. `cause` is what the last one said. */
 export class ConnectFailedError extends CulvertError {
+  /** The name of the class, for logs. */
   override name = "ConnectFailedError";
 
+  /** `cause` is what the last try failed with. */
   constructor(upstream: string, options: { tries: number; cause: unknown }) {
     const { tries, cause } = options;
     const message = `Cannot connect to upstream "${upstream}": ${tries} tries failed, the last with: ` +
@@ -23,8 +27,10 @@ export class ConnectFailedError extends CulvertError {
 
 /** No backend may take the connection now: there is none, or all are full or at weight 0. */
 export class NoBackendError extends CulvertError {
+  /** The name of the class, for logs. */
   override name = "NoBackendError";
 
+  /** `upstream` is its name. */
   constructor(upstream: string) {
     super("no_backend", `Cannot connect to upstream "${upstream}": no backend is available`);
   }
@@ -32,8 +38,10 @@ export class NoBackendError extends CulvertError {
 
 /** The pool was closed, before or while a connection was waited for. */
 export class PoolClosedError extends CulvertError {
+  /** The name of the class, for logs. */
   override name = "PoolClosedError";
 
+  /** `pool` is what log and errors call it. */
   constructor(pool: string) {
     super("pool_closed", `Cannot acquire a connection to "${pool}": the pool is closed`);
   }

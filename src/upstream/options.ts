@@ -13,6 +13,12 @@ export interface PoolOptions {
   readonly idleTimeoutMs: number;
 }
 
+/** What holds for an upstream where nothing else is said. */
+export const DEFAULT_POOL: PoolOptions = { maxIdle: 8, minIdle: 0, maxOpen: 0, idleTimeoutMs: 90_000 };
+
+/** Further backends tried, where nothing else is said. */
+export const DEFAULT_RETRIES = 2;
+
 /** A named set of backends with its policy, checked and complete. */
 export interface UpstreamOptions {
   readonly name: string;

@@ -6,7 +6,7 @@ import { TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import { ConnectTimeoutError, PoolClosedError } from "./errors.ts";
-import { ReadAheadConnection } from "../net/read_ahead.ts";
+import { type ReadAhead, ReadAheadConnection } from "../net/read_ahead.ts";
 import { IdleConnection } from "./idle_connection.ts";
 import { Lease, type LeaseEnd } from "./lease.ts";
 import type { PoolOptions } from "./options.ts";
@@ -22,8 +22,11 @@ export interface ConnectionPoolOptions extends Partial<PoolOptions> {
   readonly connectMs?: number;
   /** What log and errors call it. @default {"backend"} */
   readonly name?: string;
+  /** Runs its timers. @default one of its own */
   readonly wheel?: TimerWheel;
+  /** Lends what idle connections are read into. @default one of its own */
   readonly buffers?: BufferPool;
+  /** Told of failures to dial ahead. @default {silentLog} */
   readonly log?: Log;
 }
 
@@ -57,7 +60,7 @@ type Waiter = PromiseWithResolvers<Connection | undefined>;
  *
  * const backend = Deno.listen({ hostname: "127.0.0.1", port: 0 });
  * const pool = new ConnectionPool({
- *   dial: (signal) => Deno.connect({ ...backend.addr, transport: "tcp", signal }),
+ *   dial: (signal) => Deno.connect({ port: backend.addr.port, signal }),
  *   maxOpen: 10,
  * });
  * const lease = await pool.acquire({ signal: AbortSignal.timeout(5_000) });
@@ -90,6 +93,7 @@ export class ConnectionPool {
   #waits = 0;
   #closed = false;
 
+  /** Begins to dial ahead, where `minIdle` asks for it. */
   constructor(options: ConnectionPoolOptions) {
     this.#dial = options.dial;
     this.#name = options.name ?? "backend";
@@ -106,6 +110,7 @@ export class ConnectionPool {
     this.#dialAhead();
   }
 
+  /** A picture of this moment. */
   get stats(): PoolStats {
     return {
       idle: this.#idle.length,
@@ -228,12 +233,19 @@ export class ConnectionPool {
     throw signal.reason;
   }
 
-  readonly #onLeaseEnd = ({ connection }: Lease, how: LeaseEnd): void => {
+  readonly #onLeaseEnd = ({ connection, ahead }: Lease, how: LeaseEnd): void => {
     if (!(connection instanceof ReadAheadConnection)) return this.#giveBack(connection, how);
     // One that has not been read to the end of what was read ahead can't be handed on.
     const reusable = how === "released" && connection.passedOn;
     this.#giveBack(connection.bare, reusable || how === "closed" ? how : "discarded");
+    if (how !== "closed") this.#track(this.#recycle(ahead!)); // A tunnel has done so.
   };
+
+  /** Gives back the buffer of what was read ahead, as soon as nothing is read into it any more. */
+  async #recycle(ahead: ReadAhead): Promise<void> {
+    await ahead.pending;
+    this.#buffers.give(ahead.buffer);
+  }
 
   #giveBack(connection: Connection, how: LeaseEnd): void {
     const reusable = how === "released" && !this.#closed && !this.#overfull();

@@ -87,7 +87,8 @@ export class Upstream {
     this.#backends = new Map();
     for (const spec of options.backends) {
       const key = formatAddress(spec.address);
-      const backend = left.get(key) ?? this.#create(key, spec);
+      // An address that is named twice is one backend, as it was named last.
+      const backend = this.#backends.get(key) ?? left.get(key) ?? this.#create(key, spec);
       left.delete(key);
       backend.configure(spec);
       if (previous.pool !== options.pool) backend.pool.configure(options.pool);

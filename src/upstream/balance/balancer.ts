@@ -45,6 +45,7 @@ export type BalanceName =
 
 /** Thrown by `pick` when there is no backend at all, which is not the same as none being available. */
 export class EmptySetError extends CulvertError {
+  /** The name of the class, for logs. */
   override name = "EmptySetError";
 
   constructor() {

@@ -28,6 +28,7 @@ export class RandomTwoChoices<B extends Candidate> implements Balancer<B> {
   #eligible = new Lottery(0);
   #places = new Uint32Array(0);
 
+  /** Its set is empty until the first `update`. */
   constructor(options: RandomTwoChoicesOptions = {}) {
     this.#random = options.random ?? Math.random;
   }

@@ -11,6 +11,16 @@ import { CurrentWeights } from "./current_weights.ts";
  * gained. Unavailable and excluded backends neither gain nor count, so they do not come back with a burst.
  *
  * A pick takes O(size): who is available is only known by asking.
+ *
+ * @example
+ * ```ts
+ * import { SmoothWeightedRoundRobin } from "@culvert/culvert";
+ *
+ * const selector = new SmoothWeightedRoundRobin();
+ * const backend = (key: string, weight: number) => ({ key, weight, active: 0, available: true });
+ * selector.update([backend("a", 5), backend("b", 1), backend("c", 1)]);
+ * console.log(Array.from({ length: 7 }, () => selector.pick()?.key).join(" ")); // a a b a c a a
+ * ```
  */
 export class SmoothWeightedRoundRobin<B extends Candidate> implements Balancer<B> {
   readonly #set = new CurrentWeights<B>();
