@@ -14,8 +14,8 @@ export interface SupervisorOptions {
   readonly source: ConfigSource;
   /** Where the log goes. */
   readonly writer: LineWriter;
-  /** Throws if a permission that `config` needs is missing. */
-  readonly checkPermissions: (config: Config) => Promise<void>;
+  /** Throws if a permission that `config` needs is missing. It may ask for it only while nothing runs yet. */
+  readonly checkPermissions: (config: Config, options: { ask: boolean }) => Promise<void>;
 }
 
 /** How the program ended: `cut` connections had not finished when the drain's time ran out. */
@@ -35,7 +35,8 @@ export class Supervisor {
   readonly #log: Log = programLog();
   readonly #reloader: Reloader;
   readonly #stopped = Promise.withResolvers<Stopped>();
-  #undo: (() => void)[] = [];
+  readonly #started = Promise.withResolvers<void>();
+  readonly #undo: (() => void)[] = [];
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -44,7 +45,8 @@ export class Supervisor {
   }
 
   /**
-   * Reads the configuration and starts what it asks for. From then on, signals are obeyed.
+   * Reads the configuration and starts what it asks for. Signals are obeyed from the first moment; those that come
+   * before everything runs wait for that.
    *
    * @throws {ConfigError} with every problem of the configuration, and whatever reading, permissions and binding
    * throw; nothing runs then.
@@ -52,14 +54,20 @@ export class Supervisor {
   async start(): Promise<void> {
     const { path } = this.#options.source;
     const seen = path === undefined ? undefined : await fingerprint(path);
-    await this.#apply();
-    for (const service of this.app.services) {
-      this.#log.info("ready", { service: service.name, listeners: listenerNames(service) });
-    }
     this.#onSignal("SIGHUP", () => void this.reload("SIGHUP"));
     this.#onSignal("SIGTERM", () => this.stop("SIGTERM"));
     this.#onSignal("SIGINT", () => this.stop("SIGINT"));
+    try {
+      await this.#apply();
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+    for (const service of this.app.services) {
+      this.#log.info("ready", { service: service.name, listeners: listenerNames(service) });
+    }
     await this.#watch(seen);
+    this.#started.resolve();
   }
 
   /** Resolves when everything has ended. */
@@ -68,13 +76,16 @@ export class Supervisor {
   }
 
   /** Reads the configuration again and changes to it, or says why not and changes nothing. */
-  reload(why: string): Promise<ReloadOutcome> {
-    return this.#reloader.request(why);
+  async reload(why: string): Promise<ReloadOutcome> {
+    await this.#started.promise;
+    return await this.#reloader.request(why);
   }
 
   /** The first call drains; the second one cuts what is left. */
   stop(why: string): void {
-    if (this.app.state === "ready") {
+    if (this.app.state === "starting") {
+      void this.#started.promise.then(() => this.stop(why));
+    } else if (this.app.state === "ready") {
       this.#log.info("stopping", { why });
       void this.#drain();
     } else if (this.app.state === "draining") {
@@ -85,7 +96,7 @@ export class Supervisor {
 
   async #drain(): Promise<void> {
     const cut = await this.app.drain();
-    for (const undo of this.#undo) undo();
+    this.#release();
     if (cut > 0) this.#log.warn("stopped", { cut });
     else this.#log.info("stopped", { cut });
     await this.#options.writer.flush();
@@ -98,10 +109,16 @@ export class Supervisor {
       throw new CulvertError("reload_failed", `Cannot reload: ${source.name} can't be read again`);
     }
     const config = parseConfig(await source.read(), source);
-    await checkPermissions(config);
-    if (this.app.state === "starting") await configureLog(config.log, writer);
+    const starting = this.app.state === "starting";
+    await checkPermissions(config, { ask: starting });
+    if (starting) await configureLog(config.log, writer);
     await this.app.apply(config);
     await configureLog(config.log, writer);
+  }
+
+  /** Lets go of signals and files, so that nothing keeps the process. */
+  #release(): void {
+    for (const undo of this.#undo.splice(0)) undo();
   }
 
   #onSignal(signal: Deno.Signal, handler: () => void): void {

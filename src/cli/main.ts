@@ -48,7 +48,8 @@ async function execute(command: Command): Promise<ExitCode> {
 async function run(path: string): Promise<ExitCode> {
   const source = await readableSource(path);
   const writer = new LineWriter(Deno.stderr);
-  const checkPermissions = (config: Config) => requirePermissions(requiredPermissions(config));
+  const checkPermissions = (config: Config, options: { ask: boolean }) =>
+    requirePermissions(requiredPermissions(config), options);
   const supervisor = new Supervisor({ source, writer, checkPermissions });
   await supervisor.start();
   const { cut } = await supervisor.stopped;
@@ -62,7 +63,7 @@ async function load(path: string): Promise<Config> {
 
 async function readableSource(path: string): Promise<ConfigSource> {
   const source = configSource(path);
-  await requirePermissions(readNeed(source));
+  await requirePermissions(readNeed(source), { ask: true });
   return source;
 }
 

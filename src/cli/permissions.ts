@@ -12,15 +12,17 @@ export class MissingPermissionError extends CulvertError {
 }
 
 /**
- * Sees to it that all of this is permitted. Where there is a terminal the runtime asks for what is not.
+ * Sees to it that all of this is permitted. With `ask`, where there is a terminal, the runtime asks for what is not;
+ * everything stands still until there is an answer.
  *
  * @throws {MissingPermissionError} naming everything that is not permitted, at once.
  */
-export async function requirePermissions(need: PermissionNeed): Promise<void> {
+export async function requirePermissions(need: PermissionNeed, options: { ask: boolean }): Promise<void> {
+  const ask = options.ask && Deno.stdin.isTerminal();
   const missing = {
-    net: await denied(need.net, (host) => ({ name: "net", host })),
-    read: await denied(need.read, (path) => ({ name: "read", path })),
-    write: await denied(need.write, (path) => ({ name: "write", path })),
+    net: await denied(need.net.map((host) => [host, { name: "net", host }]), ask),
+    read: await denied(need.read.map((path) => [path, { name: "read", path }]), ask),
+    write: await denied(need.write.map((path) => [path, { name: "write", path }]), ask),
   };
   if (missing.net.length + missing.read.length + missing.write.length > 0) {
     throw new MissingPermissionError(missing);
@@ -32,14 +34,9 @@ export function readNeed(source: ConfigSource): PermissionNeed {
   return { net: [], read: source.path === undefined ? [] : [source.path], write: [] };
 }
 
-async function denied(
-  values: readonly string[],
-  describe: (value: string) => Deno.PermissionDescriptor,
-): Promise<string[]> {
+async function denied(wanted: [string, Deno.PermissionDescriptor][], ask: boolean): Promise<string[]> {
   const missing: string[] = [];
-  const ask = Deno.stdin.isTerminal();
-  for (const value of values) {
-    const descriptor = describe(value);
+  for (const [value, descriptor] of wanted) {
     let { state } = await Deno.permissions.query(descriptor);
     if (state === "prompt" && ask) ({ state } = await Deno.permissions.request(descriptor));
     if (state !== "granted") missing.push(value);
