@@ -1,16 +1,15 @@
-import { Backoff } from "../core/backoff.ts";
-import { Deadline } from "../core/deadline.ts";
-import { describeError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
-import { TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
+import { TimerWheel } from "../core/timer_wheel.ts";
 import { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
-import { ConnectTimeoutError, PoolClosedError } from "./errors.ts";
 import { type ReadAhead, ReadAheadConnection } from "../net/read_ahead.ts";
+import { DialAhead } from "./dial_ahead.ts";
+import { PoolClosedError } from "./errors.ts";
 import { IdleConnection } from "./idle_connection.ts";
 import { Lease, type LeaseEnd } from "./lease.ts";
 import type { PoolOptions } from "./options.ts";
 import { eventLoopTurn } from "./turn.ts";
+import { WaitingLine } from "./waiting_line.ts";
 
 /** Options of {@linkcode ConnectionPool}. Bounds are for this one pool, which is a pool to one backend. */
 export interface ConnectionPoolOptions extends Partial<PoolOptions> {
@@ -45,9 +44,6 @@ export interface PoolStats {
   readonly waits: number;
 }
 
-/** Somebody at the bound. It is given a connection that has come back, or (`undefined`) a place to dial one. */
-type Waiter = PromiseWithResolvers<Connection | undefined>;
-
 /**
  * Connections to one backend: bounded, dialled ahead where asked for, and given out first come, first served.
  *
@@ -74,40 +70,43 @@ type Waiter = PromiseWithResolvers<Connection | undefined>;
 export class ConnectionPool {
   readonly #dial: (signal: AbortSignal) => Promise<Connection>;
   readonly #name: string;
-  readonly #connectMs: number;
   readonly #wheel: TimerWheel;
   readonly #buffers: BufferPool;
-  readonly #log: Log;
   #bounds: PoolOptions;
   /** The one that has waited least is last, and is used first: the others may grow old and go. */
   readonly #idle: IdleConnection[] = [];
-  readonly #waiters = new Set<Waiter>();
-  readonly #diallingAhead = new Set<Deadline>();
-  readonly #backoff = new Backoff({ minMs: 200, maxMs: 10_000 });
-  readonly #retry = new WheelTimer(() => {
-    this.#dialAhead();
-    return 0;
-  });
+  readonly #line = new WaitingLine();
+  readonly #ahead: DialAhead;
   readonly #ending = new Set<Promise<void>>();
   #active = 0;
-  #waits = 0;
   #closed = false;
 
   /** Begins to dial ahead, where `minIdle` asks for it. */
   constructor(options: ConnectionPoolOptions) {
     this.#dial = options.dial;
     this.#name = options.name ?? "backend";
-    this.#connectMs = options.connectMs ?? 10_000;
     this.#wheel = options.wheel ?? new TimerWheel();
     this.#buffers = options.buffers ?? new BufferPool();
-    this.#log = options.log ?? silentLog;
     this.#bounds = {
       maxIdle: options.maxIdle ?? 8,
       minIdle: options.minIdle ?? 0,
       maxOpen: options.maxOpen ?? 64,
       idleTimeoutMs: options.idleTimeoutMs ?? 90_000,
     };
-    this.#dialAhead();
+    this.#ahead = new DialAhead({
+      dial: options.dial,
+      wheel: this.#wheel,
+      log: options.log ?? silentLog,
+      name: this.#name,
+      connectMs: options.connectMs ?? 10_000,
+      wanted: () => this.#wantsMoreIdle(),
+      onConnection: (connection) => {
+        this.#active++;
+        this.#giveBack(connection, "released");
+      },
+      onFailure: () => this.#serveWaiting(),
+    });
+    this.#ahead.fill();
   }
 
   /** A picture of this moment. */
@@ -115,8 +114,8 @@ export class ConnectionPool {
     return {
       idle: this.#idle.length,
       active: this.#active,
-      waiting: this.#waiters.size,
-      waits: this.#waits,
+      waiting: this.#line.size,
+      waits: this.#line.waits,
     };
   }
 
@@ -130,7 +129,7 @@ export class ConnectionPool {
   acquire(options: { signal: AbortSignal }): Promise<Lease> {
     const { signal } = options;
     // The common case, without a detour: nothing idle, nobody waiting, room for one more.
-    const straight = this.#idle.length === 0 && this.#waiters.size === 0 && this.#hasRoom() && !this.#closed;
+    const straight = this.#idle.length === 0 && this.#line.size === 0 && this.#hasRoom() && !this.#closed;
     if (!straight) return this.#acquireInTurn(signal);
     this.#active++;
     return this.#dialNow(signal);
@@ -152,19 +151,18 @@ export class ConnectionPool {
    */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#wheel.stop(this.#retry);
     const error = new PoolClosedError(this.#name);
-    for (const waiter of this.#waiters) waiter.reject(error);
-    this.#waiters.clear();
-    for (const deadline of this.#diallingAhead) deadline.abort(error);
+    this.#line.dismiss(error);
+    const aheadClosed = this.#ahead.close(error);
     for (const idle of this.#idle.splice(0)) this.#end(idle);
+    await aheadClosed;
     await Promise.all(this.#ending);
   }
 
   async #acquireInTurn(signal: AbortSignal): Promise<Lease> {
     signal.throwIfAborted();
     if (this.#closed) throw new PoolClosedError(this.#name);
-    const idle = this.#waiters.size === 0 ? this.#idle.pop() : undefined;
+    const idle = this.#line.size === 0 ? this.#idle.pop() : undefined;
     if (idle !== undefined) return await this.#reuse(idle, signal);
     if (this.#hasRoom()) this.#active++;
     else {
@@ -174,15 +172,25 @@ export class ConnectionPool {
     return await this.#dialNow(signal);
   }
 
+  /** Connections that there are or will be. */
+  get #open(): number {
+    return this.#idle.length + this.#active + this.#ahead.size;
+  }
+
   #hasRoom(): boolean {
     const { maxOpen } = this.#bounds;
-    return maxOpen === 0 || this.#idle.length + this.#active + this.#diallingAhead.size < maxOpen;
+    return maxOpen === 0 || this.#open < maxOpen;
   }
 
   /** Whether more is open than allowed, after the bound has become less. */
   #overfull(): boolean {
     const { maxOpen } = this.#bounds;
-    return maxOpen > 0 && this.#idle.length + this.#active + this.#diallingAhead.size > maxOpen;
+    return maxOpen > 0 && this.#open > maxOpen;
+  }
+
+  #wantsMoreIdle(): boolean {
+    const { minIdle, maxIdle } = this.#bounds;
+    return this.#idle.length + this.#ahead.size < Math.min(minIdle, maxIdle) && this.#hasRoom();
   }
 
   /**
@@ -197,7 +205,7 @@ export class ConnectionPool {
       this.#freed();
       await eventLoopTurn();
       if (!idle.ahead.ended && !this.#closed) {
-        this.#backoff.reset();
+        this.#ahead.succeeded();
         return this.#leaseIdle(idle, signal);
       }
       this.#lost(idle);
@@ -249,10 +257,7 @@ export class ConnectionPool {
 
   #giveBack(connection: Connection, how: LeaseEnd): void {
     const reusable = how === "released" && !this.#closed && !this.#overfull();
-    if (reusable) {
-      const waiter = this.#nextWaiter();
-      if (waiter !== undefined) return waiter.resolve(connection);
-    }
+    if (reusable && this.#line.serve(connection)) return;
     this.#active--;
     if (reusable && this.#idle.length < this.#bounds.maxIdle) return this.#addIdle(connection);
     if (how !== "closed") closeQuietly(connection);
@@ -280,80 +285,26 @@ export class ConnectionPool {
     this.#end(idle);
     // A backend that takes connections and ends them at once is no better than one that refuses them.
     const refused = idle.ahead.ended && this.#wheel.now() - idle.sinceMs < SHORT_LIFE_MS;
-    if (refused) this.#dialLater();
-    else this.#backoff.reset();
+    if (refused) this.#ahead.failed();
+    else this.#ahead.succeeded();
   }
 
   /** A place has become free: for those who wait first, then for connections dialled ahead. */
   #freed(): void {
     this.#serveWaiting();
-    this.#dialAhead();
+    this.#ahead.fill();
   }
 
   #serveWaiting(): void {
-    while (this.#waiters.size > 0 && this.#hasRoom()) {
-      this.#active++;
-      this.#nextWaiter()!.resolve(undefined);
-    }
-  }
-
-  #nextWaiter(): Waiter | undefined {
-    for (const waiter of this.#waiters) {
-      this.#waiters.delete(waiter);
-      return waiter;
-    }
-    return undefined;
+    while (this.#hasRoom() && this.#line.serve(undefined)) this.#active++;
   }
 
   /** Waits its turn. What it is given counts as active already. */
   async #wait(signal: AbortSignal): Promise<Connection | undefined> {
-    this.#waits++;
-    const turn: Waiter = Promise.withResolvers();
-    const onAbort = () => {
-      // Too late once its turn has come: then the caller has something to give back.
-      if (this.#waiters.delete(turn)) turn.reject(signal.reason);
-    };
-    this.#waiters.add(turn);
-    signal.addEventListener("abort", onAbort);
-    const handedOver = await turn.promise.finally(() => signal.removeEventListener("abort", onAbort));
+    const handedOver = await this.#line.wait(signal);
     if (handedOver === undefined || !signal.aborted) return handedOver;
     this.#giveBack(handedOver, "released");
     throw signal.reason;
-  }
-
-  #dialAhead(): void {
-    if (this.#closed || this.#retry.running) return;
-    const wanted = Math.min(this.#bounds.minIdle, this.#bounds.maxIdle);
-    while (this.#idle.length + this.#diallingAhead.size < wanted && this.#hasRoom()) {
-      this.#track(this.#dialOneAhead());
-    }
-  }
-
-  /** Several that fail together count as one failure. */
-  #dialLater(): void {
-    if (!this.#closed && !this.#retry.running) this.#wheel.start(this.#retry, this.#backoff.next());
-  }
-
-  async #dialOneAhead(): Promise<void> {
-    const deadline = new Deadline(this.#wheel, {
-      timeoutMs: this.#connectMs,
-      reason: () => new ConnectTimeoutError(this.#name, this.#connectMs),
-    });
-    this.#diallingAhead.add(deadline);
-    try {
-      const connection = await this.#dial(deadline.signal);
-      this.#diallingAhead.delete(deadline);
-      this.#active++;
-      this.#giveBack(connection, "released");
-    } catch (error) {
-      this.#diallingAhead.delete(deadline);
-      if (this.#closed) return;
-      this.#log.debug("cannot dial ahead", { backend: this.#name, error: describeError(error) });
-      this.#dialLater();
-      this.#serveWaiting();
-    } finally {
-      deadline[Symbol.dispose]();
-    }
   }
 
   #end(idle: IdleConnection): void {

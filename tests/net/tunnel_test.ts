@@ -111,10 +111,10 @@ Deno.test("large buffers are used while data flows and given back when the flow 
     const buffer = new Uint8Array(100_000);
     for (let left = 900_000; left > 0;) {
       left -= (await server.read(buffer))!;
-      most = Math.max(most, buffers.largeInUse);
+      most = Math.max(most, buffers.inUse.large);
     }
     await settle();
-    assertEquals(buffers.largeInUse, 0);
+    assertEquals(buffers.inUse.large, 0);
   }
   assert(most > 0, "no large buffer was ever used");
   await caller.closeWrite();
@@ -217,8 +217,8 @@ Deno.test("what was read before there was a tunnel goes first, in order", async 
   const buffers = new BufferPool();
   const [caller, client] = memoryPair();
   const [server, backend] = memoryPair();
-  const clientAhead = new ReadAhead(client, { buffer: buffers.takeSmall(), onChange() {} });
-  const backendAhead = new ReadAhead(backend, { buffer: buffers.takeSmall(), onChange() {} });
+  const clientAhead = new ReadAhead(client, { buffer: buffers.take(), onChange() {} });
+  const backendAhead = new ReadAhead(backend, { buffer: buffers.take(), onChange() {} });
   await caller.send("first ");
   await server.send("greeting");
   await settle();
@@ -239,7 +239,7 @@ Deno.test("an end that came before there was a tunnel is passed on like any othe
   const buffers = new BufferPool();
   const [caller, client] = memoryPair();
   const [server, backend] = memoryPair();
-  const clientAhead = new ReadAhead(client, { buffer: buffers.takeSmall(), onChange() {} });
+  const clientAhead = new ReadAhead(client, { buffer: buffers.take(), onChange() {} });
   await caller.send("all that I have to say");
   await caller.closeWrite();
   await settle();

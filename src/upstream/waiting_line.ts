@@ -1,0 +1,51 @@
+import type { Connection } from "../net/connection.ts";
+
+/** What one who waits is given: a connection that has come back, or (`undefined`) a place to dial one. */
+export type Turn = Connection | undefined;
+
+/** Those who wait at a pool's bound, first come, first served. */
+export class WaitingLine {
+  readonly #line = new Set<PromiseWithResolvers<Turn>>();
+  #waits = 0;
+
+  /** How many wait now. */
+  get size(): number {
+    return this.#line.size;
+  }
+
+  /** How many have had to wait, since the start. */
+  get waits(): number {
+    return this.#waits;
+  }
+
+  /**
+   * Waits for a turn. Rejects with the signal's reason if that fires first; once a turn has been given it is too
+   * late for that, and the signal is for the caller to look at.
+   */
+  async wait(signal: AbortSignal): Promise<Turn> {
+    this.#waits++;
+    const waiter = Promise.withResolvers<Turn>();
+    const onAbort = () => {
+      if (this.#line.delete(waiter)) waiter.reject(signal.reason);
+    };
+    this.#line.add(waiter);
+    signal.addEventListener("abort", onAbort);
+    return await waiter.promise.finally(() => signal.removeEventListener("abort", onAbort));
+  }
+
+  /** Gives the first in line its turn. Returns whether there was anybody. */
+  serve(turn: Turn): boolean {
+    for (const waiter of this.#line) {
+      this.#line.delete(waiter);
+      waiter.resolve(turn);
+      return true;
+    }
+    return false;
+  }
+
+  /** Sends everybody away. */
+  dismiss(error: Error): void {
+    for (const waiter of this.#line) waiter.reject(error);
+    this.#line.clear();
+  }
+}

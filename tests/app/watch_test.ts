@@ -1,0 +1,138 @@
+import { assertEquals } from "@std/assert";
+import { fingerprint, watchFile } from "../../src/app/watch.ts";
+import { RecordingLog } from "../support/recording_log.ts";
+import { TemporaryFolder } from "../support/folder.ts";
+import { until } from "../support/wait.ts";
+
+const QUIET_MS = 40;
+
+/** Watches `proxy.yaml` in a folder of its own, and counts what it is told. */
+async function watched(quietMs = QUIET_MS) {
+  const folder = new TemporaryFolder();
+  const path = folder.file("proxy.yaml");
+  await Deno.writeTextFile(path, "version: 1");
+  const log = new RecordingLog();
+  let changes = 0;
+  const onChange = () => void changes++;
+  const seen = await fingerprint(path);
+  const end = (await watchFile({ path, folder: folder.path }, { onChange, log, quietMs, seen }))!;
+  return {
+    path,
+    folder,
+    log,
+    count: () => changes,
+    changed: (count: number) => until(() => changes === count, { what: `change ${count}`, timeoutMs: 5000 }),
+    async [Symbol.asyncDispose]() {
+      end();
+      await rest();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Long enough for what is going to happen to have happened. */
+function rest(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5 * QUIET_MS));
+}
+
+Deno.test("a file that is written anew is noticed, once for all that comes close together", async () => {
+  await using file = await watched();
+  for (let i = 0; i < 10; i++) Deno.writeTextFileSync(file.path, `version: 1 # ${i}`);
+  await file.changed(1);
+  await rest();
+  assertEquals(file.count(), 1);
+  await Deno.writeTextFile(file.path, "version: 1 # again");
+  await file.changed(2);
+});
+
+Deno.test("a file that is replaced by another is noticed, and one that has gone is not, until it is back", async () => {
+  await using file = await watched();
+  await Deno.writeTextFile(file.folder.file("next"), "version: 1");
+  await Deno.rename(file.folder.file("next"), file.path);
+  await file.changed(1);
+  await Deno.remove(file.path);
+  await rest();
+  assertEquals(file.count(), 1);
+  await Deno.writeTextFile(file.path, "version: 1 # back");
+  await file.changed(2);
+});
+
+Deno.test("a link that leads to the file and is moved to another one is noticed", async () => {
+  await using folder = new TemporaryFolder();
+  for (const name of ["one", "two"]) {
+    await Deno.mkdir(folder.file(name));
+    await Deno.writeTextFile(folder.file(`${name}/proxy.yaml`), `version: 1 # ${name}`);
+  }
+  await Deno.symlink("one", folder.file("current"));
+  await Deno.symlink("current/proxy.yaml", folder.file("proxy.yaml"));
+  let changes = 0;
+  const path = folder.file("proxy.yaml");
+  const seen = await fingerprint(path);
+  const options = { onChange: () => void changes++, log: new RecordingLog(), quietMs: QUIET_MS, seen };
+  const end = await watchFile({ path, folder: folder.path }, options);
+  await Deno.symlink("two", folder.file("next"));
+  await Deno.rename(folder.file("next"), folder.file("current"));
+  await until(() => changes === 1, { what: "the change", timeoutMs: 5000 });
+  end!();
+  await rest();
+});
+
+Deno.test("what happens to other files of the folder is no change", async () => {
+  await using file = await watched();
+  await Deno.writeTextFile(file.folder.file("other"), "x");
+  await Deno.remove(file.folder.file("other"));
+  await Deno.readTextFile(file.path);
+  await rest();
+  assertEquals(file.count(), 0);
+});
+
+Deno.test("a change is noticed in a folder that is never quiet, such as one with a log in it", async () => {
+  await using file = await watched();
+  const noise = setInterval(
+    () => Deno.writeTextFileSync(file.folder.file("log"), "x\n", { append: true }),
+    5,
+  );
+  await Deno.writeTextFile(file.path, "version: 1 # new");
+  await file.changed(1).finally(() => clearInterval(noise));
+});
+
+Deno.test("a file that is still being written is left alone until it stays the same", async () => {
+  await using file = await watched(600);
+  using writer = await Deno.open(file.path, { append: true });
+  for (let i = 0; i < 60; i++) {
+    writer.writeSync(new TextEncoder().encode(`# part ${i}\n`));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assertEquals(file.count(), 0);
+  await file.changed(1);
+});
+
+Deno.test("a change that came before the watch, but after the file was read, is noticed", async () => {
+  await using folder = new TemporaryFolder();
+  const path = folder.file("proxy.yaml");
+  await Deno.writeTextFile(path, "version: 1");
+  const seen = await fingerprint(path);
+  await Deno.writeTextFile(path, "version: 1 # new");
+  let changes = 0;
+  const options = { onChange: () => void changes++, log: new RecordingLog(), quietMs: QUIET_MS, seen };
+  const end = await watchFile({ path, folder: folder.path }, options);
+  await until(() => changes === 1, { what: "the change", timeoutMs: 5000 });
+  end!();
+  await rest();
+});
+
+Deno.test("after the end nothing is told any more, and nothing is left behind", async () => {
+  const file = await watched();
+  await Deno.writeTextFile(file.path, "version: 1 # new");
+  await file[Symbol.asyncDispose]();
+  assertEquals([file.count(), file.log.lines], [0, []]);
+});
+
+Deno.test({
+  name: "without the permission to read the folder there is no watch",
+  permissions: { read: false },
+  async fn() {
+    const options = { onChange() {}, log: new RecordingLog() };
+    assertEquals(await watchFile({ path: "proxy.yaml", folder: "." }, options), undefined);
+  },
+});

@@ -1,0 +1,64 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { parseCommand } from "../../src/cli/arguments.ts";
+import { CulvertError } from "../../src/core/errors.ts";
+
+const words = (line: string) => line.split(" ").filter((word) => word !== "");
+
+Deno.test("each form of each command is understood", () => {
+  const run = { name: "run", config: "proxy.yaml" } as const;
+  for (
+    const line of ["--config proxy.yaml", "--config=proxy.yaml", "-c proxy.yaml", "run --config proxy.yaml"]
+  ) {
+    assertEquals(parseCommand(words(line)), run);
+  }
+  assertEquals(parseCommand(words("--config proxy.yaml run")), run);
+  assertEquals(parseCommand(words("check --config a.yaml")), { name: "check", config: "a.yaml" });
+  assertEquals(parseCommand(words("permissions -c a.yaml")), { name: "permissions", config: "a.yaml" });
+  assertEquals(parseCommand(["demo"]), { name: "demo" });
+});
+
+Deno.test("a dash is standard input, in each form", () => {
+  for (const line of ["--config -", "--config=-", "-c -", "run --config -"]) {
+    assertEquals(parseCommand(words(line)), { name: "run", config: "-" });
+  }
+});
+
+Deno.test("a file that looks like a number or has spaces in its name is a file", () => {
+  assertEquals(parseCommand(["--config", "1.0"]), { name: "run", config: "1.0" });
+  assertEquals(parseCommand(["--config", "my proxy.yaml"]), { name: "run", config: "my proxy.yaml" });
+});
+
+Deno.test("help and version come before everything else that is right", () => {
+  for (const line of ["--help", "-h", "check --help", "--config a.yaml -h"]) {
+    assertEquals(parseCommand(words(line)), { name: "help" });
+  }
+  for (const line of ["--version", "-V", "run --version"]) {
+    assertEquals(parseCommand(words(line)), { name: "version" });
+  }
+});
+
+Deno.test("what is not understood is bad usage, and named", () => {
+  const bad: [string, string][] = [
+    ["", "run needs --config FILE, once; see --help"],
+    ["run", "run needs --config FILE, once"],
+    ["check", "check needs --config FILE, once"],
+    ["--config", "run needs --config FILE, once"],
+    ["--config=", "run needs --config FILE, once"],
+    ["--config a --config b", "run needs --config FILE, once"],
+    ["start --config a", 'unknown command "start"; expected one of run, check, permissions, demo'],
+    ["proxy.yaml", 'unknown command "proxy.yaml"'],
+    ["run b.yaml --config a", 'unexpected argument "b.yaml"'],
+    ["demo --config a", "demo takes no --config"],
+    ["--confg a", 'unknown option "--confg"'],
+    ["--config a -x", 'unknown option "-x"'],
+    ["--config a -", 'unknown command "-"'],
+  ];
+  for (const [line, message] of bad) {
+    const error = assertThrows(() => parseCommand(words(line)), CulvertError);
+    assertEquals(
+      [error.code, error.message.includes(message)],
+      ["bad_usage", true],
+      `${line}: ${error.message}`,
+    );
+  }
+});

@@ -1,0 +1,109 @@
+import { assertEquals } from "@std/assert";
+import type { AdmissionOptions, Timeouts } from "../../src/tcp/options.ts";
+import { TcpService } from "../../src/tcp/service.ts";
+import type { BackendSpec } from "../../src/upstream/backend.ts";
+import type { UpstreamOptions } from "../../src/upstream/options.ts";
+import { type MemoryConnection, memoryPair } from "../support/memory_connection.ts";
+import type { LogLine } from "../support/recording_log.ts";
+import { specs, UpstreamFixture } from "../upstream/upstream_fixture.ts";
+
+/** What a test wants to be different. */
+export interface ServiceFixtureOptions {
+  readonly backends?: readonly BackendSpec[];
+  readonly upstream?: Partial<UpstreamOptions>;
+  readonly timeouts?: Partial<Timeouts>;
+  readonly admission?: Partial<AdmissionOptions>;
+  readonly access?: boolean;
+}
+
+/** A client of the service, as its own side sees it. */
+export interface Caller {
+  /** The client's end. */
+  readonly end: MemoryConnection;
+  /** Resolves when the service is done with it. */
+  readonly served: Promise<void>;
+}
+
+/** A service with one upstream, `db`, of backends `a` and `b`, in fake time, with a scripted dialler. */
+export class ServiceFixture extends UpstreamFixture {
+  readonly service: TcpService;
+  #options: ServiceFixtureOptions;
+  #answered = 0;
+
+  constructor(options: ServiceFixtureOptions = {}) {
+    super(options.backends ?? specs("a b"), options.upstream);
+    this.#options = options;
+    this.service = new TcpService(this.serviceOptions(), {
+      upstream: this.upstream,
+      wheel: this.wheel,
+      buffers: this.buffers,
+      clock: this.clock,
+      log: this.log,
+      access: options.access ?? true,
+    });
+  }
+
+  /** The service's options, with some changed. */
+  serviceOptions(changes: ServiceFixtureOptions = {}) {
+    const timeouts = {
+      connectMs: 10_000,
+      handshakeMs: 10_000,
+      idleMs: 90_000,
+      halfCloseMs: 60_000,
+      lifetimeMs: 0,
+      drainMs: 30_000,
+      ...this.#options.timeouts,
+      ...changes.timeouts,
+    };
+    const admission = { maxConnections: 0, ...this.#options.admission, ...changes.admission };
+    return { name: "postgres", admission, timeouts };
+  }
+
+  /** A client comes, from this address. */
+  call(ip = "10.0.0.1"): Caller {
+    const [end, connection] = memoryPair();
+    const served = this.service.serve({
+      connection,
+      address: { ip, port: 4711 },
+      listener: "127.0.0.1:5432",
+    });
+    return { end, served };
+  }
+
+  /** Takes the next dial; returns the backend's end. */
+  async answer(): Promise<MemoryConnection> {
+    return (await this.dialler.call(this.#answered++)).accept();
+  }
+
+  /** A client that has its backend, each end in the hands of the test, with a first exchange done. */
+  async connect(): Promise<Caller & { server: MemoryConnection }> {
+    const caller = this.call();
+    const server = await this.answer();
+    await caller.end.send("question");
+    await server.receive();
+    await server.send("answer");
+    await caller.end.receive();
+    return { ...caller, server };
+  }
+
+  /** The access lines. */
+  get lines(): LogLine[] {
+    return this.log.lines.filter(({ message }) => message.startsWith("connection "));
+  }
+
+  /** The reasons of the connections that have ended, in order. */
+  get reasons(): unknown[] {
+    return this.lines.map(({ fields }) => fields.reason);
+  }
+
+  /** Nothing must be left of all the connections that there were. */
+  async end(): Promise<void> {
+    const backends = this.upstream.backends;
+    await this.upstream.close();
+    assertEquals(this.service.stats.active, 0);
+    assertEquals(backends.map(({ active, live }) => [active, live.size]), backends.map(() => [0, 0]));
+    assertEquals([this.dialler.unclosed, this.dialler.open.length], [0, 0]);
+    assertEquals([this.wheel.size, this.clock.pending], [0, 0]);
+    assertEquals(this.buffers.inUse, { small: 0, medium: 0, large: 0 });
+  }
+}

@@ -1,0 +1,174 @@
+import { assert, assertEquals } from "@std/assert";
+import { BufferPool } from "../../src/net/buffers.ts";
+import { parseAddressSet } from "../../src/net/address_set.ts";
+import { TcpService } from "../../src/tcp/service.ts";
+import { spec, specs, UpstreamFixture } from "../upstream/upstream_fixture.ts";
+import { memoryPair } from "../support/memory_connection.ts";
+import { settle } from "../support/settle.ts";
+import { type Caller, ServiceFixture } from "./service_fixture.ts";
+
+/** Ends a connection from both sides, the client first. */
+async function finish({ end, server, served }: Caller & { server: Caller["end"] }): Promise<void> {
+  await end.closeWrite();
+  await server.closeWrite();
+  await served;
+}
+
+Deno.test("bytes are counted while a connection lives and after, once", async () => {
+  const fixture = new ServiceFixture();
+  const { bytesUp, bytesDown } = fixture.service.stats;
+  assertEquals([bytesUp, bytesDown], [0, 0]);
+  const connection = await fixture.connect();
+  const expected = { active: 1, total: 1, rejected: 0, ended: {}, bytesUp: 8, bytesDown: 6 };
+  await settle();
+  assertEquals(fixture.service.stats, expected);
+  await finish(connection);
+  assertEquals(fixture.service.stats, { ...expected, active: 0, ended: { "client-closed": 1 } });
+  await fixture.end();
+});
+
+Deno.test("each end is counted under its reason", async () => {
+  const fixture = new ServiceFixture();
+  for (let i = 0; i < 2; i++) await finish(await fixture.connect());
+  const { end, served } = await fixture.connect();
+  end.reset();
+  await served;
+  const { ended, total } = fixture.service.stats;
+  assertEquals([ended, total], [{ "client-closed": 2, "client-reset": 1 }, 3]);
+  await fixture.end();
+});
+
+Deno.test("the access line says who, where, how much, how long and why", async () => {
+  const fixture = new ServiceFixture();
+  const { end, served } = fixture.call("2001:db8::7");
+  (await fixture.dialler.call(0)).refuse();
+  await fixture.clock.advanceAsync(250);
+  const server = (await fixture.dialler.call(1)).accept();
+  await end.send("question");
+  await server.receive();
+  await fixture.clock.advanceAsync(1000);
+  await finish({ end, server, served });
+  assertEquals(fixture.lines, [{
+    level: "info",
+    message: "connection closed",
+    fields: {
+      service: "postgres",
+      listener: "127.0.0.1:5432",
+      client: "[2001:db8::7]:4711",
+      backend: "b:1",
+      tries: 2,
+      bytes_up: 8,
+      bytes_down: 0,
+      duration_ms: 1250,
+      connect_ms: 250,
+      reason: "client-closed",
+      error: undefined,
+    },
+  }]);
+  await fixture.end();
+});
+
+Deno.test("who is refused is closed at once, counted by reason, and costs no backend a thing", async () => {
+  const deny = parseAddressSet(["10.0.0.9"]);
+  const allow = parseAddressSet(["10.0.0.0/8"]);
+  const rate = { connections: 1, perMs: 1000, burst: 2 };
+  const fixture = new ServiceFixture({ admission: { deny, allow, rate, maxConnections: 1 } });
+  const live = await fixture.connect();
+  const refused = [fixture.call("10.0.0.9"), fixture.call("192.0.2.1"), fixture.call("10.0.0.2")];
+  for (const { served, end } of refused) {
+    await served;
+    assertEquals(await end.receive(), null);
+  }
+  await finish(live);
+  await finish(await fixture.connect());
+  await fixture.call("10.0.0.1").served;
+  const reasons = ["refused-by-deny", "refused-by-allow", "refused-by-limit", "refused-by-rate"];
+  const { ended, rejected, total } = fixture.service.stats;
+  assertEquals(ended, { "client-closed": 2, ...Object.fromEntries(reasons.map((reason) => [reason, 1])) });
+  assertEquals([rejected, total, fixture.asked], [4, 2, "a a"]);
+  const lines = fixture.lines.filter(({ message }) => message === "connection refused");
+  assertEquals(lines.map(({ fields }) => fields.reason), reasons);
+  assertEquals(lines[0]!.fields, {
+    service: "postgres",
+    listener: "127.0.0.1:5432",
+    client: "10.0.0.9:4711",
+    reason: "refused-by-deny",
+  });
+  await fixture.end();
+});
+
+Deno.test("without an access log nothing is said of connections", async () => {
+  const fixture = new ServiceFixture({ access: false, admission: { maxConnections: 1 } });
+  const live = await fixture.connect();
+  await fixture.call().served;
+  await finish(live);
+  assertEquals([fixture.log.lines, fixture.service.stats.rejected], [[], 1]);
+  await fixture.end();
+});
+
+Deno.test("a client that had gone before it was refused, or served, does no harm", async () => {
+  for (const maxConnections of [1, 0]) {
+    const fixture = new ServiceFixture({ admission: { maxConnections } });
+    const live = await fixture.connect();
+    const [, connection] = memoryPair();
+    connection.close();
+    const address = { ip: "10.0.0.1", port: 1 };
+    await fixture.service.serve({ connection, address, listener: "" });
+    assertEquals(fixture.reasons, [maxConnections === 1 ? "refused-by-limit" : "client-reset"]);
+    await finish(live);
+    await fixture.end();
+  }
+});
+
+Deno.test("new options hold for connections to come; live ones go on as they began", async () => {
+  const fixture = new ServiceFixture({ timeouts: { idleMs: 5000 } });
+  const other = new UpstreamFixture(specs("z"));
+  const live = await fixture.connect();
+  const options = fixture.serviceOptions({ timeouts: { idleMs: 2000 }, admission: { maxConnections: 2 } });
+  fixture.service.update(options, { upstream: other.upstream, access: true });
+  const caller = fixture.call();
+  (await other.dialler.call(0)).accept();
+  await fixture.call().served;
+  assertEquals(fixture.reasons, ["refused-by-limit"]);
+  await fixture.clock.advanceAsync(2500);
+  await caller.served;
+  assertEquals(fixture.reasons, ["refused-by-limit", "idle"]);
+  await fixture.clock.advanceAsync(3000);
+  await live.served;
+  assertEquals(fixture.reasons, ["refused-by-limit", "idle", "idle"]);
+  await other.upstream.close();
+  await fixture.end();
+});
+
+Deno.test("a hundred connections at once, each ended in another way, leave nothing behind", async () => {
+  const fixture = new ServiceFixture({ backends: [spec("a", { maxConnections: 60 }), spec("b")] });
+  const callers = Array.from({ length: 100 }, () => fixture.call());
+  await settle();
+  assertEquals(fixture.counts, ["a 60 active 0 failed", "b 40 active 0 failed"]);
+  const servers = fixture.dialler.calls.map((call) => call.accept());
+  for (const [i, { end }] of callers.entries()) {
+    if (i % 4 === 0) end.reset();
+    else if (i % 4 === 1) servers[i]!.reset();
+    else if (i % 4 === 2) void Promise.all([end.closeWrite(), servers[i]!.closeWrite()]);
+  }
+  await settle();
+  fixture.clock.advance(91_000);
+  await Promise.all(callers.map(({ served }) => served));
+  const { ended, total } = fixture.service.stats;
+  assertEquals([ended["client-reset"], ended["backend-reset"], ended.idle, total], [25, 25, 25, 100]);
+  await fixture.end();
+});
+
+Deno.test("a service works with nothing but an upstream", async () => {
+  const { upstream, dialler } = new UpstreamFixture(specs("a"));
+  const options = new ServiceFixture().serviceOptions();
+  const service = new TcpService(options, { upstream });
+  const [end, connection] = memoryPair();
+  const served = service.serve({ connection, address: { ip: "10.0.0.1", port: 1 }, listener: "" });
+  const server = (await dialler.call(0)).accept();
+  await end.send("question");
+  assertEquals(await server.receive(), "question");
+  await finish({ end, server, served });
+  assert(new BufferPool().inUse.large === 0 && service.stats.active === 0);
+  await upstream.close();
+});
