@@ -29,7 +29,7 @@ export interface Stopped {
  * The order of a stop: the listeners close; the state turns to draining; connections finish, each within its
  * service's `timeouts.drain`; what is left is cut; the pools close. A second signal cuts at once.
  */
-export class Supervisor {
+export class Supervisor implements Disposable {
   readonly app: App;
   readonly #options: SupervisorOptions;
   readonly #log: Log = programLog();
@@ -37,6 +37,7 @@ export class Supervisor {
   readonly #stopped = Promise.withResolvers<Stopped>();
   readonly #started = Promise.withResolvers<void>();
   readonly #undo: (() => void)[] = [];
+  #endWatch: (() => void) | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -60,7 +61,7 @@ export class Supervisor {
     try {
       await this.#apply();
     } catch (error) {
-      this.#release();
+      this[Symbol.dispose]();
       throw error;
     }
     for (const service of this.app.services) {
@@ -94,9 +95,20 @@ export class Supervisor {
     }
   }
 
+  /**
+   * Lets go of the signals, for a process that goes on after the end. One that exits keeps them: a signal that
+   * arrives between the two would end it with an exit code that says something else.
+   */
+  [Symbol.dispose](): void {
+    this.#endWatch?.();
+    this.#endWatch = undefined;
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+
   async #drain(): Promise<void> {
     const cut = await this.app.drain();
-    this.#release();
+    this.#endWatch?.();
+    this.#endWatch = undefined;
     if (cut > 0) this.#log.warn("stopped", { cut });
     else this.#log.info("stopped", { cut });
     await this.#options.writer.flush();
@@ -116,11 +128,6 @@ export class Supervisor {
     await configureLog(config.log, writer);
   }
 
-  /** Lets go of signals and files, so that nothing keeps the process. */
-  #release(): void {
-    for (const undo of this.#undo.splice(0)) undo();
-  }
-
   #onSignal(signal: Deno.Signal, handler: () => void): void {
     Deno.addSignalListener(signal, handler);
     this.#undo.push(() => Deno.removeSignalListener(signal, handler));
@@ -131,9 +138,9 @@ export class Supervisor {
     if (path === undefined) return;
     try {
       const onChange = () => void this.reload("the file has changed");
-      const end = await watchFile({ path, folder }, { onChange, log: this.#log, seen });
-      if (end !== undefined) this.#undo.push(end);
-      else this.#log.info("changes of the file are not watched: its folder may not be read", { folder });
+      this.#endWatch = await watchFile({ path, folder }, { onChange, log: this.#log, seen });
+      if (this.#endWatch !== undefined) return;
+      this.#log.info("changes of the file are not watched: its folder may not be read", { folder });
     } catch (error) {
       this.#log.warn("cannot watch the configuration", { error: describeError(error) });
     }

@@ -18,7 +18,7 @@ export class ReadAhead {
   pending: Promise<void> | undefined;
   /** What it reads from: not to be read by anybody else before `pending` has settled. */
   readonly connection: Connection;
-  readonly #once: boolean;
+  #once: boolean;
   #onChange: (() => void) | undefined;
 
   /**
@@ -36,9 +36,19 @@ export class ReadAhead {
     this.pending = this.#read();
   }
 
+  /** Reads on from now on, until the buffer is full, also after a read that has brought something. */
+  readOn(): void {
+    this.#once = false;
+    if (this.pending === undefined && this.#wantsMore()) this.pending = this.#read();
+  }
+
   /** Starts no further read and makes no further call. The read under way goes on: await `pending`. */
   detach(): void {
     this.#onChange = undefined;
+  }
+
+  #wantsMore(): boolean {
+    return !this.ended && this.filled < this.buffer.length && this.#onChange !== undefined;
   }
 
   async #read(): Promise<void> {
@@ -53,7 +63,7 @@ export class ReadAhead {
     }
     this.pending = undefined;
     if (this.#onChange === undefined) return;
-    if (!this.ended && !this.#once && this.filled < this.buffer.length) this.pending = this.#read();
+    if (!this.#once && this.#wantsMore()) this.pending = this.#read();
     this.#onChange();
   }
 }

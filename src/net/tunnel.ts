@@ -166,7 +166,7 @@ export class Tunnel<Reason extends string = never> {
     let buffer = ahead === undefined ? buffers.take() : ahead.buffer;
     let view = buffer;
     try {
-      let open = ahead === undefined || await this.#carryAhead(flow, ahead);
+      const open = ahead === undefined || await this.#carryAhead(flow, ahead);
       ahead = undefined; // Not to be kept for the tunnel's lifetime.
       while (open) {
         const count = await from.read(buffer);

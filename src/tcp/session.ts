@@ -8,7 +8,7 @@ import { ReadAhead } from "../net/read_ahead.ts";
 import { Tunnel } from "../net/tunnel.ts";
 import type { Backend, LiveConnection } from "../upstream/backend.ts";
 import { NoBackendError } from "../upstream/errors.ts";
-import type { BackendSearch, Found } from "../upstream/search.ts";
+import type { BackendSearch, Found, SearchObserver } from "../upstream/search.ts";
 import type { Timeouts } from "./options.ts";
 import type { Reason } from "./reason.ts";
 
@@ -34,7 +34,7 @@ const LEAVING_MS = 1000;
  * One admitted connection of a client. Its service leads it through `findBackend`, `carry` and `end`, or
  * `giveUp` when something fails; meanwhile it can be drained or destroyed at any moment.
  */
-export class Session implements LiveConnection {
+export class Session implements LiveConnection, SearchObserver {
   readonly address: ClientAddress;
   readonly listener: string;
   readonly startedAtMs: number;
@@ -87,6 +87,7 @@ export class Session implements LiveConnection {
       once: true,
       onChange: () => this.#onClient(),
     });
+    this.#search!.observer = this;
     return this.#search!.run();
   }
 
@@ -159,6 +160,11 @@ export class Session implements LiveConnection {
       return 0;
     });
     this.#wheel.start(this.#drainTimer, drainMs);
+  }
+
+  /** Reads on, so that the end of a client that has said something is noticed too. */
+  onSlowSearch(): void {
+    this.#ahead?.readOn();
   }
 
   onBackendRemoved(): void {

@@ -14,6 +14,12 @@ export interface SearchOptions {
   readonly connectMs: number;
 }
 
+/** Somebody who is told how a search goes. */
+export interface SearchObserver {
+  /** A try takes long: this is no longer the usual case, in which nothing happens before there is a backend. */
+  onSlowSearch(): void;
+}
+
 /** What a search needs of its upstream. */
 export interface SearchContext {
   readonly name: string;
@@ -53,6 +59,8 @@ export class Found {
 export class BackendSearch {
   /** Those tried so far, in order; the last one is the one that was found, if any was. */
   readonly tried: Backend[] = [];
+  /** Told when the search takes long. */
+  observer: SearchObserver | undefined;
   readonly #context: SearchContext;
   readonly #options: SearchOptions;
   #attempt: Deadline | undefined;
@@ -124,6 +132,7 @@ export class BackendSearch {
     return new Deadline(this.#context.wheel, {
       timeoutMs,
       reason: () => new ConnectTimeoutError(backend.key, timeoutMs),
+      onSlow: () => this.observer?.onSlowSearch(),
     });
   }
 

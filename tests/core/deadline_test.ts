@@ -50,3 +50,32 @@ Deno.test("an abort comes before the time, and the reason that came first stays"
   assertStrictEquals(deadline.signal.reason, left);
   assertEquals([made(), wheel.size], [0, 0]);
 });
+
+Deno.test("what takes long is told once, on the way to the deadline", () => {
+  const clock = new FakeClock();
+  const wheel = new TimerWheel({ clock });
+  let slow = 0;
+  const onSlow = () => slow++;
+  const deadline = new Deadline(wheel, { timeoutMs: 5000, reason: () => new Error("late"), onSlow });
+  clock.advance(900);
+  assertEquals(slow, 0);
+  clock.advance(200);
+  assertEquals([slow, deadline.signal.aborted], [1, false]);
+  clock.advance(3700);
+  assertEquals(deadline.signal.aborted, false);
+  clock.advance(300);
+  assertEquals([slow, deadline.signal.aborted, clock.pending], [1, true, 0]);
+});
+
+Deno.test("a deadline that is sooner than slow never says so", () => {
+  const clock = new FakeClock();
+  const wheel = new TimerWheel({ clock });
+  let slow = 0;
+  const deadline = new Deadline(wheel, {
+    timeoutMs: 500,
+    reason: () => new Error("late"),
+    onSlow: () => slow++,
+  });
+  clock.advance(600);
+  assertEquals([slow, deadline.signal.aborted, clock.pending], [0, true, 0]);
+});

@@ -14,6 +14,36 @@ Deno.test("a client that resets while we dial ends the dialling at once", async 
   await fixture.end();
 });
 
+Deno.test("a client that says something and then resets ends the dialling, once that takes long", async () => {
+  const fixture = new ServiceFixture();
+  const { end, served } = fixture.call();
+  const { signal } = await fixture.dialler.call(0);
+  await end.send("hello?");
+  await settle();
+  end.reset();
+  await fixture.clock.advanceAsync(1100);
+  await served;
+  assertEquals([signal.aborted, fixture.reasons], [true, ["client-reset"]]);
+  await fixture.end();
+});
+
+Deno.test("a client that says more while the dialling takes long is heard in order", async () => {
+  const fixture = new ServiceFixture();
+  const { end, served } = fixture.call();
+  await end.send("first, ");
+  await fixture.clock.advanceAsync(1100);
+  await end.send("second");
+  await settle();
+  const server = await fixture.answer();
+  assertEquals(await server.receive(), "first, second");
+  await end.send(", third");
+  assertEquals(await server.receive(), ", third");
+  await end.closeWrite();
+  await server.closeWrite();
+  await served;
+  await fixture.end();
+});
+
 Deno.test("a client that ends without a byte while we dial ends the dialling within a second", async () => {
   const fixture = new ServiceFixture();
   const { end, served } = fixture.call();

@@ -101,6 +101,7 @@ Deno.test("connect: a backend that hangs is given up after timeouts.connect for 
   const server = fixture.dialler.calls[1]!.accept();
   assertEquals(await server.receive(), "early");
   await end.closeWrite();
+  assertEquals(await server.receive(), null);
   await server.closeWrite();
   await served;
   const { tries, backend, connect_ms } = fixture.lines[0]!.fields;
