@@ -19,8 +19,8 @@ export class ConnectFailedError extends CulvertError {
   /** `cause` is what the last try failed with. */
   constructor(upstream: string, options: { tries: number; cause: unknown }) {
     const { tries, cause } = options;
-    const message = `Cannot connect to upstream "${upstream}": ${tries} tries failed, the last with: ` +
-      describeError(cause);
+    const failed = tries === 1 ? "the one try failed" : `${tries} tries failed, the last`;
+    const message = `Cannot connect to upstream "${upstream}": ${failed} with: ${describeError(cause)}`;
     super("connect_failed", message, { cause });
   }
 }

@@ -1,5 +1,4 @@
 import { assertEquals, assertGreaterOrEqual, assertLess, assertStringIncludes } from "@std/assert";
-import { freePort } from "../support/folder.ts";
 import {
   connect,
   echo,
@@ -15,11 +14,14 @@ import {
 import { startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 
+/** Nobody listens there, and no port that the system picks for somebody is among them. */
+const REFUSING = ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1", "127.0.0.4:1"];
+
 const CLOSED = { message: "connection closed" };
 
 Deno.test("a backend that refuses costs a try, and the next one serves", async () => {
   using good = startBackend(echo);
-  const refusing = `127.0.0.1:${freePort()}`;
+  const [refusing = ""] = REFUSING;
   await using culvert = await startCulvert(
     proxyConfig({ backends: [refusing, good.address], upstream: "balance: first" }),
   );
@@ -57,8 +59,7 @@ Deno.test("a backend whose queue is full is given up after timeouts.connect, and
 });
 
 Deno.test("no backend is tried twice, and no more than retries allows", async () => {
-  const dead = Array.from({ length: 4 }, () => `127.0.0.1:${freePort()}`);
-  await using culvert = await startCulvert(proxyConfig({ backends: dead, upstream: "retries: 2" }));
+  await using culvert = await startCulvert(proxyConfig({ backends: REFUSING, upstream: "retries: 2" }));
   using client = await connect(culvert.port("main"));
   await ending(client);
 
@@ -66,13 +67,12 @@ Deno.test("no backend is tried twice, and no more than retries allows", async ()
   assertEquals([closed.reason, closed.tries, closed.bytes_up], ["connect-failed", 3, 0]);
   assertStringIncludes(String(closed.error), 'Cannot connect to upstream "main": 3 tries failed');
   const tried = culvert.found({ message: "cannot reach a backend" }).map(({ backend }) => backend);
-  assertEquals(tried, dead.slice(0, 3));
+  assertEquals(tried, REFUSING.slice(0, 3));
   await culvert.finish();
 });
 
 Deno.test("with all backends dead every client is closed, and told why in the log", async () => {
-  const dead = [`127.0.0.1:${freePort()}`, `127.0.0.1:${freePort()}`];
-  await using culvert = await startCulvert(proxyConfig({ backends: dead }));
+  await using culvert = await startCulvert(proxyConfig({ backends: REFUSING.slice(0, 2) }));
   for (let i = 0; i < 20; i++) {
     using client = await connect(culvert.port("main"));
     await ending(client);
@@ -85,7 +85,7 @@ Deno.test("backends that take nothing more leave their clients without one", asy
   using only = startBackend(greet("only"));
   const backends = [
     `{address: "${only.address}", maxConnections: 1}`,
-    `{address: "127.0.0.1:${freePort()}", weight: 0}`,
+    `{address: "${REFUSING[0]}", weight: 0}`,
   ];
   await using culvert = await startCulvert(proxyConfig({ backends }));
   {

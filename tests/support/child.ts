@@ -20,6 +20,8 @@ export interface Result {
 }
 
 const GRACE_MS = 5_000;
+/** The longest that a program which is to end by itself may take. */
+const RUN_MS = 120_000;
 
 /** A program that runs in the background. Whoever starts it disposes of it, which ends it. */
 export class Child implements AsyncDisposable {
@@ -85,7 +87,7 @@ export async function run(
   options: { uid?: number; input?: string } = {},
 ): Promise<Result> {
   await using child = new Child({ program, args, ...options });
-  const code = await within(child.exit, { what: `${program} to end`, timeoutMs: 120_000 });
+  const code = await within(child.exit, { what: `${program} to end`, timeoutMs: RUN_MS });
   return { code, stdout: child.stdout, stderr: child.stderr };
 }
 
@@ -111,15 +113,33 @@ export async function hashOutput(
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
+  await using _ended = endAtLast(child);
   const hash = createHash("sha256");
   let length = 0;
-  for await (const chunk of child.stdout) {
-    hash.update(chunk);
-    length += chunk.length;
-  }
-  const { code } = await child.status;
+  const reading = (async () => {
+    for await (const chunk of child.stdout) {
+      hash.update(chunk);
+      length += chunk.length;
+    }
+    return await child.status;
+  })();
+  const { code } = await within(reading, { what: `${program} to end`, timeoutMs: RUN_MS });
   if (code !== 0) throw new Error(`${program} ${args.join(" ")}: exit code ${code}`);
   return { length, sha256: hash.digest("hex") };
+}
+
+/** Ends a child, should it still run, when the test is over. */
+export function endAtLast(child: Deno.ChildProcess): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose]() {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended.
+      }
+      await child.status;
+    },
+  };
 }
 
 async function eachPiece(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {

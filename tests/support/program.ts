@@ -13,6 +13,8 @@ export interface CulvertOptions {
   readonly watching?: boolean;
   /** Connections that its pools dial ahead, which are there from the start. @default {0} */
   readonly idle?: number;
+  /** How many descriptors it may have open at once. @default as many as the test's own process */
+  readonly descriptors?: number;
 }
 
 /** The main module of the program, and the runtime that runs it. */
@@ -36,7 +38,8 @@ export async function startCulvert(config: string, options: CulvertOptions = {})
       flags.push(...await permissionFlags(file));
     }
     if (options.watching) flags.push(`--allow-read=${folder.path}`);
-    const culvert = new Culvert({ folder, file, args: ["run", ...flags, MAIN, "--config", file] });
+    const command = limited(["run", ...flags, MAIN, "--config", file], options.descriptors);
+    const culvert = new Culvert({ folder, file, ...command });
     await culvert.ready(options);
     return culvert;
   } catch (error) {
@@ -62,12 +65,13 @@ export class Culvert implements AsyncDisposable {
   #baseline = 0;
   #onRecord = Promise.withResolvers<void>();
 
-  constructor(options: { folder: TemporaryFolder; file: string; args: string[] }) {
-    this.folder = options.folder;
-    this.file = options.file;
+  constructor(options: { folder: TemporaryFolder; file: string; program: string; args: string[] }) {
+    const { folder, file, program, args } = options;
+    this.folder = folder;
+    this.file = file;
     this.#child = new Child({
-      program: DENO,
-      args: options.args,
+      program,
+      args,
       onErrorLine: (line) => {
         const record = parseLogLine(line);
         if (record !== undefined) this.#take(record);
@@ -191,6 +195,8 @@ export class Culvert implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // A test that has passed has seen the program's end.
+    if (this.#child.running) console.error(this.#logEnd());
     this.signal("SIGKILL");
     await this.#child.exit;
     await this.folder[Symbol.asyncDispose]();
@@ -213,4 +219,10 @@ export class Culvert implements AsyncDisposable {
   #logEnd(): string {
     return this.stderr.slice(-3000);
   }
+}
+
+/** The runtime with these arguments, and with no more descriptors than that. */
+function limited(args: string[], descriptors: number | undefined): { program: string; args: string[] } {
+  if (descriptors === undefined) return { program: DENO, args };
+  return { program: "prlimit", args: [`--nofile=${descriptors}:${descriptors}`, DENO, ...args] };
 }

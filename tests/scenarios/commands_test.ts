@@ -1,0 +1,200 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Child, type Result, run } from "../support/child.ts";
+import { freePort, TemporaryFolder } from "../support/folder.ts";
+import { connect, echo, exchange, startBackend } from "../support/peers.ts";
+import { DENO, MAIN, permissionFlags, startCulvert } from "../support/program.ts";
+import { proxyConfig } from "../support/proxy_config.ts";
+import { until, within } from "../support/wait.ts";
+
+/** Runs the program with these permissions. */
+function culvert(flags: readonly string[], args: readonly string[], input?: string): Promise<Result> {
+  return run(DENO, ["run", ...flags, MAIN, ...args], input === undefined ? {} : { input });
+}
+
+async function written(folder: TemporaryFolder, text: string, name = "culvert.yaml"): Promise<string> {
+  await Deno.writeTextFile(folder.file(name), text);
+  return folder.file(name);
+}
+
+Deno.test("--help and --version need no permission and exit with 0", async () => {
+  const help = await culvert([], ["--help"]);
+  assertEquals([help.code, help.stderr], [0, ""]);
+  assertStringIncludes(help.stdout, "culvert permissions --config FILE");
+  const version = await culvert([], ["--version"]);
+  assertEquals(version.code, 0);
+  assertMatch(version.stdout, /^culvert \d+\.\d+\.\d+ \(deno \d+\.\d+\.\d+\)\n$/);
+});
+
+Deno.test("bad usage says what was not understood and exits with 64", async () => {
+  const cases: [string[], string][] = [
+    [[], "run needs --config FILE, once"],
+    [["--config"], "run needs --config FILE, once"],
+    [["--config", "a", "--config", "b"], "run needs --config FILE, once"],
+    [["check"], "check needs --config FILE, once"],
+    [["fly"], 'unknown command "fly"'],
+    [["run", "fast", "--config", "a"], 'unexpected argument "fast"'],
+    [["--confg", "a"], 'unknown option "--confg"'],
+    [["demo", "--config", "a"], "demo takes no --config"],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stdout, stderr } = await culvert([], args);
+    assertEquals([args, code, stdout], [args, 64, ""]);
+    assertStringIncludes(stderr, message);
+  }
+});
+
+Deno.test("without the permission to read, the exact flag is named and the exit code is 77", async () => {
+  await using folder = new TemporaryFolder();
+  const file = await written(folder, proxyConfig({ backends: ["127.0.0.1:9"] }));
+  for (const command of [["run"], ["check"], ["permissions"], []]) {
+    const { code, stdout, stderr } = await culvert([], [...command, "--config", file]);
+    assertEquals([code, stdout], [77, ""]);
+    assertEquals(stderr, `culvert: Cannot run: a permission is missing; add --allow-read=${file}\n`);
+  }
+});
+
+Deno.test("a missing permission is named exactly with exit code 77, and with it the program runs", async () => {
+  await using folder = new TemporaryFolder();
+  using backend = startBackend(echo, { path: folder.file("backend.sock") });
+  const config = proxyConfig({
+    backends: [backend.address, "127.0.0.1:9"],
+    listen: `"127.0.0.1:0", "unix:${folder.file("listen.sock")}"`,
+    upstream: "balance: first",
+  });
+  const file = await written(folder, config);
+
+  const read = `--allow-read=${file}`;
+  const { code, stdout, stderr } = await culvert([read], ["--config", file]);
+  assertEquals([code, stdout], [77, ""]);
+  const flags = stderr.slice(stderr.indexOf("--allow")).trim().split(" ");
+  assertStringIncludes(stderr, `--allow-net=127.0.0.1:0,unix:${folder.file("listen.sock")},`);
+
+  await using child = new Child({ program: DENO, args: ["run", read, ...flags, MAIN, "--config", file] });
+  await until(() => child.stderr.includes('"message":"ready"'), {
+    what: "the program to be ready",
+    context: () => child.stderr,
+  });
+  const path = folder.file("listen.sock");
+  {
+    using client = await Deno.connect({ transport: "unix", path });
+    assertEquals(await exchange(client, "let in"), "let in");
+  }
+  child.signal("SIGTERM");
+  assertEquals(await within(child.exit, { what: "the program to end" }), 0);
+});
+
+Deno.test("permissions prints what the file needs and no more, and exits with 0", async () => {
+  await using folder = new TemporaryFolder();
+  const file = await written(
+    folder,
+    proxyConfig({ backends: ["127.0.0.1:5432", "[::1]:5433"], listen: '":4000"' }),
+  );
+  assertEquals(await permissionFlags(file), [
+    "--allow-net=[::]:4000,0.0.0.0:4000,127.0.0.1:5432,[::1]:5433",
+    `--allow-read=${file}`,
+  ]);
+});
+
+Deno.test("a bad configuration is told with all its problems, exit code 78, and nothing bound", async () => {
+  await using folder = new TemporaryFolder();
+  const port = freePort();
+  const file = await written(
+    folder,
+    `version: 1
+upstreams:
+  database: {backends: [{address: "127.0.0.1:5432", weight: heavy}], balanse: first}
+services:
+  - {name: good, listen: ["127.0.0.1:${port}"], upstream: database}
+  - {name: bad, listen: ["127.0.0.1:${port}"], upstream: databse, timeouts: {idle: soon}}
+`,
+  );
+  for (const command of ["run", "check", "permissions"]) {
+    const { code, stdout, stderr } = await culvert(["-A"], [command, "--config", file]);
+    assertEquals([code, stdout], [78, ""]);
+    const problems = stderr.trim().split("\n").map((line) => line.replace(`${file}:`, ""));
+    assertEquals(problems.map((line) => line.split(": ").slice(0, 2).join(" ")), [
+      "3 upstreams.database.backends[0].weight",
+      "3 upstreams.database.balanse",
+      "6 services[1].listen[0]",
+      "6 services[1].timeouts.idle",
+      "6 services[1].upstream",
+    ]);
+    assertStringIncludes(problems[1]!, 'did you mean "balance"?');
+    assertStringIncludes(problems[3]!, '"soon"');
+    assertStringIncludes(problems[4]!, 'did you mean "database"?');
+  }
+});
+
+Deno.test("an address in use is an exit code of 1 with the address in the message", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using folder = new TemporaryFolder();
+  const listen = `"127.0.0.1:0", "127.0.0.1:${taken.addr.port}"`;
+  const file = await written(folder, proxyConfig({ backends: ["127.0.0.1:9"], listen }));
+  const { code, stderr } = await culvert(["-A"], ["--config", file]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, `Cannot listen on "127.0.0.1:${taken.addr.port}": the address is in use`);
+});
+
+Deno.test("a file that is not there is a bad configuration", async () => {
+  const { code, stderr } = await culvert(["-A"], ["--config", "/nowhere/culvert.yaml"]);
+  assertEquals(code, 78);
+  assertStringIncludes(stderr, 'Cannot read configuration "/nowhere/culvert.yaml": there is no such file');
+});
+
+Deno.test("check says what a good file would do, and binds nothing", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using folder = new TemporaryFolder();
+  const listen = `"127.0.0.1:${taken.addr.port}"`;
+  const file = await written(
+    folder,
+    proxyConfig({ backends: ["127.0.0.1:5432"], listen, timeouts: "idle: 5m" }),
+  );
+  const { code, stdout, stderr } = await culvert([`--allow-read=${file}`], ["check", "--config", file]);
+  assertEquals([code, stderr], [0, ""]);
+  assertStringIncludes(stdout, `127.0.0.1:${taken.addr.port}`);
+  assertStringIncludes(stdout, "127.0.0.1:5432");
+  assertStringIncludes(stdout, "idle 5m");
+});
+
+Deno.test("--config - reads standard input under --allow-net alone, and says so when asked to reload", async () => {
+  using backend = startBackend(echo);
+  const input = proxyConfig({ backends: [backend.address] });
+  await using child = new Child({
+    program: DENO,
+    args: ["run", "--allow-net", MAIN, "--config", "-"],
+    input,
+  });
+  const said = (text: string) =>
+    until(() => child.stderr.includes(text), { what: text, context: () => child.stderr });
+  await said('"message":"ready"');
+  const port = Number(/"listener":"127.0.0.1:(\d+)"/.exec(child.stderr)![1]);
+  child.signal("SIGHUP");
+  await said("Cannot reload: standard input can't be read again");
+  {
+    using client = await connect(port);
+    assertEquals(await exchange(client, "hello"), "hello");
+  }
+  child.signal("SIGTERM");
+  assertEquals(await within(child.exit, { what: "the program to end" }), 0);
+
+  const { code, stdout } = await culvert([], ["check", "--config", "-"], input);
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, backend.address);
+});
+
+Deno.test("a config.json with Apps runs as it stands", async () => {
+  using a = startBackend(echo);
+  using b = startBackend(echo);
+  const ports = [freePort(), freePort()];
+  const apps = { Apps: [{ Name: "echo", Ports: ports, Targets: [a.address, b.address] }] };
+  await using culvert = await startCulvert(JSON.stringify(apps));
+  for (const port of [...ports, ...ports]) {
+    using client = await connect(port);
+    assertEquals(await exchange(client, `to ${port}`), `to ${port}`);
+  }
+  assertEquals([a.accepted, b.accepted], [2, 2]);
+  await culvert.settled();
+  culvert.signal("SIGTERM");
+  assertEquals(await culvert.exit, 0);
+  assert(culvert.stderr.includes("info  stopped cut=0\n"), culvert.stderr);
+});
