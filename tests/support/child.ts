@@ -40,7 +40,8 @@ export class Child implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
       env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", LC_ALL: "C" },
-      ...(spec.uid === undefined ? {} : { uid: spec.uid }),
+      // Another user may not be allowed into the folder that the tests run in.
+      ...(spec.uid === undefined ? {} : { uid: spec.uid, cwd: "/" }),
     }).spawn();
     this.pid = this.#child.pid;
     const { stdout, stderr, status } = this.#child;
