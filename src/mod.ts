@@ -1,6 +1,6 @@
 /**
- * Culvert as a library: a tunnel, a pool, selectors and a balancer over any listener, each usable alone and without
- * a configuration file.
+ * Culvert as a library: a tunnel, a pool, selectors, a balancer over any listener, and mutual TLS over any connection,
+ * each usable alone and without a configuration file.
  *
  * @module
  */
@@ -13,12 +13,55 @@ export { AcceptLoop, type AcceptLoopOptions, type Acceptor } from "./net/accept_
 export { type Address, formatAddress, parseAddress } from "./net/address.ts";
 export { type AddressSet, parseAddressSet } from "./net/address_set.ts";
 export { BufferPool, type BufferPoolOptions } from "./net/buffers.ts";
+export type { ClientAddress } from "./net/client_address.ts";
+export type { ClientHello } from "./net/client_hello.ts";
 export type { Connection } from "./net/connection.ts";
 export { type Dial, dial } from "./net/dial.ts";
-export { type BoundListener, listen } from "./net/listen.ts";
+export { formatProxyV1 } from "./net/format_proxy_v1.ts";
+export { formatProxyV2, type ProxyV2Options } from "./net/format_proxy_v2.ts";
+export { type BoundListener, listen, type ListenOptions, type RuntimeTls } from "./net/listen.ts";
+export { bareConnection, PrefixedConnection } from "./net/prefixed_connection.ts";
+export type { ProxyEnds } from "./net/proxy_endpoints.ts";
+export type { ProxyAddress, ProxyEndpoints, ProxyHeader, ProxyTls, ProxyTlvs } from "./net/proxy_header.ts";
+export { type ReadProxyHeader, readProxyHeader, type ReadProxyHeaderOptions } from "./net/proxy_protocol.ts";
 export { ReadAhead } from "./net/read_ahead.ts";
+export {
+  type ReadClientHello,
+  readClientHello,
+  type ReadClientHelloOptions,
+} from "./net/read_client_hello.ts";
+export { buildSniMap, type SniMap } from "./net/sni_map.ts";
 export { connectionFromStreams, type StreamPair } from "./net/stream_connection.ts";
 export { Tunnel, type TunnelEnd, type TunnelOptions } from "./net/tunnel.ts";
+
+export { Authority, createAuthority, loadAuthority } from "./tls/authority.ts";
+export type {
+  AuthorityOptions,
+  AuthorityState,
+  CrlOptions,
+  Issued,
+  IssueOptions,
+  KeyMaker,
+  Names,
+} from "./tls/authority_options.ts";
+export type { SignedPart } from "./tls/certificate.ts";
+export type { RawExtension } from "./tls/certificate_builder.ts";
+export type { ClientContextOptions } from "./tls/client_context.ts";
+export type { CipherEvents } from "./tls/cipher_stream.ts";
+export { type Crl, type CrlEntry, parseCrls } from "./tls/crl.ts";
+export type { Revocation } from "./tls/crl_builder.ts";
+export { CrlSet, type RevocationFinding } from "./tls/crl_set.ts";
+export { KEY_ALGORITHMS, type KeyAlgorithm } from "./tls/generate_key.ts";
+export type { TlsSession } from "./tls/handshake.ts";
+export type { TlsConnection } from "./tls/tls_connection.ts";
+export { type HandshakeReason, TlsHandshakeError } from "./tls/handshake_errors.ts";
+export { type PeerIdentity, readIdentity } from "./tls/identity.ts";
+export { KEY_USAGES, type KeyUsage, REVOCATION_REASONS, type RevocationReason } from "./tls/oids.ts";
+export { type AllowRule, compileRules } from "./tls/rules.ts";
+export type { ServerContextOptions, TlsVersion } from "./tls/server_context.ts";
+export { tlsDial, type TlsDialOptions } from "./tls/tls_dial.ts";
+export { type ClientSession, type Entered, TlsGate, type TlsGateOptions } from "./tls/tls_gate.ts";
+export type { PeerVerdict, VerifyPeer } from "./tls/verify_peer.ts";
 
 export {
   type BalanceName,

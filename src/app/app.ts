@@ -1,16 +1,22 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, ServiceConfig, UpstreamConfig } from "../config/config.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { type Dial, dial } from "../net/dial.ts";
+import { buildSniMap } from "../net/sni_map.ts";
+import type { Route } from "../tcp/route.ts";
 import { TcpService, type TcpServiceStats } from "../tcp/service.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { Listeners } from "./listeners.ts";
+import type { Materials } from "./materials.ts";
 
 /** Whether the program should be sent connections. */
 export type AppState = "starting" | "ready" | "draining" | "stopped";
+
+/** For a configuration without TLS. */
+const NO_MATERIALS: Materials = { gates: new Map(), runtimeTls: new Map(), dials: new Map(), warnings: [] };
 
 /** What {@linkcode App} works with. */
 export interface AppParts {
@@ -25,7 +31,8 @@ export interface AppParts {
 export interface ServiceStatus extends TcpServiceStats {
   readonly name: string;
   readonly listeners: readonly Address[];
-  readonly upstream: string;
+  /** The upstream that it leads to, for those whose name leads nowhere else; absent: these are refused. */
+  readonly upstream?: string;
 }
 
 /**
@@ -37,7 +44,8 @@ export class App {
   readonly #clock: Clock;
   readonly #dial: Dial;
   readonly #wheel: TimerWheel;
-  readonly #buffers = new BufferPool();
+  /** The buffers of everything that runs. */
+  readonly buffers = new BufferPool();
   readonly #listeners: Listeners;
   readonly #upstreams = new Map<string, Upstream>();
   readonly #services = new Map<string, TcpService>();
@@ -62,7 +70,8 @@ export class App {
   get services(): readonly ServiceStatus[] {
     return (this.#config?.services ?? []).map(({ name, upstream }) => {
       const service = this.#services.get(name)!;
-      return { name, upstream, listeners: this.#listeners.addresses(service), ...service.stats };
+      const listeners = this.#listeners.addresses(service);
+      return { name, ...(upstream === undefined ? {} : { upstream }), listeners, ...service.stats };
     });
   }
 
@@ -77,15 +86,16 @@ export class App {
    *
    * @throws {CulvertError} `listen_failed`; nothing has changed then.
    */
-  async apply(config: Config): Promise<void> {
-    const bound = await this.#listeners.bind(config.services);
+  async apply(config: Config, materials: Materials = NO_MATERIALS): Promise<void> {
+    const { runtimeTls } = materials;
+    const bound = await this.#listeners.bind(config.services, runtimeTls);
     if (this.#state === "draining" || this.#state === "stopped") {
       for (const listener of bound.values()) listener.close();
       return;
     }
-    const removedUpstreams = this.#updateUpstreams(config);
-    this.#updateServices(config);
-    this.#listeners.serve(config.services, { bound, find: (name) => this.#services.get(name)! });
+    const removedUpstreams = this.#updateUpstreams(config, materials);
+    this.#updateServices(config, materials);
+    this.#listeners.serve(config.services, { bound, runtimeTls, find: (name) => this.#services.get(name)! });
     this.#removeServices(config);
     for (const upstream of removedUpstreams) void upstream.close();
     this.#config = config;
@@ -123,45 +133,59 @@ export class App {
   }
 
   /** Returns the upstreams that have left: to be closed when no service leads to them any more. */
-  #updateUpstreams(config: Config): Upstream[] {
+  #updateUpstreams(config: Config, { dials }: Materials): Upstream[] {
     for (const [name, options] of config.upstreams) {
+      const dial = dials.get(name) ?? this.#dial;
       const upstream = this.#upstreams.get(name);
-      if (upstream !== undefined) upstream.update(options);
-      else this.#upstreams.set(name, this.#makeUpstream(config, options.name));
+      if (upstream === undefined) this.#upstreams.set(name, this.#makeUpstream(options, dial));
+      else {
+        upstream.update(options);
+        if (dial !== this.#dial || this.#config?.upstreams.get(name)?.tls !== undefined) {
+          upstream.redial(dial);
+        }
+      }
     }
     const removed = [...this.#upstreams.values()].filter(({ name }) => !config.upstreams.has(name));
     for (const { name } of removed) this.#upstreams.delete(name);
     return removed;
   }
 
-  #makeUpstream(config: Config, name: string): Upstream {
-    return new Upstream(config.upstreams.get(name)!, {
-      dial: this.#dial,
+  #makeUpstream(options: UpstreamConfig, dial: Dial): Upstream {
+    return new Upstream(options, {
+      dial,
       wheel: this.#wheel,
-      buffers: this.#buffers,
+      buffers: this.buffers,
       log: this.#log,
     });
   }
 
-  #updateServices(config: Config): void {
+  #updateServices(config: Config, { gates }: Materials): void {
     for (const options of config.services) {
-      const upstream = this.#upstreams.get(options.upstream)!;
+      const route = { ...this.#routeOf(options), gate: gates.get(options.name) };
       const { access } = config.log;
       const service = this.#services.get(options.name);
       if (service !== undefined) {
-        service.update(options, { upstream, access });
+        service.update(options, { route, access });
         continue;
       }
       const parts = {
-        upstream,
+        route,
         access,
         wheel: this.#wheel,
-        buffers: this.#buffers,
+        buffers: this.buffers,
         clock: this.#clock,
         log: this.#log,
       };
       this.#services.set(options.name, new TcpService(options, parts));
     }
+  }
+
+  #routeOf({ upstream, names }: ServiceConfig): Route {
+    const find = (name: string) => this.#upstreams.get(name)!;
+    return {
+      upstream: upstream === undefined ? undefined : find(upstream),
+      names: names && buildSniMap([...names].map(([pattern, name]) => [pattern, find(name)] as const)),
+    };
   }
 
   #removeServices(config: Config): void {

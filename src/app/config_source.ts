@@ -1,10 +1,11 @@
+import { dirname, resolve } from "node:path";
 import { CulvertError } from "../core/errors.ts";
 
 /** Where a configuration comes from, and comes from again at a reload. */
 export interface ConfigSource {
   /** What messages call it: the path as given, or `standard input`. */
   readonly name: string;
-  /** What paths in it are relative to. */
+  /** What paths in it are relative to; absolute. */
   readonly folder: string;
   /** The file, where it is one. Absent: it can't be read again. */
   readonly path?: string;
@@ -24,10 +25,9 @@ const MAX_BYTES = 16 * 1024 * 1024;
 export function configSource(path: string): ConfigSource {
   if (path === "-") {
     const name = "standard input";
-    return { name, folder: ".", read: () => readAll(Deno.stdin.readable, name) };
+    return { name, folder: Deno.cwd(), read: () => readAll(Deno.stdin.readable, name) };
   }
-  const slash = path.lastIndexOf("/");
-  const folder = slash < 0 ? "." : path.slice(0, slash) || "/";
+  const folder = dirname(resolve(Deno.cwd(), path));
   return { name: path, folder, path, read: () => readFile(path) };
 }
 

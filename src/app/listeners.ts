@@ -5,13 +5,17 @@ import { AcceptLoop } from "../net/accept_loop.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { clientAddress } from "../net/client_address.ts";
 import { prepareSocket } from "../net/dial.ts";
-import { type BoundListener, listen } from "../net/listen.ts";
+import { type BoundListener, listen, type RuntimeTls } from "../net/listen.ts";
 import type { TcpService } from "../tcp/service.ts";
 
 /** A listener that is bound, and the service that gets what it accepts: another one after a reload, perhaps. */
 interface Held {
   readonly listener: BoundListener;
   readonly loop: AcceptLoop<Deno.Conn>;
+  /** The TLS that the runtime speaks on it; absent: none. */
+  readonly tls: RuntimeTls | undefined;
+  /** Whether another listener can take its place while it still listens. */
+  readonly shared: boolean;
   service: TcpService | undefined;
 }
 
@@ -43,12 +47,20 @@ export class Listeners {
    *
    * @throws {CulvertError} `listen_failed`; what had been bound by then is closed again.
    */
-  async bind(services: readonly ServiceConfig[]): Promise<BoundSet> {
+  async bind(
+    services: readonly ServiceConfig[],
+    runtimeTls: ReadonlyMap<string, RuntimeTls> = new Map(),
+  ): Promise<BoundSet> {
     const bound = new Map<string, BoundListener>();
     try {
       for (const service of services) {
         for (const [key, address] of keyed(service)) {
-          if (!this.#held.has(key)) bound.set(key, await listen(address));
+          const tls = runtimeTls.get(service.name);
+          const held = this.#held.get(key);
+          if (held !== undefined && !mustChange(held, tls)) continue;
+          // Where one listens already, its picked port is to be kept.
+          const where = held?.listener.address ?? address;
+          bound.set(key, await listen(where, { tls, share: tls !== undefined || held !== undefined }));
         }
       }
     } catch (error) {
@@ -61,7 +73,11 @@ export class Listeners {
   /** Serves from these listeners and no others. Those that stay keep their sockets: nobody is refused meanwhile. */
   serve(
     services: readonly ServiceConfig[],
-    options: { bound: BoundSet; find: (name: string) => TcpService },
+    options: {
+      bound: BoundSet;
+      runtimeTls?: ReadonlyMap<string, RuntimeTls>;
+      find: (name: string) => TcpService;
+    },
   ): void {
     const stay = new Set<string>();
     for (const config of services) {
@@ -69,8 +85,13 @@ export class Listeners {
       for (const [key] of keyed(config)) {
         stay.add(key);
         const held = this.#held.get(key);
-        if (held !== undefined) held.service = service;
-        else this.#open(key, { listener: options.bound.get(key)!, service });
+        const listener = options.bound.get(key);
+        if (listener === undefined) held!.service = service;
+        else {
+          const tls = options.runtimeTls?.get(config.name);
+          this.#open(key, { listener, service, tls, shared: tls !== undefined || held !== undefined });
+          void held?.loop.retire(); // Only now, so that there is always one that listens.
+        }
       }
     }
     for (const [key, held] of this.#held) if (!stay.has(key)) this.#close(key, held);
@@ -86,7 +107,10 @@ export class Listeners {
     await Promise.all(loops.map(({ done }) => done));
   }
 
-  #open(key: string, { listener, service }: { listener: BoundListener; service: TcpService }): void {
+  #open(
+    key: string,
+    { listener, service, tls, shared }: Omit<Held, "loop" | "service"> & { service: TcpService },
+  ): void {
     const name = formatAddress(listener.address);
     const loop = new AcceptLoop<Deno.Conn>(listener, {
       name,
@@ -94,7 +118,7 @@ export class Listeners {
       log: this.#log,
       onConnection: (connection) => accepted(connection, { held, name }),
     });
-    const held: Held = { listener, loop, service };
+    const held: Held = { listener, loop, service, tls, shared };
     this.#held.set(key, held);
     this.#log.info("listening", { service: service.name, listener: name });
   }
@@ -106,13 +130,20 @@ export class Listeners {
   }
 }
 
+/** Whether another listener must take the place of this one, and can. */
+function mustChange({ tls, shared }: Held, wanted: RuntimeTls | undefined): boolean {
+  if (!shared) return false; // What it accepts is given to the service's own TLS, which can do all.
+  return tls?.cert !== wanted?.cert || tls?.key !== wanted?.key || tls?.alpn.join() !== wanted?.alpn.join();
+}
+
 function accepted(connection: Deno.Conn, { held, name }: { held: Held; name: string }): void {
   try {
     prepareSocket(connection);
   } catch {
     // Reset already. The session finds out, and accounts for it.
   }
-  void held.service!.serve({ connection, address: clientAddress(connection.remoteAddr), listener: name });
+  const { remoteAddr, localAddr } = connection;
+  void held.service!.serve({ connection, address: clientAddress(remoteAddr), localAddr, listener: name });
 }
 
 /** A key for each listener of a service. An address may move to another service, a port picked by us may not. */

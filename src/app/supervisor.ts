@@ -1,11 +1,14 @@
+import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import { parseConfig } from "../config/parse.ts";
+import { materialPaths } from "../config/permissions.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { App, listenerNames } from "./app.ts";
 import type { ConfigSource } from "./config_source.ts";
 import type { LineWriter } from "./line_writer.ts";
 import { configureLog, programLog } from "./log.ts";
+import { loadMaterials } from "./materials.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { fingerprint, watchFile } from "./watch.ts";
 
@@ -38,6 +41,9 @@ export class Supervisor implements Disposable {
   readonly #started = Promise.withResolvers<void>();
   readonly #undo: (() => void)[] = [];
   #endWatch: (() => void) | undefined;
+  readonly #materialWatches = new Map<string, () => void>();
+  /** Standard input, which can be read only once. */
+  #text: string | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -58,6 +64,7 @@ export class Supervisor implements Disposable {
     this.#onSignal("SIGHUP", () => void this.reload("SIGHUP"));
     this.#onSignal("SIGTERM", () => this.stop("SIGTERM"));
     this.#onSignal("SIGINT", () => this.stop("SIGINT"));
+    this.#surviveBugs();
     try {
       await this.#apply();
     } catch (error) {
@@ -100,15 +107,13 @@ export class Supervisor implements Disposable {
    * arrives between the two would end it with an exit code that says something else.
    */
   [Symbol.dispose](): void {
-    this.#endWatch?.();
-    this.#endWatch = undefined;
+    this.#endWatches();
     for (const undo of this.#undo.splice(0)) undo();
   }
 
   async #drain(): Promise<void> {
     const cut = await this.app.drain();
-    this.#endWatch?.();
-    this.#endWatch = undefined;
+    this.#endWatches();
     if (cut > 0) this.#log.warn("stopped", { cut });
     else this.#log.info("stopped", { cut });
     await this.#options.writer.flush();
@@ -117,20 +122,70 @@ export class Supervisor implements Disposable {
 
   async #apply(): Promise<void> {
     const { source, writer, checkPermissions } = this.#options;
-    if (this.app.state !== "starting" && source.path === undefined) {
+    const config = parseConfig(await this.#read(), source);
+    const starting = this.app.state === "starting";
+    if (!starting && source.path === undefined && materialPaths(config).length === 0) {
       throw new CulvertError("reload_failed", `Cannot reload: ${source.name} can't be read again`);
     }
-    const config = parseConfig(await source.read(), source);
-    const starting = this.app.state === "starting";
     await checkPermissions(config, { ask: starting });
+    const materials = await loadMaterials(config, { name: source.name, buffers: this.app.buffers });
     if (starting) await configureLog(config.log, writer);
-    await this.app.apply(config);
+    await this.app.apply(config, materials);
     await configureLog(config.log, writer);
+    for (const warning of materials.warnings) this.#log.warn("look after this", { warning });
+    await this.#watchMaterials(materialPaths(config));
+  }
+
+  async #read(): Promise<string> {
+    const { source } = this.#options;
+    if (source.path !== undefined) return await source.read();
+    return this.#text ??= await source.read();
+  }
+
+  /** Certificates, keys, CAs and CRLs are read again when one of them changes, where their folder may be read. */
+  async #watchMaterials(paths: readonly string[]): Promise<void> {
+    for (const [path, end] of this.#materialWatches) {
+      if (paths.includes(path)) continue;
+      this.#materialWatches.delete(path);
+      end();
+    }
+    for (const path of paths) {
+      if (this.#materialWatches.has(path)) continue;
+      const onChange = () => void this.reload(`${path} has changed`);
+      const end = await watchFile({ path, folder: dirname(path) }, { onChange, log: this.#log });
+      if (end !== undefined) this.#materialWatches.set(path, end);
+    }
+  }
+
+  #endWatches(): void {
+    this.#endWatch?.();
+    this.#endWatch = undefined;
+    for (const end of this.#materialWatches.values()) end();
+    this.#materialWatches.clear();
   }
 
   #onSignal(signal: Deno.Signal, handler: () => void): void {
     Deno.addSignalListener(signal, handler);
     this.#undo.push(() => Deno.removeSignalListener(signal, handler));
+  }
+
+  /**
+   * What one connection brings about must not end all others: an error that nobody caught, which is a bug, is logged
+   * with its stack, and the program goes on.
+   */
+  #surviveBugs(): void {
+    const onError = (event: ErrorEvent | PromiseRejectionEvent) => {
+      event.preventDefault();
+      const cause: unknown = "reason" in event ? event.reason : event.error;
+      const stack = cause instanceof Error ? cause.stack : undefined;
+      this.#log.error("an error that nobody caught; please report it", {
+        error: stack ?? describeError(cause),
+      });
+    };
+    for (const type of ["unhandledrejection", "error"] as const) {
+      globalThis.addEventListener(type, onError);
+      this.#undo.push(() => globalThis.removeEventListener(type, onError));
+    }
   }
 
   async #watch(seen: string | undefined): Promise<void> {

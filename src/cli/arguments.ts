@@ -30,7 +30,7 @@ export function parseCommand(args: readonly string[]): Command {
 
   const [name = "run", ...rest] = parsed._.map(String);
   if (!COMMANDS.includes(name)) {
-    throw badUsage(`unknown command "${name}"; expected one of ${COMMANDS.join(", ")}`);
+    throw badUsage(`unknown command "${name}"; expected one of ${COMMANDS.join(", ")}, certs`);
   }
   if (rest.length > 0) throw badUsage(`unexpected argument "${rest[0]}"`);
   const config = parsed.config as string[];

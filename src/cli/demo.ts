@@ -6,10 +6,14 @@ import { ExitCode } from "./exit_code.ts";
 
 const WEIGHTS = { a: 5, b: 1, c: 1 } as const;
 const LIVE_LINE_MS = 1000;
+/** The certificates of the repository, as the printed commands name them too. */
+const CERTS = "certs";
 
 /**
  * Runs the proxy on a configuration of its own, in front of three small backends in the same process, until
- * Ctrl-C. Needs no file, and the permission to use the network on 127.0.0.1 alone.
+ * Ctrl-C: one listener for everybody, and one for those who show a certificate.
+ *
+ * Needs to use the network on 127.0.0.1 and to read the folder `certs`, and nothing else.
  */
 export async function runDemo(): Promise<ExitCode> {
   const backends = Object.keys(WEIGHTS).map(startDemoBackend);
@@ -19,19 +23,16 @@ export async function runDemo(): Promise<ExitCode> {
     writer: new LineWriter(Deno.stderr),
     checkPermissions: () => Promise.resolve(),
   });
-  await supervisor.start();
-  const { listeners } = supervisor.app.services[0]!;
-  const url = `http://${formatAddress(listeners[0]!)}/`;
-  console.log(`\nThe demo listens on ${url} in front of three backends with weights 5, 1, 1. Try:\n`);
-  console.log(
-    `  curl ${url}\n  for i in 1 2 3 4 5 6 7; do curl -s ${url}; done\n\nCtrl-C drains and stops it.\n`,
-  );
-
-  const live = setInterval(liveLine(supervisor), LIVE_LINE_MS);
-  const { cut } = await supervisor.stopped;
-  clearInterval(live);
-  await Promise.all(backends.map((backend) => backend.close()));
-  return cut > 0 ? ExitCode.failed : ExitCode.ok;
+  try {
+    await supervisor.start();
+    console.log(introduction(supervisor));
+    const live = setInterval(liveLine(supervisor), LIVE_LINE_MS);
+    const { cut } = await supervisor.stopped;
+    clearInterval(live);
+    return cut > 0 ? ExitCode.failed : ExitCode.ok;
+  } finally {
+    await Promise.all(backends.map((backend) => backend.close()));
+  }
 }
 
 /** The configuration of the demo, such as a user would write it. */
@@ -45,10 +46,39 @@ upstreams:
     backends:
 ${entries.join("\n")}
 services:
-  - name: demo
-    protocol: tcp
+  - name: plain
     listen: ["127.0.0.1:0"]
     upstream: hello
+  - name: mutual-tls
+    listen: ["127.0.0.1:0"]
+    tls:
+      cert: ${CERTS}/server.pem
+      key: ${CERTS}/server.key
+      clientAuth:
+        ca: ${CERTS}/ca.pem
+        crl: ${CERTS}/ca.crl
+        allow: [{cn: client}]
+    upstream: hello
+`;
+}
+
+/** What there is to try. Each command can be run as it stands, in the folder that the demo runs in. */
+function introduction(supervisor: Supervisor): string {
+  const [plain, mutual] = supervisor.app.services.map(({ listeners }) => listeners[0]!);
+  const url = `http://${formatAddress(plain!)}/`;
+  const { port } = mutual as { port: number };
+  const secure = `https://localhost:${port}/`;
+  return `
+The demo has three backends with weights 5, 1, 1, and two listeners in front of them. Try:
+
+  curl ${url}
+
+and, with a client certificate and without one, which is refused (nothing in ${CERTS}/ is for production):
+
+  curl --cacert ${CERTS}/ca.pem --cert ${CERTS}/client.pem --key ${CERTS}/client.key ${secure}
+  curl --cacert ${CERTS}/ca.pem ${secure}
+
+Ctrl-C drains and stops it.
 `;
 }
 
@@ -56,14 +86,16 @@ services:
 function liveLine(supervisor: Supervisor): () => void {
   let last = "";
   return () => {
-    const service = supervisor.app.services[0]!;
+    const { services } = supervisor.app;
+    const sum = (key: "active" | "total" | "bytesUp" | "bytesDown") =>
+      services.reduce((sum, service) => sum + service[key], 0);
     const backends = supervisor.app.upstreams.get("hello")?.backends ?? [];
     const shares = backends.map((backend, index) => `${Object.keys(WEIGHTS)[index]} ${backend.total}`).join(
       ", ",
     );
-    const line = `${service.active} active, ${service.total} in all (${shares}), ` +
-      `${service.bytesUp} bytes up, ${service.bytesDown} bytes down`;
-    if (line !== last && service.total > 0) console.log(line);
+    const line = `${sum("active")} active, ${sum("total")} in all (${shares}), ` +
+      `${sum("bytesUp")} bytes up, ${sum("bytesDown")} bytes down`;
+    if (line !== last && sum("total") > 0) console.log(line);
     last = line;
   };
 }

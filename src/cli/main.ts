@@ -1,14 +1,17 @@
 import manifest from "../../deno.json" with { type: "json" };
 import { type ConfigSource, configSource } from "../app/config_source.ts";
+import { loadMaterials } from "../app/materials.ts";
 import { LineWriter } from "../app/line_writer.ts";
 import { Supervisor } from "../app/supervisor.ts";
 import type { Config } from "../config/config.ts";
 import { describeConfig } from "../config/describe.ts";
 import { parseConfig } from "../config/parse.ts";
-import { formatPermissions, requiredPermissions } from "../config/permissions.ts";
+import { formatPermissions, materialPaths, requiredPermissions } from "../config/permissions.ts";
 import { ConfigError } from "../config/problem.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
+import { BufferPool } from "../net/buffers.ts";
 import { type Command, parseCommand } from "./arguments.ts";
+import { runCerts } from "./certs.ts";
 import { runDemo } from "./demo.ts";
 import { ExitCode } from "./exit_code.ts";
 import { MissingPermissionError, readNeed, requirePermissions } from "./permissions.ts";
@@ -17,11 +20,18 @@ import { USAGE } from "./usage.ts";
 /** Runs the program with these arguments, to its end. Resolves to the exit code; never rejects. */
 export async function main(args: readonly string[]): Promise<ExitCode> {
   try {
+    if (args[0] === "certs") return await certs(args.slice(1));
     return await execute(parseCommand(args));
   } catch (error) {
     console.error(explain(error));
     return exitCodeOf(error);
   }
+}
+
+/** Has options of its own. */
+async function certs(args: readonly string[]): Promise<ExitCode> {
+  await runCerts(args);
+  return ExitCode.ok;
 }
 
 async function execute(command: Command): Promise<ExitCode> {
@@ -37,8 +47,7 @@ async function execute(command: Command): Promise<ExitCode> {
     case "run":
       return await run(command.config);
     case "check":
-      console.log(describeConfig(await load(command.config)));
-      return ExitCode.ok;
+      return await check(command.config);
     case "permissions":
       console.log(await permissionFlags(command.config));
       return ExitCode.ok;
@@ -54,6 +63,17 @@ async function run(path: string): Promise<ExitCode> {
   await supervisor.start();
   const { cut } = await supervisor.stopped;
   return cut > 0 ? ExitCode.failed : ExitCode.ok;
+}
+
+/** Reads all that a run would read, certificates included, and binds nothing. */
+async function check(path: string): Promise<ExitCode> {
+  const source = await readableSource(path);
+  const config = parseConfig(await source.read(), source);
+  await requirePermissions({ net: [], read: materialPaths(config), write: [] }, { ask: true });
+  const { warnings } = await loadMaterials(config, { name: source.name, buffers: new BufferPool() });
+  console.log(describeConfig(config));
+  for (const warning of warnings) console.error(`warning: ${warning}`);
+  return ExitCode.ok;
 }
 
 async function load(path: string): Promise<Config> {
@@ -84,6 +104,6 @@ function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof ConfigError) return ExitCode.badConfig;
   if (error instanceof MissingPermissionError) return ExitCode.noPermission;
   if (!(error instanceof CulvertError)) return ExitCode.failed;
-  if (error.code === "bad_usage") return ExitCode.usage;
+  if (error.code === "bad_usage" || error.code === "bad_name") return ExitCode.usage;
   return error.code === "config_unreadable" ? ExitCode.badConfig : ExitCode.failed;
 }

@@ -4,6 +4,7 @@ export const USAGE = `Culvert, a secure proxy for TCP.
   culvert --config FILE             run the proxy (also: culvert run --config FILE)
   culvert check --config FILE       say whether the file is good, and what it would do
   culvert permissions --config FILE print the Deno permission flags that the file needs, no wider
+  culvert certs DIR …               make a CA, certificates and a CRL, for trying mutual TLS
   culvert demo                      three small backends and a proxy in front, to look at
 
   --config FILE   the configuration, as YAML or JSON; - reads standard input

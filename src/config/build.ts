@@ -1,18 +1,18 @@
+import { resolve } from "node:path";
 import { parseAddressSet } from "../net/address_set.ts";
 import type { AdmissionOptions, Timeouts } from "../tcp/options.ts";
-import type { UpstreamOptions } from "../upstream/options.ts";
-import type { Config, ServiceConfig } from "./config.ts";
+import type { Config, ServiceConfig, ServiceTls, UpstreamConfig, UpstreamTls } from "./config.ts";
 import { resolveAddress } from "./resolve_address.ts";
 import type { ConfigDocument, Service, Upstream } from "./schema.ts";
 
 /** Makes the configuration of a document that has been found good. Relative paths are relative to `folder`. */
 export function buildConfig(document: ConfigDocument, folder: string): Config {
-  const upstreams = new Map<string, UpstreamOptions>();
+  const upstreams = new Map<string, UpstreamConfig>();
   for (const [name, upstream] of Object.entries(document.upstreams)) {
     upstreams.set(name, buildUpstream(upstream, { name, folder }));
   }
   for (const { name, upstream } of document.services) {
-    if (typeof upstream !== "string") upstreams.set(name, buildUpstream(upstream, { name, folder }));
+    if (typeof upstream === "object") upstreams.set(name, buildUpstream(upstream, { name, folder }));
   }
   const services = document.services.map((service) =>
     buildService(service, { defaults: document.timeouts, folder })
@@ -23,8 +23,8 @@ export function buildConfig(document: ConfigDocument, folder: string): Config {
 function buildUpstream(
   upstream: Upstream,
   { name, folder }: { name: string; folder: string },
-): UpstreamOptions {
-  const { backends, balance, pool, retries, onRemove } = upstream;
+): UpstreamConfig {
+  const { backends, balance, pool, retries, onRemove, proxyProtocol, tls } = upstream;
   const { idleTimeout: idleTimeoutMs, ...bounds } = pool;
   return {
     name,
@@ -33,6 +33,8 @@ function buildUpstream(
     pool: { ...bounds, idleTimeoutMs },
     retries,
     onRemove,
+    proxyProtocol,
+    ...(tls === undefined ? {} : { tls: buildUpstreamTls(tls, folder) }),
   };
 }
 
@@ -40,11 +42,14 @@ function buildService(
   service: Service,
   { defaults, folder }: { defaults: ConfigDocument["timeouts"]; folder: string },
 ): ServiceConfig {
-  const { name, listen, allow, deny, upstream } = service;
+  const { name, listen, allow, deny, proxyProtocol, trusted, sni, tls, upstream } = service;
   return {
     name,
     listen: listen.map((address) => resolveAddress(address, folder)),
-    upstream: typeof upstream === "string" ? upstream : name,
+    ...(upstream === undefined ? {} : { upstream: typeof upstream === "string" ? upstream : name }),
+    ...(tls === undefined ? {} : { tls: buildServiceTls(tls, folder) }),
+    ...(sni === undefined ? {} : { names: new Map(Object.entries(sni)) }),
+    ...(proxyProtocol ? { proxyFrom: parseAddressSet(trusted), trusted } : {}),
     ...(allow === undefined ? {} : { allow }),
     deny,
     admission: buildAdmission(service),
@@ -52,12 +57,45 @@ function buildService(
   };
 }
 
-function buildAdmission({ allow, deny, maxConnections, rate }: Service): AdmissionOptions {
+function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string): ServiceTls {
+  const { cert, key, minVersion, maxVersion, alpn, native, clientAuth } = tls;
+  return {
+    certPath: resolve(folder, cert),
+    keyPath: resolve(folder, key),
+    minVersion,
+    maxVersion,
+    alpn,
+    ...(native ? { native } : {}),
+    ...(clientAuth === undefined ? {} : {
+      clientAuth: {
+        caPath: resolve(folder, clientAuth.ca),
+        mode: clientAuth.mode,
+        ...(clientAuth.crl === undefined ? {} : { crlPath: resolve(folder, clientAuth.crl) }),
+        allow: clientAuth.allow,
+      },
+    }),
+  };
+}
+
+function buildUpstreamTls(tls: NonNullable<Upstream["tls"]>, folder: string): UpstreamTls {
+  const { ca, cert, key, serverName, verify, allow } = tls;
+  return {
+    ...(ca === undefined ? {} : { caPath: resolve(folder, ca) }),
+    ...(cert === undefined ? {} : { certPath: resolve(folder, cert) }),
+    ...(key === undefined ? {} : { keyPath: resolve(folder, key) }),
+    ...(serverName === undefined ? {} : { serverName }),
+    verify,
+    ...(allow === undefined ? {} : { allow }),
+  };
+}
+
+function buildAdmission({ allow, deny, maxConnections, maxHandshakes, rate }: Service): AdmissionOptions {
   return {
     // An empty list lets nobody in; only an absent one lets everybody in.
     ...(allow === undefined ? {} : { allow: parseAddressSet(allow) }),
     ...(deny.length === 0 ? {} : { deny: parseAddressSet(deny) }),
     maxConnections,
+    maxHandshakes,
     ...(rate === undefined ? {} : {
       rate: { connections: rate.connections, perMs: rate.per, burst: rate.burst ?? rate.connections },
     }),

@@ -1,6 +1,8 @@
 import type { LogLevel } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
 import type { TcpServiceOptions } from "../tcp/options.ts";
+import type { AllowRule } from "../tls/rules.ts";
+import type { TlsVersion } from "../tls/server_context.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 
 /** What is written, in which form. */
@@ -13,16 +15,59 @@ export interface LogConfig {
   readonly access: boolean;
 }
 
+/** The TLS that a service speaks with its clients. Paths are resolved. */
+export interface ServiceTls {
+  readonly certPath: string;
+  readonly keyPath: string;
+  readonly minVersion: TlsVersion;
+  readonly maxVersion: TlsVersion;
+  readonly alpn: readonly string[];
+  /**
+   * The runtime's own TLS (`Deno.listenTls`) is spoken: it moves more bytes, but its listener has to change for a new
+   * certificate to be used, and connections that arrive at that very moment may be reset. @default {false}
+   */
+  readonly native?: boolean;
+  /** Mutual TLS; absent: clients show no certificates. */
+  readonly clientAuth?: {
+    readonly caPath: string;
+    readonly mode: "require" | "optional";
+    readonly crlPath?: string;
+    readonly allow: readonly AllowRule[];
+  };
+}
+
+/** The TLS that is spoken with the backends of an upstream. Paths are resolved. */
+export interface UpstreamTls {
+  readonly caPath?: string;
+  readonly certPath?: string;
+  readonly keyPath?: string;
+  readonly serverName?: string;
+  readonly verify: boolean;
+  readonly allow?: readonly AllowRule[];
+}
+
+/** One upstream of the configuration. */
+export interface UpstreamConfig extends UpstreamOptions {
+  /** Absent: backends are spoken with in plain. */
+  readonly tls?: UpstreamTls;
+}
+
 /** One service of the configuration: its listeners, what it does, and the upstream that it leads to. */
 export interface ServiceConfig extends TcpServiceOptions {
   /** At least one. Paths of unix sockets are resolved. */
   readonly listen: readonly Address[];
-  /** The name of an upstream of the same {@linkcode Config}. */
-  readonly upstream: string;
+  /** The name of an upstream of the same {@linkcode Config}. Absent only where `names` is there. */
+  readonly upstream?: string;
+  /** Absent: what clients say goes on as it is. */
+  readonly tls?: ServiceTls;
+  /** Upstreams by the server name, or wildcard, that the client asks for; absent: no name is read. */
+  readonly names?: ReadonlyMap<string, string>;
   /** The addresses and subnets of `admission.allow` as they are written; absent: everybody may come in. */
   readonly allow?: readonly string[];
   /** Those of `admission.deny`. */
   readonly deny: readonly string[];
+  /** Those of `proxyFrom`; absent: no PROXY header is expected. */
+  readonly trusted?: readonly string[];
 }
 
 /** A configuration, read, checked and complete: every default filled in, every name resolved. Immutable. */
@@ -30,7 +75,7 @@ export interface Config {
   /** What is written about all that happens. */
   readonly log: LogConfig;
   /** By name. An upstream that is written in place has its service's name. */
-  readonly upstreams: ReadonlyMap<string, UpstreamOptions>;
+  readonly upstreams: ReadonlyMap<string, UpstreamConfig>;
   /** At least one, each with a name of its own. */
   readonly services: readonly ServiceConfig[];
 }

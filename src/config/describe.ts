@@ -2,8 +2,9 @@ import { formatDuration } from "../core/units.ts";
 import { formatAddress } from "../net/address.ts";
 import type { Timeouts } from "../tcp/options.ts";
 import type { BackendSpec } from "../upstream/backend.ts";
-import type { PoolOptions, UpstreamOptions } from "../upstream/options.ts";
-import type { Config, ServiceConfig } from "./config.ts";
+import type { AllowRule } from "../tls/rules.ts";
+import type { PoolOptions } from "../upstream/options.ts";
+import type { Config, ServiceConfig, ServiceTls, UpstreamConfig, UpstreamTls } from "./config.ts";
 
 /** A name in the left column and what is said about it, a line each. */
 type Row = readonly [name: string, lines: readonly string[]];
@@ -17,7 +18,9 @@ const MAX_BACKENDS = 50;
  */
 export function describeConfig(config: Config): string {
   const { level, format, access } = config.log;
-  const used = new Set(config.services.map(({ upstream }) => upstream));
+  const used = new Set(
+    config.services.flatMap(({ upstream, names }) => [upstream, ...names?.values() ?? []]),
+  );
   const sections = [
     section("log", [["level", [level]], ["format", [format]], ["access lines", [access ? "yes" : "no"]]]),
     ...config.services.map((service) => section(`service ${service.name} (tcp)`, serviceRows(service))),
@@ -41,11 +44,44 @@ function serviceRows(service: ServiceConfig): Row[] {
     ["listen", service.listen.map(formatAddress)],
     ["clients", clientLines(service)],
     ["timeouts", [describeTimeouts(service.timeouts)]],
-    ["upstream", [service.upstream]],
+    ...(service.tls === undefined ? [] : [["tls", tlsLines(service.tls)] as const]),
+    ["upstream", routeLines(service)],
   ];
 }
 
-function clientLines({ allow, deny, admission: { maxConnections, rate } }: ServiceConfig): string[] {
+function tlsLines({ certPath, minVersion, maxVersion, alpn, clientAuth }: ServiceTls): string[] {
+  const versions = minVersion === maxVersion ? `TLS ${minVersion}` : `TLS ${minVersion} to ${maxVersion}`;
+  const lines = [`${versions}, as ${certPath}${alpn.length === 0 ? "" : `, for ${alpn.join(", ")}`}`];
+  if (clientAuth === undefined) return lines;
+  const { mode, caPath, crlPath, allow } = clientAuth;
+  lines.push(`client certificates of ${caPath}, ${mode === "require" ? "required" : "if shown"}`);
+  lines.push(crlPath === undefined ? "revocation is not looked at" : `revoked ones by ${crlPath}`);
+  return [...lines, ...allow.map((rule) => `lets in ${describeRule(rule)}`)];
+}
+
+function describeRule(rule: AllowRule): string {
+  const [[kind, value]] = Object.entries(rule) as [[string, string]];
+  return kind === "any" ? "all of them" : `${kind} ${value}`;
+}
+
+function backendTls({ caPath, certPath, serverName, verify, allow }: UpstreamTls): string {
+  const who = allow === undefined
+    ? `verified as ${serverName ?? "its address"}`
+    : `verified by ${allow.map(describeRule).join(" or ")}`;
+  return [
+    verify ? `${who}, with ${caPath ?? "the system's roots"}` : "NOT verified",
+    ...(certPath === undefined ? [] : [`as ${certPath}`]),
+  ].join(", ");
+}
+
+function routeLines({ upstream, names }: ServiceConfig): string[] {
+  const byName = [...names ?? []].map(([pattern, name]) => `${name} for ${pattern}`);
+  if (names === undefined) return [upstream!];
+  return [...byName, upstream === undefined ? "other names are refused" : `${upstream} for other names`];
+}
+
+function clientLines({ allow, deny, trusted, admission }: ServiceConfig): string[] {
+  const { maxConnections, rate } = admission;
   const from = allow === undefined ? "everybody" : allow.length === 0 ? "nobody" : `from ${allow.join(", ")}`;
   const lines = [deny.length === 0 ? from : `${from}, but not from ${deny.join(", ")}`];
   lines.push(
@@ -57,6 +93,7 @@ function clientLines({ allow, deny, admission: { maxConnections, rate } }: Servi
       `${connections} new connections in ${formatDuration(perMs)} from each address, ${burst} in a burst`,
     );
   }
+  if (trusted !== undefined) lines.push(`named by a PROXY header, which ${trusted.join(", ")} must send`);
   return lines;
 }
 
@@ -73,8 +110,14 @@ function describeTimeouts(timeouts: Timeouts): string {
   ].join(", ");
 }
 
-function upstreamRows({ balance, backends, pool, retries, onRemove }: UpstreamOptions): Row[] {
+function upstreamRows(options: UpstreamConfig): Row[] {
+  const { balance, backends, pool, retries, onRemove, proxyProtocol } = options;
+  const told: Row[] = proxyProtocol === "none"
+    ? []
+    : [["PROXY header", [`${proxyProtocol}, to every backend`]]];
   return [
+    ...told,
+    ...(options.tls === undefined ? [] : [["tls", [backendTls(options.tls)]] as const]),
     ["balance", [balance]],
     ["retries", [retries === 1 ? "1 further backend" : `${retries} further backends`]],
     ["pool", [describePool(pool)]],

@@ -24,15 +24,24 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
     ...findOverlaps(listeners),
     ...findBadPaths(listeners),
     ...services.flatMap((service) => checkReference(service, names)),
+    ...services.flatMap((service) => checkNames(service, names)),
+    ...services.flatMap(checkTrusted),
+    ...services.flatMap(checkServiceTls),
     ...[...named.entries(), ...inPlace].flatMap((upstream) => checkUpstream(upstream, folder)),
   ];
 }
 
 function checkReference(service: Place, names: ReadonlySet<string>): Finding[] {
-  const { path, value } = service.at("upstream");
-  if (typeof value === "string" && !names.has(value)) {
-    const expected = "the name of one of the upstreams";
-    return [withNearest({ kind: "bad_value", path, value, expected }, [...names])];
+  const upstream = service.at("upstream");
+  const { path, value } = upstream;
+  if (typeof value === "string") return checkUpstreamName(upstream, names);
+  if (value === undefined && isMapping(service.value) && service.at("sni").value === undefined) {
+    return [{
+      kind: "missing",
+      path,
+      value: undefined,
+      expected: "the name of an upstream, or an upstream written in place",
+    }];
   }
   const name = service.at("name");
   if (!isMapping(value) || typeof name.value !== "string" || !names.has(name.value)) return [];
@@ -40,12 +49,95 @@ function checkReference(service: Place, names: ReadonlySet<string>): Finding[] {
   return [{ kind: "bad_value", ...name, expected }];
 }
 
+function checkUpstreamName({ path, value }: Place, names: ReadonlySet<string>): Finding[] {
+  if (typeof value !== "string" || names.has(value)) return [];
+  const expected = "the name of one of the upstreams";
+  return [withNearest({ kind: "bad_value", path, value, expected }, [...names])];
+}
+
+/** Every name leads to an upstream, and none is there twice (case does not matter in names). */
+function checkNames(service: Place, names: ReadonlySet<string>): Finding[] {
+  const sni = service.at("sni");
+  const patterns = sni.keys().map((key) => {
+    const { path } = sni.at(key);
+    return { path, value: key, as: key.toLowerCase() };
+  });
+  return [
+    ...findRepeats(patterns, "a name of its own"),
+    ...sni.entries().flatMap((place) => checkUpstreamName(place, names)),
+  ];
+}
+
+/** Who may send a PROXY header names any client it likes: it must be said who that is. */
+function checkTrusted(service: Place): Finding[] {
+  const { path, value } = service.at("trusted");
+  const someone = Array.isArray(value) && value.length > 0;
+  if (service.at("proxyProtocol").value !== true || someone) return [];
+  const expected = "the addresses and subnets of those who may send a PROXY header";
+  return [
+    value === undefined
+      ? { kind: "missing", path, value: undefined, expected }
+      : { kind: "bad_value", path, value, expected },
+  ];
+}
+
 function checkUpstream(upstream: Place, folder: string): Finding[] {
   const addresses = upstream.at("backends").items().map((backend) => backend.at("address"));
   return [
     ...findBackendClashes(addresses.flatMap((place) => place.address(folder))),
     ...checkPool(upstream.at("pool")),
+    ...checkUpstreamTls(upstream),
   ];
+}
+
+function checkServiceTls(service: Place): Finding[] {
+  const tls = service.at("tls");
+  const findings: Finding[] = [];
+  const clash = (place: Place, expected: string) => findings.push({ kind: "bad_value", ...place, expected });
+  if (tls.at("minVersion").value === "1.3" && tls.at("maxVersion").value === "1.2") {
+    clash(tls.at("minVersion"), "a version that is not above maxVersion");
+  }
+  if (tls.at("native").value === true) findings.push(...checkNative(service));
+  if (tls.value !== undefined && service.at("sni").value !== undefined) {
+    clash(service.at("sni"), "either tls or sni: what is passed on by its name is not decrypted");
+  }
+  return findings;
+}
+
+/** The runtime's own TLS can do less. */
+function checkNative(service: Place): Finding[] {
+  const tls = service.at("tls");
+  const unable: [Place, boolean][] = [
+    [tls.at("clientAuth"), tls.at("clientAuth").value !== undefined],
+    [tls.at("minVersion"), tls.at("minVersion").value === "1.3"],
+    [tls.at("maxVersion"), tls.at("maxVersion").value === "1.2"],
+    [service.at("proxyProtocol"), service.at("proxyProtocol").value === true],
+  ];
+  const expected = "nothing that tls.native can't do";
+  return unable.filter(([, asked]) => asked).map(([place]) => ({ kind: "bad_value", ...place, expected }));
+}
+
+function checkUpstreamTls(upstream: Place): Finding[] {
+  const tls = upstream.at("tls");
+  if (!isMapping(tls.value)) return [];
+  const [cert, key] = [tls.at("cert"), tls.at("key")];
+  const findings: Finding[] = [];
+  if (cert.value !== undefined && key.value === undefined) {
+    findings.push({ kind: "missing", ...key, expected: "the key of cert" });
+  }
+  if (key.value !== undefined && cert.value === undefined) {
+    findings.push({ kind: "missing", ...cert, expected: "the certificate of key" });
+  }
+  const verify = tls.at("verify");
+  if (verify.value === false && tls.at("allow").value !== undefined) {
+    const expected = "true, where allow says whose certificates will do";
+    findings.push({ kind: "bad_value", ...verify, expected });
+  }
+  const proxy = upstream.at("proxyProtocol");
+  if (proxy.value === "v1" || proxy.value === "v2") {
+    findings.push({ kind: "bad_value", ...proxy, expected: "none, where tls is spoken with the backends" });
+  }
+  return findings;
 }
 
 function checkPool(pool: Place): Finding[] {

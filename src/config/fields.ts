@@ -3,6 +3,8 @@ import { CulvertError } from "../core/errors.ts";
 import { DURATION_FORM, parseDuration } from "../core/units.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import { parseAddressSet } from "../net/address_set.ts";
+import { faultOfSniPattern } from "../net/sni_map.ts";
+import { type AllowRule, compileRules } from "../tls/rules.ts";
 import { isHost } from "./host.ts";
 
 // What schemas are made of. The message of each says what is expected there: `a list of names`.
@@ -34,6 +36,40 @@ export function mapping<E extends v.ObjectEntries>(
 /** A mapping with names as its keys. */
 export function mappingOf<T>(value: Field<T>, message: string): Field<{ [name: string]: T }> {
   return v.pipe(v.custom<object>(isMapping, message), v.record(name(), value));
+}
+
+/** A mapping from server names and wildcards to names of upstreams. */
+export function namesByPattern(): Field<{ [pattern: string]: string }> {
+  const pattern = v.pipe(
+    v.string(),
+    v.check(
+      (text) => faultOfSniPattern(text) === undefined,
+      "a server name such as app.example.org, or a wildcard such as *.example.org",
+    ),
+  );
+  const message = "a mapping from server names to names of upstreams";
+  return v.pipe(
+    v.custom<object>(isMapping, message),
+    v.record(pattern, v.string("the name of an upstream")),
+    v.check((names) => Object.keys(names).length > 0, message),
+  );
+}
+
+/** The path of a file. */
+export function file(): Field<string> {
+  const message = "the path of a file";
+  const good = (path: string) => path !== "" && !path.includes("\0") && !path.includes(",");
+  return v.pipe(v.string(message), v.check(good, `${message}, without commas`));
+}
+
+/** A rule about certificates. */
+export function allowRule(): Field<AllowRule> {
+  const message = "one of {any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";
+  return readWith((input) => {
+    if (!isMapping(input)) return undefined;
+    compileRules([input as unknown as AllowRule]);
+    return input as unknown as AllowRule;
+  }, message);
 }
 
 /** A list, which may be empty. */

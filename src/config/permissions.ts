@@ -23,7 +23,7 @@ export function requiredPermissions(config: Config): PermissionNeed {
   const sockets = addresses.flatMap((address) => address.kind === "unix" ? [address.path] : []);
   return {
     net: unique(addresses.flatMap(netNames)),
-    read: unique(sockets),
+    read: unique([...sockets, ...materialPaths(config)]),
     write: unique(sockets),
   };
 }
@@ -38,6 +38,17 @@ export function formatPermissions({ net, read, write }: PermissionNeed): string 
     .filter(([, values]) => values.length > 0)
     .map(([flag, values]) => quote(`${flag}=${values.join(",")}`))
     .join(" ");
+}
+
+/** Certificates, keys, CAs and CRLs. */
+export function materialPaths(config: Config): string[] {
+  const ofServices = config.services.flatMap(({ tls }) =>
+    tls === undefined ? [] : [tls.certPath, tls.keyPath, tls.clientAuth?.caPath, tls.clientAuth?.crlPath]
+  );
+  const ofUpstreams = [...config.upstreams.values()].flatMap((
+    { tls },
+  ) => [tls?.caPath, tls?.certPath, tls?.keyPath]);
+  return unique([...ofServices, ...ofUpstreams].filter((path) => path !== undefined));
 }
 
 function netNames(address: Address): string[] {

@@ -1,13 +1,15 @@
 import * as v from "valibot";
 import { formatDuration } from "../core/units.ts";
-import { DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUTS } from "../tcp/options.ts";
+import { DEFAULT_MAX_CONNECTIONS, DEFAULT_MAX_HANDSHAKES, DEFAULT_TIMEOUTS } from "../tcp/options.ts";
 import { DEFAULT_POOL, DEFAULT_RETRIES } from "../upstream/options.ts";
 import {
+  allowRule,
   backendAddress,
   choice,
   count,
   duration,
   type Field,
+  file,
   filledList,
   flag,
   list,
@@ -15,8 +17,13 @@ import {
   mapping,
   mappingOf,
   name,
+  namesByPattern,
   subnet,
 } from "./fields.ts";
+
+/** `any` must be said: a list that was forgotten lets nobody in. */
+const RULES =
+  "a list of rules such as {dns: client.example.org}, or {any: true} for everybody that the CA vouches for";
 
 // The shape of version 1 of the configuration, with its defaults. Checks that look at more than one value are in
 // checks.ts.
@@ -62,12 +69,40 @@ const pool = mapping({
   idleTimeout: v.optional(duration({ zero: true }), formatDuration(DEFAULT_POOL.idleTimeoutMs)),
 }, "a mapping of pool settings");
 
+const upstreamTls = mapping({
+  ca: v.exactOptional(file()),
+  cert: v.exactOptional(file()),
+  key: v.exactOptional(file()),
+  serverName: v.exactOptional(v.string("a name, or an IP address")),
+  verify: v.optional(flag(), true),
+  allow: v.exactOptional(filledList(allowRule(), RULES)),
+}, "a mapping of TLS settings");
+
+const clientAuth = mapping({
+  ca: file(),
+  mode: v.optional(choice(["require", "optional"]), "require"),
+  crl: v.exactOptional(file()),
+  allow: filledList(allowRule(), RULES),
+}, "a mapping with the CA of the clients, and whom to let in");
+
+const serviceTls = mapping({
+  cert: file(),
+  key: file(),
+  minVersion: v.optional(choice(["1.2", "1.3"]), "1.2"),
+  maxVersion: v.optional(choice(["1.2", "1.3"]), "1.3"),
+  alpn: v.optional(list(v.string("the name of a protocol"), "a list of protocols"), []),
+  native: v.optional(flag(), false),
+  clientAuth: v.exactOptional(clientAuth),
+}, "a mapping with a certificate and its key");
+
 const upstream = mapping({
   backends: filledList(backend, "a list of one backend at least"),
   balance: v.optional(choice(BALANCERS), "round-robin"),
   pool: v.optional(pool, {}),
   retries: v.optional(count({ max: 100 }), DEFAULT_RETRIES),
   onRemove: v.optional(choice(["close", "drain"]), "close"),
+  tls: v.exactOptional(upstreamTls),
+  proxyProtocol: v.optional(choice(["none", "v1", "v2"]), "none"),
   // Has no effect without health checks, but is good.
   onDown: v.optional(choice(["keep", "close"]), "keep"),
 }, "an upstream: a mapping with its backends");
@@ -93,9 +128,14 @@ const service = mapping({
   allow: v.exactOptional(list(subnet(), "a list of IP addresses and subnets")),
   deny: v.optional(list(subnet(), "a list of IP addresses and subnets"), []),
   maxConnections: v.optional(count(), DEFAULT_MAX_CONNECTIONS),
+  maxHandshakes: v.optional(count(), DEFAULT_MAX_HANDSHAKES),
   rate: v.exactOptional(rate),
   timeouts: v.optional(ownTimeouts, {}),
-  upstream: upstreamOrName,
+  proxyProtocol: v.optional(flag(), false),
+  trusted: v.optional(list(subnet(), "a list of IP addresses and subnets"), []),
+  tls: v.exactOptional(serviceTls),
+  sni: v.exactOptional(namesByPattern()),
+  upstream: v.exactOptional(upstreamOrName),
 }, "a service: a mapping with its name, addresses and upstream");
 
 /** A document of version 1. */

@@ -24,6 +24,9 @@ export interface AcceptLoopOptions<C> {
 }
 
 const LOG_INTERVAL_MS = 1000;
+/** Each takes a millisecond or two. */
+const RETIRE_TRIES = 500;
+const QUIET_TURNS = 5;
 
 /**
  * Accepts until it is closed; nothing that a client does ends it or holds it up. A connection that was reset before
@@ -59,6 +62,7 @@ export class AcceptLoop<C> {
   readonly #clock: Clock;
   readonly #backoff = new Backoff({ minMs: 5, maxMs: 1000 });
   #closed = false;
+  #accepted = 0;
   #endPause: (() => void) | undefined;
   #failures = 0;
   #loggedAtMs = -Infinity;
@@ -79,11 +83,25 @@ export class AcceptLoop<C> {
     this.#endPause?.();
   }
 
+  /**
+   * Closes as soon as nobody is waiting to be accepted: another listener on the same address has taken over, and the
+   * system would reset those that wait here. Under a load that never lets up, within a second or so.
+   */
+  async retire(): Promise<void> {
+    for (let quiet = 0, tries = 0; quiet < QUIET_TURNS && tries < RETIRE_TRIES && !this.#closed; tries++) {
+      const before = this.#accepted;
+      await new Promise<void>((resolve) => this.#clock.after(0, resolve));
+      quiet = this.#accepted === before ? quiet + 1 : 0;
+    }
+    this.close();
+  }
+
   async #run(): Promise<void> {
     const { onConnection } = this.#options;
     while (!this.#closed) {
       try {
         const connection = await this.#acceptor.accept();
+        this.#accepted++;
         if (this.#failures > 0) this.#recovered();
         onConnection(connection);
       } catch (error) {
@@ -118,7 +136,8 @@ export class AcceptLoop<C> {
     if (nowMs - this.#loggedAtMs < LOG_INTERVAL_MS) return;
     this.#loggedAtMs = nowMs;
     const { name = "listener", log = silentLog } = this.#options;
-    log.warn("cannot accept a connection", {
+    // A client that has gone is a normal event.
+    log[hasGone(error) ? "debug" : "warn"]("cannot accept a connection", {
       listener: name,
       error: describeError(error),
       failures: this.#failures,

@@ -14,15 +14,39 @@ export interface BoundListener {
 /** As many as the system allows: a burst of new connections waits in the kernel rather than being refused. */
 const BACKLOG = 4096;
 
+/** Options of {@linkcode listen}. */
+export interface ListenOptions {
+  /** The runtime speaks TLS with this certificate: what is accepted are `Deno.TlsConn`. TCP only. */
+  readonly tls?: RuntimeTls | undefined;
+  /** Others of this user may listen on the same address, and each gets some of the connections. TCP only. */
+  readonly share?: boolean;
+}
+
+/** What the runtime's own TLS can be told: it can neither ask for certificates nor be held to a version. */
+export interface RuntimeTls {
+  /** The chain, in PEM. */
+  readonly cert: string;
+  /** The private key, in PEM. */
+  readonly key: string;
+  /** The protocols that we speak, the preferred one first. */
+  readonly alpn: readonly string[];
+}
+
+/**
+ * Whether addresses can be shared: the runtime ends the program where that is not enabled (`unstable: ["net"]`), and
+ * this other thing, which is enabled with it, tells.
+ */
+export const canShareAddresses: boolean = "listenDatagram" in Deno;
+
 /**
  * Listens on `address`. A unix socket is created for its owner alone (mode 0600); one that a dead process has left
  * behind is replaced, one that is alive is not.
  *
  * @throws {CulvertError} `listen_failed`, with what the runtime said as its cause.
  */
-export async function listen(address: Address): Promise<BoundListener> {
+export async function listen(address: Address, options: ListenOptions = {}): Promise<BoundListener> {
   try {
-    return address.kind === "tcp" ? listenTcp(address.host, address.port) : await listenUnix(address.path);
+    return address.kind === "tcp" ? listenTcp(address, options) : await listenUnix(address.path);
   } catch (error) {
     const why = error instanceof Deno.errors.AddrInUse ? "the address is in use" : describeError(error);
     throw new CulvertError("listen_failed", `Cannot listen on "${formatAddress(address)}": ${why}`, {
@@ -31,9 +55,15 @@ export async function listen(address: Address): Promise<BoundListener> {
   }
 }
 
-function listenTcp(host: string, port: number): BoundListener {
+function listenTcp(
+  { host, port }: Address & { kind: "tcp" },
+  { tls, share = false }: ListenOptions,
+): BoundListener {
   const bind = (hostname: string) => {
-    const listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
+    const where = { hostname, port, tcpBacklog: BACKLOG, ...(share ? { reusePort: true } : {}) };
+    const listener = tls === undefined
+      ? Deno.listen(where)
+      : Deno.listenTls({ ...where, cert: tls.cert, key: tls.key, alpnProtocols: [...tls.alpn] });
     const address: Address = { kind: "tcp", host, port: listener.addr.port };
     return { address, accept: () => listener.accept(), close: () => listener.close() };
   };

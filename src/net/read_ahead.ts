@@ -59,7 +59,8 @@ export class ReadAhead {
       else this.filled += count;
     } catch (error) {
       this.ended = true;
-      this.error = error;
+      // An end without a close_notify, as the runtime's TLS calls it, is an end.
+      if (!(error instanceof Deno.errors.UnexpectedEof)) this.error = error;
     }
     this.pending = undefined;
     if (this.#onChange === undefined) return;

@@ -186,8 +186,9 @@ export class Tunnel<Reason extends string = never> {
         if (next !== buffer) view = buffer = next;
       }
       await this.#finish(flow);
-    } catch {
+    } catch (error) {
       if (flow.writing) this.#writeFailed(flow);
+      else if (endsWithoutNotice(error)) await this.#finish(flow);
       else this.destroy(`${flow.source}-reset`);
     }
     buffers.give(buffer);
@@ -275,6 +276,11 @@ export class Tunnel<Reason extends string = never> {
     this.destroy(reason);
     return 0;
   }
+}
+
+/** The runtime's TLS takes an end of the stream without a close_notify for an error. Many peers end like this. */
+function endsWithoutNotice(error: unknown): boolean {
+  return error instanceof Deno.errors.UnexpectedEof;
 }
 
 function closeQuietly(connection: Connection): void {

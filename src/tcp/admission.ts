@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { RateLimiter } from "../core/rate_limiter.ts";
-import type { AdmissionOptions, RateOptions } from "./options.ts";
+import { type AdmissionOptions, DEFAULT_MAX_HANDSHAKES, type RateOptions } from "./options.ts";
 import type { Refusal } from "./reason.ts";
 
 /** Decides who may come in. Cheap, so that turning away many costs little. */
@@ -17,12 +17,25 @@ export class Admission {
 
   /** Why a client at `ip` may not come in, while `active` others are in; `undefined`: it may. */
   check(ip: string, active: number): Refusal | undefined {
-    const { allow, deny, maxConnections } = this.#options;
+    const { allow, deny } = this.#options;
     if (deny !== undefined && deny.has(ip)) return "refused-by-deny";
     if (allow !== undefined && !allow.has(ip)) return "refused-by-allow";
-    if (maxConnections > 0 && active >= maxConnections) return "refused-by-limit";
+    const full = this.checkNumber(active);
+    if (full !== undefined) return full;
     if (this.#limiter !== undefined && !this.#limiter.allow(ip)) return "refused-by-rate";
     return undefined;
+  }
+
+  /** Why nobody may come in, while `active` others are in; `undefined`: there is room. */
+  checkNumber(active: number): Refusal | undefined {
+    const { maxConnections } = this.#options;
+    return maxConnections > 0 && active >= maxConnections ? "refused-by-limit" : undefined;
+  }
+
+  /** Whether one more may begin a handshake, while `handshakes` others have not finished theirs. */
+  checkHandshakes(handshakes: number): Refusal | undefined {
+    const { maxHandshakes = DEFAULT_MAX_HANDSHAKES } = this.#options;
+    return maxHandshakes > 0 && handshakes >= maxHandshakes ? "refused-by-limit" : undefined;
   }
 
   /** Takes new rules. What clients have used of an unchanged rate stays used. */

@@ -29,6 +29,9 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
 /** Connections of a service at once, where nothing else is said. */
 export const DEFAULT_MAX_CONNECTIONS = 10_000;
 
+/** Handshakes of a service at once, where nothing else is said. */
+export const DEFAULT_MAX_HANDSHAKES = 1000;
+
 /** A token bucket for each client address. */
 export interface RateOptions {
   /** Connections that a client may open in `perMs`. */
@@ -47,6 +50,11 @@ export interface AdmissionOptions {
   readonly deny?: AddressSet;
   /** Connections at once; 0: no bound. @default {10_000} */
   readonly maxConnections: number;
+  /**
+   * Clients at once that have not yet said what they must (TLS handshake, PROXY header, server name); 0: no bound.
+   * @default {1000}
+   */
+  readonly maxHandshakes?: number;
   /** How fast a client may come back; absent: as it likes. */
   readonly rate?: RateOptions;
 }
@@ -54,6 +62,12 @@ export interface AdmissionOptions {
 /** What a TCP service does with what its listeners accept, checked and complete. */
 export interface TcpServiceOptions {
   readonly name: string;
+  /** Who may come in. */
   readonly admission: AdmissionOptions;
+  /**
+   * Who may, and must, begin with a PROXY header, which names the client in their place. Anybody else is refused.
+   * Absent: no header is expected.
+   */
+  readonly proxyFrom?: AddressSet;
   readonly timeouts: Timeouts;
 }

@@ -32,7 +32,10 @@ export type BackendInput = string | {
 };
 
 /** What a listener accepts: any connection, with the peer's address where there is one. */
-export type ProxiedConnection = Connection & { readonly remoteAddr?: Deno.Addr };
+export type ProxiedConnection = Connection & {
+  readonly remoteAddr?: Deno.Addr;
+  readonly localAddr?: Deno.Addr;
+};
 
 /** Options of {@linkcode TcpProxy}. */
 export interface TcpProxyOptions {
@@ -47,6 +50,8 @@ export interface TcpProxyOptions {
   readonly onRemove?: "close" | "drain";
   /** How connections to each backend are kept. @default {DEFAULT_POOL} */
   readonly pool?: Partial<PoolOptions>;
+  /** The PROXY header that tells the backends who the client is. @default {"none"} */
+  readonly proxyProtocol?: "none" | "v1" | "v2";
   /** Further backends tried when a connection can't be made. @default {2} */
   readonly retries?: number;
   /** How long each wait may take. @default {DEFAULT_TIMEOUTS} */
@@ -120,12 +125,13 @@ export class TcpProxy {
       pool: { ...DEFAULT_POOL, ...options.pool },
       retries: options.retries ?? DEFAULT_RETRIES,
       onRemove: options.onRemove ?? "close",
+      proxyProtocol: options.proxyProtocol ?? "none",
     }, { ...parts, dial: options.dial ?? dial });
     this.#service = new TcpService({
       name,
       admission: { maxConnections: DEFAULT_MAX_CONNECTIONS, ...options.admission },
       timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
-    }, { ...parts, upstream: this.#upstream, access: options.log !== undefined });
+    }, { ...parts, route: { upstream: this.#upstream }, access: options.log !== undefined });
     this.#loop = new AcceptLoop(listener, {
       name,
       log,
@@ -180,7 +186,8 @@ export class TcpProxy {
       // Reset already, which the service finds out.
     }
     const address = clientAddress(connection.remoteAddr);
-    void this.#service.serve({ connection, address, listener: this.#service.name });
+    const { localAddr } = connection;
+    void this.#service.serve({ connection, address, localAddr, listener: this.#service.name });
   }
 
   async #follow(provider: AsyncIterable<readonly BackendInput[]>): Promise<void> {

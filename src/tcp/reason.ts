@@ -1,7 +1,13 @@
 import type { TunnelEnd } from "../net/tunnel.ts";
 
 /** Why a client was turned away before anything was done for it. */
-export type Refusal = "refused-by-deny" | "refused-by-allow" | "refused-by-rate" | "refused-by-limit";
+export type Refusal =
+  | "refused-by-deny"
+  | "refused-by-allow"
+  | "refused-by-rate"
+  | "refused-by-limit"
+  | "refused-by-proxy"
+  | "refused-by-name";
 
 /**
  * Why a connection has ended: exactly one for each, in the access line and in the statistics.
@@ -19,11 +25,17 @@ export type Refusal = "refused-by-deny" | "refused-by-allow" | "refused-by-rate"
  * | `backend-removed` | its backend has left the set, with `onRemove: close` |
  * | `drained` | it finished by itself in the time that a stop or reload left it |
  * | `cut` | that time ran out, or a second signal came |
+ * | `handshake` | what the client must say first did not come within `timeouts.handshake` |
+ * | `tls-…` | the client's TLS handshake failed, or its certificate does not let it in; the rest says why |
  * | `refused-by-deny`, `-allow`, `-rate`, `-limit` | the rule of that name (`maxConnections` for the last) |
+ * | `refused-by-proxy` | no PROXY header where one must come, a bad one, or one from somebody who is not trusted |
+ * | `refused-by-name` | no ClientHello where one must come, or the name that it asks for leads nowhere |
  */
 export type Reason =
   | TunnelEnd
   | Refusal
+  | "handshake"
+  | `tls-${string}`
   | "no-backend"
   | "connect-failed"
   | "backend-removed"

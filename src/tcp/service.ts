@@ -1,20 +1,22 @@
 import { Bag } from "../core/bag.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { describeError } from "../core/errors.ts";
+import { CulvertError, describeError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { type ClientAddress, formatClient } from "../net/client_address.ts";
 import type { Connection } from "../net/connection.ts";
+import type { BackendSearch } from "../upstream/search.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { Admission } from "./admission.ts";
 import type { TcpServiceOptions } from "./options.ts";
-import type { Reason } from "./reason.ts";
-import { Session } from "./session.ts";
+import type { Reason, Refusal } from "./reason.ts";
+import type { Route } from "./route.ts";
+import { Ended, Session } from "./session.ts";
 
 /** What a service works with. Everything has a default that suits a program of its own. */
 export interface TcpServiceParts {
-  readonly upstream: Upstream;
+  readonly route: Route;
   readonly wheel?: TimerWheel;
   readonly buffers?: BufferPool;
   /** @default {systemClock} */
@@ -31,13 +33,15 @@ export interface Accepted {
   readonly address: ClientAddress;
   /** The address of the listener, as text. */
   readonly listener: string;
+  /** Where the client connected to, for a PROXY header; absent: not known. */
+  readonly localAddr?: Deno.Addr | undefined;
 }
 
 /** What a service has done since the start. */
 export interface TcpServiceStats {
   /** Admitted connections that live now. */
   readonly active: number;
-  /** Admitted connections since the start. */
+  /** Admitted connections since the start, those included that were turned away for what they said first. */
   readonly total: number;
   /** Connections turned away since the start. */
   readonly rejected: number;
@@ -62,8 +66,10 @@ export class TcpService {
   readonly #sessions = new Bag<Session>();
   readonly #ended: Partial<Record<Reason, number>> = {};
   #options: TcpServiceOptions;
-  #upstream: Upstream;
+  #route: Route;
   #access: boolean;
+  /** Those that have not yet said what they must. */
+  #meeting = 0;
   #total = 0;
   #rejected = 0;
   #bytesUp = 0;
@@ -75,7 +81,7 @@ export class TcpService {
     const clock = parts.clock ?? systemClock;
     this.name = options.name;
     this.#options = options;
-    this.#upstream = parts.upstream;
+    this.#route = parts.route;
     this.#wheel = parts.wheel ?? new TimerWheel({ clock });
     this.#buffers = parts.buffers ?? new BufferPool();
     this.#admission = new Admission(options.admission, clock);
@@ -102,15 +108,16 @@ export class TcpService {
 
   /** The way of a connection, from the listener to its end. Never rejects. */
   async serve(accepted: Accepted): Promise<void> {
-    const refusal = this.#admission.check(accepted.address.ip, this.#sessions.size);
+    const refusal = this.#refusal(accepted.address.ip, this.#sessions.size);
     if (refusal !== undefined) return this.#refuse(accepted, refusal);
 
-    const session = this.#admit(accepted);
+    const session = this.#open(accepted);
     const place = this.#sessions.add(session);
     if (this.#draining) session.drain(); // Accepted in the moment of the stop.
     let reason: Reason;
     try {
-      const found = await session.findBackend();
+      const upstream = this.#meets ? await this.#meet(session) : this.#route.upstream!;
+      const found = await session.findBackend(this.#search(session, upstream));
       reason = await session.carry(found);
       found.closed();
     } catch (error) {
@@ -122,9 +129,9 @@ export class TcpService {
   }
 
   /** Takes a new configuration for connections to come. Live ones go on as they began. */
-  update(options: TcpServiceOptions, parts: { upstream: Upstream; access: boolean }): void {
+  update(options: TcpServiceOptions, parts: { route: Route; access: boolean }): void {
     this.#options = options;
-    this.#upstream = parts.upstream;
+    this.#route = parts.route;
     this.#access = parts.access;
     this.#admission.update(options.admission);
   }
@@ -159,18 +166,76 @@ export class TcpService {
     });
   }
 
-  #admit({ connection, address, listener }: Accepted): Session {
-    const { timeouts } = this.#options;
+  /** Who may not even begin. Where a PROXY header is expected, who the client is only turns out later. */
+  #refusal(ip: string, active: number): Refusal | undefined {
+    const { proxyFrom } = this.#options;
+    if (this.#meets) {
+      const busy = this.#admission.checkHandshakes(this.#meeting);
+      if (busy !== undefined) return busy;
+    }
+    if (proxyFrom === undefined) return this.#admission.check(ip, active);
+    return proxyFrom.has(ip) ? this.#admission.checkNumber(active) : "refused-by-proxy";
+  }
+
+  #open({ connection, address, listener, localAddr }: Accepted): Session {
     this.#total++;
     return new Session({
       client: connection,
       address,
       listener,
-      timeouts,
-      search: this.#upstream.search({ source: address.ip, connectMs: timeouts.connectMs }),
+      localAddr,
+      timeouts: this.#options.timeouts,
       wheel: this.#wheel,
       buffers: this.#buffers,
     });
+  }
+
+  /** Whether there is anything to be settled with a client before it is led to a backend. */
+  get #meets(): boolean {
+    const { names, gate } = this.#route;
+    return this.#options.proxyFrom !== undefined || names !== undefined || gate !== undefined;
+  }
+
+  /** PROXY header, admission of whom that names, server name, TLS and authorisation. Resolves to where to go. */
+  async #meet(session: Session): Promise<Upstream> {
+    this.#meeting++;
+    try {
+      const upstream = this.#hearsFirst ? await this.#hear(session) : this.#route.upstream!;
+      const { gate } = this.#route;
+      if (gate === undefined) return upstream;
+      await session.secure(gate, () => this.#route.gate ?? gate);
+      // A reload may have closed the one of before meanwhile.
+      return this.#route.upstream ?? upstream;
+    } finally {
+      this.#meeting--;
+      session.endHandshake();
+    }
+  }
+
+  get #hearsFirst(): boolean {
+    return this.#options.proxyFrom !== undefined || this.#route.names !== undefined;
+  }
+
+  /** Hears what the client must say first; resolves to where it is to go. */
+  async #hear(session: Session): Promise<Upstream> {
+    const { proxyFrom } = this.#options;
+    const { serverName } = await session.listen({
+      proxyHeader: proxyFrom !== undefined,
+      clientHello: this.#route.names !== undefined,
+    });
+    const refusal = proxyFrom && this.#admission.check(session.address.ip, this.#sessions.size - 1);
+    if (refusal !== undefined) throw new Ended(refusal);
+    // Not the route of before: a reload may have closed its upstreams meanwhile.
+    const { names, upstream } = this.#route;
+    const wanted = names?.get(serverName) ?? upstream;
+    if (wanted !== undefined) return wanted;
+    throw new Ended("refused-by-name", new UnknownNameError(serverName));
+  }
+
+  #search(session: Session, upstream: Upstream): BackendSearch {
+    const { connectMs } = this.#options.timeouts;
+    const told = upstream.tellsClient ? { client: session.tellBackend() } : {};
+    return upstream.search({ source: session.address.ip, connectMs, ...told });
   }
 
   #refuse(accepted: Accepted, reason: Reason): void {
@@ -193,12 +258,17 @@ export class TcpService {
   #account(session: Session, reason: Reason): void {
     this.#bytesUp += session.bytesUp;
     this.#bytesDown += session.bytesDown;
+    const refused = reason.startsWith("refused-") || reason.startsWith("tls-");
+    if (refused) this.#rejected++;
     this.#count(reason);
     if (!this.#access) return;
-    this.#log.info("connection closed", {
+    this.#log.info(refused ? "connection refused" : "connection closed", {
       service: this.name,
       listener: session.listener,
       client: formatClient(session.address),
+      identity: session.identity,
+      name: session.serverName,
+      unique_id: session.uniqueId,
       backend: session.backend?.key,
       tries: session.tries,
       bytes_up: session.bytesUp,
@@ -212,5 +282,13 @@ export class TcpService {
 
   #count(reason: Reason): void {
     this.#ended[reason] = (this.#ended[reason] ?? 0) + 1;
+  }
+}
+
+/** A client has asked for a name that leads nowhere. */
+class UnknownNameError extends CulvertError {
+  constructor(serverName: string | undefined) {
+    const asked = serverName === undefined ? "no name" : `"${serverName}"`;
+    super("unknown_name", `Cannot find an upstream: the client asks for ${asked}`);
   }
 }

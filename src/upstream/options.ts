@@ -29,4 +29,6 @@ export interface UpstreamOptions {
   readonly retries: number;
   /** What happens to live connections of a backend that has left the set. @default {"close"} */
   readonly onRemove: "close" | "drain";
+  /** The header that tells the backend who the client is. @default {"none"} */
+  readonly proxyProtocol: "none" | "v1" | "v2";
 }

@@ -144,6 +144,12 @@ export class ConnectionPool {
     this.#freed();
   }
 
+  /** Ends the idle connections, for new ones to be dialled in their place: how they are made has changed. */
+  dropIdle(): void {
+    for (const idle of this.#idle.splice(0)) this.#end(idle);
+    this.#freed();
+  }
+
   /**
    * Ends the idle connections, gives up what is being dialled ahead, and answers all who wait with
    * {@linkcode PoolClosedError}. Connections in use go on; they are closed as they come back. Resolves when

@@ -2,9 +2,23 @@ import { Deadline } from "../core/deadline.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
+import { formatProxyV1 } from "../net/format_proxy_v1.ts";
+import { formatProxyV2 } from "../net/format_proxy_v2.ts";
+import type { ProxyEnds } from "../net/proxy_endpoints.ts";
+import type { ProxyTls } from "../net/proxy_header.ts";
 import type { Backend } from "./backend.ts";
 import { ConnectFailedError, ConnectTimeoutError, NoBackendError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
+
+/** What backends are told of a client, with a PROXY header. */
+export interface ClientStory extends ProxyEnds {
+  /** What this program calls the connection, at most 128 characters of ASCII. */
+  readonly uniqueId?: string;
+  /** What its TLS says of it; absent: it did not come over TLS that ends here. */
+  readonly tls?: ProxyTls | undefined;
+  /** The name that it asked for. */
+  readonly authority?: string | undefined;
+}
 
 /** What one client's connection asks of its upstream. */
 export interface SearchOptions {
@@ -12,6 +26,8 @@ export interface SearchOptions {
   readonly source?: string;
   /** How long each try may take, waiting for a place in the pool included, in milliseconds. */
   readonly connectMs: number;
+  /** For an upstream that tells its backends. */
+  readonly client?: ClientStory;
 }
 
 /** Somebody who is told how a search goes. */
@@ -24,6 +40,7 @@ export interface SearchObserver {
 export interface SearchContext {
   readonly name: string;
   readonly retries: number;
+  readonly proxyProtocol: "none" | "v1" | "v2";
   readonly wheel: TimerWheel;
   readonly log: Log;
   pick(options: { source?: string; exclude?: readonly Backend[] }): Backend | undefined;
@@ -63,6 +80,8 @@ export class BackendSearch {
   observer: SearchObserver | undefined;
   readonly #context: SearchContext;
   readonly #options: SearchOptions;
+  /** As it was when the search began: who the client is was asked then. */
+  readonly #proxyProtocol: "none" | "v1" | "v2";
   #attempt: Deadline | undefined;
   #aborted: Error | undefined;
   #leaving: WheelTimer | undefined;
@@ -71,6 +90,7 @@ export class BackendSearch {
   constructor(context: SearchContext, options: SearchOptions) {
     this.#context = context;
     this.#options = options;
+    this.#proxyProtocol = context.proxyProtocol;
   }
 
   /** Gives up: `run` rejects with `reason`, and what was being dialled is freed. */
@@ -106,7 +126,9 @@ export class BackendSearch {
       backend.active++;
       this.#attempt = this.#deadline(backend);
       try {
-        const found = new Found(backend, await backend.pool.acquire({ signal: this.#attempt.signal }));
+        const lease = await backend.pool.acquire({ signal: this.#attempt.signal });
+        if (this.#proxyProtocol !== "none") await this.#tell(lease, this.#attempt.signal);
+        const found = new Found(backend, lease);
         if (this.#wanted(found)) return found;
       } catch (error) {
         backend.active--;
@@ -136,6 +158,22 @@ export class BackendSearch {
     });
   }
 
+  /** Tells the backend who the client is, before anything else. A backend that can't be told has failed. */
+  async #tell(lease: Lease, signal: AbortSignal): Promise<void> {
+    const client = this.#options.client ?? {};
+    const header = this.#proxyProtocol === "v1" ? formatProxyV1(client) : headerV2(client);
+    const giveUp = () => lease.discard(); // Ends a write that is stuck.
+    signal.addEventListener("abort", giveUp);
+    try {
+      for (let sent = 0; sent < header.length;) sent += await lease.connection.write(header.subarray(sent));
+    } catch (error) {
+      lease.discard();
+      throw signal.aborted ? signal.reason : error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
   /** Whether what was found is still wanted; the world may have changed while we dialled. */
   #wanted(found: Found): boolean {
     if (this.#aborted !== undefined || found.backend.removed) {
@@ -160,4 +198,13 @@ export class BackendSearch {
     this.#over = true;
     if (this.#leaving !== undefined) this.#context.wheel.stop(this.#leaving);
   }
+}
+
+function headerV2({ uniqueId, tls, authority, ...ends }: ClientStory): Uint8Array {
+  const tlvs = {
+    ...(uniqueId === undefined ? {} : { uniqueId: new TextEncoder().encode(uniqueId) }),
+    ...(tls === undefined ? {} : { ssl: tls }),
+    ...(authority === undefined ? {} : { authority }),
+  };
+  return formatProxyV2({ ...ends, tlvs });
 }

@@ -29,7 +29,7 @@ export interface UpstreamParts {
  */
 export class Upstream {
   readonly name: string;
-  readonly #dial: Dial;
+  #dial: Dial;
   readonly #wheel: TimerWheel;
   readonly #buffers: BufferPool;
   readonly #log: Log;
@@ -65,6 +65,11 @@ export class Upstream {
   get available(): boolean {
     for (const backend of this.#backends.values()) if (backend.available) return true;
     return false;
+  }
+
+  /** Whether its backends are told who the client is: then a search wants to know. */
+  get tellsClient(): boolean {
+    return this.#options.proxyProtocol !== "none";
   }
 
   /** A search for a backend, for one connection. */
@@ -103,6 +108,12 @@ export class Upstream {
     this.update({ ...this.#options, backends });
   }
 
+  /** Reaches backends in another way from now on. Idle connections end; those in use go on. */
+  redial(dial: Dial): void {
+    this.#dial = dial;
+    for (const backend of this.#backends.values()) backend.pool.dropIdle();
+  }
+
   /** Removes all backends: live connections end or drain, as `onRemove` says; pools close. */
   async close(): Promise<void> {
     const pools = this.backends.map((backend) => backend.pool);
@@ -118,6 +129,9 @@ export class Upstream {
       log: this.#log,
       get retries() {
         return current().retries;
+      },
+      get proxyProtocol() {
+        return current().proxyProtocol;
       },
       pick: (options) =>
         (this.#hasPrimary ? this.#primary.pick(options) : undefined) ??

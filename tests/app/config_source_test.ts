@@ -10,7 +10,11 @@ async function unreadable(path: string, why: string): Promise<void> {
 
 Deno.test("paths in a file are relative to the file's folder", () => {
   const folders = ["proxy.yaml", "./proxy.yaml", "etc/proxy.yaml", "/etc/culvert/proxy.yaml", "/proxy.yaml"];
-  assertEquals(folders.map((path) => configSource(path).folder), [".", ".", "etc", "/etc/culvert", "/"]);
+  const here = Deno.cwd();
+  assertEquals(
+    folders.map((path) => configSource(path).folder),
+    [here, here, `${here}/etc`, "/etc/culvert", "/"],
+  );
 });
 
 Deno.test("a file is read whole, and again as it is then", async () => {
@@ -27,7 +31,7 @@ Deno.test("a file is read whole, and again as it is then", async () => {
 
 Deno.test("standard input can't be watched or read again", () => {
   const source = configSource("-");
-  assertEquals([source.name, source.path, source.folder], ["standard input", undefined, "."]);
+  assertEquals([source.name, source.path, source.folder], ["standard input", undefined, Deno.cwd()]);
 });
 
 Deno.test("a file that is not there, or is no file, or has no end is unreadable, and says why", async () => {

@@ -82,6 +82,27 @@ upstream echo
   );
 });
 
+Deno.test("a description says who is named by a PROXY header, and where server names lead", () => {
+  const service = `proxyProtocol: true
+trusted: [10.0.0.0/8, "::1"]
+sni: {app.example.org: db, "*.example.org": db}`;
+  const text = describeConfig(parse(configWith({ service, upstream: "proxyProtocol: v2" })));
+  assertStringIncludes(text, "                named by a PROXY header, which 10.0.0.0/8, ::1 must send\n");
+  assertStringIncludes(
+    text,
+    `
+  upstream      db for app.example.org
+                db for *.example.org
+                db for other names
+`,
+  );
+  assertStringIncludes(text, "\n  PROXY header  v2, to every backend\n");
+  assertStringIncludes(
+    describeConfig(parse(configWith({ service }).replace("    upstream: db\n", ""))),
+    "\n                other names are refused\n",
+  );
+});
+
 Deno.test("of many backends the first are listed and the rest is counted", () => {
   const backends = Array.from({ length: 60 }, (_, i) => `{address: "10.0.0.${i}:1"}`).join(", ");
   const text = describeConfig(parse(configWith({ upstream: `backends: [${backends}]` })));

@@ -114,6 +114,42 @@ Deno.test("a name that refers to nothing is told, with the nearest that does", (
   assertEquals(unplaced(configWith({ service: "upstream: DB" })), [`${expected} "DB"; did you mean "db"?`]);
 });
 
+const TRUSTED = "the addresses and subnets of those who may send a PROXY header";
+const WHERE_TO = "the name of an upstream, or an upstream written in place";
+
+Deno.test("who may send a PROXY header must be said where one is expected", () => {
+  const proxied = (trusted: string) => unplaced(configWith({ service: `proxyProtocol: true\n${trusted}` }));
+  assertEquals(proxied(""), [`services[0].trusted: missing; expected ${TRUSTED}`]);
+  assertEquals(proxied("trusted: []"), [`services[0].trusted: expected ${TRUSTED}, got []`]);
+  assertEquals(proxied('trusted: ["127.0.0.0/8", "::1"]'), []);
+  assertEquals(unplaced(configWith({ service: 'trusted: ["127.0.0.0/8"]' })), []);
+});
+
+Deno.test("a server name that leads to nothing is told, with the nearest upstream that there is", () => {
+  const service = 'sni: {a.example.org: db, "*.example.org": DB, b.example.org: web}';
+  const expected = "expected the name of one of the upstreams, got";
+  assertEquals(unplaced(configWith({ service })), [
+    `services[0].sni["*.example.org"]: ${expected} "DB"; did you mean "db"?`,
+    `services[0].sni["b.example.org"]: ${expected} "web"`,
+  ]);
+});
+
+Deno.test("a server name is there once, whatever its case", () => {
+  const service = 'sni: {a.example.org: db, "*.EXAMPLE.org": db, A.Example.org: db, "*.example.org": db}';
+  const same = (name: string, first: string) =>
+    `services[0].sni["${name}"]: expected a name of its own (services[0].sni["${first}"] has it), got "${name}"`;
+  assertEquals(unplaced(configWith({ service })), [
+    same("*.example.org", "*.EXAMPLE.org"),
+    same("A.Example.org", "a.example.org"),
+  ]);
+});
+
+Deno.test("a service needs an upstream or server names", () => {
+  const lines = configWith({}).split("\n").filter((line) => line !== "    upstream: db").join("\n");
+  assertEquals(unplaced(lines), [`services[0].upstream: missing; expected ${WHERE_TO}`]);
+  assertEquals(unplaced(`${lines}    sni: {a.example.org: db}\n`), []);
+});
+
 Deno.test("what is wrong in one place does not hide what is wrong between others", () => {
   const service = "listen: [9, ':1', ':1']\nallow: nobody\nupstream: nothing";
   assertEquals(unplaced(configWith({ service, top: "log: 1" })).map((line) => line.split(":")[0]), [

@@ -18,13 +18,14 @@ Deno.test("a minimal configuration gets every default", () => {
       pool: { maxIdle: 8, minIdle: 0, maxOpen: 0, idleTimeoutMs: 90_000 },
       retries: 2,
       onRemove: "close",
+      proxyProtocol: "none",
     }]]),
     services: [{
       name: "echo",
       listen: [{ kind: "tcp", host: "", port: 7 }],
       upstream: "echo",
       deny: [],
-      admission: { maxConnections: 10_000 },
+      admission: { maxConnections: 10_000, maxHandshakes: 1000 },
       timeouts: {
         connectMs: 10_000,
         handshakeMs: 10_000,
@@ -139,6 +140,35 @@ services:
   ]);
 });
 
+Deno.test("PROXY protocol and server names are read", () => {
+  const { services: [service], upstreams } = parse(`version: 1
+upstreams:
+  app: {backends: [{address: 10.0.0.1:1}], proxyProtocol: v2}
+  rest: {backends: [{address: 10.0.0.2:1}], proxyProtocol: v1}
+services:
+  - name: by-name
+    listen: [":443"]
+    proxyProtocol: true
+    trusted: [192.0.2.0/24]
+    sni: {App.example.org: app, "*.example.org": rest}
+`);
+  assertEquals([...upstreams.values()].map(({ proxyProtocol }) => proxyProtocol), ["v2", "v1"]);
+  assertEquals([...service!.names!], [["App.example.org", "app"], ["*.example.org", "rest"]]);
+  assertEquals([service!.upstream, service!.trusted], [undefined, ["192.0.2.0/24"]]);
+  assertEquals(["192.0.2.7", "192.0.3.7", "unix"].map((ip) => service!.proxyFrom!.has(ip)), [
+    true,
+    false,
+    false,
+  ]);
+  const [plain] = parse(configWith({ service: "trusted: [192.0.2.1]" })).services;
+  assertEquals([plain!.proxyFrom, plain!.trusted, plain!.names, plain!.upstream], [
+    undefined,
+    undefined,
+    undefined,
+    "db",
+  ]);
+});
+
 Deno.test("problems are there as data too", () => {
   try {
     parse(configWith({ service: "maxConnection: [1]" }));
@@ -149,7 +179,9 @@ Deno.test("problems are there as data too", () => {
       kind: "unknown_key",
       path: "services[0].maxConnection",
       value: "[1]",
-      expected: "one of name, protocol, listen, allow, deny, maxConnections, rate, timeouts, upstream",
+      expected:
+        "one of name, protocol, listen, allow, deny, maxConnections, maxHandshakes, rate, timeouts, " +
+        "proxyProtocol, trusted, tls, sni, upstream",
       nearest: "maxConnections",
       line: 10,
     }]);

@@ -7,6 +7,8 @@ const ADDRESS = "an address: host:port, :port, [ipv6]:port or unix:/path";
 const BACKEND = "an address: host:port, [ipv6]:port or unix:/path";
 const HOST = "an address whose host is an IP address or a host name";
 const SUBNET = "an IP address or a subnet such as 10.0.0.0/8, with no bits set behind its prefix";
+const NAMES = "a mapping from server names to names of upstreams";
+const PATTERN = "a server name such as app.example.org, or a wildcard such as *.example.org";
 const NAME = "a name of 1 to 100 characters, without control characters and spaces around it";
 
 /** Where the text goes, what is written, and the one complaint about it. */
@@ -111,17 +113,41 @@ const BAD: readonly (readonly [keys: ExtraKeys, complaint: string])[] = [
   [{ upstream: "retries: 101" }, "upstreams.db.retries: expected a whole number from 0 to 100, got 101"],
   [{ upstream: "onRemove: keep" }, 'upstreams.db.onRemove: expected one of close, drain, got "keep"'],
   [{ upstream: "onDown: drain" }, 'upstreams.db.onDown: expected one of keep, close, got "drain"'],
-  ...["discover", "health", "outlier", "slowStart", "tls", "proxyProtocol"].map((key) =>
+  ...["discover", "health", "outlier", "slowStart"].map((key) =>
     [
       { upstream: `${key}: {}` },
-      `upstreams.db.${key}: unknown key; expected one of backends, balance, pool, retries, onRemove, onDown`,
+      `upstreams.db.${key}: unknown key; expected one of backends, balance, pool, retries, onRemove, ` +
+      "tls, proxyProtocol, onDown",
     ] as const
   ),
-  ...["tls", "sni", "proxyProtocol", "trusted"].map((key) =>
+  [
+    { upstream: "proxyProtocol: 2" },
+    "upstreams.db.proxyProtocol: expected one of none, v1, v2, got 2",
+  ],
+  [
+    { service: "proxyProtocol: v2" },
+    'services[0].proxyProtocol: expected true or false, got "v2"',
+  ],
+  [
+    { service: "trusted: 127.0.0.1" },
+    'services[0].trusted: expected a list of IP addresses and subnets, got "127.0.0.1"',
+  ],
+  [{ service: "trusted: [localhost]" }, `services[0].trusted[0]: expected ${SUBNET}, got "localhost"`],
+  [
+    { service: "sni: [app.example.org]" },
+    `services[0].sni: expected ${NAMES}, got ["app.example.org"]`,
+  ],
+  [{ service: "sni: {}" }, `services[0].sni: expected ${NAMES}, got {}`],
+  [
+    { service: "sni: {a.example.org: 5}" },
+    'services[0].sni["a.example.org"]: expected the name of an upstream, got 5',
+  ],
+  ...["a.*.example.org", "*", "*.", "a..b", "10.0.0.1", "a_b:443", "exämple.org"].map((
+    pattern,
+  ) =>
     [
-      { service: `${key}: {}` },
-      `services[0].${key}: unknown key; expected one of name, protocol, listen, allow, deny, maxConnections, ` +
-      "rate, timeouts, upstream",
+      { service: `sni: {"${pattern}": db}` },
+      `services[0].sni["${pattern}"]: expected ${PATTERN}, got "${pattern}"`,
     ] as const
   ),
   [{ service: 'name: ""' }, `services[0].name: expected ${NAME}, got ""`],

@@ -1,34 +1,28 @@
 import manifest from "../../deno.json" with { type: "json" };
-import { assert, assertEquals } from "@std/assert";
-import { Child, output } from "../support/child.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Child, run } from "../support/child.ts";
 import { testWith } from "../support/installed.ts";
 import { connect } from "../support/peers.ts";
-import { DENO, MAIN } from "../support/program.ts";
+import { DENO } from "../support/program.ts";
 import { until, within } from "../support/wait.ts";
+
+/** Where the task runs, and where the commands that it prints are to be tried. */
+const ROOT = new URL("../../", import.meta.url).pathname;
 
 testWith(
   ["curl"],
   "the demo serves by weights 5, 1, 1 and drains on SIGINT, as its task runs it",
   async () => {
-    const [program, ...words] = manifest.tasks.demo.split(" ");
-    assertEquals(program, "deno");
-    const args = words.map((word) => word === "main.ts" ? MAIN : word);
-    await using demo = new Child({ program: DENO, args });
-    const prints = (text: string) =>
-      until(() => demo.stdout.includes(text), {
-        what: `"${text}"`,
-        context: () => demo.stdout + demo.stderr,
-      });
-    await prints("Ctrl-C drains");
-    const url = /curl (http:\S+)/.exec(demo.stdout)![1]!;
+    await using demo = startDemo();
+    const { plain } = await commandsOf(demo);
 
     let names = "";
-    for (let i = 0; i < 14; i++) names += (await output("curl", ["-sS", "--fail", url])).trim().at(-1);
+    for (let i = 0; i < 14; i++) names += (await shell(plain)).stdout.trim().at(-1);
     assertEquals(names, "aabacaaaabacaa");
-    await prints("14 in all (a 10, b 2, c 2)");
+    await prints(demo, "14 in all (a 10, b 2, c 2)");
 
-    using waiting = await connect(Number(new URL(url).port));
-    await prints("1 active");
+    using waiting = await connect(Number(new URL(plain.split(" ").at(-1)!).port));
+    await prints(demo, "1 active");
     demo.signal("SIGINT");
     await until(() => demo.stderr.includes("draining connections=1"), {
       what: "the drain",
@@ -39,3 +33,54 @@ testWith(
     assert(demo.stderr.includes("reason=drained"), demo.stderr);
   },
 );
+
+testWith(
+  ["curl"],
+  "the demo lets in who shows its certificate and refuses who does not, with the commands that it prints",
+  async () => {
+    await using demo = startDemo();
+    const { withCertificate, without } = await commandsOf(demo);
+
+    const letIn = await shell(`${withCertificate} --write-out %{http_code}`);
+    assertEquals([letIn.code, letIn.stdout], [0, "hello from backend a\n200"], letIn.stderr);
+    assertEquals((await shell(withCertificate)).stdout, "hello from backend a\n");
+
+    const refused = await shell(without);
+    assert(refused.code !== 0, refused.stdout);
+    assertEquals(refused.stdout, "");
+    await until(() => demo.stderr.includes("reason=tls-no-certificate"), {
+      what: "the refusal",
+      context: () => demo.stderr,
+    });
+    assertStringIncludes(demo.stderr, 'identity="CN=client"');
+    await prints(demo, "3 in all (a 2, b 0, c 0)");
+    demo.signal("SIGINT");
+    assertEquals(await within(demo.exit, { what: "the demo to end" }), 0);
+  },
+);
+
+function startDemo(): Child {
+  const [program, ...args] = manifest.tasks.demo.split(" ");
+  assertEquals(program, "deno");
+  return new Child({ program: DENO, args, cwd: ROOT });
+}
+
+/** The commands that it prints, once it has printed all of them. */
+async function commandsOf(demo: Child): Promise<{ plain: string; withCertificate: string; without: string }> {
+  await prints(demo, "Ctrl-C drains");
+  const commands = [...demo.stdout.matchAll(/^ {2}(curl .*)$/gm)].map(([, command]) => command!);
+  assertEquals(commands.length, 3);
+  const [plain, withCertificate, without] = commands;
+  return { plain: plain!, withCertificate: withCertificate!, without: without! };
+}
+
+function shell(command: string) {
+  return run("sh", ["-c", command], { cwd: ROOT });
+}
+
+function prints(demo: Child, text: string): Promise<void> {
+  return until(() => demo.stdout.includes(text), {
+    what: `"${text}"`,
+    context: () => demo.stdout + demo.stderr,
+  });
+}

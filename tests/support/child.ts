@@ -6,6 +6,10 @@ export interface ChildSpec {
   readonly program: string;
   readonly args: readonly string[];
   readonly uid?: number;
+  /** Variables of its environment, besides the usual ones. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** @default where the tests run */
+  readonly cwd?: string;
   /** Called for each line of standard error as it comes. */
   readonly onErrorLine?: (line: string) => void;
   /** Written to standard input, which is then closed. */
@@ -39,7 +43,8 @@ export class Child implements AsyncDisposable {
       stdin: spec.input === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
-      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", LC_ALL: "C" },
+      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", LC_ALL: "C", ...spec.env },
+      ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
       // Another user may not be allowed into the folder that the tests run in.
       ...(spec.uid === undefined ? {} : { uid: spec.uid, cwd: "/" }),
     }).spawn();
@@ -85,7 +90,7 @@ export class Child implements AsyncDisposable {
 export async function run(
   program: string,
   args: readonly string[],
-  options: { uid?: number; input?: string } = {},
+  options: { uid?: number; cwd?: string; input?: string } = {},
 ): Promise<Result> {
   await using child = new Child({ program, args, ...options });
   const code = await within(child.exit, { what: `${program} to end`, timeoutMs: RUN_MS });

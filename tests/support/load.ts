@@ -10,13 +10,13 @@ export class Load {
   readonly served = new Map<string, number>();
   /** What went wrong. */
   readonly errors: string[] = [];
-  readonly #port: number;
+  readonly #connect: () => Promise<Deno.Conn>;
   readonly #workers: Promise<void>[];
   #stopping = false;
   #total = 0;
 
-  constructor(port: number, options: { clients?: number } = {}) {
-    this.#port = port;
+  constructor(port: number, options: { clients?: number; connect?: () => Promise<Deno.Conn> } = {}) {
+    this.#connect = options.connect ?? (() => connect(port));
     this.#workers = Array.from({ length: options.clients ?? 6 }, () => this.#work());
   }
 
@@ -37,7 +37,7 @@ export class Load {
   async #work(): Promise<void> {
     while (!this.#stopping && this.errors.length < 10) {
       try {
-        using connection = await connect(this.#port);
+        using connection = await this.#connect();
         const name = await readLine(connection);
         const text = `${name} ${this.#total}`;
         if (await exchange(connection, text) !== text) throw new Error("the echo differs");

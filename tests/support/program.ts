@@ -11,6 +11,10 @@ export interface CulvertOptions {
   readonly later?: readonly string[];
   /** Whether it may read the folder of its configuration, and so notices changes of the file. */
   readonly watching?: boolean;
+  /** Folders that it may read besides, and so notices changes of the certificates in them. */
+  readonly readable?: readonly string[];
+  /** Variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Connections that its pools dial ahead, which are there from the start. @default {0} */
   readonly idle?: number;
   /** How many descriptors it may have open at once. @default as many as the test's own process */
@@ -38,8 +42,9 @@ export async function startCulvert(config: string, options: CulvertOptions = {})
       flags.push(...await permissionFlags(file));
     }
     if (options.watching) flags.push(`--allow-read=${folder.path}`);
+    for (const path of options.readable ?? []) flags.push(`--allow-read=${path}`);
     const command = limited(["run", ...flags, MAIN, "--config", file], options.descriptors);
-    const culvert = new Culvert({ folder, file, ...command });
+    const culvert = new Culvert({ folder, file, env: options.env, ...command });
     await culvert.ready(options);
     return culvert;
   } catch (error) {
@@ -65,13 +70,22 @@ export class Culvert implements AsyncDisposable {
   #baseline = 0;
   #onRecord = Promise.withResolvers<void>();
 
-  constructor(options: { folder: TemporaryFolder; file: string; program: string; args: string[] }) {
-    const { folder, file, program, args } = options;
+  constructor(
+    options: {
+      folder: TemporaryFolder;
+      file: string;
+      program: string;
+      args: string[];
+      env?: Readonly<Record<string, string>> | undefined;
+    },
+  ) {
+    const { folder, file, program, args, env = {} } = options;
     this.folder = folder;
     this.file = file;
     this.#child = new Child({
       program,
       args,
+      env,
       onErrorLine: (line) => {
         const record = parseLogLine(line);
         if (record !== undefined) this.#take(record);

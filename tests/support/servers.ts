@@ -33,6 +33,21 @@ export function startNginx(servers: string): Promise<Server> {
   });
 }
 
+/** HAProxy with these sections after its defaults, in TCP mode. `PORT` in them stands for its port. */
+export async function startHaproxy(sections: string): Promise<Server> {
+  const folder = new TemporaryFolder();
+  const stop = new AsyncDisposableStack();
+  stop.use(folder);
+  const port = freePort();
+  const file = folder.file("haproxy.cfg");
+  const admin = folder.file("admin.sock");
+  await Deno.writeTextFile(file, haproxyConfig(sections, admin).replaceAll("PORT", String(port)));
+  const child = stop.use(new Child({ program: "haproxy", args: ["-db", "-f", file] }));
+  // Its port is not asked: it would carry the question on to its servers.
+  await until(() => !child.running || exists(admin), { what: "HAProxy to start" });
+  return { address: `127.0.0.1:${port}`, port, folder, [Symbol.asyncDispose]: () => stop.disposeAsync() };
+}
+
 /** Redis that keeps nothing on disk. */
 export function startRedis(): Promise<Server> {
   return startServer({
@@ -104,6 +119,27 @@ async function answers(child: Child, port: number): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function haproxyConfig(sections: string, admin: string): string {
+  return `global
+  stats socket ${admin}
+defaults
+  mode tcp
+  timeout connect 10s
+  timeout client 10s
+  timeout server 10s
+${sections}
+`;
 }
 
 function nginxConfig(servers: string): string {

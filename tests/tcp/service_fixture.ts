@@ -1,8 +1,12 @@
 import { assertEquals } from "@std/assert";
+import { parseAddressSet } from "../../src/net/address_set.ts";
+import { buildSniMap } from "../../src/net/sni_map.ts";
 import type { AdmissionOptions, Timeouts } from "../../src/tcp/options.ts";
+import type { Route } from "../../src/tcp/route.ts";
 import { TcpService } from "../../src/tcp/service.ts";
 import type { BackendSpec } from "../../src/upstream/backend.ts";
 import type { UpstreamOptions } from "../../src/upstream/options.ts";
+import type { Upstream } from "../../src/upstream/upstream.ts";
 import { type MemoryConnection, memoryPair } from "../support/memory_connection.ts";
 import type { LogLine } from "../support/recording_log.ts";
 import { specs, UpstreamFixture } from "../upstream/upstream_fixture.ts";
@@ -14,6 +18,12 @@ export interface ServiceFixtureOptions {
   readonly timeouts?: Partial<Timeouts>;
   readonly admission?: Partial<AdmissionOptions>;
   readonly access?: boolean;
+  /** Who must begin with a PROXY header. */
+  readonly trusted?: readonly string[];
+  /** Server names and wildcards that lead to `db`, or to an upstream of the test's. */
+  readonly names?: Readonly<Record<string, Upstream | "db">>;
+  /** Whether a client whose name is unknown goes to `db`. @default {true} */
+  readonly fallback?: boolean;
 }
 
 /** A client of the service, as its own side sees it. */
@@ -22,6 +32,11 @@ export interface Caller {
   readonly end: MemoryConnection;
   /** Resolves when the service is done with it. */
   readonly served: Promise<void>;
+}
+
+/** The fields of a line that there are. */
+export function said({ fields }: LogLine): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 /** A service with one upstream, `db`, of backends `a` and `b`, in fake time, with a scripted dialler. */
@@ -34,7 +49,7 @@ export class ServiceFixture extends UpstreamFixture {
     super(options.backends ?? specs("a b"), options.upstream);
     this.#options = options;
     this.service = new TcpService(this.serviceOptions(), {
-      upstream: this.upstream,
+      route: this.route(options),
       wheel: this.wheel,
       buffers: this.buffers,
       clock: this.clock,
@@ -56,7 +71,20 @@ export class ServiceFixture extends UpstreamFixture {
       ...changes.timeouts,
     };
     const admission = { maxConnections: 0, ...this.#options.admission, ...changes.admission };
-    return { name: "postgres", admission, timeouts };
+    const trusted = changes.trusted ?? this.#options.trusted;
+    const proxyFrom = trusted === undefined ? {} : { proxyFrom: parseAddressSet(trusted) };
+    return { name: "postgres", admission, timeouts, ...proxyFrom };
+  }
+
+  /** Where connections go, as the options say. */
+  route({ names, fallback = true }: ServiceFixtureOptions): Route {
+    const led = Object.entries(names ?? {}).map(([pattern, to]) =>
+      [pattern, to === "db" ? this.upstream : to] as const
+    );
+    return {
+      upstream: fallback ? this.upstream : undefined,
+      names: names === undefined ? undefined : buildSniMap(led),
+    };
   }
 
   /** A client comes, from this address. */
@@ -65,6 +93,7 @@ export class ServiceFixture extends UpstreamFixture {
     const served = this.service.serve({
       connection,
       address: { ip, port: 4711 },
+      localAddr: { transport: "tcp", hostname: "127.0.0.1", port: 5432 },
       listener: "127.0.0.1:5432",
     });
     return { end, served };

@@ -24,7 +24,16 @@ export function upstreamOptions(
   options: Partial<UpstreamOptions> = {},
 ): UpstreamOptions {
   const pool = { maxIdle: 8, minIdle: 0, maxOpen: 0, idleTimeoutMs: 0 };
-  return { name: "db", backends, balance: "first", pool, retries: 2, onRemove: "close", ...options };
+  return {
+    name: "db",
+    backends,
+    balance: "first",
+    pool,
+    retries: 2,
+    onRemove: "close",
+    proxyProtocol: "none",
+    ...options,
+  };
 }
 
 /** An upstream in fake time whose dials the test answers. */

@@ -1,0 +1,46 @@
+import type { Connection } from "../net/connection.ts";
+import { bareConnection, PrefixedConnection } from "../net/prefixed_connection.ts";
+import type { ProxyEndpoints } from "../net/proxy_header.ts";
+import { readProxyHeader } from "../net/proxy_protocol.ts";
+import { readClientHello } from "../net/read_client_hello.ts";
+
+/** What a client says before it is known who it is or where it wants to go. */
+export interface Preface {
+  /** The connection, from which everything that is to go on can be read. */
+  readonly connection: Connection;
+  /** Who the client is and where it connected to, where a PROXY header names them. */
+  readonly endpoints?: ProxyEndpoints;
+  /** The name in its ClientHello, where one was read and has one. */
+  readonly serverName?: string;
+}
+
+/** What is to be read first. */
+export interface PrefaceOptions {
+  /** A PROXY header. It is taken out. */
+  readonly proxyHeader: boolean;
+  /** A ClientHello. It stays in. */
+  readonly clientHello: boolean;
+}
+
+/**
+ * Reads what must come first, and nothing that could not be given back. The caller sees to the deadline, by closing
+ * the connection.
+ *
+ * @throws {CulvertError} `bad_proxy_header` or `bad_client_hello`; `no_proxy_header` or `no_client_hello` where the
+ * client has ended its side without a word; and whatever reading throws.
+ */
+export async function readPreface(client: Connection, options: PrefaceOptions): Promise<Preface> {
+  let preface: Preface = { connection: client };
+  if (options.proxyHeader) {
+    const { header, rest } = await readProxyHeader(client);
+    const connection = rest.length === 0 ? client : new PrefixedConnection(client, rest);
+    preface = header.endpoints === undefined ? { connection } : { connection, endpoints: header.endpoints };
+  }
+  if (options.clientHello) {
+    const { hello, bytes } = await readClientHello(preface.connection);
+    const connection = new PrefixedConnection(bareConnection(preface.connection), bytes);
+    const { serverName } = hello;
+    preface = { ...preface, connection, ...(serverName === undefined ? {} : { serverName }) };
+  }
+  return preface;
+}

@@ -1,0 +1,76 @@
+import type { TLSSocket } from "node:tls";
+import type { BufferPool } from "../net/buffers.ts";
+import type { Connection } from "../net/connection.ts";
+import { TlsHandshakeError } from "./handshake_errors.ts";
+import { Handshake, type TlsSession } from "./handshake.ts";
+import { peerChain } from "./peer_chain.ts";
+import type { ServerContext } from "./server_context.ts";
+import { chainVerifier, requireVerdict, type VerifyPeer } from "./verify_peer.ts";
+
+/** Options of {@linkcode acceptTls}. */
+export interface AcceptTlsOptions {
+  readonly context: ServerContext;
+  /** Gives the handshake up: its deadline. */
+  readonly signal: AbortSignal;
+  /** Lends the read buffers. */
+  readonly buffers: BufferPool;
+  /**
+   * What was read from the connection already. Not copied: not to be changed before the promise has settled.
+   */
+  readonly ahead?: Uint8Array | undefined;
+  /**
+   * Asked about every client that shows a certificate, in full and in resumed handshakes, before anything of
+   * the client's can be read. @default its chain must lead to a CA of the context, and hold now
+   */
+  readonly verify?: VerifyPeer | undefined;
+}
+
+/**
+ * Speaks TLS with a client whose connection has been accepted, and perhaps read from, already. Resolves when
+ * the handshake is done and the client may come in; its certificates, if any, are in `peer`.
+ *
+ * A session that is resumed is not verified by the engine, whose tickets open every server of the program,
+ * whatever that server asks for. So `verify` is asked each time, as if the certificate had just been shown.
+ *
+ * Owns the connection: when the promise rejects, it has been closed.
+ *
+ * @throws {TlsHandshakeError} whose `reason` tells why.
+ */
+export async function acceptTls(connection: Connection, options: AcceptTlsOptions): Promise<TlsSession> {
+  const { context, signal, buffers, ahead, verify = verifierOf(context) } = options;
+  const handshake = new Handshake(connection, {
+    signal,
+    buffers,
+    ahead,
+    admit: (socket) => admit(socket, { context, verify }),
+  });
+  return await handshake.run(() => context.begin(handshake.cipher, handshake));
+}
+
+/** Decides who comes in. Throws for everybody else. */
+function admit(
+  socket: TLSSocket,
+  { context, verify }: { context: ServerContext; verify: VerifyPeer },
+): readonly Uint8Array[] {
+  // A ticket of another listener's may bring a certificate along that was not asked for here.
+  if (context.clientAuth === "none") return [];
+  const chain = peerChain(socket);
+  if (chain.length === 0) {
+    if (context.clientAuth === "optional") return chain;
+    throw new TlsHandshakeError("no-certificate");
+  }
+  requireVerdict(chain, verify);
+  // The second wall: in a full handshake the engine has looked at the chain, too.
+  if (!socket.authorized) {
+    const detail = `its certificate is not good for the engine: ${socket.authorizationError}`;
+    throw new TlsHandshakeError("bad-certificate", { detail, chain });
+  }
+  return chain;
+}
+
+/** Looks at the chain as the engine does in a full handshake. */
+function verifierOf({ trust, now }: ServerContext): VerifyPeer {
+  return trust === undefined
+    ? () => ({ ok: false, reason: "unknown-ca" })
+    : chainVerifier(trust, { usage: "client", now });
+}

@@ -1,0 +1,108 @@
+import tls from "node:tls";
+import { CulvertError } from "../core/errors.ts";
+import { parseIp } from "../net/ip.ts";
+import { checkServerMaterial } from "./material.ts";
+import type { TlsVersion } from "./server_context.ts";
+import { TrustStore } from "./trust_store.ts";
+import type { VerifyPeer } from "./verify_peer.ts";
+
+/** What {@linkcode ClientContext} is made of. */
+export interface ClientContextOptions {
+  /** The only CAs that are trusted, in PEM. @default the runtime's roots */
+  readonly ca?: string | undefined;
+  /** Our client certificate in PEM, and after it those between it and the root. Needs `key`. */
+  readonly cert?: string | undefined;
+  /** Its private key in PEM. */
+  readonly key?: string | undefined;
+  /**
+   * Whom we want to speak with: a DNS name, sent as SNI, or an IP address, which is not. Empty: nobody in
+   * particular.
+   */
+  readonly serverName: string;
+  /** `false` takes every peer for what it says it is. @default {true} */
+  readonly verify?: boolean;
+  /** Whether the certificate must be one for `serverName`. @default {true} unless `serverName` is empty */
+  readonly verifyName?: boolean;
+  /** Asked about the peer in the end, in full and in resumed handshakes, when all else is good. */
+  readonly verifyPeer?: VerifyPeer | undefined;
+  /** The protocols that we speak, the preferred one first. */
+  readonly alpn?: readonly string[];
+  /** The oldest version that is spoken. @default {"1.2"} */
+  readonly minVersion?: TlsVersion;
+  /** The newest version that is spoken. @default {"1.3"} */
+  readonly maxVersion?: TlsVersion;
+  /** Tells the time, for dates. @default {Date.now} */
+  readonly now?: () => number;
+}
+
+/** How we speak TLS with certain servers: checked, immutable, for any number of connections. */
+export class ClientContext {
+  readonly serverName: string;
+  readonly verify: boolean;
+  readonly verifyName: boolean;
+  readonly verifyPeer: VerifyPeer | undefined;
+  /** The only CAs that are trusted; `undefined`: the runtime's roots. */
+  readonly trust: TrustStore | undefined;
+  /** What peers may take offence at in our own certificate. */
+  readonly warnings: readonly string[];
+  readonly now: () => number;
+  /** For the engine, without the stream. */
+  readonly engine: Readonly<tls.ConnectionOptions>;
+
+  /**
+   * Checks everything: the engine would take bad material in silence.
+   *
+   * @throws {CulvertError} `bad_certificate` for certificates, keys and CAs that can't be used, and
+   * `bad_tls_options` for options that don't go together.
+   */
+  constructor(options: ClientContextOptions) {
+    const { ca, cert, key, serverName, verify = true, alpn = [], now = Date.now } = options;
+    const { minVersion = "1.2", maxVersion = "1.3" } = options;
+    const verifyName = options.verifyName ?? serverName !== "";
+    if (minVersion > maxVersion) throw badOptions("the lowest version is above the highest");
+    if (verifyName && serverName === "") throw badOptions("there is no name to verify");
+    this.serverName = serverName;
+    this.verify = verify;
+    this.verifyName = verifyName;
+    this.verifyPeer = options.verifyPeer;
+    this.now = now;
+    this.trust = ca === undefined ? undefined : new TrustStore(ca);
+    this.warnings = checkOwn(cert, { key, now });
+    this.engine = {
+      secureContext: tls.createSecureContext({
+        ...(ca === undefined ? {} : { ca: [ca] }),
+        ...(cert === undefined ? {} : { cert, key: key! }),
+        minVersion: `TLSv${minVersion}`,
+        maxVersion: `TLSv${maxVersion}`,
+      }),
+      servername: parseIp(serverName) === undefined ? serverName : "",
+      // Always said: an environment variable (NODE_TLS_REJECT_UNAUTHORIZED) would decide otherwise. With
+      // `true` the engine gives up without a word about the chain. With CAs of our own that is not needed:
+      // `connectTls` goes by what the engine has found (`authorized`) all the same, and verifies the chain
+      // itself. The runtime's roots only the engine has; it also keeps the sessions that were made with
+      // `true` apart from the others, and takes those up without verifying anything
+      // (https://github.com/denoland/deno/pull/34097).
+      rejectUnauthorized: verify && ca === undefined,
+      // The engine reads names from a text. They are looked at in `connectTls`, as they stand in the
+      // certificate.
+      checkServerIdentity: () => undefined,
+      ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
+    };
+  }
+}
+
+function checkOwn(
+  cert: string | undefined,
+  own: { key: string | undefined; now: () => number },
+): readonly string[] {
+  if ((cert === undefined) !== (own.key === undefined)) {
+    throw badOptions("a certificate and its key go together");
+  }
+  if (cert === undefined) return [];
+  const material = { certPem: cert, keyPem: own.key!, usage: "client" } as const;
+  return checkServerMaterial(material, new Date(own.now())).warnings;
+}
+
+function badOptions(why: string): CulvertError {
+  return new CulvertError("bad_tls_options", `Cannot use these TLS options: ${why}`);
+}

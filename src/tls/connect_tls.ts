@@ -1,0 +1,68 @@
+import tls, { type TLSSocket } from "node:tls";
+import type { BufferPool } from "../net/buffers.ts";
+import type { Connection } from "../net/connection.ts";
+import type { ClientContext } from "./client_context.ts";
+import { Handshake, type TlsSession } from "./handshake.ts";
+import { TlsHandshakeError } from "./handshake_errors.ts";
+import { isGoodForHost } from "./host_name.ts";
+import { readIdentity } from "./identity.ts";
+import { peerChain } from "./peer_chain.ts";
+import { chainVerifier, requireVerdict } from "./verify_peer.ts";
+
+/** Options of {@linkcode connectTls}. */
+export interface ConnectTlsOptions {
+  readonly context: ClientContext;
+  /** Gives the handshake up: its deadline. */
+  readonly signal: AbortSignal;
+  /** Lends the read buffers. */
+  readonly buffers: BufferPool;
+}
+
+/**
+ * Speaks TLS with the server at the other end of a connection. Resolves when the handshake is done and the
+ * server is whom the context asks for; its certificates are in `peer`, verified or not.
+ *
+ * With TLS 1.3 a server looks at our certificate after that: where it refuses us, the first read rejects with
+ * a {@linkcode TlsHandshakeError} of the reason `refused-by-peer`.
+ *
+ * Owns the connection: when the promise rejects, it has been closed.
+ *
+ * @throws {TlsHandshakeError} whose `reason` tells why.
+ */
+export async function connectTls(connection: Connection, options: ConnectTlsOptions): Promise<TlsSession> {
+  const { context, signal, buffers } = options;
+  const handshake = new Handshake(connection, { signal, buffers, admit: (socket) => admit(socket, context) });
+  return await handshake.run(() => {
+    const socket = tls.connect({ ...context.engine, socket: handshake.cipher });
+    socket.on("secureConnect", () => handshake.onSecure(socket));
+    socket.on("error", (error: Error) => handshake.onEngineError(error));
+    return socket;
+  });
+}
+
+/**
+ * Decides whether this is whom we want to speak with, in resumed handshakes as in full ones. Throws if not.
+ *
+ * The chain is verified here, too, as the engine calls everything that may be wrong with it by the same name,
+ * and so that no session that was made under other conditions is taken up.
+ */
+function admit(socket: TLSSocket, context: ClientContext): readonly Uint8Array[] {
+  const { verify, verifyName, verifyPeer, serverName, trust, now } = context;
+  const chain = peerChain(socket);
+  if (!verify) return chain;
+  if (trust !== undefined) requireVerdict(chain, chainVerifier(trust, { usage: "server", now }));
+  const [leaf] = chain;
+  if (leaf === undefined) throw new TlsHandshakeError("no-certificate");
+  if (!socket.authorized) {
+    const detail = `its certificate is not good for the engine: ${socket.authorizationError}`;
+    throw new TlsHandshakeError("bad-certificate", { detail, chain });
+  }
+  if (verifyName && !isGoodForHost(readIdentity(leaf), serverName)) {
+    throw new TlsHandshakeError("name-mismatch", {
+      detail: `its certificate is not for ${serverName}`,
+      chain,
+    });
+  }
+  if (verifyPeer !== undefined) requireVerdict(chain, verifyPeer);
+  return chain;
+}

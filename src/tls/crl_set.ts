@@ -1,0 +1,109 @@
+import type { Certificate } from "./certificate.ts";
+import type { Crl } from "./crl.ts";
+import { checkSignature } from "./signature.ts";
+
+/** Why a certificate can't be let in, as far as revocation goes. */
+export interface RevocationFinding {
+  /** Stable, for counting. */
+  readonly reason: "revoked" | "crl-missing" | "crl-expired" | "crl-not-yet-valid" | "crl-unreadable";
+  /** The same in words. */
+  readonly detail: string;
+}
+
+/**
+ * All CRLs of a listener. It fails closed: an issuer without a CRL that is good now has nobody let in. Where
+ * there are several of one issuer, the newest counts. Immutable.
+ */
+export class CrlSet {
+  readonly #byIssuer = new Map<string, Crl[]>();
+  readonly #unreadable: string | undefined;
+  /** Whether the signature of a CRL is good, by the DER of the public key that it should be of. */
+  readonly #signatures = new WeakMap<Crl, Map<string, boolean>>();
+
+  /** A set of these. None at all is a set that lets nobody in. */
+  constructor(crls: readonly Crl[], unreadable?: string) {
+    for (const crl of crls) {
+      const others = this.#byIssuer.get(crl.issuer) ?? [];
+      this.#byIssuer.set(crl.issuer, [...others, crl].toSorted((a, b) => b.thisUpdateMs - a.thisUpdateMs));
+    }
+    this.#unreadable = unreadable;
+  }
+
+  /** What stands in for CRLs that can't be read: nobody is let in, and `why` is told for a reason. */
+  static unreadable(why: string): CrlSet {
+    return new CrlSet([], why);
+  }
+
+  /** When the first of those that count expires, in milliseconds; `undefined` where there is none. */
+  get nextUpdateMs(): number | undefined {
+    const times = [...this.#byIssuer.values()].map(([newest]) => newest!.nextUpdateMs);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /**
+   * What is wrong with the set itself at this moment, for readiness and the log: it can't be read, or the CRL
+   * of an issuer has expired or does not hold yet.
+   */
+  problem(nowMs: number): RevocationFinding | undefined {
+    if (this.#unreadable !== undefined) return { reason: "crl-unreadable", detail: this.#unreadable };
+    for (const [newest] of this.#byIssuer.values()) {
+      const finding = datesOf(newest!, nowMs);
+      if (finding !== undefined) return finding;
+    }
+    return undefined;
+  }
+
+  /** Whether a CRL names this issuer. */
+  hasIssuer(subject: string): boolean {
+    return this.#unreadable !== undefined || this.#byIssuer.has(subject);
+  }
+
+  /**
+   * What stands against `certificate`, which `issuer` has signed; `undefined` if it has not been revoked.
+   *
+   * @internal
+   */
+  check(certificate: Certificate, issuer: Certificate, nowMs: number): RevocationFinding | undefined {
+    if (this.#unreadable !== undefined) return { reason: "crl-unreadable", detail: this.#unreadable };
+    const named = this.#byIssuer.get(certificate.issuer);
+    if (named === undefined) return { reason: "crl-missing", detail: "there is no CRL of its issuer" };
+    // One of the same name may be of another key: of a CA of that name, or of the same CA before it changed
+    // its key.
+    const crl = named.find((crl) => this.#isSignedBy(crl, issuer));
+    if (crl === undefined) {
+      return {
+        reason: "crl-unreadable",
+        detail: `the CRL of ${named[0]!.issuerName} is not signed by its key`,
+      };
+    }
+    const finding = datesOf(crl, nowMs);
+    if (finding !== undefined) return finding;
+    const entry = crl.find(certificate.serial);
+    if (entry === undefined) return undefined;
+    return { reason: "revoked", detail: `it was revoked on ${entry.at.toISOString()} (${entry.reason})` };
+  }
+
+  #isSignedBy(crl: Crl, issuer: Certificate): boolean {
+    // RFC 5280 section 6.3.3 (f).
+    if (issuer.keyUsage !== undefined && !issuer.keyUsage.includes("cRLSign")) return false;
+    const known = this.#signatures.get(crl) ?? new Map<string, boolean>();
+    this.#signatures.set(crl, known);
+    const key = issuer.fingerprint;
+    const good = known.get(key) ?? checkSignature(crl.signed, issuer);
+    known.set(key, good);
+    return good;
+  }
+}
+
+function datesOf(crl: Crl, nowMs: number): RevocationFinding | undefined {
+  const { issuerName, thisUpdateMs, nextUpdateMs } = crl;
+  if (nowMs > nextUpdateMs) {
+    const when = new Date(nextUpdateMs).toISOString();
+    return { reason: "crl-expired", detail: `the CRL of ${issuerName} has expired on ${when}` };
+  }
+  if (nowMs < thisUpdateMs) {
+    const when = new Date(thisUpdateMs).toISOString();
+    return { reason: "crl-not-yet-valid", detail: `the CRL of ${issuerName} holds from ${when} on` };
+  }
+  return undefined;
+}

@@ -1,0 +1,118 @@
+import { hash } from "node:crypto";
+import { formatIp, isMapped } from "../net/ip.ts";
+import { type Certificate, parseCertificate } from "./certificate.ts";
+import type { AlternativeName } from "./certificate_content.ts";
+import { formatAttributes } from "./distinguished_name.ts";
+import { type KeyUsage, Oid } from "./oids.ts";
+
+/** Who a peer is, by its certificate. It says nothing about whether the certificate can be trusted. */
+export interface PeerIdentity {
+  /**
+   * The subject for people to read, RFC 4514, with everything escaped that could deceive. Never to be split.
+   */
+  readonly subject: string;
+  /** Every common name of the subject, in its order. */
+  readonly commonNames: readonly string[];
+  /** Every organizational unit of the subject, in its order. */
+  readonly organizationalUnits: readonly string[];
+  /** In lower case. One that begins with `*.` is a wildcard of the certificate's own. */
+  readonly dnsNames: readonly string[];
+  /** As they stand in the certificate. */
+  readonly uris: readonly string[];
+  /** In the form of RFC 5952; an IPv4-mapped address as IPv4. */
+  readonly ips: readonly string[];
+  /** Addresses of electronic mail, as they stand in the certificate. */
+  readonly emails: readonly string[];
+  /** Upper-case hexadecimal digits. */
+  readonly serialNumber: string;
+  /** SHA-256 of the public key's DER (SubjectPublicKeyInfo) in base64, as in RFC 7469. */
+  readonly spkiSha256: string;
+  /** From when on the certificate holds. */
+  readonly notBefore: Date;
+  /** Until when the certificate holds. */
+  readonly notAfter: Date;
+  /** Absent when the certificate does not bound it. */
+  readonly keyUsage: readonly KeyUsage[] | undefined;
+  /** Object identifiers. Absent when the certificate does not bound it. */
+  readonly extendedKeyUsage: readonly string[] | undefined;
+}
+
+/**
+ * Identities by certificate; these are cached themselves, and what is made of one lives as long as it does.
+ */
+const identities = new WeakMap<Certificate, PeerIdentity>();
+
+/**
+ * A name of the form of RFC 1123 section 2.1, with `_` as in use, and perhaps a wildcard as its first label.
+ */
+const DNS_NAME =
+  /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const MAX_DNS_LENGTH = 253;
+/** What an ASCII name may be made of: no control characters, NUL the worst of them. */
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+/**
+ * Reads from a certificate who its subject is. Names come from the DER: a comma, a quote or `URI:` in a name
+ * is part of it. A name that can't be one of its kind is left out, so that no rule can match it: one with a
+ * NUL, a DNS name with a space, an address of three octets.
+ *
+ * @throws {CulvertError} `bad_certificate` when it is no certificate.
+ */
+export function readIdentity(der: Uint8Array): PeerIdentity {
+  return identityOf(parseCertificate(der));
+}
+
+/** The same for a certificate that has been read already. */
+export function identityOf(certificate: Certificate): PeerIdentity {
+  let identity = identities.get(certificate);
+  if (identity === undefined) {
+    identity = build(certificate);
+    identities.set(certificate, identity);
+  }
+  return identity;
+}
+
+function build(certificate: Certificate): PeerIdentity {
+  const { attributes, alternativeNames: names } = certificate;
+  const ofType = (type: string) =>
+    attributes.filter((attribute) => attribute.type === type && isText(attribute.value)).map(({ value }) =>
+      value
+    );
+  return {
+    subject: formatAttributes(attributes),
+    commonNames: ofType(Oid.commonName),
+    organizationalUnits: ofType(Oid.organizationalUnit),
+    dnsNames: textsOf(names, "dns").map((name) => name.toLowerCase()).filter(isDnsName),
+    uris: textsOf(names, "uri").filter((name) => PRINTABLE.test(name)),
+    ips: names.flatMap((name) => name.kind === "ip" ? ipOf(name.bytes) : []),
+    emails: textsOf(names, "email").filter((name) => PRINTABLE.test(name)),
+    serialNumber: certificate.serial,
+    spkiSha256: hash("sha256", certificate.spki, "base64"),
+    notBefore: new Date(certificate.notBeforeMs),
+    notAfter: new Date(certificate.notAfterMs),
+    keyUsage: certificate.keyUsage,
+    extendedKeyUsage: certificate.extendedKeyUsage,
+  };
+}
+
+/** Whether this is the name of a host, in lower case, as a certificate or a rule may give it. */
+export function isDnsName(name: string): boolean {
+  return name.length <= MAX_DNS_LENGTH && DNS_NAME.test(name);
+}
+
+/** Free text may be anything but what other programs would read only half of. */
+function isText(value: string): boolean {
+  return value !== "" && !value.includes("\0");
+}
+
+function textsOf(names: readonly AlternativeName[], kind: "dns" | "uri" | "email"): string[] {
+  return names.flatMap((name) => name.kind === kind ? [name.value] : []);
+}
+
+function ipOf(bytes: Uint8Array): string[] {
+  if (bytes.length !== 4 && bytes.length !== 16) return [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const words = Array.from({ length: bytes.length / 4 }, (_, index) => view.getUint32(index * 4));
+  if (words.length === 1) return [formatIp({ family: 4, words })];
+  return [formatIp(isMapped(words) ? { family: 4, words: words.slice(3) } : { family: 6, words })];
+}

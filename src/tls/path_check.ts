@@ -1,0 +1,142 @@
+import type { Certificate } from "./certificate.ts";
+import type { CrlSet, RevocationFinding } from "./crl_set.ts";
+import { formatAttributes } from "./distinguished_name.ts";
+import { Oid } from "./oids.ts";
+
+/** Why a path is not good. */
+export interface PathFinding {
+  readonly reason:
+    | "expired"
+    | "not-yet-valid"
+    | "wrong-usage"
+    | "bad-certificate"
+    | RevocationFinding["reason"];
+  /** The same in words, with the name of the certificate that is at fault. */
+  readonly detail: string;
+}
+
+/** What a path must be good for. */
+export interface PathPurpose {
+  /** Whether the leaf is to be a client or a server. */
+  readonly usage: "client" | "server";
+  readonly nowMs: number;
+  /** Absent: revocation is not looked at. */
+  readonly crls: CrlSet | undefined;
+}
+
+/**
+ * Looks for what stands against a path whose signatures are good: from the leaf to a certificate that is
+ * trusted, each issued by the next. RFC 5280 section 6.1, without policies. `undefined` if it is good.
+ *
+ * - Dates: of all of them, the trusted one's too.
+ * - Extensions: no critical ones that are not known, and no constraints on names.
+ * - The leaf's usage: its extended usage, if it has one, must name the purpose itself; its key usage, if it
+ *   has one, must allow to sign (of a server, to decipher or to agree instead). It is no CA, but for one that
+ *   is trusted itself: who has its key can issue whatever certificate is needed.
+ * - CAs: basic constraints and key usage say so, the path is not too long, the extended usage does not
+ *   exclude it. Of a trusted one that says nothing, being trusted is enough: that is how roots of version 1
+ *   are.
+ * - Revocation: each but the trusted one needs a CRL of its issuer that is good now and does not name it.
+ */
+export function checkPath(path: readonly Certificate[], purpose: PathPurpose): PathFinding | undefined {
+  const last = path.length - 1;
+  for (const [index, certificate] of path.entries()) {
+    const fault = checkDates(certificate, purpose.nowMs) ?? checkExtensions(certificate) ??
+      (index === 0
+        ? checkLeaf(certificate, { purpose, isTrusted: last === 0 })
+        : checkIssuer(path, { index, isTrusted: index === last, usage: purpose.usage }));
+    if (fault !== undefined) return named(fault, certificate);
+  }
+  return purpose.crls === undefined ? undefined : checkRevocation(path, purpose.crls, purpose.nowMs);
+}
+
+function checkDates(certificate: Certificate, nowMs: number): PathFinding | undefined {
+  const { notBeforeMs, notAfterMs } = certificate;
+  if (nowMs > notAfterMs) {
+    return { reason: "expired", detail: `it has expired on ${new Date(notAfterMs).toISOString()}` };
+  }
+  if (nowMs < notBeforeMs) {
+    return { reason: "not-yet-valid", detail: `it is valid from ${new Date(notBeforeMs).toISOString()} on` };
+  }
+  return undefined;
+}
+
+function checkExtensions({ unknownCritical }: Certificate): PathFinding | undefined {
+  const [oid] = unknownCritical;
+  if (oid === undefined) return undefined;
+  const what = oid === Oid.nameConstraints ? "constrains names" : `is critical and not known`;
+  return { reason: "bad-certificate", detail: `its extension ${oid} ${what}, which is not supported` };
+}
+
+function checkLeaf(
+  leaf: Certificate,
+  options: { readonly purpose: PathPurpose; readonly isTrusted: boolean },
+): PathFinding | undefined {
+  const { usage } = options.purpose;
+  const { extendedKeyUsage, keyUsage } = leaf;
+  const wanted = usage === "client" ? Oid.clientAuth : Oid.serverAuth;
+  if (extendedKeyUsage !== undefined && !extendedKeyUsage.includes(wanted)) {
+    return wrongUsage(`its extended key usage does not include ${usage}Auth`);
+  }
+  const isCa = leaf.basicConstraints?.isCa === true;
+  if (isCa) return options.isTrusted ? undefined : wrongUsage("it is a CA");
+  const enough = usage === "client"
+    ? ["digitalSignature"] as const
+    : ["digitalSignature", "keyEncipherment", "keyAgreement"] as const;
+  if (keyUsage !== undefined && !enough.some((use) => keyUsage.includes(use))) {
+    return wrongUsage(`its key usage does not include ${enough[0]}`);
+  }
+  return undefined;
+}
+
+function checkIssuer(
+  path: readonly Certificate[],
+  options: { readonly index: number; readonly isTrusted: boolean; readonly usage: "client" | "server" },
+): PathFinding | undefined {
+  const { index, isTrusted, usage } = options;
+  const { basicConstraints, keyUsage, extendedKeyUsage } = path[index]!;
+  const isCa = basicConstraints?.isCa ?? isTrusted;
+  if (!isCa) return wrongUsage("it is no CA");
+  if (keyUsage !== undefined && !keyUsage.includes("keyCertSign")) {
+    return wrongUsage("its key usage does not allow to issue certificates");
+  }
+  const wanted = usage === "client" ? Oid.clientAuth : Oid.serverAuth;
+  const mayIssue = [wanted, Oid.anyExtendedKeyUsage] as readonly string[];
+  if (extendedKeyUsage !== undefined && !extendedKeyUsage.some((oid) => mayIssue.includes(oid))) {
+    return wrongUsage(`its extended key usage does not include ${usage}Auth`);
+  }
+  // Those that only carry a CA over to a new key do not count: RFC 5280 section 6.1.4 (l).
+  const below = path.slice(1, index).filter(({ subject, issuer }) => subject !== issuer).length;
+  if (below > (basicConstraints?.pathLen ?? Infinity)) {
+    return wrongUsage(`${below} CAs are below it, more than it allows`);
+  }
+  return undefined;
+}
+
+function checkRevocation(
+  path: readonly Certificate[],
+  crls: CrlSet,
+  nowMs: number,
+): PathFinding | undefined {
+  const [leaf] = path;
+  if (path.length === 1) {
+    // Nobody is above what is trusted itself. But where it has a CRL of its own, that may name it.
+    if (!crls.hasIssuer(leaf!.subject)) return undefined;
+    const finding = crls.check(leaf!, leaf!, nowMs);
+    return finding && named(finding, leaf!);
+  }
+  for (const [index, issuer] of path.slice(1).entries()) {
+    const finding = crls.check(path[index]!, issuer, nowMs);
+    if (finding !== undefined) return named(finding, path[index]!);
+  }
+  return undefined;
+}
+
+function wrongUsage(detail: string): PathFinding {
+  return { reason: "wrong-usage", detail };
+}
+
+function named(finding: PathFinding, certificate: Certificate): PathFinding {
+  const { reason, detail } = finding;
+  return { reason, detail: `${formatAttributes(certificate.attributes)}: ${detail}` };
+}

@@ -1,0 +1,129 @@
+import { CulvertError } from "../core/errors.ts";
+import { formatIp, parseIp } from "../net/ip.ts";
+import { isDnsName, type PeerIdentity } from "./identity.ts";
+import { compileUriPattern } from "./uri_pattern.ts";
+
+/** Who may come in, by one thing that the certificate says. */
+export type AllowRule =
+  | { readonly any: true }
+  /** A DNS name; `*.` at its start stands for exactly one label. */
+  | { readonly dns: string }
+  /** A URI; `*` stands for characters of one path segment, `**` for characters of several. */
+  | { readonly uri: string }
+  | { readonly cn: string }
+  | { readonly ou: string }
+  | { readonly ip: string }
+  /** `sha256/` and the base64 of the SHA-256 of the public key. */
+  | { readonly spki: string };
+
+/** Whether a rule holds for a peer. */
+type Test = (identity: PeerIdentity) => boolean;
+
+const SPKI = /^sha256\/[A-Za-z0-9+/]{43}=$/;
+
+const COMPILERS: Readonly<Record<string, (value: unknown) => Test>> = {
+  any: anyTest,
+  dns: dnsTest,
+  uri: uriTest,
+  cn: textTest("cn", (identity) => identity.commonNames),
+  ou: textTest("ou", (identity) => identity.organizationalUnits),
+  ip: ipTest,
+  spki: spkiTest,
+};
+
+/**
+ * Makes one function of all rules, once. It gives the first rule that holds for a peer, or `undefined`: then
+ * nothing lets the peer in, as with no rules at all. Its time is linear in the length of the peer's names,
+ * whatever these are.
+ *
+ * - `dns` is compared without regard to case. A wildcard that stands in the certificate matches no rule.
+ * - `uri` is compared with regard to case. Each `*` or `**` stands for at least one character.
+ * - `cn` and `ou` are compared with each of the subject's, exactly.
+ * - `ip` is compared by value.
+ *
+ * @throws {CulvertError} `bad_rule`, saying what is expected.
+ *
+ * @example
+ * ```ts
+ * import { createAuthority } from "./authority.ts";
+ * import { readIdentity } from "./identity.ts";
+ * import { readPem } from "./pem.ts";
+ * import { compileRules } from "./rules.ts";
+ *
+ * const allowed = compileRules([{ uri: "spiffe://example.org/**" }, { cn: "admin" }]);
+ *
+ * const ca = await createAuthority();
+ * const { certPem } = await ca.issueClient({ cn: "alice", uri: "spiffe://example.org/alice" });
+ * console.log(allowed(readIdentity(readPem(certPem)[0]!.der))); // { uri: "spiffe://example.org/**" }
+ * ```
+ */
+export function compileRules(rules: readonly AllowRule[]): (identity: PeerIdentity) => AllowRule | undefined {
+  const compiled = rules.map((rule) => ({ rule, test: compileRule(rule) }));
+  return (identity) => compiled.find(({ test }) => test(identity))?.rule;
+}
+
+function compileRule(rule: AllowRule): Test {
+  const entries = Object.entries(rule);
+  const [kind, value] = entries[0] ?? [];
+  const compile = kind !== undefined && Object.hasOwn(COMPILERS, kind) ? COMPILERS[kind] : undefined;
+  if (compile === undefined || entries.length !== 1) {
+    throw badRule(rule, `expected exactly one of ${Object.keys(COMPILERS).join(", ")}`);
+  }
+  return compile(value);
+}
+
+function anyTest(value: unknown): Test {
+  if (value !== true) throw badRule({ any: value }, "expected true");
+  return () => true;
+}
+
+function dnsTest(value: unknown): Test {
+  const name = typeof value === "string" ? value.toLowerCase() : "";
+  if (!isDnsName(name)) throw badRule({ dns: value }, 'expected a DNS name, or "*." and a DNS name');
+  if (!name.startsWith("*.")) return ({ dnsNames }) => dnsNames.includes(name);
+  const parent = name.slice(1);
+  // What is before the parent is one whole label: it is not empty, has no dot, and is no wildcard itself.
+  return ({ dnsNames }) =>
+    dnsNames.some((dns) =>
+      dns.indexOf(".") === dns.length - parent.length && dns.endsWith(parent) && dns[0] !== "*"
+    );
+}
+
+function uriTest(value: unknown): Test {
+  const isUri = typeof value === "string" && /^[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+$/.test(value);
+  if (!isUri) throw badRule({ uri: value }, 'expected a URI such as "spiffe://example.org/ns/*/sa/**"');
+  if (!value.includes("*")) return ({ uris }) => uris.includes(value);
+  if (value.includes("***")) throw badRule({ uri: value }, "expected at most two stars in a row");
+  const matches = compileUriPattern(value);
+  return ({ uris }) => uris.some(matches);
+}
+
+function textTest(kind: string, namesOf: (identity: PeerIdentity) => readonly string[]) {
+  return (value: unknown): Test => {
+    if (typeof value !== "string" || value === "" || value.includes("\0")) {
+      throw badRule({ [kind]: value }, "expected a name");
+    }
+    return (identity) => namesOf(identity).includes(value);
+  };
+}
+
+function ipTest(value: unknown): Test {
+  const ip = typeof value === "string" ? parseIp(value) : undefined;
+  if (ip === undefined) throw badRule({ ip: value }, "expected one IP address, no subnet");
+  const text = formatIp(ip);
+  return ({ ips }) => ips.includes(text);
+}
+
+function spkiTest(value: unknown): Test {
+  const isPin = typeof value === "string" && SPKI.test(value);
+  const pin = isPin ? value.slice("sha256/".length) : "";
+  // There are several ways to write the last bits, of which only one is ever compared with.
+  if (!isPin || Uint8Array.fromBase64(pin).toBase64() !== pin) {
+    throw badRule({ spki: value }, 'expected "sha256/" and 44 characters of base64');
+  }
+  return ({ spkiSha256 }) => spkiSha256 === pin;
+}
+
+function badRule(rule: unknown, expected: string): CulvertError {
+  return new CulvertError("bad_rule", `Cannot use the rule ${JSON.stringify(rule)}: ${expected}`);
+}

@@ -1,0 +1,99 @@
+import { type Address, formatAddress } from "../net/address.ts";
+import type { BufferPool } from "../net/buffers.ts";
+import type { Dial } from "../net/dial.ts";
+import { ClientContext, type ClientContextOptions } from "./client_context.ts";
+import { connectTls } from "./connect_tls.ts";
+import { readIdentity } from "./identity.ts";
+import { type AllowRule, compileRules } from "./rules.ts";
+import type { VerifyPeer } from "./verify_peer.ts";
+
+/** Options of {@linkcode tlsDial}. */
+export interface TlsDialOptions
+  extends Omit<ClientContextOptions, "serverName" | "verifyPeer" | "verifyName"> {
+  /** The name that is asked for and verified. @default the address's host */
+  readonly serverName?: string | undefined;
+  /** Which of the CA's certificates will do, in the place of the name. */
+  readonly allow?: readonly AllowRule[] | undefined;
+  /** Opens the connection that TLS is spoken over. */
+  readonly dial: Dial;
+  /** Lends the read buffers. */
+  readonly buffers: BufferPool;
+}
+
+/**
+ * Makes a dialler that speaks TLS. The handshake counts within the time of the dial; a server that can't be
+ * trusted is a dial that fails.
+ *
+ * @throws {CulvertError} `bad_certificate`, `bad_tls_options` or `bad_rule`.
+ *
+ * @example Both ends of mutual TLS, with certificates that are made here
+ * ```ts
+ * import { BufferPool } from "../net/buffers.ts";
+ * import { dial } from "../net/dial.ts";
+ * import { createAuthority } from "./authority.ts";
+ * import { tlsDial } from "./tls_dial.ts";
+ * import { TlsGate } from "./tls_gate.ts";
+ *
+ * const authority = await createAuthority();
+ * const server = await authority.issueServer({ names: ["db.example.org"] });
+ * const client = await authority.issueClient({ cn: "alice" });
+ * const ca = authority.certPem;
+ * const buffers = new BufferPool();
+ * const signal = AbortSignal.timeout(10_000);
+ *
+ * const gate = new TlsGate({
+ *   ...{ cert: server.chainPem, key: server.keyPem },
+ *   ...{ clientAuth: "require", ca, allow: [{ cn: "alice" }] },
+ * });
+ * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const accepting = listener.accept().then((connection) => gate.enter(connection, { signal, buffers }));
+ *
+ * const connectTls = tlsDial({
+ *   ...{ ca, cert: client.chainPem, key: client.keyPem, serverName: "db.example.org" },
+ *   ...{ dial, buffers },
+ * });
+ * const { port } = listener.addr as Deno.NetAddr;
+ * const connection = await connectTls({ kind: "tcp", host: "127.0.0.1", port }, signal);
+ *
+ * const { session, identity } = await accepting;
+ * console.log(identity?.commonNames); // ["alice"]
+ * connection.close();
+ * session.connection.close();
+ * ```
+ */
+export function tlsDial(options: TlsDialOptions): Dial {
+  const { dial, buffers, serverName } = options;
+  const contexts = new Map<string, ClientContext>();
+  const contextFor = (host: string) => {
+    const known = contexts.get(host);
+    if (known !== undefined) return known;
+    const made = makeContext(options, host);
+    contexts.set(host, made);
+    return made;
+  };
+  contextFor(serverName ?? "localhost"); // Bad material is found now, not at the first connection.
+  return async (address, signal) => {
+    const connection = await dial(address, signal);
+    const context = contextFor(serverName ?? hostOf(address));
+    return (await connectTls(connection, { context, signal, buffers })).connection;
+  };
+}
+
+function makeContext(options: TlsDialOptions, serverName: string): ClientContext {
+  const { allow } = options;
+  if (allow === undefined) return new ClientContext({ ...options, serverName });
+  return new ClientContext({ ...options, serverName, verifyName: false, verifyPeer: verifierOf(allow) });
+}
+
+function verifierOf(rules: readonly AllowRule[]): VerifyPeer {
+  const allowed = compileRules(rules);
+  return ([leaf]) => {
+    const identity = readIdentity(leaf!);
+    if (allowed(identity) !== undefined) return { ok: true };
+    return { ok: false, reason: "not-allowed", detail: `no rule is good for ${identity.subject}` };
+  };
+}
+
+function hostOf(address: Address): string {
+  return address.kind === "tcp" ? address.host : formatAddress(address);
+}

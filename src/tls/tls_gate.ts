@@ -1,0 +1,131 @@
+import type { BufferPool } from "../net/buffers.ts";
+import type { Connection } from "../net/connection.ts";
+import { acceptTls } from "./accept_tls.ts";
+import { verifyChain } from "./chain.ts";
+import type { CrlSet, RevocationFinding } from "./crl_set.ts";
+import { TlsHandshakeError } from "./handshake_errors.ts";
+import type { TlsSession } from "./handshake.ts";
+import { identityOf, type PeerIdentity, readIdentity } from "./identity.ts";
+import { type AllowRule, compileRules } from "./rules.ts";
+import { isRuntimeTls, runtimeHandshake } from "./runtime_tls.ts";
+import { ServerContext, type ServerContextOptions } from "./server_context.ts";
+import type { PeerVerdict } from "./verify_peer.ts";
+
+/** What a {@linkcode TlsGate} is made of. */
+export interface TlsGateOptions extends ServerContextOptions {
+  /** Who, of those that the CA vouches for, may come in; needed where clients show certificates. */
+  readonly allow?: readonly AllowRule[];
+  /** What has been revoked; absent: that is not looked at. */
+  readonly crls?: CrlSet | undefined;
+}
+
+/** A session with a client, as far as is known: the runtime's own TLS tells little about it. */
+export interface ClientSession extends Partial<Omit<TlsSession, "connection">> {
+  /** Clear text. Closing it closes the connection below. */
+  readonly connection: Connection;
+}
+
+/** Somebody who has come in. */
+export interface Entered {
+  /** The session, whose connection is the caller's from here on. */
+  readonly session: ClientSession;
+  /** Who it is; absent if it has shown no certificate. */
+  readonly identity?: PeerIdentity;
+}
+
+/**
+ * The TLS of a listener: the handshake, and who may come in by the certificate. Immutable: a change is a new gate
+ * for the connections to come.
+ *
+ * Every certificate is looked at anew, in full and in resumed handshakes: chain, dates, usage, revocation, rules.
+ */
+export class TlsGate {
+  readonly #context: ServerContext;
+  readonly #crls: CrlSet | undefined;
+  readonly #allowed: (identity: PeerIdentity) => AllowRule | undefined;
+
+  /**
+   * Checks everything that it is made of.
+   *
+   * @throws {CulvertError} `bad_certificate`, `bad_tls_options` or `bad_rule`.
+   */
+  constructor(options: TlsGateOptions) {
+    this.#context = new ServerContext(options);
+    this.#crls = options.crls;
+    this.#allowed = compileRules(options.allow ?? []);
+  }
+
+  /** What clients may take offence at in our own certificate. */
+  get warnings(): readonly string[] {
+    return this.#context.warnings;
+  }
+
+  /** Why nobody can come in at this moment, as far as revocation goes. */
+  get problem(): RevocationFinding | undefined {
+    return this.#crls?.problem(this.#context.now());
+  }
+
+  /**
+   * Speaks TLS with a client. Owns the connection: when the promise rejects, it has been closed. Where another gate
+   * has come in the place of this one by the end of the handshake, `latest` is the one that decides.
+   *
+   * @throws {TlsHandshakeError} whose `reason` tells why the client is refused.
+   */
+  async enter(
+    connection: Connection,
+    options: { signal: AbortSignal; buffers: BufferPool; latest?: () => TlsGate },
+  ): Promise<Entered> {
+    const { latest = () => this } = options;
+    const entered = isRuntimeTls(connection)
+      ? await this.#enterRuntime(connection, options.signal)
+      : await this.#enterOurs(connection, { ...options, latest });
+    if (entered.identity !== undefined || latest().#context.clientAuth !== "require") return entered;
+    entered.session.connection.close();
+    throw new TlsHandshakeError("no-certificate");
+  }
+
+  async #enterOurs(
+    connection: Connection,
+    options: { signal: AbortSignal; buffers: BufferPool; latest: () => TlsGate },
+  ): Promise<Entered> {
+    const { signal, buffers, latest } = options;
+    const verify = (chain: readonly Uint8Array[]) => {
+      const gate = latest();
+      // One that asks for no certificates any more has nothing to verify them with.
+      return (gate.#context.clientAuth === "none" ? this : gate).#verify(chain);
+    };
+    const session = await acceptTls(connection, { signal, buffers, context: this.#context, verify });
+    const leaf = session.peer?.chain[0];
+    return leaf === undefined ? { session } : { session, identity: readIdentity(leaf) };
+  }
+
+  /** The runtime speaks TLS with this client already. It can't ask for a certificate, so this is no way in past one. */
+  async #enterRuntime(connection: Deno.TlsConn, signal: AbortSignal): Promise<Entered> {
+    if (this.#context.clientAuth !== "none") {
+      connection.close();
+      throw new TlsHandshakeError("no-certificate");
+    }
+    return { session: { connection, alpn: await runtimeHandshake(connection, signal) } };
+  }
+
+  #verify(chain: readonly Uint8Array[]): PeerVerdict {
+    const { trust, now } = this.#context;
+    if (trust === undefined) return { ok: false, reason: "unknown-ca" };
+    const verdict = verifyChain(chain, { trust, crls: this.#crls, now: new Date(now()), usage: "client" });
+    if (!verdict.trusted) return { ok: false, reason: verdict.reason, detail: verdict.detail };
+    const identity = identityOf(verdict.path[0]!);
+    if (this.#allowed(identity) !== undefined) return { ok: true };
+    return { ok: false, reason: "not-allowed", detail: `no rule lets ${identity.subject} in` };
+  }
+}
+
+/** Who was refused, as far as a certificate tells; for the log. */
+export function refusedSubject(error: TlsHandshakeError): string | undefined {
+  const [leaf] = error.chain;
+  if (leaf === undefined) return undefined;
+  try {
+    return readIdentity(leaf).subject;
+  } catch {
+    return undefined; // What it sent is no certificate.
+  }
+}

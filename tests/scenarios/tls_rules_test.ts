@@ -1,0 +1,120 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { createAuthority } from "../../src/tls/authority.ts";
+import { readIdentity } from "../../src/tls/identity.ts";
+import { testWith } from "../support/installed.ts";
+import { startBackend } from "../support/peers.ts";
+import { startCulvert } from "../support/program.ts";
+import { AccessLines, helloOnce, OpensslClient, tlsConfig, TlsFiles } from "../support/tls_files.ts";
+import { derOf, inDays } from "../tls/pki.ts";
+import { makePki } from "../tls/tls_fixture.ts";
+
+testWith(["openssl"], "each kind of rule lets in whom it names, and nobody else", async () => {
+  const { ca, server } = await makePki();
+  const alice = await ca.issueClient({
+    cn: "alice",
+    ou: ["day", "staff"],
+    dns: "a.clients.example.org",
+    uri: "spiffe://example.org/ns/prod/sa/web",
+    ip: "10.1.2.3",
+  });
+  const comma = await ca.issueClient({ cn: "x", uri: "spiffe://x/a, URI:spiffe://example.org/admin" });
+  const { spkiSha256 } = readIdentity(derOf(alice.certPem)[0]!);
+  const good = [
+    { any: true },
+    { cn: "alice" },
+    { ou: "staff" },
+    { dns: "a.clients.example.org" },
+    { dns: "*.clients.example.org" },
+    { uri: "spiffe://example.org/ns/*/sa/web" },
+    { uri: "spiffe://example.org/**" },
+    { ip: "10.1.2.3" },
+    { spki: `sha256/${spkiSha256}` },
+  ];
+  const bad = [
+    { cn: "Alice" },
+    { ou: "staf" },
+    { dns: "*.example.org" },
+    { uri: "spiffe://example.org/*" },
+    { uri: "spiffe://example.org/admin" },
+    { ip: "10.1.2.4" },
+    { spki: `sha256/${"A".repeat(43)}=` },
+  ];
+  await using files = new TlsFiles();
+  using backend = startBackend(helloOnce);
+  const base = { ...files.putOwn("server", server) };
+  const caPath = files.put("ca.pem", ca.certPem);
+  const config = (rule: unknown) =>
+    tlsConfig({
+      backends: [backend.address],
+      tls: { ...base, clientAuth: { ca: caPath, allow: [{ cn: "nobody" }, rule] } },
+    });
+  await using culvert = await startCulvert(config(good[0]));
+  const lines = new AccessLines(culvert);
+  await using client = new OpensslClient("1.3");
+  const own = files.putOwn("alice", alice);
+  for (const [rules, reason] of [[good, "backend-closed"], [bad, "tls-not-allowed"]] as const) {
+    for (const rule of rules) {
+      await culvert.reload(config(rule));
+      const { entered } = await client.talk(culvert.port("main"), { own });
+      assertEquals([rule, await lines.reason(), entered], [rule, reason, rules === good]);
+    }
+  }
+  // One name with a comma in it is one name.
+  await culvert.reload(config({ uri: "spiffe://example.org/admin" }));
+  await client.talk(culvert.port("main"), { own: files.putOwn("comma", comma) });
+  assertEquals(await lines.reason(), "tls-not-allowed");
+  await culvert.finish();
+});
+
+testWith(["openssl"], "with a CRL that is no good nobody comes in, and the program says so", async () => {
+  const { ca, server, client } = await makePki();
+  const other = await createAuthority({ name: "Another CA" });
+  const impostor = await createAuthority({ name: "Test CA" });
+  const crls: readonly [crl: string, reason: string, said: RegExp | undefined][] = [
+    [ca.crl({ now: inDays(-9), nextUpdate: inDays(-1) }), "tls-crl-expired", /nobody can come in: .*expired/],
+    [
+      ca.crl({ now: inDays(1), nextUpdate: inDays(9) }),
+      "tls-crl-not-yet-valid",
+      /nobody can come in: .*from/,
+    ],
+    ["garbage", "tls-crl-unreadable", /nobody can come in: .*crl\.pem/],
+    ["", "tls-crl-unreadable", /nobody can come in: .*crl\.pem/],
+    [ca.certPem, "tls-crl-unreadable", /nobody can come in: .*crl\.pem/],
+    [impostor.crl(), "tls-crl-unreadable", undefined],
+    [other.crl(), "tls-crl-missing", undefined],
+  ];
+  await using files = new TlsFiles();
+  using backend = startBackend(helloOnce);
+  const clientAuth = {
+    ca: files.put("ca.pem", ca.certPem),
+    crl: files.put("crl.pem", ca.crl()),
+    allow: [{ any: true }],
+  };
+  const config = tlsConfig({
+    backends: [backend.address],
+    tls: { ...files.putOwn("server", server), clientAuth },
+  });
+  await using culvert = await startCulvert(config);
+  const lines = new AccessLines(culvert);
+  await using peer = new OpensslClient("1.3");
+  const own = files.putOwn("client", client);
+  const warned = () => culvert.found({ message: "look after this", level: "WARN" });
+  for (const [crl, reason, said] of crls) {
+    const before = warned().length;
+    files.put("crl.pem", crl);
+    await culvert.reload(config);
+    const { entered } = await peer.talk(culvert.port("main"), { own });
+    assertEquals([await lines.reason(), entered], [reason, false]);
+    if (said !== undefined) assertMatch(String(warned()[before]?.warning), said);
+  }
+  Deno.removeSync(files.folder.file("crl.pem"));
+  await culvert.reload(config);
+  await peer.talk(culvert.port("main"), { own });
+  assertEquals(await lines.reason(), "tls-crl-unreadable");
+
+  // DER will do as well as PEM, and is good again.
+  files.put("crl.pem", derOf(ca.crl())[0]!);
+  await culvert.reload(config);
+  assertEquals((await peer.talk(culvert.port("main"), { own })).entered, true);
+  await culvert.finish();
+});

@@ -1,0 +1,267 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { parseAddressSet } from "../../src/net/address_set.ts";
+import { formatProxyV1 } from "../../src/net/format_proxy_v1.ts";
+import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
+import { joined } from "../net/hex.ts";
+import { settle } from "../support/settle.ts";
+import { type Caller, said, ServiceFixture, type ServiceFixtureOptions } from "./service_fixture.ts";
+
+const TRUSTED = ["10.0.0.0/8"];
+const DESTINATION = { ip: "192.0.2.1", port: 443 };
+
+/** A header that names this client. */
+function header(ip: string, version: 1 | 2 = 2): Uint8Array {
+  const ends = { source: { ip, port: 99 }, destination: DESTINATION };
+  return version === 1 ? formatProxyV1(ends) : formatProxyV2(ends);
+}
+
+function fixtureOf(options: ServiceFixtureOptions = {}): ServiceFixture {
+  return new ServiceFixture({ trusted: TRUSTED, ...options });
+}
+
+/** Ends a connection from both sides, the client first. */
+async function finish({ end, served }: Caller, server: Caller["end"]): Promise<void> {
+  await end.closeWrite();
+  while (await server.receive() !== null);
+  await server.closeWrite();
+  await served;
+}
+
+/** The client that the last line names, and why it has ended. */
+function last(fixture: ServiceFixture): unknown[] {
+  const { client, reason } = fixture.lines.at(-1)!.fields;
+  return [client, reason];
+}
+
+Deno.test("who is not trusted is refused at once, with a header or without", async () => {
+  const fixture = fixtureOf();
+  for (const ip of ["192.0.2.9", "unix"]) {
+    const { end, served } = fixture.call(ip);
+    await end.send(header("10.0.0.1")).catch(() => {});
+    await served;
+    assertEquals(await end.receive(), null);
+    assertEquals(last(fixture)[1], "refused-by-proxy");
+  }
+  const { rejected, total, ended } = fixture.service.stats;
+  assertEquals([rejected, total, ended, fixture.asked], [2, 0, { "refused-by-proxy": 2 }, ""]);
+  await fixture.end();
+});
+
+Deno.test("who is trusted and sends none is refused, and the log says what came instead", async () => {
+  const fixture = fixtureOf();
+  const { end, served } = fixture.call();
+  await end.send("GET / HTTP/1.1\r\n");
+  await served;
+  const line = fixture.lines[0]!;
+  assertEquals([line.message, ...last(fixture)], ["connection refused", "10.0.0.1:4711", "refused-by-proxy"]);
+  assertStringIncludes(String(line.fields.error), "the stream begins with 47 45 54 20");
+  const { rejected, active, ended } = fixture.service.stats;
+  assertEquals([rejected, active, ended, fixture.asked], [1, 0, { "refused-by-proxy": 1 }, ""]);
+  await fixture.end();
+});
+
+Deno.test("a header cut short is refused; leaving without a word is no fault; a reset is one", async () => {
+  const fixture = fixtureOf();
+  const short = fixture.call();
+  await short.end.send(header("192.0.2.7").subarray(0, 20));
+  await short.end.closeWrite();
+  await short.served;
+  const check = fixture.call();
+  await check.end.closeWrite();
+  await check.served;
+  assertEquals(said(fixture.lines[1]!).error, undefined);
+  const broken = fixture.call();
+  await settle();
+  broken.end.reset();
+  await broken.served;
+  assertEquals(fixture.reasons, ["refused-by-proxy", "client-closed", "client-reset"]);
+  assertEquals(fixture.asked, "");
+  await fixture.end();
+});
+
+for (const version of [1, 2] as const) {
+  Deno.test(`the header of version ${version} names the client, and what comes with it goes on`, async () => {
+    const fixture = fixtureOf();
+    const caller = fixture.call();
+    await caller.end.send(joined(header("2001:db8::7", version), "question"));
+    const server = await fixture.answer();
+    assertEquals(await server.receive(), "question");
+    await server.send("answer");
+    assertEquals(await caller.end.receive(), "answer");
+    await finish(caller, server);
+    assertEquals(last(fixture), ["[2001:db8::7]:99", "client-closed"]);
+    const { bytesUp, bytesDown } = fixture.service.stats;
+    assertEquals([bytesUp, bytesDown], [8, 6]);
+    await fixture.end();
+  });
+
+  Deno.test(`the header of version ${version} may come byte by byte`, async () => {
+    const fixture = fixtureOf();
+    const caller = fixture.call();
+    for (const byte of header("192.0.2.7", version)) {
+      await caller.end.send(Uint8Array.of(byte));
+      await settle();
+    }
+    const server = await fixture.answer();
+    await server.send("welcome"); // A protocol in which the server speaks first.
+    assertEquals(await caller.end.receive(), "welcome");
+    await finish(caller, server);
+    assertEquals(last(fixture), ["192.0.2.7:99", "client-closed"]);
+    await fixture.end();
+  });
+}
+
+Deno.test("a header that names nobody leaves the client as the socket has it", async () => {
+  for (const nobody of [formatProxyV1({}), formatProxyV2({})]) {
+    const fixture = fixtureOf({ admission: { allow: parseAddressSet(["10.0.0.1"]) } });
+    const caller = fixture.call();
+    await caller.end.send(nobody);
+    await finish(caller, await fixture.answer());
+    assertEquals(last(fixture), ["10.0.0.1:4711", "client-closed"]);
+    await fixture.end();
+  }
+});
+
+Deno.test("the client that is named is the one that allow, deny and rate look at", async () => {
+  const deny = parseAddressSet(["192.0.2.66"]);
+  const allow = parseAddressSet(["192.0.2.0/24"]);
+  const rate = { connections: 1, perMs: 60_000, burst: 1 };
+  const fixture = fixtureOf({ admission: { deny, allow, rate } });
+  const outcomes: unknown[] = [];
+  for (const ip of ["192.0.2.66", "198.51.100.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"]) {
+    const caller = fixture.call();
+    await caller.end.send(header(ip));
+    await settle();
+    if (fixture.dialler.open.length > 0) await finish(caller, await fixture.answer());
+    await caller.served;
+    outcomes.push(last(fixture).join(" "));
+  }
+  assertEquals(outcomes, [
+    "192.0.2.66:99 refused-by-deny",
+    "198.51.100.1:99 refused-by-allow",
+    "192.0.2.1:99 client-closed",
+    "192.0.2.1:99 refused-by-rate",
+    "192.0.2.2:99 client-closed",
+  ]);
+  assertEquals(fixture.service.stats.rejected, 3);
+  await fixture.end();
+});
+
+Deno.test("the client that is named is the one that source-hash looks at", async () => {
+  const fixture = fixtureOf({ upstream: { balance: "source-hash" } });
+  const chosen = async (ip: string) => {
+    const caller = fixture.call();
+    await caller.end.send(header(ip));
+    await finish(caller, await fixture.answer());
+    return fixture.lines.at(-1)!.fields.backend;
+  };
+  const clients = Array.from({ length: 20 }, (_, i) => `192.0.2.${i}`);
+  const first: unknown[] = [];
+  for (const ip of clients) first.push(await chosen(ip));
+  assertEquals(new Set(first), new Set(["a:1", "b:1"]));
+  for (const [i, ip] of clients.entries()) assertEquals(await chosen(ip), first[i]);
+  await fixture.end();
+});
+
+Deno.test("without a header within timeouts.handshake it ends, and nothing is left", async () => {
+  for (const part of [0, 1, 15, 20]) {
+    const fixture = fixtureOf({ timeouts: { handshakeMs: 5000 } });
+    const { end, served } = fixture.call();
+    await end.send(header("192.0.2.7").subarray(0, part));
+    await fixture.clock.advanceAsync(4800);
+    assertEquals(fixture.reasons, []);
+    await fixture.clock.advanceAsync(400);
+    await served;
+    assertEquals([last(fixture), await end.receive()], [["10.0.0.1:4711", "handshake"], null]);
+    assertEquals(fixture.service.stats.rejected, 0);
+    await fixture.end();
+  }
+});
+
+Deno.test("the time for the header is over with the header, and counts for nothing else", async () => {
+  const fixture = fixtureOf({ timeouts: { handshakeMs: 5000, connectMs: 30_000 } });
+  const caller = fixture.call();
+  await fixture.clock.advanceAsync(4000);
+  await caller.end.send(header("192.0.2.7"));
+  await fixture.dialler.call(0);
+  await fixture.clock.advanceAsync(20_000);
+  await finish(caller, await fixture.answer());
+  const { connect_ms, duration_ms, reason } = fixture.lines[0]!.fields;
+  assertEquals([connect_ms, duration_ms, reason], [20_000, 24_000, "client-closed"]);
+  await fixture.end();
+});
+
+Deno.test("a drain lets a client finish what it was saying, and cuts it when the time is up", async () => {
+  const fixture = fixtureOf({ timeouts: { drainMs: 5000 } });
+  const silent = fixture.call();
+  const slow = fixture.call();
+  await settle();
+  const drained = fixture.service.drain();
+  await slow.end.send(header("192.0.2.7"));
+  await finish(slow, await fixture.answer());
+  assertEquals(last(fixture), ["192.0.2.7:99", "drained"]);
+  await fixture.clock.advanceAsync(5200);
+  await silent.served;
+  assertEquals([last(fixture)[1], await drained, await silent.end.receive()], ["cut", 1, null]);
+  await fixture.end();
+});
+
+Deno.test("destroyed, or drained in no time, while a client has not said all", async () => {
+  for (const drainMs of [30_000, 0]) {
+    const fixture = fixtureOf({ timeouts: { drainMs } });
+    const callers = [fixture.call(), fixture.call()];
+    await callers[0]!.end.send(header("192.0.2.7").subarray(0, 14));
+    await settle();
+    await (drainMs === 0 ? fixture.service.drain() : fixture.service.destroy());
+    await Promise.all(callers.map(({ served }) => served));
+    assertEquals(fixture.reasons, ["cut", "cut"]);
+    // One that is accepted in the moment of the stop.
+    if (drainMs === 0) {
+      await fixture.call().served;
+      assertEquals(fixture.reasons.at(-1), "cut");
+    }
+    await fixture.end();
+  }
+});
+
+Deno.test("destroyed just as the header has come", async () => {
+  const fixture = fixtureOf();
+  const { end, served } = fixture.call();
+  await settle();
+  const sent = end.send(header("192.0.2.7"));
+  const destroyed = fixture.service.destroy();
+  await Promise.all([sent, destroyed, served]);
+  assertEquals(fixture.reasons, ["cut"]);
+  await fixture.end();
+});
+
+Deno.test("maxConnections counts those who are still speaking, and itself not twice", async () => {
+  const fixture = fixtureOf({ admission: { maxConnections: 2 } });
+  const first = fixture.call();
+  const second = fixture.call();
+  await settle();
+  await fixture.call().served;
+  assertEquals(fixture.reasons, ["refused-by-limit"]);
+  await second.end.send(header("192.0.2.7"));
+  await finish(second, await fixture.answer());
+  await first.end.send(header("192.0.2.7"));
+  await finish(first, await fixture.answer());
+  assertEquals(fixture.reasons.slice(1), ["client-closed", "client-closed"]);
+  await fixture.end();
+});
+
+Deno.test("an update holds for those who come after it", async () => {
+  const fixture = new ServiceFixture();
+  const plain = fixture.call();
+  const server = await fixture.answer();
+  fixture.service.update(fixture.serviceOptions({ trusted: TRUSTED }), {
+    route: fixture.route({}),
+    access: true,
+  });
+  const { end, served } = fixture.call();
+  await end.send("no header");
+  await served;
+  await finish(plain, server);
+  assertEquals(fixture.reasons, ["refused-by-proxy", "client-closed"]);
+  await fixture.end();
+});

@@ -1,0 +1,186 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { CulvertError } from "../../src/core/errors.ts";
+import { createAuthority } from "../../src/tls/authority.ts";
+import { parseCertificate } from "../../src/tls/certificate.ts";
+import { parseCrls } from "../../src/tls/crl.ts";
+import { CrlSet } from "../../src/tls/crl_set.ts";
+import { DerWalker } from "../../src/tls/der_walker.ts";
+import { output } from "../support/child.ts";
+import { TemporaryFolder } from "../support/folder.ts";
+import { testWith } from "../support/installed.ts";
+import { crlSet, derOf, inDays, STRANGE } from "./pki.ts";
+
+const ca = await createAuthority();
+const caCertificate = parseCertificate(derOf(ca.certPem)[0]!);
+
+/** How many elements are read while `work` is done. */
+function countElements(work: () => void): number {
+  const original = DerWalker.prototype.elementAt;
+  let count = 0;
+  DerWalker.prototype.elementAt = function (start, end) {
+    count++;
+    return original.call(this, start, end);
+  };
+  try {
+    work();
+  } finally {
+    DerWalker.prototype.elementAt = original;
+  }
+  return count;
+}
+
+/** The CRL that OpenSSL makes for our CA of these lines of its database. */
+async function opensslCrl(database: string): Promise<string> {
+  await using folder = new TemporaryFolder();
+  const config =
+    `[ca]\ndefault_ca=d\n[d]\ndatabase=${folder.file("index")}\ncrlnumber=${folder.file("number")}\n` +
+    "default_md=sha256\ndefault_crl_days=9\ncrl_extensions=e\n[e]\nauthorityKeyIdentifier=keyid\n";
+  const files = { conf: config, index: database, number: "2A\n", "ca.pem": ca.certPem, "ca.key": ca.keyPem };
+  for (const [name, text] of Object.entries(files)) Deno.writeTextFileSync(folder.file(name), text);
+  await output("openssl", [
+    ...["ca", "-config", folder.file("conf"), "-gencrl", "-out", folder.file("crl")],
+    ...["-cert", folder.file("ca.pem"), "-keyfile", folder.file("ca.key")],
+  ]);
+  return Deno.readTextFileSync(folder.file("crl"));
+}
+
+Deno.test("a CRL is read from PEM, from DER, and from several in one text", async () => {
+  const other = await createAuthority({ name: "Other, CA" });
+  other.revoke("0A", { at: new Date("2026-01-02T03:04:05Z"), reason: "superseded" });
+  other.revoke("0B", { at: new Date("2026-01-02T03:04:05Z") });
+  const pem = other.crl({
+    now: new Date("2026-02-03T00:00:00Z"),
+    nextUpdate: new Date("2052-01-01T00:00:00Z"),
+  });
+  const [der] = derOf(pem);
+  for (
+    const content of [pem, der!, new TextEncoder().encode(`a note\n${pem}`), pem.replaceAll("\n", "\r\n")]
+  ) {
+    const [crl, ...more] = parseCrls(content);
+    assertEquals(more, []);
+    assertEquals(crl!.size, 2);
+    assertEquals(crl!.issuerName, "CN=Other\\, CA");
+    assertEquals(new Date(crl!.thisUpdateMs), new Date("2026-02-03T00:00:00Z"));
+    assertEquals(new Date(crl!.nextUpdateMs), new Date("2052-01-01T00:00:00Z"));
+    assertEquals(crl!.find("0A"), { at: new Date("2026-01-02T03:04:05Z"), reason: "superseded" });
+    assertEquals(crl!.find("0B")!.reason, "unspecified");
+    assertEquals(crl!.find("0C"), undefined);
+  }
+  assertEquals(parseCrls(pem + ca.crl()).map(({ issuerName }) => issuerName), [
+    "CN=Other\\, CA",
+    "CN=Culvert CA",
+  ]);
+});
+
+Deno.test("serial numbers are found whatever zeros are in front of them", () => {
+  ca.revoke("00ff");
+  ca.revoke("80000000000000000000000000000001");
+  const [crl] = parseCrls(ca.crl());
+  assert(crl!.find("FF") !== undefined);
+  assert(crl!.find("80000000000000000000000000000001") !== undefined);
+});
+
+Deno.test("what is no CRL, or not all of one, is refused", () => {
+  const pem = ca.crl();
+  const [der] = derOf(pem);
+  const bad: (string | Uint8Array)[] = [
+    "",
+    "no PEM",
+    ca.certPem,
+    pem.slice(0, -40),
+    pem.replace("MII", "M!!"),
+    new Uint8Array(),
+    der!.subarray(0, der!.length - 1),
+    new Uint8Array([...der!, 0]),
+    derOf(ca.certPem)[0]!,
+    crypto.getRandomValues(new Uint8Array(300)),
+  ];
+  for (const content of bad) {
+    const error = assertThrows(() => parseCrls(content), CulvertError);
+    assertEquals(error.code, "bad_certificate");
+  }
+});
+
+Deno.test("a CRL that says what is not understood is refused, and so is one that never expires", () => {
+  const value = new Uint8Array([0x30, 0]);
+  const bad: [Parameters<typeof ca.crl>[0], string][] = [
+    [{ extensions: [{ ...STRANGE, critical: true }] }, "critical and not known"],
+    [{ extensions: [{ oid: "2.5.29.27", critical: true, value: new Uint8Array([2, 1, 1]) }] }, "delta CRL"],
+    [{ extensions: [{ oid: "2.5.29.27", critical: false, value: new Uint8Array([2, 1, 1]) }] }, "delta CRL"],
+    [{ extensions: [{ oid: "2.5.29.28", critical: true, value }] }, "issuingDistributionPoint"],
+    [{ nextUpdate: null }, "when the next one is due"],
+  ];
+  for (const [options, message] of bad) {
+    const error = assertThrows(() => parseCrls(ca.crl(options)), CulvertError, message);
+    assertEquals(error.code, "bad_certificate");
+  }
+  assertEquals(parseCrls(ca.crl({ extensions: [{ ...STRANGE, critical: false }] })).length, 1);
+});
+
+Deno.test("a set tells what is wrong with it, and when it will expire", async () => {
+  const other = await createAuthority({ name: "Other" });
+  const now = Date.now();
+  const set = crlSet(ca.crl({ nextUpdate: inDays(5) }), other.crl({ nextUpdate: inDays(2) }));
+  assertEquals(set.problem(now), undefined);
+  assertEquals(Math.round((set.nextUpdateMs! - now) / 86_400_000), 2);
+  assertEquals(set.problem(inDays(3).getTime())!.reason, "crl-expired");
+  assertEquals(set.problem(now - 86_400_000)!.reason, "crl-not-yet-valid");
+  assertEquals(new CrlSet([]).nextUpdateMs, undefined);
+  assertEquals(CrlSet.unreadable("gone").problem(now), { reason: "crl-unreadable", detail: "gone" });
+  // The newest of an issuer counts, in whatever order they come.
+  const old = ca.crl({ now: inDays(-9), nextUpdate: inDays(-5) });
+  assertEquals(crlSet(old, ca.crl()).problem(now), undefined);
+  assertEquals(crlSet(ca.crl(), old).problem(now), undefined);
+});
+
+testWith(
+  ["openssl"],
+  "a CRL of a hundred thousand entries is walked through once, and looked up without",
+  async () => {
+    const { keyPem } = await ca.issueClient({ cn: "a" });
+    const serialOf = (i: number) => (0x5000_0000_0000 + i * 7).toString(16).toUpperCase();
+    const lines = Array.from({ length: 100_000 }, (_, i) => {
+      const reason = i % 2 === 0 ? "" : ",keyCompromise";
+      return `R\t400101000000Z\t250101000000Z${reason}\t${serialOf(i)}\tunknown\t/CN=x\n`;
+    });
+    const pem = await opensslCrl(lines.join(""));
+    let set!: CrlSet;
+    const forReading = countElements(() => {
+      const crls = parseCrls(pem);
+      assertEquals(crls[0]!.size, 100_000);
+      set = new CrlSet(crls);
+    });
+    // An entry, its serial number and its date; half of them have extensions; and a few around them.
+    assert(forReading - 350_000 > 0 && forReading - 350_000 < 50, `${forReading}`);
+
+    const now = Date.now() + 1000;
+    const read = async (options: { serial?: string }) =>
+      parseCertificate(derOf((await ca.issueClient({ cn: "a", keyPem, ...options })).certPem)[0]!);
+    const free = await read({});
+    const taken = await read({ serial: serialOf(99_999) });
+    const forFree = countElements(() => {
+      for (let i = 0; i < 1000; i++) assertEquals(set.check(free, caCertificate, now), undefined);
+    });
+    assertEquals(forFree, 0);
+    const forTaken = countElements(() =>
+      assertEquals(set.check(taken, caCertificate, now)!.reason, "revoked")
+    );
+    assertEquals(forTaken, 1);
+  },
+);
+
+testWith(["openssl"], "a CRL that OpenSSL has made is read and its signature found good", async () => {
+  const pem = await opensslCrl(
+    "R\t400101000000Z\t250101000000Z,keyCompromise\t0A0B\tunknown\t/CN=x\n" +
+      "R\t400101000000Z\t250201000000Z\tFF00\tunknown\t/CN=y\n",
+  );
+  const [crl] = parseCrls(pem);
+  assertEquals(crl!.find("0A0B"), { at: new Date("2025-01-01T00:00:00Z"), reason: "keyCompromise" });
+  assertEquals(crl!.find("FF00")!.reason, "unspecified");
+  const client = parseCertificate(derOf((await ca.issueClient({ cn: "a" })).certPem)[0]!);
+  // OpenSSL wrote down this second, which may have begun after the last one was looked at.
+  const now = crl!.thisUpdateMs;
+  assertEquals(crlSet(pem).check(client, caCertificate, now), undefined);
+  const revoked = parseCertificate(derOf((await ca.issueClient({ cn: "a", serial: "FF00" })).certPem)[0]!);
+  assertEquals(crlSet(pem).check(revoked, caCertificate, now)!.reason, "revoked");
+});

@@ -1,0 +1,53 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { CulvertError } from "../../src/core/errors.ts";
+import { createAuthority } from "../../src/tls/authority.ts";
+import { readCertificates } from "../../src/tls/certificate.ts";
+import { TrustStore } from "../../src/tls/trust_store.ts";
+import { run } from "../support/child.ts";
+
+const ca = await createAuthority();
+
+Deno.test("a bundle that is empty, garbage, or broken anywhere is refused", () => {
+  const bad = [
+    "",
+    "garbage",
+    ca.keyPem,
+    ca.certPem.slice(0, 100),
+    ca.certPem.replace("MII", "MIJ"),
+    `${ca.certPem}-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n`,
+    `${ca.certPem}-----BEGIN CERTIFICATE-----\nMIIB\n`,
+    `${ca.certPem}-----BEGIN CERTIFICATE-----\nM%%B\n-----END CERTIFICATE-----\n`,
+  ];
+  for (const pem of bad) {
+    const error = assertThrows(() => new TrustStore(pem), CulvertError, "Cannot use the CA bundle");
+    assertEquals(error.code, "bad_certificate");
+  }
+});
+
+Deno.test("a bundle may have notes, other blocks, and a certificate twice in it", async () => {
+  const other = await createAuthority({ name: "Other" });
+  const store = new TrustStore(
+    `# ours\n${ca.certPem}\n${ca.crl()}${other.certPem}${ca.certPem.replaceAll("\n", "\r\n")}`,
+  );
+  const [ours, theirs] = readCertificates(ca.certPem + other.certPem);
+  assertEquals(store.certificates.map(({ fingerprint }) => fingerprint), [
+    ours!.fingerprint,
+    theirs!.fingerprint,
+  ]);
+  assertEquals(store.bySubject(theirs!.subject).map(({ fingerprint }) => fingerprint), [theirs!.fingerprint]);
+  assertEquals([store.has(ours!), store.bySubject("00")], [true, []]);
+});
+
+Deno.test("reading, judging and making certificates needs no permission at all", async () => {
+  const script = ["authority", "identity", "rules", "chain", "crl_set", "material"]
+    .map((name) => `import * as ${name} from "${new URL(`../../src/tls/${name}.ts`, import.meta.url)}";`);
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const input = `${script.join("\n")}
+const ca = await authority.createAuthority();
+const { certPem, keyPem } = await ca.issueServer({ names: ["a.test"] });
+console.log(material.checkServerMaterial({ certPem, keyPem }, new Date()).warnings.length);
+`;
+  const args = ["run", "--quiet", "--no-prompt", "--config", config, "--ext=ts", "-"];
+  const { code, stdout, stderr } = await run(Deno.execPath(), args, { input });
+  assertEquals([code, stdout.trim()], [0, "0"], stderr);
+});
