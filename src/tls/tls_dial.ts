@@ -1,4 +1,4 @@
-import { type Address, formatAddress } from "../net/address.ts";
+import type { Address } from "../net/address.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Dial } from "../net/dial.ts";
 import { ClientContext, type ClientContextOptions } from "./client_context.ts";
@@ -10,7 +10,7 @@ import type { VerifyPeer } from "./verify_peer.ts";
 /** Options of {@linkcode tlsDial}. */
 export interface TlsDialOptions
   extends Omit<ClientContextOptions, "serverName" | "verifyPeer" | "verifyName"> {
-  /** The name that is asked for and verified. @default the address's host */
+  /** The name that is asked for and verified. @default the address's host; a unix socket has none */
   readonly serverName?: string | undefined;
   /** Which of the CA's certificates will do, in the place of the name. */
   readonly allow?: readonly AllowRule[] | undefined;
@@ -73,15 +73,16 @@ export function tlsDial(options: TlsDialOptions): Dial {
   };
   contextFor(serverName ?? "localhost"); // Bad material is found now, not at the first connection.
   return async (address, signal) => {
+    const context = contextFor(serverName ?? nameOf(address));
     const connection = await dial(address, signal);
-    const context = contextFor(serverName ?? hostOf(address));
     return (await connectTls(connection, { context, signal, buffers })).connection;
   };
 }
 
 function makeContext(options: TlsDialOptions, serverName: string): ClientContext {
-  const { allow } = options;
-  if (allow === undefined) return new ClientContext({ ...options, serverName });
+  const { allow, verify = true } = options;
+  // Without rules there must be a name: the CA alone says nothing about whose certificate it is.
+  if (allow === undefined) return new ClientContext({ ...options, serverName, verifyName: verify });
   return new ClientContext({ ...options, serverName, verifyName: false, verifyPeer: verifierOf(allow) });
 }
 
@@ -94,6 +95,7 @@ function verifierOf(rules: readonly AllowRule[]): VerifyPeer {
   };
 }
 
-function hostOf(address: Address): string {
-  return address.kind === "tcp" ? address.host : formatAddress(address);
+/** A unix socket has none. */
+function nameOf(address: Address): string {
+  return address.kind === "tcp" ? address.host : "";
 }
