@@ -133,6 +133,13 @@ function checkUpstreamTls(upstream: Place): Finding[] {
     const expected = "true, where allow says whose certificates will do";
     findings.push({ kind: "bad_value", ...verify, expected });
   }
+  const backends = upstream.at("backends").items().map((backend) => backend.at("address").value);
+  const isUnix = backends.some((address) => typeof address === "string" && address.startsWith("unix:"));
+  const named = tls.at("serverName").value ?? tls.at("allow").value;
+  if (isUnix && named === undefined && tls.at("verify").value !== false) {
+    const expected = "a name, which a unix socket does not have, or allow";
+    findings.push({ kind: "missing", ...tls.at("serverName"), expected });
+  }
   const proxy = upstream.at("proxyProtocol");
   if (proxy.value === "v1" || proxy.value === "v2") {
     findings.push({ kind: "bad_value", ...proxy, expected: "none, where tls is spoken with the backends" });

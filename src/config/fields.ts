@@ -62,6 +62,12 @@ export function file(): Field<string> {
   return v.pipe(v.string(message), v.check(good, `${message}, without commas`));
 }
 
+/** A name of a host, or an IP address. */
+export function host(): Field<string> {
+  const message = "a host name or an IP address";
+  return v.pipe(v.string(message), v.check(isHost, message));
+}
+
 /** A rule about certificates. */
 export function allowRule(): Field<AllowRule> {
   const message = "one of {any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";

@@ -12,6 +12,7 @@ import {
   file,
   filledList,
   flag,
+  host,
   list,
   listenAddress,
   mapping,
@@ -73,7 +74,7 @@ const upstreamTls = mapping({
   ca: v.exactOptional(file()),
   cert: v.exactOptional(file()),
   key: v.exactOptional(file()),
-  serverName: v.exactOptional(v.string("a name, or an IP address")),
+  serverName: v.exactOptional(host()),
   verify: v.optional(flag(), true),
   allow: v.exactOptional(filledList(allowRule(), RULES)),
 }, "a mapping of TLS settings");

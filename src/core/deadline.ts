@@ -11,7 +11,7 @@ export interface DeadlineOptions {
 }
 
 /** What takes longer than this is slow: no sign of a fault yet, but no longer the usual case, in milliseconds. */
-const SLOW_MS = 1000;
+const SLOW_MS = 200;
 
 /** An abort signal that fires by itself after a time, at the cost of a place on the wheel. */
 export class Deadline {

@@ -18,28 +18,20 @@ export class ReadAhead {
   pending: Promise<void> | undefined;
   /** What it reads from: not to be read by anybody else before `pending` has settled. */
   readonly connection: Connection;
-  #once: boolean;
   #onChange: (() => void) | undefined;
 
   /**
-   * Starts reading. `onChange` is called after every read that settles, until {@linkcode detach}. With `once`, no
-   * read follows one that has brought something; else reading goes on until the buffer is full.
+   * Starts reading, until the buffer is full. `onChange` is called after every read that settles, until
+   * {@linkcode detach}.
    */
   constructor(
     connection: Connection,
-    options: { buffer: Uint8Array; once?: boolean; onChange: () => void },
+    options: { buffer: Uint8Array; onChange: () => void },
   ) {
     this.connection = connection;
     this.buffer = options.buffer;
-    this.#once = options.once ?? false;
     this.#onChange = options.onChange;
     this.pending = this.#read();
-  }
-
-  /** Reads on from now on, until the buffer is full, also after a read that has brought something. */
-  readOn(): void {
-    this.#once = false;
-    if (this.pending === undefined && this.#wantsMore()) this.pending = this.#read();
   }
 
   /** Starts no further read and makes no further call. The read under way goes on: await `pending`. */
@@ -64,7 +56,7 @@ export class ReadAhead {
     }
     this.pending = undefined;
     if (this.#onChange === undefined) return;
-    if (!this.#once && this.#wantsMore()) this.pending = this.#read();
+    if (this.#wantsMore()) this.pending = this.#read();
     this.#onChange();
   }
 }

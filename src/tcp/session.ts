@@ -179,13 +179,8 @@ export class Session implements LiveConnection, SearchObserver {
     this.#handshake = undefined;
   }
 
-  /** Looks for a backend, with an eye on the client, which may leave meanwhile. Throws what the search throws. */
+  /** Looks for a backend. Throws what the search throws. */
   findBackend(search: BackendSearch): Promise<Found> {
-    this.#ahead = new ReadAhead(this.#client, {
-      buffer: this.#buffers.take(),
-      once: true,
-      onChange: () => this.#onClient(),
-    });
     this.#searchesSinceMs = this.#wheel.now();
     this.#search = search;
     search.observer = this;
@@ -265,9 +260,13 @@ export class Session implements LiveConnection, SearchObserver {
     this.#wheel.start(this.#drainTimer, drainMs);
   }
 
-  /** Reads on, so that the end of a client that has said something is noticed too. */
+  /** Has an eye on the client from now on, which may leave meanwhile. A search that is soon over needs none. */
   onSlowSearch(): void {
-    this.#ahead?.readOn();
+    if (this.#search === undefined) return;
+    this.#ahead ??= new ReadAhead(this.#client, {
+      buffer: this.#buffers.take(),
+      onChange: () => this.#onClient(),
+    });
   }
 
   onBackendRemoved(): void {

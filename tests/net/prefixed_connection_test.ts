@@ -73,7 +73,7 @@ Deno.test("a tunnel carries a prefix that is longer than what it reads ahead, un
   const data = seededBytes(20_000, 7);
   const buffers = new BufferPool();
   const connection = new PrefixedConnection(accepted, data.slice(0, 3000));
-  const ahead = new ReadAhead(connection, { buffer: buffers.take(), once: true, onChange() {} });
+  const ahead = new ReadAhead(connection, { buffer: buffers.take(), onChange() {} });
   const options = { wheel: new TimerWheel(), buffers, clientAhead: ahead };
   const ended = new Tunnel(bareConnection(connection), dialled, options).run();
 

@@ -55,16 +55,6 @@ Deno.test("no more is read than the buffer holds", async () => {
   assertEquals(await connection.receive(), "678");
 });
 
-Deno.test("asked to read once, it reads no more after something has come", async () => {
-  const [peer, connection] = memoryPair();
-  const ahead = new ReadAhead(connection, { buffer: new Uint8Array(100), once: true, onChange() {} });
-  await peer.send("first");
-  await settle();
-  assertEquals([ahead.filled, ahead.pending], [5, undefined]);
-  await peer.send("second");
-  assertEquals(await connection.receive(), "second");
-});
-
 Deno.test("after detach nothing is told and nothing more is read than the read under way", async () => {
   const { peer, connection, ahead, changes, text } = setUp();
   ahead.detach();

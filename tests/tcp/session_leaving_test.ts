@@ -3,13 +3,14 @@ import { microtasks, settle } from "../support/settle.ts";
 import { specs } from "../upstream/upstream_fixture.ts";
 import { ServiceFixture } from "./service_fixture.ts";
 
-Deno.test("a client that resets while we dial ends the dialling at once", async () => {
+Deno.test("a client that resets while we dial ends the dialling, as soon as that is no longer quick", async () => {
   const fixture = new ServiceFixture();
   const { end, served } = fixture.call();
   const { signal } = await fixture.dialler.call(0);
   end.reset();
+  await fixture.clock.advanceAsync(300);
   await served;
-  assertEquals([signal.aborted, fixture.reasons, fixture.clock.now()], [true, ["client-reset"], 0]);
+  assertEquals([signal.aborted, fixture.reasons], [true, ["client-reset"]]);
   assertEquals([fixture.lines[0]!.fields.error, fixture.counts[0]], [undefined, "a 0 active 0 failed"]);
   await fixture.end();
 });
@@ -21,7 +22,7 @@ Deno.test("a client that says something and then resets ends the dialling, once 
   await end.send("hello?");
   await settle();
   end.reset();
-  await fixture.clock.advanceAsync(1100);
+  await fixture.clock.advanceAsync(300);
   await served;
   assertEquals([signal.aborted, fixture.reasons], [true, ["client-reset"]]);
   await fixture.end();
@@ -31,7 +32,7 @@ Deno.test("a client that says more while the dialling takes long is heard in ord
   const fixture = new ServiceFixture();
   const { end, served } = fixture.call();
   await end.send("first, ");
-  await fixture.clock.advanceAsync(1100);
+  await fixture.clock.advanceAsync(300);
   await end.send("second");
   await settle();
   const server = await fixture.answer();
@@ -44,12 +45,12 @@ Deno.test("a client that says more while the dialling takes long is heard in ord
   await fixture.end();
 });
 
-Deno.test("a client that ends without a byte while we dial ends the dialling within a second", async () => {
+Deno.test("a client that ends without a byte while we dial ends the dialling a second later", async () => {
   const fixture = new ServiceFixture();
   const { end, served } = fixture.call();
   const { signal } = await fixture.dialler.call(0);
   end.close();
-  await fixture.clock.advanceAsync(800);
+  await fixture.clock.advanceAsync(1100);
   assertEquals(signal.aborted, false);
   await fixture.clock.advanceAsync(300);
   await served;
@@ -95,6 +96,7 @@ Deno.test("a client that leaves while it waits at the pool's bound gives up its 
   const { end, served } = fixture.call();
   await settle();
   end.reset();
+  await fixture.clock.advanceAsync(300);
   await served;
   assertEquals([fixture.reasons, fixture.upstream.backends[0]!.pool.stats.waiting], [["client-reset"], 0]);
   first.end.reset();
