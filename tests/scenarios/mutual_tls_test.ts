@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { ExitCode } from "../../src/cli/exit_code.ts";
 import type { Issued } from "../../src/tls/authority_options.ts";
 import type { Authority } from "../../src/tls/authority.ts";
 import { createAuthority } from "../../src/tls/authority.ts";
@@ -7,7 +8,7 @@ import { Oid } from "../../src/tls/oids.ts";
 import { run } from "../support/child.ts";
 import { testWith } from "../support/installed.ts";
 import { connect, ending, startBackend } from "../support/peers.ts";
-import { startCulvert } from "../support/program.ts";
+import { DENO, MAIN, startCulvert } from "../support/program.ts";
 import { AccessLines, helloOnce, OpensslClient, tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { FOREIGN_CLIENTS } from "../tls/foreign_clients.ts";
 import { derOf, inDays } from "../tls/pki.ts";
@@ -171,4 +172,26 @@ Deno.test("a client that speaks no TLS, leaves or says nothing is refused with t
   }
   assertEquals(backend.accepted, 0);
   await culvert.finish();
+});
+
+Deno.test("check reads the certificates too, and tells of everything that is wrong with them", async () => {
+  const { ca, server } = await makePki();
+  await using files = new TlsFiles();
+  const own = files.putOwn("server", server);
+  const clientAuth = { ca: files.put("ca.pem", "garbage"), allow: [{ any: true }] };
+  const config = (upstreamTls: unknown) =>
+    tlsConfig({ backends: ["127.0.0.1:1"], tls: { ...own, clientAuth }, upstreamTls });
+  const check = (text: string) => {
+    const file = files.put("culvert.yaml", text);
+    return run(DENO, ["run", `--allow-read=${files.folder.path}`, MAIN, "check", "--config", file]);
+  };
+  const bad = await check(config({ ca: "missing.pem" }));
+  assertEquals(bad.code, ExitCode.badConfig);
+  assertMatch(bad.stderr, /services\[0\]\.tls\.clientAuth\.ca: .*ca\.pem/);
+  assertMatch(bad.stderr, /upstreams\.main\.tls\.ca: .*missing\.pem.*there is no such file/);
+  files.put("ca.pem", ca.certPem);
+  const good = await check(config({ verify: false }));
+  assertEquals(good.code, ExitCode.ok);
+  assertMatch(good.stderr, /^warning: upstream main: .*NOT verified/);
+  assertStringIncludes(good.stdout, "lets in all of them");
 });

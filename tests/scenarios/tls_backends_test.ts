@@ -10,7 +10,7 @@ import { connect, readLine, refused, silent, startBackend } from "../support/pee
 import { type Culvert, startCulvert } from "../support/program.ts";
 import { AccessLines, type OwnPaths, tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { readText, writeAll } from "../support/bytes.ts";
-import { until } from "../support/wait.ts";
+import { until, within } from "../support/wait.ts";
 import { derOf, inDays } from "../tls/pki.ts";
 import { makePki, serverContext, TlsServer } from "../tls/tls_fixture.ts";
 
@@ -18,7 +18,7 @@ import { makePki, serverContext, TlsServer } from "../tls/tls_fixture.ts";
 async function talk(culvert: Culvert, service = "main"): Promise<string> {
   using client = await connect(culvert.port(service));
   await client.write(new TextEncoder().encode("ping\n"));
-  return await readText(client).catch(() => "");
+  return await within(readText(client).catch(() => ""), { what: "the end of the answer" });
 }
 
 /** A backend with this certificate that asks nobody for theirs. */

@@ -131,10 +131,10 @@ testWith(
         const [length, , end] = await peer.do("p.read_all()") as [number, string, string];
         assertEquals([length, end], ["hello\n".length + 10, "close_notify"]);
         await peer.do("p.s.close()");
-      const { client, identity, reason } = await lines.next();
+        const { client, identity, reason } = await lines.next();
         assertEquals([client, reason], ["192.0.2.7:1111", "backend-closed"]);
         assertStringIncludes(String(identity), "CN=alice");
-        }
+      }
     }
     await culvert.finish();
   },

@@ -3,9 +3,11 @@ import { CulvertError } from "../../src/core/errors.ts";
 import type { Address } from "../../src/net/address.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import { type Dial, dial } from "../../src/net/dial.ts";
+import { acceptTls } from "../../src/tls/accept_tls.ts";
 import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
 import { ServerContext } from "../../src/tls/server_context.ts";
 import { tlsDial, type TlsDialOptions } from "../../src/tls/tls_dial.ts";
+import { writeAll } from "../support/bytes.ts";
 import { silent, startBackend } from "../support/peers.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { until } from "../support/wait.ts";
@@ -63,18 +65,19 @@ Deno.test("a backend on a unix socket is verified by its given name or by rules"
   const { ca, server } = await pki();
   await using folder = new TemporaryFolder();
   const path = folder.file("backend.sock");
-  await using peer = new TlsServer(new ServerContext({ cert: server.chainPem, key: server.keyPem }));
-  using relay = startBackend(async (connection) => {
-    using there = await Deno.connect({ hostname: "127.0.0.1", port: peer.port });
-    await Promise.all([copy(connection, there), copy(there, connection)]);
+  const context = new ServerContext({ cert: server.chainPem, key: server.keyPem });
+  using backend = startBackend(async (connection) => {
+    const session = await acceptTls(connection, { context, signal: NEVER, buffers: new BufferPool() });
+    await writeAll(session.connection, new TextEncoder().encode("hello\n"));
+    await readPiece(session.connection);
   }, { path });
   const address: Address = { kind: "unix", path };
   assertEquals(await talk(dialler({ ca: ca.certPem, serverName: "server.test" }), address), "hello\n");
   assertEquals(await talk(dialler({ ca: ca.certPem, allow: [{ dns: "server.test" }] }), address), "hello\n");
   assertEquals(await talk(dialler({ ca: ca.certPem, verify: false }), address), "hello\n");
-  const { accepted } = relay;
+  const { accepted } = backend;
   await assertRejects(() => dialler({ ca: ca.certPem })(address, NEVER), CulvertError, "no name");
-  assertEquals(relay.accepted, accepted);
+  assertEquals(backend.accepted, accepted);
 });
 
 Deno.test("bad material and bad rules are found before the first dial", async () => {
@@ -107,13 +110,3 @@ Deno.test("what the dial below throws comes through", async () => {
   const to = dialler({ dial: () => Promise.reject(error) });
   assertEquals(await to({ kind: "tcp", host: "127.0.0.1", port: 1 }, NEVER).catch((caught) => caught), error);
 });
-
-async function copy(from: Deno.Conn, to: Deno.Conn): Promise<void> {
-  const buffer = new Uint8Array(65_536);
-  try {
-    for (let count; (count = await from.read(buffer)) !== null;) await to.write(buffer.subarray(0, count));
-    await to.closeWrite();
-  } catch {
-    // One side has left.
-  }
-}

@@ -1,0 +1,114 @@
+import { assertEquals } from "@std/assert";
+import { configWith, type ExtraKeys, parse, unplaced } from "./support.ts";
+
+const FILE = "the path of a file, without commas";
+const RULE = "one of {any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";
+const NAME = "a host name or an IP address";
+const OWN = "cert: a.pem, key: a.key";
+const AUTH = "services[0].tls.clientAuth";
+const SPKI = `sha256/${"A".repeat(43)}=`;
+
+/** The keys of a service's `tls` and of its `clientAuth`. */
+const tls = (keys: string): ExtraKeys => ({ service: `tls: {${keys}}` });
+const auth = (keys: string): ExtraKeys => tls(`${OWN}, clientAuth: {ca: c.pem, ${keys}}`);
+const up = (keys: string): ExtraKeys => ({ upstream: `tls: {${keys}}` });
+const UP = "upstreams.db.tls";
+
+/** What is written, and all that is said about it. */
+const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
+  [
+    tls(""),
+    "services[0].tls.cert: missing; expected the path of a file",
+    "services[0].tls.key: missing; expected the path of a file",
+  ],
+  [tls("cert: a.pem"), "services[0].tls.key: missing; expected the path of a file"],
+  [tls("cert: '', key: a.key"), `services[0].tls.cert: expected ${FILE}, got ""`],
+  [tls("cert: 'a,b', key: a.key"), `services[0].tls.cert: expected ${FILE}, got "a,b"`],
+  [tls(`${OWN}, minVersion: "1.1"`), 'services[0].tls.minVersion: expected one of 1.2, 1.3, got "1.1"'],
+  [tls(`${OWN}, minVersion: 1.2`), "services[0].tls.minVersion: expected one of 1.2, 1.3, got 1.2"],
+  [tls(`${OWN}, alpn: h2`), 'services[0].tls.alpn: expected a list of protocols, got "h2"'],
+  [
+    tls(`${OWN}, minVersion: "1.3", maxVersion: "1.2"`),
+    'services[0].tls.minVersion: expected a version that is not above maxVersion, got "1.3"',
+  ],
+  [tls(`${OWN}, clientAuht: {}`), 'services[0].tls.clientAuht: unknown key; did you mean "clientAuth"?'],
+  [auth("mode: maybe, allow: [{any: true}]"), `${AUTH}.mode: expected one of require, optional, got "maybe"`],
+  [auth("crl: 5, allow: [{any: true}]"), `${AUTH}.crl: expected the path of a file, got 5`],
+  ...[
+    "{}",
+    "{any: false}",
+    "{any: yes}",
+    "{cn: a, ou: b}",
+    "{spki: x}",
+    "{dns: 'a.*.b'}",
+    "{ip: x}",
+    "{x: y}",
+    "a",
+  ]
+    .map((rule) =>
+      [auth(`allow: [{any: true}, ${rule}]`), `${AUTH}.allow[1]: expected ${RULE}, got`] as const
+    ),
+  [up("cert: a.pem"), `${UP}.key: missing; expected the key of cert`],
+  [up("key: a.key"), `${UP}.cert: missing; expected the certificate of key`],
+  [up("verify: no"), `${UP}.verify: expected true or false, got "no"`],
+  [up("allow: []"), `${UP}.allow: expected a list of rules`],
+  [up("serverName: ''"), `${UP}.serverName: expected ${NAME}, got ""`],
+  [up("serverName: 'a b'"), `${UP}.serverName: expected ${NAME}, got "a b"`],
+  [up("serverName: '*.example.org'"), `${UP}.serverName: expected ${NAME}, got "*.example.org"`],
+  [
+    up("verify: false, allow: [{any: true}]"),
+    `${UP}.verify: expected true, where allow says whose certificates will do, got false`,
+  ],
+  [
+    { upstream: "tls: {}\nbackends: [{address: unix:/run/x.sock}]" },
+    `${UP}.serverName: missing; expected a name, which a unix socket does not have, or allow`,
+  ],
+];
+
+for (const [keys, ...expected] of BAD) {
+  Deno.test(`TLS: ${JSON.stringify(keys)} is not accepted, and the message says why`, () => {
+    const said = unplaced(configWith(keys));
+    assertEquals(said.map((line, index) => line.slice(0, expected[index]?.length)), expected);
+  });
+}
+
+Deno.test("every key of tls has its place", () => {
+  const config = parse(configWith({
+    service:
+      `tls: {cert: /x/a.pem, key: a.key, minVersion: "1.3", maxVersion: "1.3", alpn: [h2], clientAuth: {ca: c.pem, ` +
+      `crl: ../c.crl, mode: optional, allow: [{dns: "*.a.org"}, {uri: "spiffe://a/**"}, {cn: a}, {ou: b}, ` +
+      `{ip: "::1"}, {spki: "${SPKI}"}]}}`,
+    upstream: `tls: {ca: c.pem, cert: a.pem, key: a.key, serverName: db.a.org, allow: [{cn: db}]}`,
+  }));
+  const { native: _native, ...ofService } = config.services[0]!.tls!;
+  assertEquals(ofService, {
+    certPath: "/x/a.pem",
+    keyPath: "/etc/culvert/a.key",
+    minVersion: "1.3",
+    maxVersion: "1.3",
+    alpn: ["h2"],
+    clientAuth: {
+      caPath: "/etc/culvert/c.pem",
+      mode: "optional",
+      crlPath: "/etc/c.crl",
+      allow: [{ dns: "*.a.org" }, { uri: "spiffe://a/**" }, { cn: "a" }, { ou: "b" }, { ip: "::1" }, {
+        spki: SPKI,
+      }],
+    },
+  });
+  assertEquals(config.upstreams.get("db")!.tls, {
+    caPath: "/etc/culvert/c.pem",
+    certPath: "/etc/culvert/a.pem",
+    keyPath: "/etc/culvert/a.key",
+    serverName: "db.a.org",
+    verify: true,
+    allow: [{ cn: "db" }],
+  });
+});
+
+Deno.test("backends on unix sockets are told apart by a name or by rules", () => {
+  for (const keys of ["serverName: db", "allow: [{cn: db}]", "verify: false"]) {
+    const upstream = `tls: {${keys}}\nbackends: [{address: unix:/run/x.sock}]`;
+    assertEquals(unplaced(configWith({ upstream })), []);
+  }
+});
