@@ -55,7 +55,7 @@ export class Listeners {
     try {
       for (const service of services) {
         for (const [key, address] of keyed(service)) {
-          const tls = runtimeTls.get(service.name);
+          const tls = tlsOn(address, runtimeTls.get(service.name));
           const held = this.#held.get(key);
           if (held !== undefined && !mustChange(held, tls)) continue;
           // Where one listens already, its picked port is to be kept.
@@ -82,13 +82,13 @@ export class Listeners {
     const stay = new Set<string>();
     for (const config of services) {
       const service = options.find(config.name);
-      for (const [key] of keyed(config)) {
+      for (const [key, address] of keyed(config)) {
         stay.add(key);
         const held = this.#held.get(key);
         const listener = options.bound.get(key);
         if (listener === undefined) held!.service = service;
         else {
-          const tls = options.runtimeTls?.get(config.name);
+          const tls = tlsOn(address, options.runtimeTls?.get(config.name));
           this.#open(key, { listener, service, tls, shared: tls !== undefined || held !== undefined });
           void held?.loop.retire(); // Only now, so that there is always one that listens.
         }
@@ -128,6 +128,11 @@ export class Listeners {
     held.loop.close();
     this.#log.info("stopped listening", { listener: formatAddress(held.listener.address) });
   }
+}
+
+/** The runtime speaks TLS on TCP alone; what comes by a unix socket is given to the service's own. */
+function tlsOn(address: Address, tls: RuntimeTls | undefined): RuntimeTls | undefined {
+  return address.kind === "tcp" ? tls : undefined;
 }
 
 /** Whether another listener must take the place of this one, and can. */

@@ -77,6 +77,9 @@ class Loader {
     );
     // Where its listener can't give way to the next one without a gap, TLS of ours is spoken.
     if (tls.native && canShareAddresses) this.runtimeTls.set(name, { ...own, alpn });
+    else if (tls.native) {
+      this.warnings.push(`service ${name}: tls.native needs --unstable-net, and is not used`);
+    }
     const problem = gate?.problem;
     if (problem !== undefined) this.warnings.push(`service ${name}: nobody can come in: ${problem.detail}`);
     return gate;
