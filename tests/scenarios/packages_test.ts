@@ -1,0 +1,43 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Child, output, run } from "../support/child.ts";
+import { TemporaryFolder } from "../support/folder.ts";
+import { DENO, MAIN } from "../support/program.ts";
+import { within } from "../support/wait.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** The words of a task in `deno.json`, with another file as its output. */
+async function task(name: string, to: string): Promise<string[]> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
+  const words = String(tasks[name]).split(" ").slice(1);
+  return words.map((word) => word === "main.ts" ? MAIN : word.startsWith("dist/") ? to : word);
+}
+
+Deno.test("a compiled binary holds the program and what it imports, and nothing else", async () => {
+  await using folder = new TemporaryFolder();
+  // The runtime for binaries has to be fetched; this one stands in for it, and tells what is embedded all the same.
+  await using compile = new Child({
+    program: DENO,
+    args: await task("compile", folder.file("culvert")),
+    cwd: ROOT,
+    env: { DENORT_BIN: DENO },
+  });
+  assertEquals(await within(compile.exit, { what: "the binary", timeoutMs: 60_000 }), 0, compile.stderr);
+  const listed = compile.stdout + compile.stderr;
+  for (const name of ["main.ts", "tunnel.ts", "tls_gate.ts", "deno.json"]) assertStringIncludes(listed, name);
+  for (const name of ["_test.ts", "compare.ts", "client.key"]) assert(!listed.includes(name), name);
+});
+
+Deno.test("the bundle is one file that runs", async () => {
+  await using folder = new TemporaryFolder();
+  const bundle = folder.file("culvert.js");
+  const made = await run(DENO, await task("bundle", bundle), { cwd: ROOT });
+  assertEquals(made.code, 0, made.stderr);
+  assertStringIncludes(await output(DENO, ["run", bundle, "--version"]), "culvert ");
+  const input =
+    `{version: 1, services: [{name: a, listen: [":0"], upstream: {backends: [{address: "[::1]:7"}]}}]}`;
+  assertStringIncludes(
+    await output(DENO, ["run", bundle, "check", "--config", "-"], { input }),
+    "service a (tcp)",
+  );
+});
