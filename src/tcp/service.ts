@@ -14,6 +14,8 @@ import type { Reason, Refusal } from "./reason.ts";
 import type { Route } from "./route.ts";
 import { Ended, Session } from "./session.ts";
 
+const CRY_INTERVAL_MS = 60_000;
+
 /** What a service works with. Everything has a default that suits a program of its own. */
 export interface TcpServiceParts {
   readonly route: Route;
@@ -70,6 +72,7 @@ export class TcpService {
   #access: boolean;
   /** Those that have not yet said what they must. */
   #meeting = 0;
+  #criedAtMs = -Infinity;
   #total = 0;
   #rejected = 0;
   #bytesUp = 0;
@@ -261,6 +264,7 @@ export class TcpService {
     const refused = reason.startsWith("refused-") || reason.startsWith("tls-");
     if (refused) this.#rejected++;
     this.#count(reason);
+    if (reason.startsWith("tls-crl-")) this.#cryOut(session.failure);
     if (!this.#access) return;
     this.#log.info(refused ? "connection refused" : "connection closed", {
       service: this.name,
@@ -278,6 +282,14 @@ export class TcpService {
       reason,
       error: session.failure === undefined ? undefined : describeError(session.failure),
     });
+  }
+
+  /** It is a CRL that keeps everybody out, and no client's fault: said loudly, though not for each of them. */
+  #cryOut(failure: unknown): void {
+    const nowMs = this.#wheel.now();
+    if (nowMs - this.#criedAtMs < CRY_INTERVAL_MS) return;
+    this.#criedAtMs = nowMs;
+    this.#log.error("nobody can come in", { service: this.name, error: describeError(failure) });
   }
 
   #count(reason: Reason): void {

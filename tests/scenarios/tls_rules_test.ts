@@ -116,5 +116,6 @@ testWith(["openssl"], "with a CRL that is no good nobody comes in, and the progr
   files.put("crl.pem", derOf(ca.crl())[0]!);
   await culvert.reload(config);
   assertEquals((await peer.talk(culvert.port("main"), { own })).entered, true);
-  await culvert.finish();
+  // Said loudly, though once a minute at most, however many are refused.
+  await culvert.finish(0, ["nobody can come in"]);
 });
