@@ -4,7 +4,7 @@ import { connect, echo, exchange, type Handler, live, startBackend } from "../su
 import { type Culvert, startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { stampedBlocks } from "../support/stamped.ts";
-import { until } from "../support/wait.ts";
+import { untilStill } from "../support/wait.ts";
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -101,14 +101,8 @@ class Offer {
   }
 
   /** Resolves when something has been taken, and then nothing more for half a second. */
-  async stalled(): Promise<void> {
-    let last = 0;
-    let since = performance.now();
-    await until(() => {
-      if (this.taken !== last) since = performance.now();
-      last = this.taken;
-      return last > 0 && performance.now() - since > 500;
-    }, { what: "the sender to be stopped" });
+  stalled(): Promise<void> {
+    return untilStill(() => this.taken, { what: "the sender to be stopped" });
   }
 }
 

@@ -6,7 +6,7 @@ import { testWith } from "../support/installed.ts";
 import { type Culvert, startCulvert } from "../support/program.ts";
 import { stampedBlocks } from "../support/stamped.ts";
 import { tlsConfig, TlsFiles } from "../support/tls_files.ts";
-import { until } from "../support/wait.ts";
+import { untilStill } from "../support/wait.ts";
 import { PythonPeer } from "../tls/python_peer.ts";
 import { echoAll, makePki, type Pki, serverContext, TlsServer } from "../tls/tls_fixture.ts";
 
@@ -204,13 +204,7 @@ class Offer {
   }
 
   /** Resolves when something has been taken, and then nothing more for half a second. */
-  async stalled(): Promise<void> {
-    let last = 0;
-    let since = performance.now();
-    await until(() => {
-      if (this.taken !== last) since = performance.now();
-      last = this.taken;
-      return last > 0 && performance.now() - since > 500;
-    }, { what: "the sender to be stopped" });
+  stalled(): Promise<void> {
+    return untilStill(() => this.taken, { what: "the sender to be stopped" });
   }
 }

@@ -94,15 +94,25 @@ export class OpensslClient implements AsyncDisposable {
   /** Connects and says `ping`; resolves to what it has seen. */
   async talk(
     port: number,
-    options: { own?: OwnPaths | undefined; keep?: boolean; redeem?: boolean } = {},
+    options: { own?: OwnPaths | Issued | undefined; keep?: boolean; redeem?: boolean } = {},
   ): Promise<{ text: string; entered: boolean; resumed: boolean }> {
     const { own, keep = false, redeem = false } = options;
     const args = ["s_client", "-connect", `127.0.0.1:${port}`, "-ign_eof", this.#version];
-    if (own !== undefined) args.push("-cert", own.cert, "-cert_chain", own.cert, "-key", own.key);
+    if (own !== undefined) {
+      const { cert, key } = "cert" in own ? own : this.#put(own);
+      args.push("-cert", cert, "-cert_chain", cert, "-key", key);
+    }
     if (keep) args.push("-sess_out", this.#folder.file("ticket"));
     if (redeem) args.push("-sess_in", this.#folder.file("ticket"));
     const { stdout } = await run("openssl", args, { input: "ping\n" });
     return { text: stdout, entered: stdout.includes("hello\n"), resumed: /^Reused, /m.test(stdout) };
+  }
+
+  #put({ chainPem, keyPem }: Issued): OwnPaths {
+    const paths = { cert: this.#folder.file("own.pem"), key: this.#folder.file("own.key") };
+    Deno.writeTextFileSync(paths.cert, chainPem);
+    Deno.writeTextFileSync(paths.key, keyPem);
+    return paths;
   }
 
   hasTicket(): boolean {

@@ -39,3 +39,15 @@ function tooLate({ what, timeoutMs = 30_000, context }: WaitOptions): Error {
   const more = context === undefined ? "" : `\n${context()}`;
   return new Error(`waited ${timeoutMs} ms, too long, for ${what}${more}`);
 }
+
+/** Resolves when a number is above 0 and has not changed for half a second. */
+export async function untilStill(read: () => number, options: { what: string }): Promise<void> {
+  let last = 0;
+  let since = performance.now();
+  await until(() => {
+    const now = read();
+    if (now !== last) since = performance.now();
+    last = now;
+    return last > 0 && performance.now() - since > 500;
+  }, options);
+}

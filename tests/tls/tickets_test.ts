@@ -1,52 +1,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { run } from "../support/child.ts";
-import { TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";
+import { OpensslClient } from "../support/tls_files.ts";
 import type { ServerContext } from "../../src/tls/server_context.ts";
 import { makePki, type Pki, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 
 // Tickets of the engine open every server of the program, and the client certificate of a resumed session is
 // not verified by it. So whatever a ticket is worth elsewhere, its holder must be somebody who would be let in
 // now.
-
-/** A client of OpenSSL's that keeps its tickets. */
-class TicketHolder implements AsyncDisposable {
-  readonly #folder = new TemporaryFolder();
-  readonly #version: string;
-
-  constructor(version: "1.2" | "1.3") {
-    this.#version = version === "1.2" ? "-tls1_2" : "-tls1_3";
-  }
-
-  /** Connects and says `ping`; resolves to what it has seen. */
-  async talk(
-    port: number,
-    options: { own?: Pki | undefined; keep?: boolean; redeem?: boolean } = {},
-  ): Promise<{ text: string; resumed: boolean }> {
-    const { own, keep = false, redeem = false } = options;
-    const args = ["s_client", "-connect", `127.0.0.1:${port}`, "-ign_eof", this.#version];
-    if (own !== undefined) {
-      Deno.writeTextFileSync(this.#folder.file("own.pem"), own.client.chainPem + own.client.keyPem);
-      args.push("-cert", this.#folder.file("own.pem"));
-    }
-    if (keep) args.push("-sess_out", this.#folder.file("ticket"));
-    if (redeem) args.push("-sess_in", this.#folder.file("ticket"));
-    const { stdout } = await run("openssl", args, { input: "ping\n" });
-    return { text: stdout, resumed: /^Reused, /m.test(stdout) };
-  }
-
-  hasTicket(): boolean {
-    try {
-      return Deno.statSync(this.#folder.file("ticket")).size > 0;
-    } catch {
-      return false;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#folder[Symbol.asyncDispose]();
-  }
-}
 
 /** Where a ticket may come from that must not be good for the listener that asks for certificates. */
 interface Source {
@@ -89,14 +49,14 @@ for (const version of ["1.2", "1.3"] as const) {
       const [good, other] = [await pki(), await makePki()];
       await using source = new TlsServer(context(good, other));
       await using target = new TlsServer(serverContext(good));
-      await using holder = new TicketHolder(version);
+      await using holder = new OpensslClient(version);
 
-      await holder.talk(source.port, { own: own(good, other), keep: true });
+      await holder.talk(source.port, { own: own(good, other)?.client, keep: true });
       assertEquals(await source.reason(), "ok");
       assertEquals(holder.hasTicket(), true);
 
       for (const shown of [undefined, own(good, other)]) {
-        const { text, resumed } = await holder.talk(target.port, { own: shown, redeem: true });
+        const { text, resumed } = await holder.talk(target.port, { own: shown?.client, redeem: true });
         assertEquals(resumed, true); // The engine has nothing against it.
         assertEquals(text.includes("hello"), false);
         assertEquals(await target.reason(), reason);
@@ -110,12 +70,12 @@ for (const version of ["1.2", "1.3"] as const) {
     async () => {
       const [before, after] = [await pki(), await makePki()];
       await using server = new TlsServer(serverContext(before));
-      await using holder = new TicketHolder(version);
-      await holder.talk(server.port, { own: before, keep: true });
+      await using holder = new OpensslClient(version);
+      await holder.talk(server.port, { own: before.client, keep: true });
       assertEquals(await server.reason(), "ok");
 
       server.context = serverContext(before, { ca: after.ca.certPem });
-      const { text, resumed } = await holder.talk(server.port, { own: before, redeem: true });
+      const { text, resumed } = await holder.talk(server.port, { own: before.client, redeem: true });
       assertEquals(resumed, true);
       assertEquals(text.includes("hello"), false);
       assertEquals(await server.reason(), "unknown-ca");
@@ -134,9 +94,9 @@ for (const version of ["1.2", "1.3"] as const) {
           return { ok: true };
         },
       });
-      await using holder = new TicketHolder(version);
-      await holder.talk(server.port, { own: good, keep: true });
-      const { text, resumed } = await holder.talk(server.port, { own: good, redeem: true });
+      await using holder = new OpensslClient(version);
+      await holder.talk(server.port, { own: good.client, keep: true });
+      const { text, resumed } = await holder.talk(server.port, { own: good.client, redeem: true });
       assertStringIncludes(text, "hello");
       assertEquals(resumed, true);
       const sessions = server.outcomes.map((outcome) => "session" in outcome ? outcome.session : undefined);
@@ -155,12 +115,12 @@ for (const version of ["1.2", "1.3"] as const) {
       await using server = new TlsServer(serverContext(good), {
         verify: () => revoked ? { ok: false, reason: "revoked" } : { ok: true },
       });
-      await using holder = new TicketHolder(version);
-      await holder.talk(server.port, { own: good, keep: true });
+      await using holder = new OpensslClient(version);
+      await holder.talk(server.port, { own: good.client, keep: true });
       assertEquals(await server.reason(), "ok");
       revoked = true;
       assertEquals(
-        (await holder.talk(server.port, { own: good, redeem: true })).text.includes("hello"),
+        (await holder.talk(server.port, { own: good.client, redeem: true })).text.includes("hello"),
         false,
       );
       assertEquals(await server.reason(), "revoked");
@@ -170,9 +130,9 @@ for (const version of ["1.2", "1.3"] as const) {
   testWith(["openssl"], `with TLS ${version} who is refused gets no ticket`, async () => {
     const [good, other] = [await pki(), await makePki()];
     await using server = new TlsServer(serverContext(good));
-    await using holder = new TicketHolder(version);
+    await using holder = new OpensslClient(version);
     for (const own of [undefined, other]) {
-      await holder.talk(server.port, { own, keep: true });
+      await holder.talk(server.port, { own: own?.client, keep: true });
       assertEquals(await server.reason(), own === undefined ? "no-certificate" : "unknown-ca");
       assertEquals(holder.hasTicket(), false);
     }
@@ -180,7 +140,7 @@ for (const version of ["1.2", "1.3"] as const) {
     await using strict = new TlsServer(serverContext(good), {
       verify: () => ({ ok: false, reason: "revoked" }),
     });
-    await holder.talk(strict.port, { own: good, keep: true });
+    await holder.talk(strict.port, { own: good.client, keep: true });
     assertEquals(await strict.reason(), "revoked");
     assertEquals(holder.hasTicket(), false);
   });
