@@ -75,7 +75,9 @@ export { LeastConnections } from "./upstream/balance/least_connections.ts";
 export { RandomTwoChoices } from "./upstream/balance/random_two_choices.ts";
 export { SmoothWeightedRoundRobin } from "./upstream/balance/smooth_weighted_round_robin.ts";
 export { SourceHash } from "./upstream/balance/source_hash.ts";
+export type { BackendSpec, BackendState } from "./upstream/backend.ts";
 export {
+  BackendsDownError,
   ConnectFailedError,
   ConnectTimeoutError,
   NoBackendError,

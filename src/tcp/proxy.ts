@@ -7,7 +7,7 @@ import { BufferPool } from "../net/buffers.ts";
 import { clientAddress } from "../net/client_address.ts";
 import type { Connection } from "../net/connection.ts";
 import { type Dial, dial, prepareSocket } from "../net/dial.ts";
-import type { BackendSpec } from "../upstream/backend.ts";
+import type { BackendSpec, BackendState } from "../upstream/backend.ts";
 import type { BalanceName } from "../upstream/balance/balancer.ts";
 import { DEFAULT_POOL, DEFAULT_RETRIES, type PoolOptions } from "../upstream/options.ts";
 import { Upstream } from "../upstream/upstream.ts";
@@ -72,6 +72,7 @@ export interface TcpProxyStats extends TcpServiceStats {
   readonly backends: readonly {
     readonly address: string;
     readonly weight: number;
+    readonly state: BackendState;
     readonly active: number;
     readonly total: number;
     readonly failures: number;
@@ -142,9 +143,10 @@ export class TcpProxy {
 
   /** A picture of this moment. */
   get stats(): TcpProxyStats {
-    const backends = this.#upstream.backends.map(({ key, weight, active, total, failures }) => ({
+    const backends = this.#upstream.backends.map(({ key, spec, state, active, total, failures }) => ({
       address: key,
-      weight,
+      weight: spec.weight,
+      state,
       active,
       total,
       failures,

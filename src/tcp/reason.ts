@@ -20,9 +20,11 @@ export type Refusal =
  * | `idle` | no byte went either way for `timeouts.idle` |
  * | `half-close` | one side had finished, and the other did not within `timeouts.halfClose` |
  * | `lifetime` | it lived for `timeouts.lifetime` |
- * | `no-backend` | no backend was available |
+ * | `no-backend` | there is no backend, or each is full or at weight 0 |
+ * | `backends-down` | each backend that would have taken it is down or ejected |
  * | `connect-failed` | every backend that was tried failed |
  * | `backend-removed` | its backend has left the set, with `onRemove: close` |
+ * | `backend-down` | its backend's checks say that it is down, with `onDown: close` |
  * | `drained` | it finished by itself in the time that a stop or reload left it |
  * | `cut` | that time ran out, or a second signal came |
  * | `handshake` | what the client must say first did not come within `timeouts.handshake` |
@@ -38,6 +40,8 @@ export type Reason =
   | `tls-${string}`
   | "no-backend"
   | "connect-failed"
+  | "backends-down"
   | "backend-removed"
+  | "backend-down"
   | "drained"
   | "cut";

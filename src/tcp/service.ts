@@ -122,7 +122,7 @@ export class TcpService {
       const upstream = this.#meets ? await this.#meet(session) : this.#route.upstream!;
       const found = await session.findBackend(this.#search(session, upstream));
       reason = await session.carry(found);
-      found.closed();
+      found.closed(reason === "backend-reset", session.bytesDown);
     } catch (error) {
       reason = await session.giveUp(error);
     }

@@ -14,7 +14,7 @@ import { Tunnel } from "../net/tunnel.ts";
 import { TlsHandshakeError } from "../tls/handshake_errors.ts";
 import { type ClientSession, refusedSubject, type TlsGate } from "../tls/tls_gate.ts";
 import type { Backend, LiveConnection } from "../upstream/backend.ts";
-import { NoBackendError } from "../upstream/errors.ts";
+import { BackendsDownError, NoBackendError } from "../upstream/errors.ts";
 import type { BackendSearch, ClientStory, Found, SearchObserver } from "../upstream/search.ts";
 import type { Timeouts } from "./options.ts";
 import { type Preface, type PrefaceOptions, readPreface } from "./preface.ts";
@@ -273,6 +273,10 @@ export class Session implements LiveConnection, SearchObserver {
     this.destroy("backend-removed");
   }
 
+  onBackendDown(): void {
+    this.destroy("backend-down");
+  }
+
   #closeClient(): void {
     try {
       this.#client.close();
@@ -331,5 +335,6 @@ function proxyTls(session: ClientSession, identity: PeerIdentity | undefined): P
 
 function reasonOf(error: unknown): Reason {
   if (error instanceof Ended) return error.reason;
+  if (error instanceof BackendsDownError) return "backends-down";
   return error instanceof NoBackendError ? "no-backend" : "connect-failed";
 }

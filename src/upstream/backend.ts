@@ -1,9 +1,11 @@
 import { Bag } from "../core/bag.ts";
 import { type Address, formatAddress } from "../net/address.ts";
+import { Health } from "./health.ts";
 import type { ConnectionPool } from "./pool.ts";
 
 /** What is configured about one backend. */
 export interface BackendSpec {
+  /** Where it is. */
   readonly address: Address;
   /** Its share of new connections. 0 takes no new ones. A whole number, 0 to 65535. */
   readonly weight: number;
@@ -17,9 +19,17 @@ export interface BackendSpec {
 export interface LiveConnection {
   /** The backend has left the set: ends the connection now. */
   onBackendRemoved(): void;
+  /** The backend is down: ends the connection now. */
+  onBackendDown(): void;
   /** The backend has left the set: the connection may finish, within the time that it has for that. */
   drain(): void;
 }
+
+/**
+ * Whether a backend may take connections, as far as is known: `unknown` may, until the first check has ended;
+ * `drained` is taken out by hand, or at weight 0.
+ */
+export type BackendState = "up" | "unknown" | "down" | "ejected" | "drained";
 
 /**
  * One address that serves, with what it has shown of itself. It lives as long as its address stays in the set,
@@ -32,36 +42,107 @@ export class Backend {
   readonly pool: ConnectionPool;
   /** What uses it now. Whoever holds a connection adds itself and takes itself out. */
   readonly live = new Bag<LiveConnection>();
-  weight: number;
-  maxConnections: number;
-  backup: boolean;
+  /** What active checks have shown; of no account where there are none. */
+  readonly health = new Health();
+  /** The part of its weight that it has, above 0 to 1: less than 1 while it starts slowly. */
+  share = 1;
   /** Connections in use or being dialled now. */
   active = 0;
   /** Connections handed out since the start. */
   total = 0;
   /** Tries to connect that failed since the start. */
   failures = 0;
+  /** What the last of these failed with. */
+  lastFailure: string | undefined;
   /** It has left the set. What was begun before may still end here. */
   removed = false;
+  /** When its state became what it is, in milliseconds since 1970. */
+  stateSince = Date.now();
+  #spec: BackendSpec;
+  #checked = false;
+  #down = false;
+  #ejected = false;
+  #takenOut = false;
+  /** Kept, as it is asked for at every pick. */
+  #fit = true;
 
   constructor(spec: BackendSpec, pool: ConnectionPool) {
     this.address = spec.address;
     this.key = formatAddress(spec.address);
     this.pool = pool;
-    this.weight = spec.weight;
-    this.maxConnections = spec.maxConnections;
-    this.backup = spec.backup;
+    this.#spec = spec;
+    this.#change(() => {});
+  }
+
+  /** What is configured about it. */
+  get spec(): BackendSpec {
+    return this.#spec;
+  }
+
+  /** Its share of new connections, as the balancers see it. */
+  get weight(): number {
+    return this.#spec.weight * this.share;
+  }
+
+  /** Whether it is used only when no other backend is available. */
+  get backup(): boolean {
+    return this.#spec.backup;
   }
 
   /** Whether it may take one more connection now. */
   get available(): boolean {
-    return this.weight > 0 && (this.maxConnections === 0 || this.active < this.maxConnections);
+    const { maxConnections } = this.#spec;
+    return this.#fit && (maxConnections === 0 || this.active < maxConnections);
+  }
+
+  get state(): BackendState {
+    if (this.#takenOut || this.#spec.weight === 0) return "drained";
+    if (this.#ejected) return "ejected";
+    if (this.#down) return "down";
+    return this.#checked && this.health.state === "unknown" ? "unknown" : "up";
+  }
+
+  /** Live traffic has shown that it fails: it is left alone for a while. */
+  get ejected(): boolean {
+    return this.#ejected;
+  }
+
+  set ejected(ejected: boolean) {
+    this.#change(() => this.#ejected = ejected);
+  }
+
+  /** Somebody has taken it out by hand: it keeps what it has and takes nothing new. */
+  get takenOut(): boolean {
+    return this.#takenOut;
+  }
+
+  set takenOut(takenOut: boolean) {
+    this.#change(() => this.#takenOut = takenOut);
+  }
+
+  /** Whether active checks say that it is down. */
+  get down(): boolean {
+    return this.#down;
+  }
+
+  /** Follows what its checks have shown; `checked` says whether there are any. */
+  followHealth(checked: boolean): void {
+    this.#change(() => {
+      this.#checked = checked;
+      this.#down = checked && this.health.state === "down";
+    });
   }
 
   /** Takes what is configured about it from now on. The address must be the same. */
   configure(spec: BackendSpec): void {
-    this.weight = spec.weight;
-    this.maxConnections = spec.maxConnections;
-    this.backup = spec.backup;
+    this.#change(() => this.#spec = spec);
+  }
+
+  #change(change: () => void): void {
+    const before = this.state;
+    change();
+    const { state } = this;
+    this.#fit = state === "up" || state === "unknown";
+    if (state !== before) this.stateSince = Date.now();
   }
 }

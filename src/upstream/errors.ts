@@ -36,6 +36,17 @@ export class NoBackendError extends CulvertError {
   }
 }
 
+/** There are backends that would take the connection if they were fit, and all of them are down or ejected. */
+export class BackendsDownError extends CulvertError {
+  /** The name of the class, for logs. */
+  override name = "BackendsDownError";
+
+  /** `states` says how many are in which state, such as `2 down, 1 ejected`. */
+  constructor(upstream: string, states: string) {
+    super("backends_down", `Cannot connect to upstream "${upstream}": no backend is fit (${states})`);
+  }
+}
+
 /** The pool was closed, before or while a connection was waited for. */
 export class PoolClosedError extends CulvertError {
   /** The name of the class, for logs. */

@@ -1,5 +1,7 @@
 import type { BackendSpec } from "./backend.ts";
 import type { BalanceName } from "./balance/balancer.ts";
+import type { HealthOptions } from "./check/options.ts";
+import type { OutlierOptions } from "./outlier.ts";
 
 /** How connections to each backend of an upstream are kept. */
 export interface PoolOptions {
@@ -31,4 +33,12 @@ export interface UpstreamOptions {
   readonly onRemove: "close" | "drain";
   /** The header that tells the backend who the client is. @default {"none"} */
   readonly proxyProtocol: "none" | "v1" | "v2";
+  /** How backends are checked; absent: they are not. */
+  readonly health?: HealthOptions | undefined;
+  /** What live traffic may show of a backend before it is left alone for a while. @default {DEFAULT_OUTLIER} */
+  readonly outlier?: OutlierOptions;
+  /** How long a backend that has come (back) takes to its full weight, in milliseconds; 0: none. @default {0} */
+  readonly slowStartMs?: number;
+  /** What happens to live connections of a backend whose checks say that it is down. @default {"keep"} */
+  readonly onDown?: "keep" | "close";
 }

@@ -7,8 +7,9 @@ import { formatProxyV2 } from "../net/format_proxy_v2.ts";
 import type { ProxyEnds } from "../net/proxy_endpoints.ts";
 import type { ProxyTls } from "../net/proxy_header.ts";
 import type { Backend } from "./backend.ts";
-import { ConnectFailedError, ConnectTimeoutError, NoBackendError } from "./errors.ts";
+import { ConnectFailedError, ConnectTimeoutError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
+import type { OutlierDetector } from "./outlier.ts";
 
 /** What backends are told of a client, with a PROXY header. */
 export interface ClientStory extends ProxyEnds {
@@ -43,23 +44,31 @@ export interface SearchContext {
   readonly proxyProtocol: "none" | "v1" | "v2";
   readonly wheel: TimerWheel;
   readonly log: Log;
+  /** What live traffic shows of backends. */
+  readonly outlier: OutlierDetector;
   pick(options: { source?: string; exclude?: readonly Backend[] }): Backend | undefined;
+  /** Why there was no backend to try. */
+  whyNone(): Error;
 }
 
 /** A backend that has been reached. Whoever holds it ends it once, with {@linkcode closed} or `discard`. */
 export class Found {
   readonly backend: Backend;
   readonly lease: Lease;
+  readonly #outlier: OutlierDetector;
 
-  constructor(backend: Backend, lease: Lease) {
+  constructor(backend: Backend, lease: Lease, outlier: OutlierDetector) {
     this.backend = backend;
     this.lease = lease;
+    this.#outlier = outlier;
   }
 
-  /** The holder has closed the connection. */
-  closed(): void {
+  /** The holder has closed the connection; `broken` by the backend, which had sent `bytes`. */
+  closed(broken: boolean, bytes: number): void {
     this.lease.closed();
     this.backend.active--;
+    if (bytes > 0) this.#outlier.answered(this.backend);
+    else if (broken) this.#outlier.broke(this.backend);
   }
 
   /** Closes the connection. */
@@ -112,7 +121,7 @@ export class BackendSearch {
   /**
    * Resolves to a connection, which the caller owns.
    *
-   * @throws {NoBackendError} if none was available from the first.
+   * @throws {NoBackendError} or {@linkcode BackendsDownError} if none was available from the first.
    * @throws {ConnectFailedError} if all that were tried failed.
    * @throws the reason of {@linkcode abort}.
    */
@@ -128,7 +137,7 @@ export class BackendSearch {
       try {
         const lease = await backend.pool.acquire({ signal: this.#attempt.signal });
         if (this.#proxyProtocol !== "none") await this.#tell(lease, this.#attempt.signal);
-        const found = new Found(backend, lease);
+        const found = new Found(backend, lease, context.outlier);
         if (this.#wanted(found)) return found;
       } catch (error) {
         backend.active--;
@@ -141,7 +150,7 @@ export class BackendSearch {
     }
     this.#finish();
     if (this.#aborted !== undefined) throw this.#aborted;
-    if (failure === undefined) throw new NoBackendError(context.name);
+    if (failure === undefined) throw context.whyNone();
     throw new ConnectFailedError(context.name, { tries: this.tried.length, cause: failure });
   }
 
@@ -181,17 +190,17 @@ export class BackendSearch {
       return false;
     }
     found.backend.total++;
+    this.#context.outlier.connected(found.backend);
     this.#finish();
     return true;
   }
 
   #failed(backend: Backend, error: unknown): void {
+    const { log, name, outlier } = this.#context;
     backend.failures++;
-    this.#context.log.debug("cannot reach a backend", {
-      upstream: this.#context.name,
-      backend: backend.key,
-      error: describeError(error),
-    });
+    backend.lastFailure = describeError(error);
+    log.debug("cannot reach a backend", { upstream: name, backend: backend.key, error: backend.lastFailure });
+    outlier.connectFailed(backend);
   }
 
   #finish(): void {

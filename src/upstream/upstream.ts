@@ -6,9 +6,16 @@ import { type Dial, dial } from "../net/dial.ts";
 import { Backend, type BackendSpec } from "./backend.ts";
 import type { Balancer } from "./balance/balancer.ts";
 import { createBalancer } from "./balance/create_balancer.ts";
+import type { Check } from "./check/check.ts";
+import type { HealthOptions } from "./check/options.ts";
+import { CheckScheduler } from "./check/scheduler.ts";
+import { BackendsDownError, NoBackendError } from "./errors.ts";
+import { HealthMonitor } from "./health_monitor.ts";
 import type { UpstreamOptions } from "./options.ts";
+import { DEFAULT_OUTLIER, OutlierDetector } from "./outlier.ts";
 import { ConnectionPool } from "./pool.ts";
 import { BackendSearch, type SearchContext, type SearchOptions } from "./search.ts";
+import { SlowStart } from "./slow_start.ts";
 
 /** What an upstream works with. Everything has a default that suits a program of its own. */
 export interface UpstreamParts {
@@ -20,12 +27,16 @@ export interface UpstreamParts {
   readonly log?: Log;
   /** How long a dial ahead may take, in milliseconds. @default {10_000} */
   readonly connectMs?: number;
+  /** Runs the checks. @default one of its own */
+  readonly scheduler?: CheckScheduler;
+  /** Makes the check that `health` asks for; without it none is made. The upstream owns what it makes. */
+  readonly makeCheck?: (options: HealthOptions, dial: Dial) => Check;
 }
 
 /**
- * A named set of backends: picks one for each connection, keeps the pools, and follows changes of the set. A
- * backend keeps what it has shown of itself (counts, current weight, idle connections) as long as its address
- * stays.
+ * A named set of backends: picks one for each connection, keeps the pools, has the backends checked, and follows
+ * changes of the set. A backend keeps what it has shown of itself (counts, current weight, health, idle
+ * connections) as long as its address stays.
  */
 export class Upstream {
   readonly name: string;
@@ -34,7 +45,11 @@ export class Upstream {
   readonly #buffers: BufferPool;
   readonly #log: Log;
   readonly #connectMs: number;
+  readonly #makeCheck: UpstreamParts["makeCheck"];
   readonly #context: SearchContext;
+  readonly #monitor: HealthMonitor;
+  readonly #outlier: OutlierDetector;
+  readonly #slowStart: SlowStart;
   #options: UpstreamOptions;
   #backends = new Map<string, Backend>();
   #primary: Balancer<Backend>;
@@ -49,16 +64,38 @@ export class Upstream {
     this.#buffers = parts.buffers ?? new BufferPool();
     this.#log = parts.log ?? silentLog;
     this.#connectMs = parts.connectMs ?? 10_000;
+    this.#makeCheck = parts.makeCheck;
     this.#options = options;
     this.#primary = createBalancer(options.balance);
     this.#backup = createBalancer(options.balance);
+    const own = { upstream: this.name, wheel: this.#wheel, log: this.#log };
+    this.#monitor = new HealthMonitor({
+      ...own,
+      scheduler: parts.scheduler ?? new CheckScheduler(own),
+      onDown: (backend) => this.#onDown(backend),
+      onUp: (backend) => this.#startSlowly(backend),
+    });
+    this.#outlier = new OutlierDetector(options.outlier ?? DEFAULT_OUTLIER, {
+      ...own,
+      onReturn: (backend) => this.#startSlowly(backend),
+    });
+    this.#slowStart = new SlowStart(options.slowStartMs ?? 0, {
+      ...own,
+      onChange: () => this.#updateBalancers(),
+    });
     this.#context = this.#makeContext();
+    this.#configureChecks();
     this.update(options);
   }
 
   /** The set as it is now, in its order. */
   get backends(): readonly Backend[] {
     return [...this.#backends.values()];
+  }
+
+  /** What it does now. */
+  get options(): UpstreamOptions {
+    return this.#options;
   }
 
   /** Whether a connection that came now would find a backend to try. */
@@ -77,6 +114,17 @@ export class Upstream {
     return new BackendSearch(this.#context, options);
   }
 
+  /** The backend of this address, as text. */
+  find(key: string): Backend | undefined {
+    return this.#backends.get(key);
+  }
+
+  /** Until when a backend is ejected, in milliseconds from now; absent: it is not. */
+  ejectedForMs(backend: Backend): number | undefined {
+    const untilMs = this.#outlier.ejectedUntilMs(backend);
+    return untilMs && untilMs - this.#wheel.now();
+  }
+
   /**
    * Takes a new configuration and a new set. Backends that stay keep all they have; the live connections of those
    * that have left end or drain, as `onRemove` says.
@@ -88,16 +136,26 @@ export class Upstream {
       this.#primary = createBalancer(options.balance);
       this.#backup = createBalancer(options.balance);
     }
+    this.#slowStart.configure(options.slowStartMs ?? 0);
     const left = this.#backends;
+    const first = left.size === 0;
     this.#backends = new Map();
+    const arrived: Backend[] = [];
     for (const spec of options.backends) {
       const key = formatAddress(spec.address);
       // An address that is named twice is one backend, as it was named last.
-      const backend = this.#backends.get(key) ?? left.get(key) ?? this.#create(key, spec);
+      let backend = this.#backends.get(key) ?? left.get(key);
+      if (backend === undefined) arrived.push(backend = this.#create(key, spec));
       left.delete(key);
-      backend.configure(spec);
+      if (backend.spec !== spec) backend.configure(spec);
       if (previous.pool !== options.pool) backend.pool.configure(options.pool);
       this.#backends.set(key, backend);
+    }
+    this.#outlier.configure(options.outlier ?? DEFAULT_OUTLIER, this.#backends.size);
+    if (!sameChecks(previous, options)) this.#configureChecks();
+    for (const backend of arrived) {
+      if (!first) this.#slowStart.begin(backend);
+      this.#monitor.watch(backend);
     }
     this.#updateBalancers();
     for (const backend of left.values()) this.#remove(backend);
@@ -118,6 +176,7 @@ export class Upstream {
   async close(): Promise<void> {
     const pools = this.backends.map((backend) => backend.pool);
     this.updateBackends([]);
+    this.#monitor.configure(undefined, undefined);
     await Promise.all(pools.map((pool) => pool.close()));
   }
 
@@ -127,6 +186,7 @@ export class Upstream {
       name: this.name,
       wheel: this.#wheel,
       log: this.#log,
+      outlier: this.#outlier,
       get retries() {
         return current().retries;
       },
@@ -136,6 +196,7 @@ export class Upstream {
       pick: (options) =>
         (this.#hasPrimary ? this.#primary.pick(options) : undefined) ??
           (this.#hasBackup ? this.#backup.pick(options) : undefined),
+      whyNone: () => this.#whyNone(),
     };
   }
 
@@ -152,6 +213,13 @@ export class Upstream {
     return new Backend(spec, pool);
   }
 
+  #configureChecks(): void {
+    const { health } = this.#options;
+    // The dialler of the moment: a reload may bring another.
+    const check = health && this.#makeCheck?.(health, (address, signal) => this.#dial(address, signal));
+    this.#monitor.configure(health, check);
+  }
+
   #updateBalancers(): void {
     const backends = this.backends;
     const primary = backends.filter((backend) => !backend.backup);
@@ -162,12 +230,43 @@ export class Upstream {
     this.#hasBackup = backup.length > 0;
   }
 
+  #onDown(backend: Backend): void {
+    this.#slowStart.forget(backend);
+    backend.pool.dropIdle();
+    if (this.#options.onDown !== "close") return;
+    for (const connection of backend.live) connection.onBackendDown();
+  }
+
+  #startSlowly(backend: Backend): void {
+    this.#slowStart.begin(backend);
+    this.#updateBalancers();
+  }
+
   #remove(backend: Backend): void {
     backend.removed = true;
+    this.#monitor.forget(backend);
+    this.#outlier.forget(backend);
+    this.#slowStart.forget(backend);
     void backend.pool.close();
     for (const connection of backend.live) {
       if (this.#options.onRemove === "close") connection.onBackendRemoved();
       else connection.drain();
     }
   }
+
+  #whyNone(): Error {
+    const counts = { down: 0, ejected: 0 };
+    for (const { state } of this.#backends.values()) {
+      if (state === "up" || state === "unknown") return new NoBackendError(this.name); // Full.
+      if (state !== "drained") counts[state]++;
+    }
+    const states = Object.entries(counts).filter(([, count]) => count > 0);
+    if (states.length === 0) return new NoBackendError(this.name);
+    return new BackendsDownError(this.name, states.map(([state, count]) => `${count} ${state}`).join(", "));
+  }
+}
+
+/** Whether what is configured asks for the same checks. */
+function sameChecks({ health: a }: UpstreamOptions, { health: b }: UpstreamOptions): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

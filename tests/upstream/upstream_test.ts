@@ -22,6 +22,7 @@ async function spread(fixture: UpstreamFixture, count: number): Promise<string> 
 function liveConnection(events: string[], name: string): LiveConnection {
   return {
     onBackendRemoved: () => events.push(`${name} removed`),
+    onBackendDown: () => events.push(`${name} down`),
     drain: () => events.push(`${name} drains`),
   };
 }
@@ -85,7 +86,7 @@ Deno.test("a backend whose address stays keeps what it has shown of itself, what
   const after = fixture.upstream.backends[1]!;
   assertStrictEquals(after, before);
   assertEquals([after.active, after.total, after.failures], [1, 1, 1]);
-  assertEquals([after.weight, after.maxConnections, after.backup], [3, 7, true]);
+  assertEquals([after.weight, after.spec.maxConnections, after.backup], [3, 7, true]);
   assertEquals(fixture.upstream.backends.map(({ key }) => key), ["c:1", "a:1"]);
   found!.discard();
   assertEquals(after.active, 0);

@@ -1,0 +1,93 @@
+import type { Log } from "../core/log.ts";
+import type { Backend } from "./backend.ts";
+import type { Check } from "./check/check.ts";
+import type { HealthOptions } from "./check/options.ts";
+import type { CheckScheduler, CheckTask } from "./check/scheduler.ts";
+import type { CheckOutcome } from "./health.ts";
+
+/** What a {@linkcode HealthMonitor} works with. */
+export interface HealthMonitorParts {
+  readonly upstream: string;
+  readonly scheduler: CheckScheduler;
+  readonly log: Log;
+  /** Checks have found a backend down. */
+  readonly onDown: (backend: Backend) => void;
+  /** Checks have brought a backend up that was down. */
+  readonly onUp: (backend: Backend) => void;
+}
+
+/** Has the backends of one upstream checked, and tells when that changes what is held of one. */
+export class HealthMonitor {
+  readonly #parts: HealthMonitorParts;
+  readonly #tasks = new Map<Backend, CheckTask>();
+  #options: HealthOptions | undefined;
+  #check: Check | undefined;
+
+  constructor(parts: HealthMonitorParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Checks in this way from now on, or no longer. It owns `check`. What earlier checks have shown stays as long as
+   * there are any.
+   */
+  configure(options: HealthOptions | undefined, check: Check | undefined): void {
+    this.#check?.close?.();
+    this.#options = options;
+    this.#check = check;
+    for (const backend of [...this.#tasks.keys()]) {
+      this.forget(backend);
+      this.watch(backend);
+    }
+  }
+
+  /** Has `backend` checked until it is forgotten. */
+  watch(backend: Backend): void {
+    const options = this.#options;
+    const check = this.#check;
+    if (options === undefined || check === undefined) return backend.followHealth(false);
+    backend.followHealth(true);
+    const task: CheckTask = {
+      intervalMs: options.intervalMs,
+      timeoutMs: options.timeoutMs,
+      run: (signal) => check.run(backend.address, signal),
+      onOutcome: (outcome) => this.#observe(backend, outcome),
+    };
+    this.#tasks.set(backend, task);
+    this.#parts.scheduler.add(task);
+  }
+
+  /** It is no longer checked. */
+  forget(backend: Backend): void {
+    const task = this.#tasks.get(backend);
+    if (task === undefined) return;
+    this.#tasks.delete(backend);
+    this.#parts.scheduler.remove(task);
+  }
+
+  #observe(backend: Backend, outcome: CheckOutcome): void {
+    const { health } = backend;
+    const { upstream, log, onDown, onUp } = this.#parts;
+    const before = health.state;
+    if (!health.observe(outcome, this.#options!)) return;
+    backend.followHealth(true);
+    const fields = {
+      upstream,
+      backend: backend.key,
+      why: outcome.detail,
+      last_good: when(health.lastGood),
+      last_bad: when(health.lastBad),
+    };
+    if (health.state === "down") {
+      log.warn("backend is down", fields);
+      onDown(backend);
+    } else if (before === "down") {
+      log.info("backend is up", fields);
+      onUp(backend);
+    }
+  }
+}
+
+function when(outcome: CheckOutcome | undefined): string | undefined {
+  return outcome && new Date(outcome.at).toISOString();
+}

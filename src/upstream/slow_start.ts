@@ -1,0 +1,72 @@
+import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
+import type { Backend } from "./backend.ts";
+
+/** Over so many steps a weight grows. */
+const STEPS = 20;
+
+/** What a {@linkcode SlowStart} works with. */
+export interface SlowStartParts {
+  readonly wheel: TimerWheel;
+  /** Weights have changed. */
+  readonly onChange: () => void;
+}
+
+/**
+ * Lets the share of backends that have come (back) grow to their full weight, in twenty steps of equal size, the
+ * first of which they have at once. One timer for all backends of an upstream.
+ */
+export class SlowStart {
+  readonly #parts: SlowStartParts;
+  readonly #timer: WheelTimer;
+  /** Those that grow, and when they began. */
+  readonly #growing = new Map<Backend, number>();
+  #durationMs: number;
+
+  /** `durationMs` is how long a backend takes to its full weight; 0: none. */
+  constructor(durationMs: number, parts: SlowStartParts) {
+    this.#durationMs = durationMs;
+    this.#parts = parts;
+    this.#timer = new WheelTimer((nowMs) => {
+      this.#step();
+      return this.#growing.size === 0 ? 0 : nowMs + this.#durationMs / STEPS;
+    });
+  }
+
+  /** Takes another duration, for those too that grow already. */
+  configure(durationMs: number): void {
+    if (this.#durationMs === durationMs) return;
+    this.#durationMs = durationMs;
+    if (this.#growing.size > 0) this.#run();
+  }
+
+  /** `backend` begins anew. The caller tells the balancers of its weight. */
+  begin(backend: Backend): void {
+    if (this.#durationMs === 0) return;
+    this.#growing.set(backend, this.#parts.wheel.now());
+    backend.share = 1 / STEPS;
+    if (!this.#timer.running) this.#run();
+  }
+
+  /** It has left the set, or is down: it has its full weight again, which does not matter now. */
+  forget(backend: Backend): void {
+    if (!this.#growing.delete(backend)) return;
+    backend.share = 1;
+    if (this.#growing.size === 0) this.#parts.wheel.stop(this.#timer);
+  }
+
+  #run(): void {
+    this.#parts.wheel.start(this.#timer, this.#durationMs / STEPS);
+  }
+
+  #step(): void {
+    const nowMs = this.#parts.wheel.now();
+    for (const [backend, beganMs] of this.#growing) {
+      const steps = this.#durationMs === 0
+        ? STEPS
+        : Math.floor((nowMs - beganMs) / this.#durationMs * STEPS) + 1;
+      backend.share = Math.min(1, steps / STEPS);
+      if (steps >= STEPS) this.#growing.delete(backend);
+    }
+    this.#parts.onChange();
+  }
+}
