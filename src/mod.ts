@@ -32,6 +32,7 @@ export {
 } from "./net/read_client_hello.ts";
 export { buildSniMap, type SniMap } from "./net/sni_map.ts";
 export { connectionFromStreams, type StreamPair } from "./net/stream_connection.ts";
+export { type Touch, touch } from "./net/touch.ts";
 export { Tunnel, type TunnelEnd, type TunnelOptions } from "./net/tunnel.ts";
 
 export { Authority, createAuthority, loadAuthority } from "./tls/authority.ts";
@@ -59,7 +60,7 @@ export { type PeerIdentity, readIdentity } from "./tls/identity.ts";
 export { KEY_USAGES, type KeyUsage, REVOCATION_REASONS, type RevocationReason } from "./tls/oids.ts";
 export { type AllowRule, compileRules } from "./tls/rules.ts";
 export type { ServerContextOptions, TlsVersion } from "./tls/server_context.ts";
-export { tlsDial, type TlsDialOptions } from "./tls/tls_dial.ts";
+export { type TlsConnect, tlsConnector, tlsDial, type TlsDialOptions } from "./tls/tls_dial.ts";
 export { type ClientSession, type Entered, TlsGate, type TlsGateOptions } from "./tls/tls_gate.ts";
 export type { PeerVerdict, VerifyPeer } from "./tls/verify_peer.ts";
 
@@ -76,6 +77,46 @@ export { RandomTwoChoices } from "./upstream/balance/random_two_choices.ts";
 export { SmoothWeightedRoundRobin } from "./upstream/balance/smooth_weighted_round_robin.ts";
 export { SourceHash } from "./upstream/balance/source_hash.ts";
 export type { BackendSpec, BackendState } from "./upstream/backend.ts";
+export { type Check, CheckFailedError, type CheckReport } from "./upstream/check/check.ts";
+export { HalfOpenCheck, type HalfOpenCheckOptions } from "./upstream/check/half_open_check.ts";
+export {
+  type CheckAddressOptions,
+  HalfOpenChecker,
+  type HalfOpenCheckerOptions,
+} from "./upstream/check/half_open_checker.ts";
+export {
+  HalfOpenAlreadyStartedError,
+  HalfOpenClosedError,
+  HalfOpenConnectError,
+  type HalfOpenFailure,
+  HalfOpenNotStartedError,
+  HalfOpenPermissionError,
+  HalfOpenResolveError,
+  HalfOpenSystemError,
+  HalfOpenTimeoutError,
+  HalfOpenUnsupportedError,
+} from "./upstream/check/half_open_errors.ts";
+export { HttpCheck, type HttpCheckOptions, type HttpCheckSpec } from "./upstream/check/http_check.ts";
+export { libcPaths, type LibcPlatform } from "./upstream/check/libc_paths.ts";
+export type { CheckType, HealthOptions } from "./upstream/check/options.ts";
+export { ScriptCheck, type ScriptCheckOptions } from "./upstream/check/script_check.ts";
+export type { ScriptStep } from "./upstream/check/script_steps.ts";
+export { TcpCheck, type TcpCheckOptions } from "./upstream/check/tcp_check.ts";
+export { TlsCheck, type TlsCheckOptions } from "./upstream/check/tls_check.ts";
+export { callbackSource, type Publish } from "./upstream/discover/callback_source.ts";
+export { Discovery, type DiscoveryOptions, type DiscoverySettings } from "./upstream/discover/discovery.ts";
+export type { DnsQuestion, DnsRecord, DnsType } from "./upstream/discover/dns_message.ts";
+export type { DnsAnswer, Resolve, ResolveParts } from "./upstream/discover/dns_resolve.ts";
+export { dnsSource, type DnsSourceOptions } from "./upstream/discover/dns_source.ts";
+export { DiscoveryError, DnsError } from "./upstream/discover/errors.ts";
+export { etcdSource } from "./upstream/discover/etcd.ts";
+export type { EtcdSourceOptions, EtcdTls, EtcdUser } from "./upstream/discover/etcd_options.ts";
+export { fileSource, type FileSourceOptions, type WatchPath } from "./upstream/discover/file_source.ts";
+export type { BackendSource, ReportingSource } from "./upstream/discover/source.ts";
+export type { NamedSource, SourceStatus } from "./upstream/discover/source_run.ts";
+export { staticSource } from "./upstream/discover/static_source.ts";
+export type { HealthRules } from "./upstream/health.ts";
+export type { OutlierOptions } from "./upstream/outlier.ts";
 export {
   BackendsDownError,
   ConnectFailedError,

@@ -1,22 +1,20 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
-import type { Config, ServiceConfig, UpstreamConfig } from "../config/config.ts";
+import type { Config, ServiceConfig } from "../config/config.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { type Dial, dial } from "../net/dial.ts";
 import { buildSniMap } from "../net/sni_map.ts";
 import type { Route } from "../tcp/route.ts";
 import { TcpService, type TcpServiceStats } from "../tcp/service.ts";
-import { Upstream } from "../upstream/upstream.ts";
 import { Listeners } from "./listeners.ts";
-import type { Materials } from "./materials.ts";
+import type { ManagedUpstream } from "./managed_upstream.ts";
+import { type Materials, NO_MATERIALS } from "./materials.ts";
+import { Upstreams } from "./upstreams.ts";
 
 /** Whether the program should be sent connections. */
 export type AppState = "starting" | "ready" | "draining" | "stopped";
-
-/** For a configuration without TLS. */
-const NO_MATERIALS: Materials = { gates: new Map(), runtimeTls: new Map(), dials: new Map(), warnings: [] };
 
 /** What {@linkcode App} works with. */
 export interface AppParts {
@@ -42,28 +40,40 @@ export interface ServiceStatus extends TcpServiceStats {
 export class App {
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #dial: Dial;
-  readonly #wheel: TimerWheel;
+  /** Runs the timers of everything that runs. */
+  readonly wheel: TimerWheel;
   /** The buffers of everything that runs. */
   readonly buffers = new BufferPool();
   readonly #listeners: Listeners;
-  readonly #upstreams = new Map<string, Upstream>();
+  readonly #upstreams: Upstreams;
   readonly #services = new Map<string, TcpService>();
   /** Services that a reload has removed, until their last connection has ended. */
   readonly #leaving = new Set<TcpService>();
   #config: Config | undefined;
+  #materials: Materials = NO_MATERIALS;
   #state: AppState = "starting";
 
   constructor(parts: AppParts) {
     this.#log = parts.log;
     this.#clock = parts.clock ?? systemClock;
-    this.#dial = parts.dial ?? dial;
-    this.#wheel = new TimerWheel({ clock: this.#clock });
+    this.wheel = new TimerWheel({ clock: this.#clock });
     this.#listeners = new Listeners({ log: this.#log, clock: this.#clock });
+    this.#upstreams = new Upstreams({
+      dial: parts.dial ?? dial,
+      wheel: this.wheel,
+      buffers: this.buffers,
+      clock: this.#clock,
+      log: this.#log,
+    });
   }
 
   get state(): AppState {
     return this.#state;
+  }
+
+  /** The certificates, and all that belongs to them, that are in use. */
+  get materials(): Materials {
+    return this.#materials;
   }
 
   /** The services in the configuration's order, with what they have done. */
@@ -75,30 +85,37 @@ export class App {
     });
   }
 
-  /** The upstreams by name. */
-  get upstreams(): ReadonlyMap<string, Upstream> {
-    return this.#upstreams;
+  /** The upstreams in the configuration's order. */
+  get upstreams(): readonly ManagedUpstream[] {
+    return this.#upstreams.all;
+  }
+
+  /** The upstream of this name. */
+  upstream(name: string): ManagedUpstream | undefined {
+    return this.#upstreams.get(name);
   }
 
   /**
    * Runs this configuration from now on. What can fail (binding listeners) comes first; then everything is
    * swapped without a pause: listeners, services, upstreams and backends that stay keep what they have.
    *
-   * @throws {CulvertError} `listen_failed`; nothing has changed then.
+   * @throws {CulvertError} `listen_failed`, or why half-open checks can't be made; nothing has changed then.
    */
   async apply(config: Config, materials: Materials = NO_MATERIALS): Promise<void> {
     const { runtimeTls } = materials;
+    this.#upstreams.prepare(config.upstreams);
     const bound = await this.#listeners.bind(config.services, runtimeTls);
     if (this.#state === "draining" || this.#state === "stopped") {
       for (const listener of bound.values()) listener.close();
       return;
     }
-    const removedUpstreams = this.#updateUpstreams(config, materials);
+    const removedUpstreams = this.#upstreams.update(config.upstreams, materials);
     this.#updateServices(config, materials);
     this.#listeners.serve(config.services, { bound, runtimeTls, find: (name) => this.#services.get(name)! });
     this.#removeServices(config);
     for (const upstream of removedUpstreams) void upstream.close();
     this.#config = config;
+    this.#materials = materials;
     this.#state = "ready";
   }
 
@@ -129,34 +146,7 @@ export class App {
 
   async #stop(): Promise<void> {
     this.#state = "stopped";
-    await Promise.all([...this.#upstreams.values()].map((upstream) => upstream.close()));
-  }
-
-  /** Returns the upstreams that have left: to be closed when no service leads to them any more. */
-  #updateUpstreams(config: Config, { dials }: Materials): Upstream[] {
-    for (const [name, options] of config.upstreams) {
-      const dial = dials.get(name) ?? this.#dial;
-      const upstream = this.#upstreams.get(name);
-      if (upstream === undefined) this.#upstreams.set(name, this.#makeUpstream(options, dial));
-      else {
-        upstream.update(options);
-        if (dial !== this.#dial || this.#config?.upstreams.get(name)?.tls !== undefined) {
-          upstream.redial(dial);
-        }
-      }
-    }
-    const removed = [...this.#upstreams.values()].filter(({ name }) => !config.upstreams.has(name));
-    for (const { name } of removed) this.#upstreams.delete(name);
-    return removed;
-  }
-
-  #makeUpstream(options: UpstreamConfig, dial: Dial): Upstream {
-    return new Upstream(options, {
-      dial,
-      wheel: this.#wheel,
-      buffers: this.buffers,
-      log: this.#log,
-    });
+    await this.#upstreams.close();
   }
 
   #updateServices(config: Config, { gates }: Materials): void {
@@ -171,7 +161,7 @@ export class App {
       const parts = {
         route,
         access,
-        wheel: this.#wheel,
+        wheel: this.wheel,
         buffers: this.buffers,
         clock: this.#clock,
         log: this.#log,
@@ -181,7 +171,7 @@ export class App {
   }
 
   #routeOf({ upstream, names }: ServiceConfig): Route {
-    const find = (name: string) => this.#upstreams.get(name)!;
+    const find = (name: string) => this.#upstreams.get(name)!.upstream;
     return {
       upstream: upstream === undefined ? undefined : find(upstream),
       names: names && buildSniMap([...names].map(([pattern, name]) => [pattern, find(name)] as const)),

@@ -8,6 +8,18 @@ export type ReloadOutcome =
   /** `error` says why; the configuration from before goes on. */
   | { readonly ok: false; readonly error: CulvertError };
 
+/** What configuration runs, and how the last reload went. Times are in milliseconds since 1970. */
+export interface ReloadState {
+  /** 1 for the configuration that the program started with, one more for each that took its place. */
+  readonly generation: number;
+  /** Since when that one runs. */
+  readonly appliedAt: number;
+  /** When the last reload, or the start, came to its end. */
+  readonly at: number;
+  readonly why: string;
+  readonly outcome: ReloadOutcome;
+}
+
 /** Options of {@linkcode Reloader}. */
 export interface ReloaderOptions {
   /** Reads, checks and applies the configuration. What it throws leaves everything as it was. */
@@ -23,9 +35,21 @@ export class Reloader {
   readonly #options: ReloaderOptions;
   #running: Promise<ReloadOutcome> | undefined;
   #next: Promise<ReloadOutcome> | undefined;
+  #state: ReloadState = {
+    generation: 1,
+    appliedAt: Date.now(),
+    at: Date.now(),
+    why: "start",
+    outcome: { ok: true },
+  };
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
+  }
+
+  /** How things stand; before the first reload, as at the start. */
+  get state(): ReloadState {
+    return this.#state;
   }
 
   /** Reloads; `why` is for the log. Never rejects. */
@@ -40,8 +64,19 @@ export class Reloader {
   }
 
   #start(why: string): Promise<ReloadOutcome> {
-    this.#running = this.#run(why).finally(() => this.#running = undefined);
+    this.#running = this.#run(why)
+      .then((outcome) => this.#note(why, outcome))
+      .finally(() => this.#running = undefined);
     return this.#running;
+  }
+
+  #note(why: string, outcome: ReloadOutcome): ReloadOutcome {
+    const at = Date.now();
+    const { generation, appliedAt } = this.#state;
+    this.#state = outcome.ok
+      ? { generation: generation + 1, appliedAt: at, at, why, outcome }
+      : { generation, appliedAt, at, why, outcome };
+    return outcome;
   }
 
   async #run(why: string): Promise<ReloadOutcome> {

@@ -4,8 +4,10 @@ import { parseConfig } from "../config/parse.ts";
 import { materialPaths } from "../config/permissions.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import { AdminServer } from "./admin_server.ts";
 import { App, listenerNames } from "./app.ts";
 import type { ConfigSource } from "./config_source.ts";
+import { Control } from "./control.ts";
 import type { LineWriter } from "./line_writer.ts";
 import { configureLog, programLog } from "./log.ts";
 import { loadMaterials } from "./materials.ts";
@@ -17,6 +19,8 @@ export interface SupervisorOptions {
   readonly source: ConfigSource;
   /** Where the log goes. */
   readonly writer: LineWriter;
+  /** The program's version, for the admin API. */
+  readonly version: string;
   /** Throws if a permission that `config` needs is missing. It may ask for it only while nothing runs yet. */
   readonly checkPermissions: (config: Config, options: { ask: boolean }) => Promise<void>;
 }
@@ -29,14 +33,16 @@ export interface Stopped {
 /**
  * Runs the proxy from its configuration to its end: starts it, follows signals and changes of the file, drains it.
  *
- * The order of a stop: the listeners close; the state turns to draining; connections finish, each within its
- * service's `timeouts.drain`; what is left is cut; the pools close. A second signal cuts at once.
+ * The order of a stop: the listeners close; the state turns to draining, which the admin API tells; connections
+ * finish, each within its service's `timeouts.drain`; what is left is cut; the pools close, and the admin listener.
+ * A second signal cuts at once.
  */
 export class Supervisor implements Disposable {
   readonly app: App;
   readonly #options: SupervisorOptions;
   readonly #log: Log = programLog();
   readonly #reloader: Reloader;
+  readonly #admin: AdminServer;
   readonly #stopped = Promise.withResolvers<Stopped>();
   readonly #started = Promise.withResolvers<void>();
   readonly #undo: (() => void)[] = [];
@@ -49,6 +55,14 @@ export class Supervisor implements Disposable {
     this.#options = options;
     this.app = new App({ log: this.#log });
     this.#reloader = new Reloader({ log: this.#log, reload: () => this.#apply() });
+    const { app } = this;
+    const { version, source: { folder } } = options;
+    this.#admin = new AdminServer({
+      target: new Control({ app, reloader: this.#reloader, version, folder }),
+      wheel: app.wheel,
+      buffers: app.buffers,
+      log: this.#log,
+    });
   }
 
   /**
@@ -114,6 +128,7 @@ export class Supervisor implements Disposable {
   async #drain(): Promise<void> {
     const cut = await this.app.drain();
     this.#endWatches();
+    await this.#admin.close();
     if (cut > 0) this.#log.warn("stopped", { cut });
     else this.#log.info("stopped", { cut });
     await this.#options.writer.flush();
@@ -130,7 +145,15 @@ export class Supervisor implements Disposable {
     await checkPermissions(config, { ask: starting });
     const materials = await loadMaterials(config, { name: source.name, buffers: this.app.buffers });
     if (starting) await configureLog(config.log, writer);
-    await this.app.apply(config, materials);
+    const bound = await this.#admin.bind(config.admin);
+    try {
+      await this.app.apply(config, materials);
+    } catch (error) {
+      bound?.close();
+      throw error;
+    }
+    if (this.app.state !== "ready") return bound?.close(); // Stopped meanwhile.
+    this.#admin.serve(config.admin, { bound, material: materials.admin });
     await configureLog(config.log, writer);
     for (const warning of materials.warnings) this.#log.warn("look after this", { warning });
     await this.#watchMaterials(materialPaths(config));

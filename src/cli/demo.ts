@@ -3,9 +3,11 @@ import { LineWriter } from "../app/line_writer.ts";
 import { Supervisor } from "../app/supervisor.ts";
 import { type DemoBackend, startDemoBackend } from "./demo_backend.ts";
 import { ExitCode } from "./exit_code.ts";
+import { VERSION } from "./version.ts";
 
 const WEIGHTS = { a: 5, b: 1, c: 1 } as const;
 const LIVE_LINE_MS = 1000;
+
 /** The certificates of the repository, as the printed commands name them too. */
 const CERTS = "certs";
 
@@ -19,6 +21,7 @@ export async function runDemo(): Promise<ExitCode> {
   const backends = Object.keys(WEIGHTS).map(startDemoBackend);
   const text = demoConfig(backends);
   const supervisor = new Supervisor({
+    version: VERSION,
     source: { name: "demo", folder: ".", read: () => Promise.resolve(text) },
     writer: new LineWriter(Deno.stderr),
     checkPermissions: () => Promise.resolve(),
@@ -89,7 +92,7 @@ function liveLine(supervisor: Supervisor): () => void {
     const { services } = supervisor.app;
     const sum = (key: "active" | "total" | "bytesUp" | "bytesDown") =>
       services.reduce((sum, service) => sum + service[key], 0);
-    const backends = supervisor.app.upstreams.get("hello")?.backends ?? [];
+    const backends = supervisor.app.upstream("hello")?.upstream.backends ?? [];
     const shares = backends.map((backend, index) => `${Object.keys(WEIGHTS)[index]} ${backend.total}`).join(
       ", ",
     );

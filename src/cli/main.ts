@@ -1,4 +1,3 @@
-import manifest from "../../deno.json" with { type: "json" };
 import { type ConfigSource, configSource } from "../app/config_source.ts";
 import { loadMaterials } from "../app/materials.ts";
 import { LineWriter } from "../app/line_writer.ts";
@@ -6,16 +5,24 @@ import { Supervisor } from "../app/supervisor.ts";
 import type { Config } from "../config/config.ts";
 import { describeConfig } from "../config/describe.ts";
 import { parseConfig } from "../config/parse.ts";
-import { formatPermissions, materialPaths, requiredPermissions } from "../config/permissions.ts";
+import {
+  discoveryNeed,
+  formatPermissions,
+  materialPaths,
+  requiredPermissions,
+} from "../config/permissions.ts";
 import { ConfigError } from "../config/problem.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import { BufferPool } from "../net/buffers.ts";
+import { formatAddress } from "../net/address.ts";
+import { parseResolvConf, RESOLV_CONF } from "../upstream/discover/system_resolve.ts";
 import { type Command, parseCommand } from "./arguments.ts";
 import { runCerts } from "./certs.ts";
 import { runDemo } from "./demo.ts";
 import { ExitCode } from "./exit_code.ts";
 import { MissingPermissionError, readNeed, requirePermissions } from "./permissions.ts";
 import { USAGE } from "./usage.ts";
+import { VERSION } from "./version.ts";
 
 /** Runs the program with these arguments, to its end. Resolves to the exit code; never rejects. */
 export async function main(args: readonly string[]): Promise<ExitCode> {
@@ -40,7 +47,7 @@ async function execute(command: Command): Promise<ExitCode> {
       console.log(USAGE.trimEnd());
       return ExitCode.ok;
     case "version":
-      console.log(`culvert ${manifest.version} (deno ${Deno.version.deno})`);
+      console.log(`culvert ${VERSION} (deno ${Deno.version.deno})`);
       return ExitCode.ok;
     case "demo":
       return await runDemo();
@@ -59,7 +66,7 @@ async function run(path: string): Promise<ExitCode> {
   const writer = new LineWriter(Deno.stderr);
   const checkPermissions = (config: Config, options: { ask: boolean }) =>
     requirePermissions(requiredPermissions(config), options);
-  const supervisor = new Supervisor({ source, writer, checkPermissions });
+  const supervisor = new Supervisor({ source, writer, checkPermissions, version: VERSION });
   await supervisor.start();
   const { cut } = await supervisor.stopped;
   return cut > 0 ? ExitCode.failed : ExitCode.ok;
@@ -88,9 +95,20 @@ async function readableSource(path: string): Promise<ConfigSource> {
 }
 
 async function permissionFlags(path: string): Promise<string> {
-  const need = requiredPermissions(await load(path));
+  const config = await load(path);
+  const need = requiredPermissions(config);
   const { read } = readNeed(configSource(path));
-  return formatPermissions({ ...need, read: [...read, ...need.read] });
+  const found = discoveryNeed(config, await systemNameServers());
+  const net = found.net === "any" ? found.net : [...new Set([...need.net, ...found.net])];
+  return formatPermissions({ ...need, net, read: [...read, ...need.read, ...found.read] });
+}
+
+/** None where the file that names them may not be read. */
+async function systemNameServers(): Promise<string[]> {
+  const { state } = await Deno.permissions.query({ name: "read", path: RESOLV_CONF });
+  if (state !== "granted") return [];
+  const text = await Deno.readTextFile(RESOLV_CONF).catch(() => "");
+  return parseResolvConf(text).servers.map(formatAddress);
 }
 
 /** What a person is told. A bug of ours keeps its stack; what can be helped is said in one line. */

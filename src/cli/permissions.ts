@@ -23,10 +23,17 @@ export async function requirePermissions(need: PermissionNeed, options: { ask: b
     net: await denied(need.net.map((host) => [host, { name: "net", host }]), ask),
     read: await denied(need.read.map((path) => [path, { name: "read", path }]), ask),
     write: await denied(need.write.map((path) => [path, { name: "write", path }]), ask),
+    ffi: await missingLibrary(need.ffi ?? [], ask),
   };
-  if (missing.net.length + missing.read.length + missing.write.length > 0) {
-    throw new MissingPermissionError(missing);
+  if (Object.values(missing).some((values) => values.length > 0)) throw new MissingPermissionError(missing);
+}
+
+/** One of these is enough; the first is asked for. */
+async function missingLibrary(paths: readonly string[], ask: boolean): Promise<readonly string[]> {
+  for (const path of paths) {
+    if ((await Deno.permissions.query({ name: "ffi", path })).state === "granted") return [];
   }
+  return await denied(paths.slice(0, 1).map((path) => [path, { name: "ffi", path }]), ask);
 }
 
 /** What reading a configuration needs. */

@@ -9,6 +9,8 @@ import { type ConfigDocument, documentSchema } from "./schema.ts";
 /** Where apps listen. */
 const HOST = "127.0.0.1";
 
+const HEALTH = { type: "tcp", interval: "30s", timeout: "2s" };
+
 const app = mapping({
   Name: name(),
   Ports: filledList(count({ max: 65_535 }), "a list of one port at least"),
@@ -24,8 +26,8 @@ export function isAppsDocument(document: unknown): boolean {
 
 /**
  * Reads a document in the form of apps: each becomes a TCP service that listens on `127.0.0.1` and spreads what
- * comes over its targets, round-robin. Everything else is as the defaults have it. The `tcp` check every 30 s, with a
- * timeout of 2 s, that belongs to this form is added with the health checks.
+ * comes over its targets, round-robin, which are checked by `tcp` every 30 s, with a timeout of 2 s. Everything else is as
+ * the defaults have it.
  *
  * @param folder What relative paths of unix sockets are relative to.
  * @returns The document of version 1 that says the same, or what is wrong.
@@ -40,7 +42,7 @@ export function readApps(
   const services = result.output.Apps.map(({ Name, Ports, Targets }) => ({
     name: Name,
     listen: Ports.map((port) => `${HOST}:${port}`),
-    upstream: { backends: Targets.map((target) => ({ address: formatAddress(target) })) },
+    upstream: { backends: Targets.map((target) => ({ address: formatAddress(target) })), health: HEALTH },
   }));
   return { document: v.parse(documentSchema, { version: 1, services }) };
 }

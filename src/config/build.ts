@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
 import { parseAddressSet } from "../net/address_set.ts";
 import type { AdmissionOptions, Timeouts } from "../tcp/options.ts";
-import type { Config, ServiceConfig, ServiceTls, UpstreamConfig, UpstreamTls } from "./config.ts";
+import { buildUpstream } from "./build_upstream.ts";
+import type { AdminConfig, Config, ServiceConfig, ServiceTls, UpstreamConfig } from "./config.ts";
 import { resolveAddress } from "./resolve_address.ts";
-import type { ConfigDocument, Service, Upstream } from "./schema.ts";
+import type { Admin, ConfigDocument, Service } from "./schema.ts";
 
 /** Makes the configuration of a document that has been found good. Relative paths are relative to `folder`. */
 export function buildConfig(document: ConfigDocument, folder: string): Config {
@@ -17,25 +18,13 @@ export function buildConfig(document: ConfigDocument, folder: string): Config {
   const services = document.services.map((service) =>
     buildService(service, { defaults: document.timeouts, folder })
   );
-  return { log: document.log, upstreams, services };
+  const admin = document.admin === undefined ? {} : { admin: buildAdmin(document.admin, folder) };
+  return { log: document.log, ...admin, upstreams, services };
 }
 
-function buildUpstream(
-  upstream: Upstream,
-  { name, folder }: { name: string; folder: string },
-): UpstreamConfig {
-  const { backends, balance, pool, retries, onRemove, proxyProtocol, tls } = upstream;
-  const { idleTimeout: idleTimeoutMs, ...bounds } = pool;
-  return {
-    name,
-    backends: backends.map((backend) => ({ ...backend, address: resolveAddress(backend.address, folder) })),
-    balance,
-    pool: { ...bounds, idleTimeoutMs },
-    retries,
-    onRemove,
-    proxyProtocol,
-    ...(tls === undefined ? {} : { tls: buildUpstreamTls(tls, folder) }),
-  };
+function buildAdmin({ listen, tls }: Admin, folder: string): AdminConfig {
+  const address = resolveAddress(listen, folder);
+  return { listen: address, ...(tls === undefined ? {} : { tls: buildServiceTls(tls, folder) }) };
 }
 
 function buildService(
@@ -74,18 +63,6 @@ function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string): Serv
         allow: clientAuth.allow,
       },
     }),
-  };
-}
-
-function buildUpstreamTls(tls: NonNullable<Upstream["tls"]>, folder: string): UpstreamTls {
-  const { ca, cert, key, serverName, verify, allow } = tls;
-  return {
-    ...(ca === undefined ? {} : { caPath: resolve(folder, ca) }),
-    ...(cert === undefined ? {} : { certPath: resolve(folder, cert) }),
-    ...(key === undefined ? {} : { keyPath: resolve(folder, key) }),
-    ...(serverName === undefined ? {} : { serverName }),
-    verify,
-    ...(allow === undefined ? {} : { allow }),
   };
 }
 

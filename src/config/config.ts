@@ -46,8 +46,36 @@ export interface UpstreamTls {
   readonly allow?: readonly AllowRule[];
 }
 
+/** Where the backends of an upstream come from, besides those that are listed. Paths are resolved. */
+export interface DiscoverConfig {
+  readonly dns?: {
+    readonly name: string;
+    readonly type: "A" | "AAAA" | "SRV";
+    /** The backends' port; there for `A` and `AAAA`, as an SRV record has its own. */
+    readonly port?: number;
+    readonly intervalMs: number;
+    /** Who is asked. @default the system's resolver */
+    readonly server?: Address;
+  };
+  /** A file with a list of backends. */
+  readonly filePath?: string;
+  readonly etcd?: {
+    /** URLs without a path. */
+    readonly endpoints: readonly string[];
+    /** What the keys begin with. */
+    readonly prefix: string;
+    readonly user?: string;
+    readonly passwordPath?: string;
+    readonly tls?: { readonly caPath?: string; readonly certPath?: string; readonly keyPath?: string };
+  };
+  /** An empty answer keeps the last set. @default {false} */
+  readonly keepOnEmpty: boolean;
+}
+
 /** One upstream of the configuration. */
 export interface UpstreamConfig extends UpstreamOptions {
+  /** Absent: the backends are those that are listed. */
+  readonly discover?: DiscoverConfig;
   /** Absent: backends are spoken with in plain. */
   readonly tls?: UpstreamTls;
 }
@@ -70,10 +98,19 @@ export interface ServiceConfig extends TcpServiceOptions {
   readonly trusted?: readonly string[];
 }
 
+/** The admin listener. */
+export interface AdminConfig {
+  readonly listen: Address;
+  /** There at least where `listen` can be reached from elsewhere, and then with `clientAuth`. */
+  readonly tls?: ServiceTls;
+}
+
 /** A configuration, read, checked and complete: every default filled in, every name resolved. Immutable. */
 export interface Config {
   /** What is written about all that happens. */
   readonly log: LogConfig;
+  /** Absent: there is none. */
+  readonly admin?: AdminConfig;
   /** By name. An upstream that is written in place has its service's name. */
   readonly upstreams: ReadonlyMap<string, UpstreamConfig>;
   /** At least one, each with a name of its own. */

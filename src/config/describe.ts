@@ -1,16 +1,8 @@
 import { formatDuration } from "../core/units.ts";
 import { formatAddress } from "../net/address.ts";
 import type { Timeouts } from "../tcp/options.ts";
-import type { BackendSpec } from "../upstream/backend.ts";
-import type { AllowRule } from "../tls/rules.ts";
-import type { PoolOptions } from "../upstream/options.ts";
-import type { Config, ServiceConfig, ServiceTls, UpstreamConfig, UpstreamTls } from "./config.ts";
-
-/** A name in the left column and what is said about it, a line each. */
-type Row = readonly [name: string, lines: readonly string[]];
-
-/** Backends that are listed one by one. With more, the rest is only counted. */
-const MAX_BACKENDS = 50;
+import type { AdminConfig, Config, ServiceConfig, ServiceTls } from "./config.ts";
+import { describeRule, type Row, upstreamRows } from "./describe_upstream.ts";
 
 /**
  * What a configuration would do, for people to read: every service and upstream, with what holds after defaults.
@@ -23,6 +15,7 @@ export function describeConfig(config: Config): string {
   );
   const sections = [
     section("log", [["level", [level]], ["format", [format]], ["access lines", [access ? "yes" : "no"]]]),
+    ...(config.admin === undefined ? [] : [section("admin", adminRows(config.admin))]),
     ...config.services.map((service) => section(`service ${service.name} (tcp)`, serviceRows(service))),
     ...[...config.upstreams.values()].map((upstream) => {
       const unused = used.has(upstream.name) ? "" : " (not used by any service)";
@@ -37,6 +30,13 @@ function section(title: string, rows: readonly Row[]): string {
     values.map((value, index) => `  ${(index === 0 ? name : "").padEnd(13)} ${value}`)
   );
   return [title, ...lines].join("\n");
+}
+
+function adminRows({ listen, tls }: AdminConfig): Row[] {
+  return [
+    ["listen", [formatAddress(listen)]],
+    ...(tls === undefined ? [] : [["tls", tlsLines(tls)] as const]),
+  ];
 }
 
 function serviceRows(service: ServiceConfig): Row[] {
@@ -57,21 +57,6 @@ function tlsLines({ certPath, minVersion, maxVersion, alpn, clientAuth }: Servic
   lines.push(`client certificates of ${caPath}, ${mode === "require" ? "required" : "if shown"}`);
   lines.push(crlPath === undefined ? "revocation is not looked at" : `revoked ones by ${crlPath}`);
   return [...lines, ...allow.map((rule) => `lets in ${describeRule(rule)}`)];
-}
-
-function describeRule(rule: AllowRule): string {
-  const [[kind, value]] = Object.entries(rule) as [[string, string]];
-  return kind === "any" ? "all of them" : `${kind} ${value}`;
-}
-
-function backendTls({ caPath, certPath, serverName, verify, allow }: UpstreamTls): string {
-  const who = allow === undefined
-    ? `verified as ${serverName ?? "its address"}`
-    : `verified by ${allow.map(describeRule).join(" or ")}`;
-  return [
-    verify ? `${who}, with ${caPath ?? "the system's roots"}` : "NOT verified",
-    ...(certPath === undefined ? [] : [`as ${certPath}`]),
-  ].join(", ");
 }
 
 function routeLines({ upstream, names }: ServiceConfig): string[] {
@@ -108,43 +93,4 @@ function describeTimeouts(timeouts: Timeouts): string {
     // Here 0 is no timer that is off: what is live when the drain begins is cut.
     `drain ${timeouts.drainMs === 0 ? "at once" : formatDuration(timeouts.drainMs)}`,
   ].join(", ");
-}
-
-function upstreamRows(options: UpstreamConfig): Row[] {
-  const { balance, backends, pool, retries, onRemove, proxyProtocol } = options;
-  const told: Row[] = proxyProtocol === "none"
-    ? []
-    : [["PROXY header", [`${proxyProtocol}, to every backend`]]];
-  return [
-    ...told,
-    ...(options.tls === undefined ? [] : [["tls", [backendTls(options.tls)]] as const]),
-    ["balance", [balance]],
-    ["retries", [retries === 1 ? "1 further backend" : `${retries} further backends`]],
-    ["pool", [describePool(pool)]],
-    ["when removed", [onRemove === "close" ? "its connections are closed" : "its connections may finish"]],
-    ["backends", backendLines(backends)],
-  ];
-}
-
-function describePool({ maxIdle, minIdle, maxOpen, idleTimeoutMs }: PoolOptions): string {
-  return [
-    `${minIdle} to ${maxIdle} idle for each backend`,
-    maxOpen === 0 ? "any number open" : `at most ${maxOpen} open`,
-    idleTimeoutMs === 0 ? "idle without end" : `idle for ${formatDuration(idleTimeoutMs)} at most`,
-  ].join(", ");
-}
-
-function backendLines(backends: readonly BackendSpec[]): string[] {
-  const shown = backends.slice(0, MAX_BACKENDS);
-  const width = Math.max(...shown.map(({ address }) => formatAddress(address).length));
-  const lines = shown.map(({ address, weight, maxConnections, backup }) =>
-    [
-      formatAddress(address).padEnd(width),
-      `  weight ${weight}`,
-      weight === 0 ? " (takes no new connections)" : "",
-      maxConnections === 0 ? "" : `, at most ${maxConnections} connections`,
-      backup ? ", backup" : "",
-    ].join("")
-  );
-  return backends.length > shown.length ? [...lines, `… and ${backends.length - shown.length} more`] : lines;
 }

@@ -1,8 +1,9 @@
-import { findBackendClashes, findBadPaths, findOverlaps, findRepeats } from "./checks.ts";
+import { findBadPaths, findOverlaps, findRepeats } from "./checks.ts";
+import { isAdminAddress } from "../net/loopback.ts";
 import { isMapping } from "./fields.ts";
 import { type Finding, withNearest } from "./findings.ts";
 import { Place } from "./place.ts";
-import { DEFAULT_POOL } from "../upstream/options.ts";
+import { checkUpstream } from "./upstream_checks.ts";
 
 /**
  * What is wrong between the values of a document of version 1: names that refer to nothing or repeat, listeners
@@ -17,7 +18,10 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
   const named = root.at("upstreams");
   const names = new Set(named.keys());
   const inPlace = services.map((service) => service.at("upstream")).filter(({ value }) => isMapping(value));
-  const listeners = services.flatMap((service) => service.at("listen").items())
+  const listeners = [
+    ...services.flatMap((service) => service.at("listen").items()),
+    root.at("admin").at("listen"),
+  ]
     .flatMap((place) => place.address(folder));
   return [
     ...findRepeats(services.flatMap((service) => service.at("name").text()), "a name of its own"),
@@ -27,6 +31,7 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
     ...services.flatMap((service) => checkNames(service, names)),
     ...services.flatMap(checkTrusted),
     ...services.flatMap(checkServiceTls),
+    ...checkAdmin(root.at("admin"), folder),
     ...[...named.entries(), ...inPlace].flatMap((upstream) => checkUpstream(upstream, folder)),
   ];
 }
@@ -81,15 +86,6 @@ function checkTrusted(service: Place): Finding[] {
   ];
 }
 
-function checkUpstream(upstream: Place, folder: string): Finding[] {
-  const addresses = upstream.at("backends").items().map((backend) => backend.at("address"));
-  return [
-    ...findBackendClashes(addresses.flatMap((place) => place.address(folder))),
-    ...checkPool(upstream.at("pool")),
-    ...checkUpstreamTls(upstream),
-  ];
-}
-
 function checkServiceTls(service: Place): Finding[] {
   const tls = service.at("tls");
   const findings: Finding[] = [];
@@ -117,45 +113,23 @@ function checkNative(service: Place): Finding[] {
   return unable.filter(([, asked]) => asked).map(([place]) => ({ kind: "bad_value", ...place, expected }));
 }
 
-function checkUpstreamTls(upstream: Place): Finding[] {
-  const tls = upstream.at("tls");
-  if (!isMapping(tls.value)) return [];
-  const [cert, key] = [tls.at("cert"), tls.at("key")];
-  const findings: Finding[] = [];
-  if (cert.value !== undefined && key.value === undefined) {
-    findings.push({ kind: "missing", ...key, expected: "the key of cert" });
+/** Whoever reaches the admin listener may take backends out. */
+function checkAdmin(admin: Place, folder: string): Finding[] {
+  const listen = admin.at("listen");
+  const findings = checkServiceTls(admin);
+  const native = admin.at("tls").at("native");
+  if (native.value === true) {
+    findings.push({ kind: "bad_value", ...native, expected: "false, for the admin listener" });
   }
-  if (key.value !== undefined && cert.value === undefined) {
-    findings.push({ kind: "missing", ...cert, expected: "the certificate of key" });
+  const exposed = listen.address(folder).some(({ as }) => !isAdminAddress(as));
+  if (exposed && admin.at("tls").at("clientAuth").value === undefined) {
+    const expected = "a loopback address or unix:/path, unless tls.clientAuth says who may come in";
+    findings.push({ kind: "bad_value", ...listen, expected });
   }
-  const verify = tls.at("verify");
-  if (verify.value === false && tls.at("allow").value !== undefined) {
-    const expected = "true, where allow says whose certificates will do";
-    findings.push({ kind: "bad_value", ...verify, expected });
-  }
-  const backends = upstream.at("backends").items().map((backend) => backend.at("address").value);
-  const isUnix = backends.some((address) => typeof address === "string" && address.startsWith("unix:"));
-  const named = tls.at("serverName").value ?? tls.at("allow").value;
-  if (isUnix && named === undefined && tls.at("verify").value !== false) {
-    const expected = "a name, which a unix socket does not have, or allow";
-    findings.push({ kind: "missing", ...tls.at("serverName"), expected });
-  }
-  const proxy = upstream.at("proxyProtocol");
-  if (proxy.value === "v1" || proxy.value === "v2") {
-    findings.push({ kind: "bad_value", ...proxy, expected: "none, where tls is spoken with the backends" });
+  const auth = admin.at("tls").at("clientAuth");
+  if (exposed && auth.at("mode").value === "optional") {
+    const expected = "require, where the admin listener can be reached from elsewhere";
+    findings.push({ kind: "bad_value", ...auth.at("mode"), expected });
   }
   return findings;
-}
-
-function checkPool(pool: Place): Finding[] {
-  const read = (key: keyof typeof DEFAULT_POOL): number => {
-    const { value = DEFAULT_POOL[key] } = pool.at(key);
-    return typeof value === "number" ? value : NaN;
-  };
-  const [minIdle, maxIdle, maxOpen] = [read("minIdle"), read("maxIdle"), read("maxOpen")];
-  const tooMany = (limit: string): Finding[] => [
-    { kind: "bad_value", ...pool.at("minIdle"), value: minIdle, expected: `at most ${limit}` },
-  ];
-  if (minIdle > maxIdle) return tooMany(`maxIdle, which is ${maxIdle}`);
-  return maxOpen > 0 && minIdle > maxOpen ? tooMany(`maxOpen, which is ${maxOpen}`) : [];
 }

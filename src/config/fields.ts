@@ -3,6 +3,7 @@ import { CulvertError } from "../core/errors.ts";
 import { DURATION_FORM, parseDuration } from "../core/units.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import { parseAddressSet } from "../net/address_set.ts";
+import { parseIp } from "../net/ip.ts";
 import { faultOfSniPattern } from "../net/sni_map.ts";
 import { type AllowRule, compileRules } from "../tls/rules.ts";
 import { isHost } from "./host.ts";
@@ -69,13 +70,28 @@ export function host(): Field<string> {
 }
 
 /** A rule about certificates. */
-export function allowRule(): Field<AllowRule> {
+function allowRule(): Field<AllowRule> {
   const message = "one of {any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";
   return readWith((input) => {
     if (!isMapping(input)) return undefined;
     compileRules([input as unknown as AllowRule]);
     return input as unknown as AllowRule;
   }, message);
+}
+
+/** Rules about certificates. `any` must be said: a list that was forgotten lets nobody in. */
+export function rules(): Field<AllowRule[]> {
+  const message =
+    "a list of rules such as {dns: client.example.org}, or {any: true} for everybody that the CA vouches for";
+  return filledList(allowRule(), message);
+}
+
+/** A share in percent, such as `50%`, as a fraction. */
+export function percentage(): Field<number> {
+  return readWith((input) => {
+    const percent = typeof input === "string" ? /^(\d{1,3})%$/.exec(input)?.[1] : undefined;
+    return percent === undefined || Number(percent) > 100 ? undefined : Number(percent) / 100;
+  }, "a share from 0% to 100%");
 }
 
 /** A list, which may be empty. */
@@ -149,6 +165,15 @@ export function backendAddress(): Field<Address> {
   );
 }
 
+/** A server that is known by its IP address. */
+export function serverAddress(): Field<Address> {
+  const message = "an IP address with its port, such as 10.0.0.2:53 or [::1]:53";
+  return v.pipe(
+    address(message),
+    v.check((at) => at.kind === "tcp" && parseIp(at.host) !== undefined && at.port !== 0, message),
+  );
+}
+
 const HOST = "an address whose host is an IP address or a host name";
 
 function address(message: string): Field<Address> {
@@ -156,7 +181,7 @@ function address(message: string): Field<Address> {
 }
 
 /** Whatever `read` makes of the input. `undefined` and a {@linkcode CulvertError} stand for a bad one. */
-function readWith<T>(read: (input: unknown) => T | undefined, message: string): Field<T> {
+export function readWith<T>(read: (input: unknown) => T | undefined, message: string): Field<T> {
   return v.pipe(
     v.unknown(),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {

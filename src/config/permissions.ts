@@ -1,5 +1,7 @@
 import { type Address, formatAddress } from "../net/address.ts";
-import type { Config } from "./config.ts";
+import { libcPaths } from "../upstream/check/libc_paths.ts";
+import { RESOLV_CONF } from "../upstream/discover/system_resolve.ts";
+import type { Config, UpstreamConfig } from "./config.ts";
 
 /** The permissions of Deno that something needs, each as its flag names it. No wider than needed. */
 export interface PermissionNeed {
@@ -9,45 +11,126 @@ export interface PermissionNeed {
   readonly read: readonly string[];
   /** For `--allow-write`. */
   readonly write: readonly string[];
+  /** For `--allow-ffi`: the places where the C library may be, one of which is enough. @default none */
+  readonly ffi?: readonly string[];
 }
 
 /**
- * What it takes to run `config`: to bind its listeners and to dial its backends. Reading the configuration itself
- * is up to whoever does it. A flag can name a unix socket only where its path is absolute, and so where the folder
+ * What it takes to run `config`: to bind its listeners, to dial and check its backends, and to ask where there are
+ * others. Reading the configuration itself is up to whoever does it; for backends that discovery brings, see
+ * {@linkcode discoveryNeed}. A flag can name a unix socket only where its path is absolute, and so where the folder
  * that the configuration was read with is.
  */
 export function requiredPermissions(config: Config): PermissionNeed {
-  const listeners = config.services.flatMap(({ listen }) => listen);
-  const backends = [...config.upstreams.values()].flatMap((upstream) => upstream.backends);
-  const addresses = [...listeners, ...backends.map(({ address }) => address)];
+  const upstreams = [...config.upstreams.values()];
+  const listeners = [
+    ...config.services.flatMap(({ listen }) => listen),
+    ...(config.admin === undefined ? [] : [config.admin.listen]),
+  ];
+  const addresses = [...listeners, ...upstreams.flatMap(dialledAddresses)];
   const sockets = addresses.flatMap((address) => address.kind === "unix" ? [address.path] : []);
+  const halfOpen = upstreams.some(({ health }) => health?.type === "half-open");
   return {
-    net: unique(addresses.flatMap(netNames)),
-    read: unique([...sockets, ...materialPaths(config)]),
+    net: unique([...addresses.flatMap(netNames), ...upstreams.flatMap(askedNames)]),
+    read: unique([...sockets, ...materialPaths(config), ...upstreams.flatMap(listPaths)]),
     write: unique(sockets),
+    ...(halfOpen ? { ffi: libcPaths() } : {}),
   };
+}
+
+/** What discovery may use besides, which the program does not insist on. */
+export interface DiscoveryNeed {
+  /** For the backends that it may bring, and those who know them. `any`: all of the network. */
+  readonly net: readonly string[] | "any";
+  readonly read: readonly string[];
+}
+
+/**
+ * What discovery may use, no narrower than can be known from the configuration: whoever runs it can say more exactly
+ * where backends may be.
+ *
+ * @param nameServers The system's, as `host:port`.
+ */
+export function discoveryNeed(config: Config, nameServers: readonly string[]): DiscoveryNeed {
+  const all = [...config.upstreams.values()];
+  const asksSystem = all.some(({ discover }) =>
+    discover?.dns !== undefined && discover.dns.server === undefined
+  );
+  const found = all.flatMap(foundNames);
+  return {
+    net: found.includes("any") ? "any" : unique([...(asksSystem ? nameServers : []), ...found]),
+    read: asksSystem ? [RESOLV_CONF] : [],
+  };
+}
+
+/** Where backends may be that an upstream discovers, and where they are checked. */
+function foundNames({ discover, health }: UpstreamConfig): string[] {
+  if (discover === undefined) return [];
+  const { dns, filePath, etcd } = discover;
+  // Flags can name networks of IPv4 only, and no port by itself.
+  if (filePath !== undefined || etcd !== undefined || dns?.type !== "A") return ["any"];
+  return [dns.port, health?.port].filter((port) => port !== undefined).map((port) => `0.0.0.0/0:${port}`);
+}
+
+/** The backends that are listed, and where they are checked. */
+function dialledAddresses({ backends, health }: UpstreamConfig): Address[] {
+  const addresses = backends.map(({ address }) => address);
+  const port = health?.port;
+  if (port === undefined) return addresses;
+  return [
+    ...addresses,
+    ...addresses.map((address) => address.kind === "tcp" ? { ...address, port } : address),
+  ];
+}
+
+/** Who is asked for backends. */
+function askedNames({ discover }: UpstreamConfig): string[] {
+  const { dns, etcd } = discover ?? {};
+  const server = dns?.server === undefined ? [] : [formatAddress(dns.server)];
+  const endpoints = (etcd?.endpoints ?? []).map((endpoint) => {
+    const { hostname, port, protocol } = new URL(endpoint);
+    return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
+  });
+  return [...server, ...endpoints];
+}
+
+/** Files that backends are read from. */
+function listPaths({ discover }: UpstreamConfig): string[] {
+  return discover?.filePath === undefined ? [] : [discover.filePath];
 }
 
 /**
  * The flags for `deno run`, ready for a shell: `--allow-net=0.0.0.0:5432,10.0.0.11:5432`. What a shell would take
  * apart is quoted. Empty where nothing is needed.
  */
-export function formatPermissions({ net, read, write }: PermissionNeed): string {
-  const flags = Object.entries({ "--allow-net": net, "--allow-read": read, "--allow-write": write });
-  return flags
+export function formatPermissions(
+  { net, read, write, ffi = [] }: Omit<PermissionNeed, "net"> & { net: readonly string[] | "any" },
+): string {
+  const flags = Object.entries({
+    "--allow-net": net === "any" ? [] : net,
+    "--allow-read": read,
+    "--allow-write": write,
+    "--allow-ffi": ffi.slice(0, 1),
+  });
+  const named = flags
     .filter(([, values]) => values.length > 0)
-    .map(([flag, values]) => quote(`${flag}=${values.join(",")}`))
-    .join(" ");
+    .map(([flag, values]) => quote(`${flag}=${values.join(",")}`));
+  return [...(net === "any" ? ["--allow-net"] : []), ...named].join(" ");
 }
 
-/** Certificates, keys, CAs and CRLs. */
+/** Certificates, keys, CAs, CRLs and passwords. */
 export function materialPaths(config: Config): string[] {
-  const ofServices = config.services.flatMap(({ tls }) =>
-    tls === undefined ? [] : [tls.certPath, tls.keyPath, tls.clientAuth?.caPath, tls.clientAuth?.crlPath]
-  );
-  const ofUpstreams = [...config.upstreams.values()].flatMap((
-    { tls },
-  ) => [tls?.caPath, tls?.certPath, tls?.keyPath]);
+  const ofServices = [...config.services, config.admin].flatMap((listener) => {
+    const tls = listener?.tls;
+    return tls === undefined
+      ? []
+      : [tls.certPath, tls.keyPath, tls.clientAuth?.caPath, tls.clientAuth?.crlPath];
+  });
+  const ofUpstreams = [...config.upstreams.values()].flatMap(({ tls, discover }) => {
+    const etcd = discover?.etcd;
+    const paths = [tls, etcd?.tls].flatMap((each) => [each?.caPath, each?.certPath, each?.keyPath]);
+    return [...paths, etcd?.passwordPath];
+  });
   return unique([...ofServices, ...ofUpstreams].filter((path) => path !== undefined));
 }
 

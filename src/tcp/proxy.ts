@@ -10,6 +10,8 @@ import { type Dial, dial, prepareSocket } from "../net/dial.ts";
 import type { BackendSpec, BackendState } from "../upstream/backend.ts";
 import type { BalanceName } from "../upstream/balance/balancer.ts";
 import { DEFAULT_POOL, DEFAULT_RETRIES, type PoolOptions } from "../upstream/options.ts";
+import { DEFAULT_HEALTH, type HealthOptions } from "../upstream/check/options.ts";
+import { DEFAULT_OUTLIER, type OutlierOptions } from "../upstream/outlier.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import {
   type AdmissionOptions,
@@ -48,6 +50,14 @@ export interface TcpProxyOptions {
   readonly balance?: BalanceName;
   /** Live connections of a backend that has left the set end at once, or may finish. @default {"close"} */
   readonly onRemove?: "close" | "drain";
+  /** Live connections of a backend whose checks say that it is down go on, or end. @default {"keep"} */
+  readonly onDown?: "keep" | "close";
+  /** How backends are checked; `tls` is of no use here. @default they are not */
+  readonly health?: Partial<HealthOptions> & { readonly type: HealthOptions["type"] };
+  /** What live traffic may show of a backend before it is left alone for a while. @default {DEFAULT_OUTLIER} */
+  readonly outlier?: Partial<OutlierOptions>;
+  /** How long a backend that has come (back) takes to its full weight, in milliseconds; 0: none. @default {0} */
+  readonly slowStartMs?: number;
   /** How connections to each backend are kept. @default {DEFAULT_POOL} */
   readonly pool?: Partial<PoolOptions>;
   /** The PROXY header that tells the backends who the client is. @default {"none"} */
@@ -127,6 +137,10 @@ export class TcpProxy {
       retries: options.retries ?? DEFAULT_RETRIES,
       onRemove: options.onRemove ?? "close",
       proxyProtocol: options.proxyProtocol ?? "none",
+      onDown: options.onDown ?? "keep",
+      health: options.health && { ...DEFAULT_HEALTH, ...options.health },
+      outlier: { ...DEFAULT_OUTLIER, ...options.outlier },
+      slowStartMs: options.slowStartMs ?? 0,
     }, { ...parts, dial: options.dial ?? dial });
     this.#service = new TcpService({
       name,

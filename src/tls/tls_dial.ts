@@ -3,6 +3,7 @@ import type { BufferPool } from "../net/buffers.ts";
 import type { Dial } from "../net/dial.ts";
 import { ClientContext, type ClientContextOptions } from "./client_context.ts";
 import { connectTls } from "./connect_tls.ts";
+import type { TlsSession } from "./handshake.ts";
 import { readIdentity } from "./identity.ts";
 import { type AllowRule, compileRules } from "./rules.ts";
 import type { VerifyPeer } from "./verify_peer.ts";
@@ -62,6 +63,19 @@ export interface TlsDialOptions
  * ```
  */
 export function tlsDial(options: TlsDialOptions): Dial {
+  const connect = tlsConnector(options);
+  return async (address, signal) => (await connect(address, signal)).connection;
+}
+
+/** Opens a connection to an address and speaks TLS over it. The caller closes the session's connection. */
+export type TlsConnect = (address: Address, signal: AbortSignal) => Promise<TlsSession>;
+
+/**
+ * As {@linkcode tlsDial}, for those who want to know what was agreed on, and which certificate was shown.
+ *
+ * @throws {CulvertError} `bad_certificate`, `bad_tls_options` or `bad_rule`.
+ */
+export function tlsConnector(options: TlsDialOptions): TlsConnect {
   const { dial, buffers, serverName } = options;
   const contexts = new Map<string, ClientContext>();
   const contextFor = (host: string) => {
@@ -75,7 +89,7 @@ export function tlsDial(options: TlsDialOptions): Dial {
   return async (address, signal) => {
     const context = contextFor(serverName ?? nameOf(address));
     const connection = await dial(address, signal);
-    return (await connectTls(connection, { context, signal, buffers })).connection;
+    return await connectTls(connection, { context, signal, buffers });
   };
 }
 

@@ -26,10 +26,15 @@ export interface LiveConnection {
 }
 
 /**
- * Whether a backend may take connections, as far as is known: `unknown` may, until the first check has ended;
- * `drained` is taken out by hand, or at weight 0.
+ * Whether a backend may take connections, as far as is known; where several hold, the first:
+ *
+ * - `drained`: taken out by hand, or at weight 0.
+ * - `down`: by its checks.
+ * - `ejected`: live traffic failed, and it is left alone for a while.
+ * - `unknown`: its first check has not ended yet; it may.
+ * - `up`: it may.
  */
-export type BackendState = "up" | "unknown" | "down" | "ejected" | "drained";
+export type BackendState = "drained" | "down" | "ejected" | "unknown" | "up";
 
 /**
  * One address that serves, with what it has shown of itself. It lives as long as its address stays in the set,
@@ -97,8 +102,8 @@ export class Backend {
 
   get state(): BackendState {
     if (this.#takenOut || this.#spec.weight === 0) return "drained";
-    if (this.#ejected) return "ejected";
     if (this.#down) return "down";
+    if (this.#ejected) return "ejected";
     return this.#checked && this.health.state === "unknown" ? "unknown" : "up";
   }
 

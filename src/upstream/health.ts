@@ -51,4 +51,15 @@ export class Health {
     this.since = outcome.at;
     return true;
   }
+
+  /** Nothing is known any more, as nobody looks. What was counted stays. */
+  reset(): void {
+    this.state = "unknown";
+    this.inARow = 0;
+    this.since =
+      this.last =
+      this.lastGood =
+      this.lastBad =
+        undefined;
+  }
 }

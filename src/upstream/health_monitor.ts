@@ -19,7 +19,8 @@ export interface HealthMonitorParts {
 /** Has the backends of one upstream checked, and tells when that changes what is held of one. */
 export class HealthMonitor {
   readonly #parts: HealthMonitorParts;
-  readonly #tasks = new Map<Backend, CheckTask>();
+  /** The backends that it watches; those without a task are not checked now. */
+  readonly #tasks = new Map<Backend, CheckTask | undefined>();
   #options: HealthOptions | undefined;
   #check: Check | undefined;
 
@@ -29,23 +30,26 @@ export class HealthMonitor {
 
   /**
    * Checks in this way from now on, or no longer. It owns `check`. What earlier checks have shown stays as long as
-   * there are any.
+   * there are any, and is forgotten when there are none.
    */
   configure(options: HealthOptions | undefined, check: Check | undefined): void {
+    // First of all: what a check under way makes of its end is no news of its backend.
+    for (const task of this.#tasks.values()) this.#drop(task);
     this.#check?.close?.();
     this.#options = options;
     this.#check = check;
-    for (const backend of [...this.#tasks.keys()]) {
-      this.forget(backend);
-      this.watch(backend);
-    }
+    for (const backend of this.#tasks.keys()) this.watch(backend);
   }
 
   /** Has `backend` checked until it is forgotten. */
   watch(backend: Backend): void {
     const options = this.#options;
     const check = this.#check;
-    if (options === undefined || check === undefined) return backend.followHealth(false);
+    if (options === undefined || check === undefined) {
+      this.#tasks.set(backend, undefined);
+      backend.health.reset();
+      return backend.followHealth(false);
+    }
     backend.followHealth(true);
     const task: CheckTask = {
       intervalMs: options.intervalMs,
@@ -59,10 +63,12 @@ export class HealthMonitor {
 
   /** It is no longer checked. */
   forget(backend: Backend): void {
-    const task = this.#tasks.get(backend);
-    if (task === undefined) return;
+    this.#drop(this.#tasks.get(backend));
     this.#tasks.delete(backend);
-    this.#parts.scheduler.remove(task);
+  }
+
+  #drop(task: CheckTask | undefined): void {
+    if (task !== undefined) this.#parts.scheduler.remove(task);
   }
 
   #observe(backend: Backend, outcome: CheckOutcome): void {

@@ -31,7 +31,7 @@ export interface OutlierParts {
 /**
  * Passive detection: ejects backends of one upstream that fail live traffic again and again, each for `ejectionMs`
  * times the number of ejections that it has had of late, ten at the most. For each `ejectionMs` in which it then
- * behaves, one of these is forgotten. Only time brings an ejected backend back.
+ * behaves, one of these is forgotten. Only time brings an ejected backend back, or a set that has become too small.
  *
  * Connects that fail and connections that are reset before any byte came are counted apart: a backend that accepts
  * and then resets fails, however well it accepts. After Envoy's outlier detection.
@@ -48,10 +48,18 @@ export class OutlierDetector {
     this.#parts = parts;
   }
 
-  /** What holds from now on, for a set of `size`. Those who are ejected stay so until their time is over. */
+  /**
+   * What holds from now on, for a set of `size`. Those who are ejected stay so until their time is over, unless they
+   * are more than the set allows now: then those come back whose time is over first.
+   */
   configure(options: OutlierOptions, size: number): void {
     this.#options = options;
     this.#size = size;
+    const tooMany = this.#ejected - this.#mostEjected;
+    if (tooMany <= 0) return;
+    const ejected = [...this.#records].filter(([backend]) => backend.ejected);
+    ejected.sort(([, a], [, b]) => a.timer.dueMs - b.timer.dueMs);
+    for (const [backend] of ejected.slice(0, tooMany)) this.#return(backend);
   }
 
   /** No connection could be made. */
@@ -108,10 +116,14 @@ export class OutlierDetector {
   }
 
   #judge(backend: Backend, inARow: number): void {
-    const { failures, maxEjected } = this.#options;
+    const { failures } = this.#options;
     if (failures === 0 || inARow < failures || backend.ejected || backend.removed) return;
-    if (this.#ejected + 1 > Math.floor(this.#size * maxEjected)) return;
-    this.#eject(backend, inARow);
+    if (this.#ejected < this.#mostEjected) this.#eject(backend, inARow);
+  }
+
+  /** A hair more than the product, which can be a hair too small: 0.29 * 100 is below 29. */
+  get #mostEjected(): number {
+    return Math.floor(this.#size * this.#options.maxEjected + 1e-9);
   }
 
   #eject(backend: Backend, inARow: number): void {
@@ -134,6 +146,7 @@ export class OutlierDetector {
 
   #return(backend: Backend): void {
     const record = this.#records.get(backend)!;
+    this.#parts.wheel.stop(record.timer);
     record.connectFailures = record.breaks = 0;
     record.returnedAtMs = this.#parts.wheel.now();
     backend.ejected = false;

@@ -142,11 +142,15 @@ export class BackendSearch {
       } catch (error) {
         backend.active--;
         if (this.#aborted !== undefined) break;
-        failure = error;
-        this.#failed(backend, error);
+        if (!backend.removed) {
+          failure = error;
+          this.#failed(backend, error);
+        }
       } finally {
         this.#attempt[Symbol.dispose]();
       }
+      // It has left the set meanwhile, which is nobody's failure: that was no try.
+      if (backend.removed) this.tried.pop();
     }
     this.#finish();
     if (this.#aborted !== undefined) throw this.#aborted;

@@ -7,6 +7,7 @@ import { Backend, type BackendSpec } from "./backend.ts";
 import type { Balancer } from "./balance/balancer.ts";
 import { createBalancer } from "./balance/create_balancer.ts";
 import type { Check } from "./check/check.ts";
+import { type CheckWays, createCheck } from "./check/create_check.ts";
 import type { HealthOptions } from "./check/options.ts";
 import { CheckScheduler } from "./check/scheduler.ts";
 import { BackendsDownError, NoBackendError } from "./errors.ts";
@@ -29,8 +30,8 @@ export interface UpstreamParts {
   readonly connectMs?: number;
   /** Runs the checks. @default one of its own */
   readonly scheduler?: CheckScheduler;
-  /** Makes the check that `health` asks for; without it none is made. The upstream owns what it makes. */
-  readonly makeCheck?: (options: HealthOptions, dial: Dial) => Check;
+  /** Makes the check that `health` asks for. The upstream owns what it makes. @default {createCheck} */
+  readonly makeCheck?: (health: HealthOptions, ways: CheckWays) => Check;
 }
 
 /**
@@ -45,7 +46,7 @@ export class Upstream {
   readonly #buffers: BufferPool;
   readonly #log: Log;
   readonly #connectMs: number;
-  readonly #makeCheck: UpstreamParts["makeCheck"];
+  readonly #makeCheck: NonNullable<UpstreamParts["makeCheck"]>;
   readonly #context: SearchContext;
   readonly #monitor: HealthMonitor;
   readonly #outlier: OutlierDetector;
@@ -64,7 +65,7 @@ export class Upstream {
     this.#buffers = parts.buffers ?? new BufferPool();
     this.#log = parts.log ?? silentLog;
     this.#connectMs = parts.connectMs ?? 10_000;
-    this.#makeCheck = parts.makeCheck;
+    this.#makeCheck = parts.makeCheck ?? createCheck;
     this.#options = options;
     this.#primary = createBalancer(options.balance);
     this.#backup = createBalancer(options.balance);
@@ -214,10 +215,10 @@ export class Upstream {
   }
 
   #configureChecks(): void {
-    const { health } = this.#options;
+    const { health, proxyProtocol } = this.#options;
     // The dialler of the moment: a reload may bring another.
-    const check = health && this.#makeCheck?.(health, (address, signal) => this.#dial(address, signal));
-    this.#monitor.configure(health, check);
+    const dial: Dial = (address, signal) => this.#dial(address, signal);
+    this.#monitor.configure(health, health && this.#makeCheck(health, { dial, proxyProtocol }));
   }
 
   #updateBalancers(): void {
@@ -267,6 +268,7 @@ export class Upstream {
 }
 
 /** Whether what is configured asks for the same checks. */
-function sameChecks({ health: a }: UpstreamOptions, { health: b }: UpstreamOptions): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+function sameChecks(a: UpstreamOptions, b: UpstreamOptions): boolean {
+  if (a.proxyProtocol !== b.proxyProtocol) return false;
+  return a.health === b.health || JSON.stringify(a.health) === JSON.stringify(b.health);
 }

@@ -51,7 +51,7 @@ Deno.test("services and upstreams with TLS have what they need, and others nothi
     { upstream: { ca: "ca.pem", cert: "client.pem", key: "client.key" } },
   );
   assertEquals([...materials.gates.keys()], ["s0", "s1"]);
-  assertEquals([...materials.dials.keys()], ["u3"]);
+  assertEquals([...materials.connects.keys()], ["u3"]);
   assertEquals(materials.warnings, []);
 });
 

@@ -34,6 +34,9 @@ Deno.test("each app becomes a service on the loopback, with its targets as backe
       upstream: "six thousand",
     }],
   );
+  for (const { health } of config.upstreams.values()) {
+    assertEquals(health, { type: "tcp", intervalMs: 30_000, timeoutMs: 2000, rise: 2, fall: 3 });
+  }
   assertEquals([...config.upstreams.values()].map(({ name, balance }) => [name, balance]), [
     ["five-thousand", "round-robin"],
     ["six thousand", "round-robin"],
@@ -87,7 +90,7 @@ const BAD: readonly (readonly [text: string, complaints: readonly string[]])[] =
   [
     "version: 1\nApps: []",
     [
-      "Apps: unknown key; expected one of version, log, timeouts, upstreams, services",
+      "Apps: unknown key; expected one of version, log, admin, timeouts, upstreams, services",
       "services: missing; expected a list of one service at least",
     ].toReversed(),
   ],

@@ -61,6 +61,9 @@ upstream db
   retries       2 further backends
   pool          2 to 8 idle for each backend, at most 20 open, idle for 90s at most
   when removed  its connections may finish
+  when down     its connections go on
+  checks        not checked
+  ejection      after 5 failures in a row, for 30s and more, at most 50% of them
   backends      10.0.0.11:5432             weight 5, at most 100 connections
                 10.0.0.12:5432             weight 1, backup
                 unix:/etc/culvert/db.sock  weight 0 (takes no new connections)
@@ -70,6 +73,9 @@ upstream spare (not used by any service)
   retries       1 further backend
   pool          0 to 8 idle for each backend, any number open, idle without end
   when removed  its connections are closed
+  when down     its connections go on
+  checks        not checked
+  ejection      after 5 failures in a row, for 30s and more, at most 50% of them
   backends      10.0.0.13:5432  weight 1
 
 upstream echo
@@ -77,6 +83,9 @@ upstream echo
   retries       2 further backends
   pool          0 to 8 idle for each backend, any number open, idle for 90s at most
   when removed  its connections are closed
+  when down     its connections go on
+  checks        not checked
+  ejection      after 5 failures in a row, for 30s and more, at most 50% of them
   backends      echo.internal:7  weight 1
 `,
   );

@@ -40,7 +40,7 @@ const BAD_DOCUMENTS: readonly [text: string, complaints: readonly string[]][] = 
     "upstreams.db: expected an upstream: a mapping with its backends, got nothing",
   ]],
   [`${MINIMAL}upstreams: {db: {}}`, [
-    "upstreams.db.backends: missing; expected a list of one backend at least",
+    "upstreams.db.backends: missing; expected a list of one backend at least, or discover",
   ]],
   [`${MINIMAL}upstreams: {"": {backends: [{address: a:1}]}}`, [`upstreams[""]: expected ${NAME}, got ""`]],
   [`${MINIMAL}upstreams: {constructor: {backends: [{address: a:1}]}}`, [

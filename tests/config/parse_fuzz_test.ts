@@ -28,6 +28,13 @@ upstreams:
     retries: 2
     onRemove: drain
     onDown: keep
+    slowStart: 10s
+    health: {type: http, interval: 5s, rise: 2, http: {path: /healthz, expect: "200-399"}}
+    outlier: {failures: 5, ejection: 30s, maxEjected: 50%}
+    discover:
+      dns: {name: db.internal, type: A, port: 5432, server: "127.0.0.1:53"}
+      etcd: {endpoints: ["http://127.0.0.1:2379"], prefix: /culvert/db/}
+      keepOnEmpty: true
 services:
   - name: postgres
     protocol: tcp

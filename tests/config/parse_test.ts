@@ -18,7 +18,10 @@ Deno.test("a minimal configuration gets every default", () => {
       pool: { maxIdle: 8, minIdle: 0, maxOpen: 0, idleTimeoutMs: 90_000 },
       retries: 2,
       onRemove: "close",
+      onDown: "keep",
       proxyProtocol: "none",
+      outlier: { failures: 5, ejectionMs: 30_000, maxEjected: 0.5 },
+      slowStartMs: 0,
     }]]),
     services: [{
       name: "echo",

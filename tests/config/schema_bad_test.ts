@@ -13,13 +13,12 @@ const NAME = "a name of 1 to 100 characters, without control characters and spac
 
 /** Where the text goes, what is written, and the one complaint about it. */
 const BAD: readonly (readonly [keys: ExtraKeys, complaint: string])[] = [
-  [{ top: "admin: {}" }, "admin: unknown key; expected one of version, log, timeouts, upstreams, services"],
   [
     { top: "workers: 2" },
-    "workers: unknown key; expected one of version, log, timeouts, upstreams, services",
+    "workers: unknown key; expected one of version, log, admin, timeouts, upstreams, services",
   ],
   [{ top: "servces: []" }, 'servces: unknown key; did you mean "services"?'],
-  [{ top: "1: x" }, "1: unknown key; expected one of version, log, timeouts, upstreams, services"],
+  [{ top: "1: x" }, "1: unknown key; expected one of version, log, admin, timeouts, upstreams, services"],
   [{ top: "__proto__: {}" }, "__proto__: unknown key; expected a key that is not reserved"],
   [{ top: "log:" }, "log: expected a mapping of log settings, got nothing"],
   [{ top: "log: info" }, 'log: expected a mapping of log settings, got "info"'],
@@ -113,13 +112,6 @@ const BAD: readonly (readonly [keys: ExtraKeys, complaint: string])[] = [
   [{ upstream: "retries: 101" }, "upstreams.db.retries: expected a whole number from 0 to 100, got 101"],
   [{ upstream: "onRemove: keep" }, 'upstreams.db.onRemove: expected one of close, drain, got "keep"'],
   [{ upstream: "onDown: drain" }, 'upstreams.db.onDown: expected one of keep, close, got "drain"'],
-  ...["discover", "health", "outlier", "slowStart"].map((key) =>
-    [
-      { upstream: `${key}: {}` },
-      `upstreams.db.${key}: unknown key; expected one of backends, balance, pool, retries, onRemove, ` +
-      "tls, proxyProtocol, onDown",
-    ] as const
-  ),
   [
     { upstream: "proxyProtocol: 2" },
     "upstreams.db.proxyProtocol: expected one of none, v1, v2, got 2",

@@ -47,8 +47,8 @@ const GOOD: readonly (readonly [keys: ExtraKeys, read: (config: Config) => unkno
   [{ upstream: "retries: 0" }, (config) => upstreamOf(config).retries, 0],
   [{ upstream: "retries: 100" }, (config) => upstreamOf(config).retries, 100],
   [{ upstream: "onRemove: drain" }, (config) => upstreamOf(config).onRemove, "drain"],
-  [{ upstream: "onDown: keep" }, (config) => "onDown" in upstreamOf(config), false],
-  [{ upstream: "onDown: close" }, (config) => "onDown" in upstreamOf(config), false],
+  [{ upstream: "onDown: keep" }, (config) => upstreamOf(config).onDown, "keep"],
+  [{ upstream: "onDown: close" }, (config) => upstreamOf(config).onDown, "close"],
   [{ service: "name: Größe 1/2" }, (config) => serviceOf(config).name, "Größe 1/2"],
   [
     { service: 'listen: ["0.0.0.0:0", "[::1]:1", "localhost:2", ":0"]' },

@@ -72,7 +72,8 @@ Deno.test("no backend is tried twice, and no more than retries allows", async ()
 });
 
 Deno.test("with all backends dead every client is closed, and told why in the log", async () => {
-  await using culvert = await startCulvert(proxyConfig({ backends: REFUSING.slice(0, 2) }));
+  const upstream = "outlier: {failures: 0}";
+  await using culvert = await startCulvert(proxyConfig({ backends: REFUSING.slice(0, 2), upstream }));
   for (let i = 0; i < 20; i++) {
     using client = await connect(culvert.port("main"));
     await ending(client);

@@ -184,6 +184,24 @@ Deno.test("a backend that leaves the set while it is dialled is not used: anothe
   assertEquals(fixture.dialler.unclosed, 0);
 });
 
+Deno.test("backends that leave the set while they are dialled use up no tries, however many they are", async () => {
+  const fixture = new UpstreamFixture(specs("a"), { retries: 0 });
+  const search = fixture.upstream.search(WITHIN);
+  const run = search.run();
+  for (const [index, next] of ["b", "c", "d"].entries()) {
+    const dialling = await fixture.dialler.call(index);
+    fixture.upstream.updateBackends(specs(next));
+    if (index === 1) dialling.refuse();
+    else dialling.accept();
+  }
+  (await fixture.dialler.call(3)).accept();
+  const found = await run;
+  assertEquals([found.backend.key, search.tried], ["d:1", [found.backend]]);
+  found.discard();
+  await fixture.upstream.close();
+  assertEquals(fixture.dialler.unclosed, 0);
+});
+
 Deno.test("who waits at a backend that leaves the set goes on to another at once", async () => {
   const pool = { maxIdle: 8, minIdle: 0, maxOpen: 1, idleTimeoutMs: 0 };
   const fixture = new UpstreamFixture(specs("a b"), { pool });

@@ -20,7 +20,7 @@ export interface CheckTask {
   readonly timeoutMs: number;
   /** Looks once; gives up when `signal` fires. */
   run(signal: AbortSignal): Promise<CheckReport>;
-  /** Told how each check ended. */
+  /** Told how each check ended. Must not throw. */
   onOutcome(outcome: CheckOutcome): void;
 }
 
@@ -37,7 +37,8 @@ export class CheckTimeoutError extends CulvertError {
 /**
  * Runs the checks of all backends: each at once when it is added, then every `intervalMs`, so much earlier (a tenth
  * at the most, and for the second one anything) that those that began together do not stay together. Never more
- * than `maxUnderWay` at once, and never two of one task.
+ * than `maxUnderWay` at once, and never two of one task: one that does not end even when it is given up keeps its
+ * place, and fails again every `intervalMs`.
  */
 export class CheckScheduler {
   readonly #wheel: TimerWheel;
@@ -65,12 +66,10 @@ export class CheckScheduler {
     return this.#underWay;
   }
 
-  /** Checks `task` from now on, until it is removed. */
+  /** Checks `task` from now on, until it is removed. Does nothing if it is checked already. */
   add(task: CheckTask): void {
-    const timer = new WheelTimer(() => {
-      this.#due(job);
-      return 0;
-    });
+    if (this.#jobs.has(task)) return;
+    const timer = new WheelTimer(() => this.#onDue(job));
     const job: Job = { task, timer, runs: 0, deadline: undefined };
     this.#jobs.set(task, job);
     this.#due(job);
@@ -84,6 +83,15 @@ export class CheckScheduler {
     this.#waiting.delete(job);
     this.#wheel.stop(job.timer);
     job.deadline?.abort(new CulvertError("check_removed", "The check is no longer wanted"));
+  }
+
+  #onDue(job: Job): number {
+    if (job.deadline === undefined) {
+      this.#due(job);
+      return 0;
+    }
+    this.#tell(job, failure("the check was given up and has not ended"));
+    return this.#has(job) ? this.#wheel.now() + job.task.intervalMs : 0;
   }
 
   #due(job: Job): void {
@@ -108,35 +116,37 @@ export class CheckScheduler {
       reason: () => new CheckTimeoutError(task.timeoutMs),
     });
     const { signal } = deadline;
-    const givenUp = Promise.withResolvers<never>();
-    signal.addEventListener("abort", () => givenUp.reject(signal.reason));
-    givenUp.promise.catch(() => {});
     const running = begin(task, signal);
-    try {
-      const { detail, certificateValidTo } = await Promise.race([running, givenUp.promise]);
-      this.#tell(job, { ok: true, detail, certificateValidTo, at: Date.now() });
-    } catch (error) {
-      const cause = signal.aborted ? signal.reason : error;
-      this.#tell(job, { ok: false, detail: describeError(cause), at: Date.now() });
-    }
+    const outcome = await outcomeOf(running, signal);
     deadline[Symbol.dispose]();
+    this.#tell(job, outcome);
     // Not before it has really ended: never two of one task.
+    if (signal.aborted && this.#has(job)) this.#wheel.start(job.timer, this.#untilNext(job, startedMs));
     await running.catch(() => {});
     job.deadline = undefined;
     this.#underWay--;
-    if (this.#jobs.has(task)) this.#again(job, startedMs);
+    if (this.#has(job)) this.#again(job, startedMs);
     this.#fill();
   }
 
-  #tell({ task }: Job, outcome: CheckOutcome): void {
-    if (this.#jobs.has(task)) task.onOutcome(outcome);
+  /** Whether it is wanted still: its task may have been added anew since. */
+  #has(job: Job): boolean {
+    return this.#jobs.get(job.task) === job;
+  }
+
+  #tell(job: Job, outcome: CheckOutcome): void {
+    if (this.#has(job)) job.task.onOutcome(outcome);
   }
 
   #again(job: Job, startedMs: number): void {
     const early = (job.runs === 0 ? 1 : 0.1) * this.#random();
-    const nextMs = startedMs + job.task.intervalMs * (1 - early);
     job.runs++;
-    this.#wheel.start(job.timer, Math.max(0, nextMs - this.#wheel.now()));
+    this.#wheel.start(job.timer, this.#untilNext(job, startedMs - job.task.intervalMs * early));
+  }
+
+  /** How long until the next check of a task whose last one began at `startedMs`. */
+  #untilNext({ task }: Job, startedMs: number): number {
+    return Math.max(0, startedMs + task.intervalMs - this.#wheel.now());
   }
 }
 
@@ -146,6 +156,23 @@ interface Job {
   runs: number;
   /** While a check is under way. */
   deadline: Deadline | undefined;
+}
+
+/** How it ends, or that it was given up before. Never rejects. */
+async function outcomeOf(running: Promise<CheckReport>, signal: AbortSignal): Promise<CheckOutcome> {
+  const givenUp = Promise.withResolvers<never>();
+  givenUp.promise.catch(() => {});
+  signal.addEventListener("abort", () => givenUp.reject(signal.reason));
+  try {
+    const { detail, certificateValidTo } = await Promise.race([running, givenUp.promise]);
+    return { ok: true, detail, certificateValidTo, at: Date.now() };
+  } catch (error) {
+    return failure(describeError(signal.aborted ? signal.reason : error));
+  }
+}
+
+function failure(detail: string): CheckOutcome {
+  return { ok: false, detail, at: Date.now() };
 }
 
 /** Never throws at once. */

@@ -26,3 +26,9 @@ import type { BackendSpec } from "../backend.ts";
  * ```
  */
 export type BackendSource = (signal: AbortSignal) => AsyncIterable<readonly BackendSpec[]>;
+
+/**
+ * As {@linkcode BackendSource}, for one that goes on by itself after a failure: an error that it yields is a failure,
+ * but it is not asked anew, and its next set is taken at once. Every `BackendSource` is one.
+ */
+export type ReportingSource = (signal: AbortSignal) => AsyncIterable<readonly BackendSpec[] | Error>;

@@ -1,0 +1,212 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import { Deadline } from "../core/deadline.ts";
+import { CulvertError, describeError } from "../core/errors.ts";
+import { type Log, silentLog } from "../core/log.ts";
+import type { TimerWheel } from "../core/timer_wheel.ts";
+import { AcceptLoop } from "../net/accept_loop.ts";
+import { type Address, formatAddress } from "../net/address.ts";
+import type { BufferPool } from "../net/buffers.ts";
+import { clientAddress, formatClient } from "../net/client_address.ts";
+import type { Connection } from "../net/connection.ts";
+import { prepareSocket } from "../net/dial.ts";
+import type { BoundListener } from "../net/listen.ts";
+import { isAdminAddress } from "../net/loopback.ts";
+import type { Entered, TlsGate } from "../tls/tls_gate.ts";
+import { AllowedHosts } from "./allowed_hosts.ts";
+import { AdminApi } from "./api.ts";
+import { type HttpLimits, HttpSession } from "./http_session.ts";
+import type { AdminTarget } from "./target.ts";
+
+const CRY_INTERVAL_MS = 60_000;
+
+/** The TLS of an {@linkcode AdminListener}. */
+export interface AdminTls {
+  /** The gate for the next connection: asked each time, as a reload brings another one. */
+  readonly gate: () => TlsGate;
+  /** The names of the certificate, which clients may call us by. */
+  readonly names: () => readonly string[];
+}
+
+/** What an {@linkcode AdminListener} works with. */
+export interface AdminListenerParts {
+  /** What is shown and changed. */
+  readonly target: AdminTarget;
+  readonly wheel: TimerWheel;
+  /** Lends the read buffers of TLS. */
+  readonly buffers: BufferPool;
+  /** Absent: plain HTTP, which only loopback and unix sockets may speak. */
+  readonly tls?: AdminTls | undefined;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+  /** @default {silentLog} */
+  readonly log?: Log;
+  /** Connections at once; the next one is closed at once. @default {64} */
+  readonly maxConnections?: number;
+  /** For the TLS handshake, in milliseconds. @default {10_000} */
+  readonly handshakeMs?: number;
+  /** How long requests that are under way may take when it closes, in milliseconds. @default {5_000} */
+  readonly drainMs?: number;
+  /** The bounds of each connection. */
+  readonly limits?: HttpLimits;
+}
+
+/** One connection, from before its handshake to its end. */
+interface Visitor {
+  session: HttpSession | undefined;
+  /** Gives up the handshake. */
+  giveUp(): void;
+}
+
+/**
+ * The admin API on a bound address. Elsewhere than on loopback or a unix socket, whoever comes must show a
+ * certificate that the gate lets in, even where that could do without one.
+ *
+ * Owns the listener, and every connection that it accepts.
+ */
+export class AdminListener {
+  readonly address: Address;
+  readonly #parts: AdminListenerParts;
+  readonly #log: Log;
+  readonly #api: AdminApi;
+  readonly #loop: AcceptLoop<Deno.Conn>;
+  readonly #visitors = new Map<Visitor, Promise<void>>();
+  #closed = false;
+  #criedAtMs = -Infinity;
+
+  /**
+   * Serves at once.
+   *
+   * @throws {CulvertError} `admin_exposed` if everybody could come in. The listener is closed then.
+   */
+  constructor(listener: BoundListener, parts: AdminListenerParts) {
+    this.address = listener.address;
+    const name = formatAddress(this.address);
+    if (parts.tls === undefined && !isAdminAddress(this.address)) {
+      listener.close();
+      throw new CulvertError(
+        "admin_exposed",
+        `Cannot serve the admin API on "${name}": expected loopback, a unix socket, or TLS with client certificates`,
+      );
+    }
+    this.#parts = parts;
+    this.#log = parts.log ?? silentLog;
+    const hosts = new AllowedHosts({
+      address: this.address,
+      tls: parts.tls !== undefined,
+      names: () => parts.tls?.names() ?? [],
+    });
+    this.#api = new AdminApi({ target: parts.target, hosts });
+    const { clock = systemClock } = parts;
+    const onConnection = (connection: Deno.Conn) => this.#accept(connection);
+    this.#loop = new AcceptLoop<Deno.Conn>(listener, {
+      onConnection,
+      name: `admin ${name}`,
+      clock,
+      log: this.#log,
+    });
+  }
+
+  /** How many connections there are now, those in their handshake included. */
+  get connections(): number {
+    return this.#visitors.size;
+  }
+
+  /**
+   * Stops listening, ends what is idle or in its handshake, and lets requests that are under way finish within
+   * `drainMs`; cuts the rest. Resolves when no connection is left: a request that waits for this itself (a reload
+   * that takes the listener away) would wait for its own end, so let that go on without waiting.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#loop.close();
+    for (const visitor of this.#visitors.keys()) {
+      visitor.giveUp();
+      visitor.session?.drain();
+    }
+    const { wheel, drainMs = 5000 } = this.#parts;
+    const cut = () => {
+      for (const { session } of this.#visitors.keys()) session?.destroy();
+    };
+    using deadline = new Deadline(wheel, { timeoutMs: drainMs, reason: () => new Error("cut") });
+    deadline.signal.addEventListener("abort", cut, { once: true });
+    await Promise.all([this.#loop.done, ...this.#visitors.values()]);
+  }
+
+  #accept(connection: Deno.Conn): void {
+    const { maxConnections = 64 } = this.#parts;
+    if (this.#closed || this.#visitors.size >= maxConnections) {
+      closeQuietly(connection);
+      if (!this.#closed) this.#cryOut(maxConnections);
+      return;
+    }
+    const visitor: Visitor = { session: undefined, giveUp() {} };
+    this.#visitors.set(
+      visitor,
+      this.#serve(connection, visitor).finally(() => this.#visitors.delete(visitor)),
+    );
+  }
+
+  /** Said loudly, though not for each of them. */
+  #cryOut(maxConnections: number): void {
+    const nowMs = this.#parts.wheel.now();
+    if (nowMs - this.#criedAtMs < CRY_INTERVAL_MS) return;
+    this.#criedAtMs = nowMs;
+    this.#log.warn("too many admin connections: further ones are refused", { max: maxConnections });
+  }
+
+  /** Never rejects. */
+  async #serve(accepted: Deno.Conn, visitor: Visitor): Promise<void> {
+    let client = "unknown";
+    let entered: { connection: Connection; identity?: string | undefined };
+    try {
+      client = formatClient(clientAddress(accepted.remoteAddr));
+      prepareSocket(accepted);
+      entered = await this.#enter(accepted, visitor);
+    } catch (error) {
+      this.#log.info("admin connection refused", { client, error: describeError(error) });
+      return closeQuietly(accepted);
+    }
+    const { wheel, limits } = this.#parts;
+    const { connection, identity } = entered;
+    visitor.session = new HttpSession(connection, {
+      ...limits,
+      handler: this.#api,
+      wheel,
+      log: this.#log,
+      client,
+      identity,
+    });
+    if (this.#closed) visitor.session.drain();
+    await visitor.session.run();
+  }
+
+  async #enter(
+    accepted: Deno.Conn,
+    visitor: Visitor,
+  ): Promise<{ connection: Connection; identity?: string | undefined }> {
+    const { tls, wheel, buffers, handshakeMs = 10_000 } = this.#parts;
+    if (tls === undefined) return { connection: accepted };
+    using deadline = new Deadline(wheel, { timeoutMs: handshakeMs, reason: () => new Error("timed out") });
+    visitor.giveUp = () => deadline.abort(new Error("the admin listener closes"));
+    const { signal } = deadline;
+    const { session, identity }: Entered = await tls.gate().enter(accepted, {
+      signal,
+      buffers,
+      latest: tls.gate,
+    });
+    visitor.giveUp = () => {};
+    if (identity === undefined && !isAdminAddress(this.address)) {
+      closeQuietly(session.connection);
+      throw new CulvertError("no_certificate", "Cannot let the client in: it shows no certificate");
+    }
+    return { connection: session.connection, identity: identity?.subject };
+  }
+}
+
+function closeQuietly(connection: Connection): void {
+  try {
+    connection.close();
+  } catch {
+    // It has gone already.
+  }
+}

@@ -1,0 +1,78 @@
+import { AdminListener } from "../admin/admin_listener.ts";
+import type { AdminTarget } from "../admin/target.ts";
+import type { AdminConfig } from "../config/config.ts";
+import type { Log } from "../core/log.ts";
+import type { TimerWheel } from "../core/timer_wheel.ts";
+import { type Address, formatAddress } from "../net/address.ts";
+import type { BufferPool } from "../net/buffers.ts";
+import { type BoundListener, listen } from "../net/listen.ts";
+import type { AdminMaterial } from "./material_loader.ts";
+
+/** What an {@linkcode AdminServer} works with. */
+export interface AdminServerParts {
+  readonly target: AdminTarget;
+  readonly wheel: TimerWheel;
+  readonly buffers: BufferPool;
+  readonly log: Log;
+}
+
+/**
+ * The admin listener of a configuration, through its changes: what is new is bound first ({@linkcode bind}), which
+ * may fail, and then takes the place of what was ({@linkcode serve}), which can't.
+ */
+export class AdminServer {
+  readonly #parts: AdminServerParts;
+  #listener: AdminListener | undefined;
+  /** As it is configured, and whether it speaks TLS; what is the same is kept. */
+  #key: string | undefined;
+  #material: AdminMaterial | undefined;
+
+  constructor(parts: AdminServerParts) {
+    this.#parts = parts;
+  }
+
+  /** Where it listens; absent: nowhere. */
+  get address(): Address | undefined {
+    return this.#listener?.address;
+  }
+
+  /**
+   * Binds what `config` needs and is not bound yet.
+   *
+   * @throws {CulvertError} `listen_failed`
+   */
+  async bind(config: AdminConfig | undefined): Promise<BoundListener | undefined> {
+    if (config === undefined || keyOf(config) === this.#key) return undefined;
+    return await listen(config.listen, { share: false });
+  }
+
+  /** Serves on `bound`, if there is one, and as `config` says from now on. */
+  serve(
+    config: AdminConfig | undefined,
+    { bound, material }: { bound: BoundListener | undefined; material: AdminMaterial | undefined },
+  ): void {
+    this.#material = material;
+    const key = config && keyOf(config);
+    if (key === this.#key) return;
+    const before = this.#listener;
+    this.#key = key;
+    this.#listener = undefined;
+    if (bound !== undefined) {
+      const tls = material && { gate: () => this.#material!.gate, names: () => this.#material!.names };
+      this.#listener = new AdminListener(bound, { ...this.#parts, tls });
+      this.#parts.log.info("admin API", { listener: formatAddress(this.#listener.address) });
+    }
+    void before?.close();
+  }
+
+  /** Stops listening, and lets requests that are under way finish. */
+  async close(): Promise<void> {
+    const listener = this.#listener;
+    this.#listener = this.#key = undefined;
+    await listener?.close();
+  }
+}
+
+function keyOf({ listen, tls }: AdminConfig): string {
+  return `${formatAddress(listen)} ${tls === undefined ? "plain" : "tls"}`;
+}

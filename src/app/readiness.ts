@@ -1,0 +1,41 @@
+import type { App } from "./app.ts";
+import type { ManagedUpstream } from "./managed_upstream.ts";
+
+/** Why the program should not be sent connections, in words; empty when it should. */
+export function unreadiness(app: App): string[] {
+  const { state } = app;
+  return [
+    ...(state === "ready" ? [] : [`the program is ${state}`]),
+    ...app.upstreams.flatMap(ofUpstream),
+    ...app.materials.crls.flatMap(({ path, usedBy, set }) => {
+      const problem = set.problem(Date.now());
+      return problem === undefined
+        ? []
+        : [`${usedBy}: nobody can come in by the CRL "${path}": ${problem.detail}`];
+    }),
+  ];
+}
+
+function ofUpstream({ upstream, sources = [] }: ManagedUpstream): string[] {
+  const who = `upstream ${upstream.name}`;
+  const { backends } = upstream;
+  const waiting = sources.filter(({ state }) => state === "waiting");
+  const unchecked = backends.filter(({ state }) => state === "unknown");
+  return [
+    ...waiting.map(({ name }) => `${who}: ${name} has not answered yet`),
+    ...(unchecked.length === 0 ? [] : [`${who}: ${unchecked.length} backends have not been checked yet`]),
+    ...(upstream.available ? [] : [`${who}: no backend is available (${tally(upstream)})`]),
+  ];
+}
+
+/** Such as `2 down, 1 full`. */
+function tally({ backends }: ManagedUpstream["upstream"]): string {
+  const counts = new Map<string, number>();
+  for (const { state } of backends) {
+    const name = state === "up" || state === "unknown" ? "full" : state;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return counts.size === 0
+    ? "there is none"
+    : [...counts].map(([name, count]) => `${count} ${name}`).join(", ");
+}

@@ -1,0 +1,67 @@
+import { dirname } from "node:path";
+import { parseBackendList, readBackend } from "../config/backend_list.ts";
+import type { DiscoverConfig } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import { formatAddress } from "../net/address.ts";
+import { dnsSource } from "../upstream/discover/dns_source.ts";
+import { etcdSource } from "../upstream/discover/etcd.ts";
+import type { EtcdTls } from "../upstream/discover/etcd_options.ts";
+import { fileSource } from "../upstream/discover/file_source.ts";
+import type { NamedSource } from "../upstream/discover/source_run.ts";
+import { fingerprint, watchFile } from "./watch.ts";
+
+/** What sources work with. */
+export interface SourceParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly etcdTls?: EtcdTls | undefined;
+}
+
+/** The sources that a configuration asks for. */
+export function makeSources({ dns, filePath, etcd }: DiscoverConfig, parts: SourceParts): NamedSource[] {
+  return [
+    ...(dns === undefined ? [] : [ofDns(dns)]),
+    ...(filePath === undefined ? [] : [ofFile(filePath, parts)]),
+    ...(etcd === undefined ? [] : [ofEtcd(etcd, parts)]),
+  ];
+}
+
+function ofDns({ name, type, port, intervalMs, server }: NonNullable<DiscoverConfig["dns"]>): NamedSource {
+  const options = { name, type, intervalMs, ...(port === undefined ? {} : { port }) };
+  const source = dnsSource(server === undefined ? options : { ...options, server });
+  const asked = server === undefined ? "" : ` at ${formatAddress(server)}`;
+  return { name: `dns ${type} ${name}${asked}`, source };
+}
+
+function ofFile(path: string, { clock, log }: SourceParts): NamedSource {
+  const folder = dirname(path);
+  const source = fileSource({
+    path,
+    clock,
+    parse: (text) => parseBackendList(text, { name: path, folder }),
+    watch: async (path, onChange) => {
+      const seen = await fingerprint(path);
+      return await watchFile({ path, folder }, { onChange, log, clock, seen });
+    },
+  });
+  return { name: `file ${path}`, source };
+}
+
+function ofEtcd(
+  { endpoints, prefix, user, passwordPath }: NonNullable<DiscoverConfig["etcd"]>,
+  { clock, log, etcdTls }: SourceParts,
+): NamedSource {
+  const password = async () => (await Deno.readTextFile(passwordPath!)).replace(/\r?\n$/, "");
+  const source = etcdSource({
+    endpoints,
+    prefix,
+    // There is no folder that a path of a unix socket could be relative to.
+    parse: (value) => readBackend(value, { name: prefix, folder: "/" }),
+    user: user === undefined ? undefined : { name: user, password },
+    tls: etcdTls,
+    clock,
+    log,
+  });
+  return { name: `etcd ${prefix}`, source };
+}

@@ -1,0 +1,106 @@
+import type { CertificateStatus, CrlStatus, ReloadStatus, ServiceStatus, Status } from "../admin/status.ts";
+import { ConfigError } from "../config/problem.ts";
+import type { Clock } from "../core/clock.ts";
+import { formatAddress } from "../net/address.ts";
+import { formatAttributes } from "../tls/distinguished_name.ts";
+import type { App, ServiceStatus as RunningService } from "./app.ts";
+import type { CertificateInUse, CrlInUse } from "./material_loader.ts";
+import type { ReloadState } from "./reloader.ts";
+import { iso, upstreamStatus } from "./upstream_status.ts";
+
+/** What the status is made of. */
+export interface StatusParts {
+  readonly app: App;
+  readonly version: string;
+  /** In milliseconds since 1970. */
+  readonly startedAt: number;
+  /** The same on `clock`. */
+  readonly startedAtMs: number;
+  readonly reload: ReloadState;
+  readonly clock: Clock;
+}
+
+/** Everything about the running program, as the admin API shows it. */
+export function programStatus(parts: StatusParts): Status {
+  const { app, version, startedAt, startedAtMs, reload, clock } = parts;
+  const { certificates, crls } = app.materials;
+  return {
+    version,
+    pid: Deno.pid,
+    state: app.state,
+    startedAt: iso(startedAt),
+    uptimeSeconds: (clock.now() - startedAtMs) / 1000,
+    reload: reloadStatus(reload),
+    services: app.services.map(serviceStatus),
+    upstreams: app.upstreams.map((upstream) => upstreamStatus(upstream, clock)),
+    certificates: byPath(certificates).map(certificateStatus),
+    crls: byPath(crls).flatMap(crlStatus),
+  };
+}
+
+function reloadStatus({ generation, appliedAt, at, why, outcome }: ReloadState): ReloadStatus {
+  const status = { generation, appliedAt: iso(appliedAt), at: iso(at), ok: outcome.ok, why };
+  if (outcome.ok) return status;
+  const { error } = outcome;
+  const problems = error instanceof ConfigError ? { problems: error.problems } : {};
+  return { ...status, error: { code: error.code, message: error.message }, ...problems };
+}
+
+function serviceStatus({ name, listeners, upstream, ended, ...counts }: RunningService): ServiceStatus {
+  const all = Object.entries(ended) as [string, number][];
+  const isRefusal = ([reason]: [string, number]) =>
+    reason.startsWith("refused-") || reason.startsWith("tls-");
+  return {
+    name,
+    listeners: listeners.map(formatAddress),
+    ...(upstream === undefined ? {} : { upstream }),
+    active: counts.active,
+    total: counts.total,
+    rejected: counts.rejected,
+    refused: Object.fromEntries(all.filter(isRefusal)),
+    ended: Object.fromEntries(all.filter((each) => !isRefusal(each))),
+    bytesUp: counts.bytesUp,
+    bytesDown: counts.bytesDown,
+  };
+}
+
+/** One of each file, with all who use it. */
+function byPath<T extends { path: string; usedBy: string }>(
+  items: readonly T[],
+): (T & { users: string[] })[] {
+  const found = new Map<string, T & { users: string[] }>();
+  for (const item of items) {
+    const known = found.get(item.path);
+    if (known === undefined) found.set(item.path, { ...item, users: [item.usedBy] });
+    else known.users.push(item.usedBy);
+  }
+  return [...found.values()];
+}
+
+function certificateStatus({ path, users, leaf }: CertificateInUse & { users: string[] }): CertificateStatus {
+  return {
+    path,
+    usedBy: users,
+    subject: formatAttributes(leaf.attributes),
+    notBefore: iso(leaf.notBeforeMs),
+    notAfter: iso(leaf.notAfterMs),
+  };
+}
+
+/** A file may have several lists, of several issuers. */
+function crlStatus({ path, users, set, crls }: CrlInUse & { users: string[] }): CrlStatus[] {
+  const problem = set.problem(Date.now())?.detail;
+  const common = {
+    path,
+    usedBy: users,
+    usable: problem === undefined,
+    ...(problem === undefined ? {} : { problem }),
+  };
+  if (crls.length === 0) return [common];
+  return crls.map(({ issuerName, thisUpdateMs, nextUpdateMs }) => ({
+    ...common,
+    issuer: issuerName,
+    thisUpdate: iso(thisUpdateMs),
+    nextUpdate: iso(nextUpdateMs),
+  }));
+}

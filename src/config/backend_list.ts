@@ -1,0 +1,61 @@
+import * as v from "valibot";
+import type { BackendSpec } from "../upstream/backend.ts";
+import { buildBackend } from "./build_upstream.ts";
+import { backendAddress, type Field, isMapping, list } from "./fields.ts";
+import { fromIssues, toProblems } from "./findings.ts";
+import { LineMarks } from "./line_marks.ts";
+import { ConfigError } from "./problem.ts";
+import { readDocument } from "./read_document.ts";
+import { backend, type BackendSection } from "./upstream_schema.ts";
+
+/** What a list of backends is called in messages, and what paths of unix sockets are relative to. */
+export interface BackendListOptions {
+  readonly name: string;
+  readonly folder: string;
+}
+
+/** An address alone stands for a backend with the defaults. */
+const backendOrAddress: Field<BackendSection> = v.lazy((input) =>
+  isMapping(input) ? backend : v.pipe(
+    backendAddress(),
+    v.transform((address) => ({ address, weight: 1, maxConnections: 0, backup: false })),
+  )
+);
+
+const backendList = list(backendOrAddress, "a list of backends, each an address or a mapping with one");
+
+/**
+ * Reads a list of backends, in YAML or JSON, such as that of a file that is watched. It may be empty.
+ *
+ * @throws {ConfigError} with everything that is wrong, in one go.
+ */
+export function parseBackendList(text: string, options: BackendListOptions): BackendSpec[] {
+  const document = readDocument(text, options.name);
+  return read(backendList, document, options, new LineMarks(text, document))
+    .map((section) => buildBackend(section, options.folder));
+}
+
+/** As {@linkcode parseBackendList}, of a value that has been parsed already. */
+export function readBackendList(value: unknown, options: BackendListOptions): BackendSpec[] {
+  return read(backendList, value, options).map((section) => buildBackend(section, options.folder));
+}
+
+/**
+ * Reads one backend of a value that has been parsed already.
+ *
+ * @throws {ConfigError} with everything that is wrong, in one go.
+ */
+export function readBackend(value: unknown, options: BackendListOptions): BackendSpec {
+  return buildBackend(read(backendOrAddress, value, options), options.folder);
+}
+
+function read<T>(
+  field: Field<T>,
+  value: unknown,
+  { name }: BackendListOptions,
+  marks = new LineMarks("", value),
+): T {
+  const result = v.safeParse(field, value);
+  if (result.success) return result.output;
+  throw new ConfigError(name, toProblems(fromIssues(result.issues), marks));
+}

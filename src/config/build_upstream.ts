@@ -1,0 +1,98 @@
+import { resolve } from "node:path";
+import type { HealthOptions } from "../upstream/check/options.ts";
+import type { BackendSpec } from "../upstream/backend.ts";
+import type { OutlierOptions } from "../upstream/outlier.ts";
+import type { DiscoverConfig, UpstreamConfig, UpstreamTls } from "./config.ts";
+import type { DiscoverSection } from "./discover_schema.ts";
+import { resolveAddress } from "./resolve_address.ts";
+import type { BackendSection, UpstreamSection } from "./upstream_schema.ts";
+
+/** What names and paths of an upstream are relative to. */
+export interface BuildUpstreamOptions {
+  readonly name: string;
+  readonly folder: string;
+}
+
+/** Makes an upstream of a document that has been found good. */
+export function buildUpstream(upstream: UpstreamSection, options: BuildUpstreamOptions): UpstreamConfig {
+  const { name, folder } = options;
+  const { backends = [], balance, pool, retries, onRemove, onDown, proxyProtocol, tls, discover } = upstream;
+  const { idleTimeout: idleTimeoutMs, ...bounds } = pool;
+  const health = buildHealth(upstream.health);
+  return {
+    name,
+    backends: backends.map((backend) => buildBackend(backend, folder)),
+    balance,
+    pool: { ...bounds, idleTimeoutMs },
+    retries,
+    onRemove,
+    onDown,
+    proxyProtocol,
+    ...(health === undefined ? {} : { health }),
+    outlier: buildOutlier(upstream.outlier),
+    slowStartMs: upstream.slowStart,
+    ...(discover === undefined ? {} : { discover: buildDiscover(discover, folder) }),
+    ...(tls === undefined ? {} : { tls: buildUpstreamTls(tls, folder) }),
+  };
+}
+
+/** Makes a backend of one that has been found good. */
+export function buildBackend(backend: BackendSection, folder: string): BackendSpec {
+  return { ...backend, address: resolveAddress(backend.address, folder) };
+}
+
+function buildHealth(health: UpstreamSection["health"]): HealthOptions | undefined {
+  const { type, interval: intervalMs, timeout: timeoutMs, ...others } = health;
+  return type === "none" ? undefined : { type, intervalMs, timeoutMs, ...others };
+}
+
+function buildOutlier({ failures, ejection, maxEjected }: UpstreamSection["outlier"]): OutlierOptions {
+  return { failures, ejectionMs: ejection, maxEjected };
+}
+
+function buildDiscover({ dns, file, etcd, keepOnEmpty }: DiscoverSection, folder: string): DiscoverConfig {
+  return {
+    ...(dns === undefined ? {} : { dns: buildDns(dns) }),
+    ...(file === undefined ? {} : { filePath: resolve(folder, file) }),
+    ...(etcd === undefined ? {} : { etcd: buildEtcd(etcd, folder) }),
+    keepOnEmpty,
+  };
+}
+
+function buildDns(
+  { interval, ...dns }: NonNullable<DiscoverSection["dns"]>,
+): NonNullable<DiscoverConfig["dns"]> {
+  return { ...dns, intervalMs: interval };
+}
+
+function buildEtcd(
+  { passwordFile, tls, ...etcd }: NonNullable<DiscoverSection["etcd"]>,
+  folder: string,
+): NonNullable<DiscoverConfig["etcd"]> {
+  return {
+    ...etcd,
+    ...(passwordFile === undefined ? {} : { passwordPath: resolve(folder, passwordFile) }),
+    ...(tls === undefined ? {} : { tls: resolveTlsPaths(tls, folder) }),
+  };
+}
+
+function buildUpstreamTls(tls: NonNullable<UpstreamSection["tls"]>, folder: string): UpstreamTls {
+  const { serverName, verify, allow } = tls;
+  return {
+    ...resolveTlsPaths(tls, folder),
+    ...(serverName === undefined ? {} : { serverName }),
+    verify,
+    ...(allow === undefined ? {} : { allow }),
+  };
+}
+
+function resolveTlsPaths(
+  { ca, cert, key }: { ca?: string; cert?: string; key?: string },
+  folder: string,
+): { caPath?: string; certPath?: string; keyPath?: string } {
+  return {
+    ...(ca === undefined ? {} : { caPath: resolve(folder, ca) }),
+    ...(cert === undefined ? {} : { certPath: resolve(folder, cert) }),
+    ...(key === undefined ? {} : { keyPath: resolve(folder, key) }),
+  };
+}

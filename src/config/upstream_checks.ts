@@ -1,0 +1,151 @@
+import { DEFAULT_POOL } from "../upstream/options.ts";
+import { findBackendClashes } from "./checks.ts";
+import { isMapping } from "./fields.ts";
+import type { Finding } from "./findings.ts";
+import type { Place } from "./place.ts";
+
+/** What is wrong between the values of one upstream. What has the wrong shape is passed over. */
+export function checkUpstream(upstream: Place, folder: string): Finding[] {
+  const addresses = upstream.at("backends").items().map((backend) => backend.at("address"));
+  return [
+    ...findBackendClashes(addresses.flatMap((place) => place.address(folder))),
+    ...checkSources(upstream),
+    ...checkHealth(upstream),
+    ...checkPool(upstream.at("pool")),
+    ...checkUpstreamTls(upstream),
+  ];
+}
+
+/** Backends must come from somewhere. */
+function checkSources(upstream: Place): Finding[] {
+  if (!isMapping(upstream.value)) return [];
+  const discover = upstream.at("discover");
+  if (discover.value === undefined) {
+    const backends = upstream.at("backends");
+    if (backends.value !== undefined) return [];
+    return [{
+      kind: "missing",
+      ...backends,
+      value: undefined,
+      expected: "a list of one backend at least, or discover",
+    }];
+  }
+  if (!isMapping(discover.value)) return [];
+  const [dns, etcd] = [discover.at("dns"), discover.at("etcd")];
+  if ([dns, etcd, discover.at("file")].every(({ value }) => value === undefined)) {
+    return [{ kind: "bad_value", ...discover, expected: "one of dns, file and etcd at least" }];
+  }
+  return [...checkDns(dns), ...checkEtcd(etcd)];
+}
+
+function checkDns(dns: Place): Finding[] {
+  if (!isMapping(dns.value)) return [];
+  const port = dns.at("port");
+  const isSrv = dns.at("type").value === "SRV";
+  if (!isSrv && port.value === undefined) {
+    return [{
+      kind: "missing",
+      ...port,
+      expected: "the backends' port, which A and AAAA records don't tell",
+    }];
+  }
+  if (isSrv && port.value !== undefined) {
+    return [{ kind: "bad_value", ...port, expected: "none: SRV records tell the port" }];
+  }
+  return [];
+}
+
+function checkEtcd(etcd: Place): Finding[] {
+  if (!isMapping(etcd.value)) return [];
+  const [user, passwordFile, tls] = [etcd.at("user"), etcd.at("passwordFile"), etcd.at("tls")];
+  const findings = checkPair(tls);
+  if ((user.value === undefined) !== (passwordFile.value === undefined)) {
+    const missing = user.value === undefined ? user : passwordFile;
+    findings.push({ kind: "missing", ...missing, expected: "user and passwordFile, both or neither" });
+  }
+  return findings;
+}
+
+/** Settings that would have no effect, or could never work. */
+function checkHealth(upstream: Place): Finding[] {
+  const health = upstream.at("health");
+  if (!isMapping(health.value)) return [];
+  const type = health.at("type");
+  const findings: Finding[] = [];
+  for (const  of of["http", "script"]) {
+    const settings = health.at(of);
+    if (settings.value !== undefined && type.value !== of) {
+      findings.push({ kind: "bad_value", ...settings, expected: `none, unless type is ${of}` });
+    }
+  }
+  if (type.value === "script" && health.at("script").value === undefined) {
+    findings.push({ kind: "missing", ...health.at("script"), expected: "the steps of the script" });
+  }
+  if (type.value === "tls" && upstream.at("tls").value === undefined) {
+    findings.push({
+      kind: "bad_value",
+      ...type,
+      expected: "another type, or tls of the upstream, which is checked",
+    });
+  }
+  const onUnix = unixBackends(upstream);
+  if (onUnix && type.value === "half-open") {
+    findings.push({ kind: "bad_value", ...type, expected: "another type: a unix socket can't be half open" });
+  }
+  if (onUnix && health.at("port").value !== undefined) {
+    findings.push({ kind: "bad_value", ...health.at("port"), expected: "none: a unix socket has no port" });
+  }
+  return findings;
+}
+
+function unixBackends(upstream: Place): boolean {
+  const backends = upstream.at("backends").items().map((backend) => backend.at("address").value);
+  return backends.some((address) => typeof address === "string" && address.startsWith("unix:"));
+}
+
+/** A certificate and its key. */
+function checkPair(tls: Place): Finding[] {
+  if (!isMapping(tls.value)) return [];
+  const [cert, key] = [tls.at("cert"), tls.at("key")];
+  if (cert.value !== undefined && key.value === undefined) {
+    return [{ kind: "missing", ...key, expected: "the key of cert" }];
+  }
+  if (key.value !== undefined && cert.value === undefined) {
+    return [{ kind: "missing", ...cert, expected: "the certificate of key" }];
+  }
+  return [];
+}
+
+function checkUpstreamTls(upstream: Place): Finding[] {
+  const tls = upstream.at("tls");
+  if (!isMapping(tls.value)) return [];
+  const findings = checkPair(tls);
+  const verify = tls.at("verify");
+  if (verify.value === false && tls.at("allow").value !== undefined) {
+    const expected = "true, where allow says whose certificates will do";
+    findings.push({ kind: "bad_value", ...verify, expected });
+  }
+  const named = tls.at("serverName").value ?? tls.at("allow").value;
+  if (unixBackends(upstream) && named === undefined && tls.at("verify").value !== false) {
+    const expected = "a name, which a unix socket does not have, or allow";
+    findings.push({ kind: "missing", ...tls.at("serverName"), expected });
+  }
+  const proxy = upstream.at("proxyProtocol");
+  if (proxy.value === "v1" || proxy.value === "v2") {
+    findings.push({ kind: "bad_value", ...proxy, expected: "none, where tls is spoken with the backends" });
+  }
+  return findings;
+}
+
+function checkPool(pool: Place): Finding[] {
+  const read = (key: keyof typeof DEFAULT_POOL): number => {
+    const { value = DEFAULT_POOL[key] } = pool.at(key);
+    return typeof value === "number" ? value : NaN;
+  };
+  const [minIdle, maxIdle, maxOpen] = [read("minIdle"), read("maxIdle"), read("maxOpen")];
+  const tooMany = (limit: string): Finding[] => [
+    { kind: "bad_value", ...pool.at("minIdle"), value: minIdle, expected: `at most ${limit}` },
+  ];
+  if (minIdle > maxIdle) return tooMany(`maxIdle, which is ${maxIdle}`);
+  return maxOpen > 0 && minIdle > maxOpen ? tooMany(`maxOpen, which is ${maxOpen}`) : [];
+}

@@ -1,0 +1,79 @@
+import { CulvertError } from "../../core/errors.ts";
+import type { Dial } from "../../net/dial.ts";
+import { formatProxyV1 } from "../../net/format_proxy_v1.ts";
+import { formatProxyV2 } from "../../net/format_proxy_v2.ts";
+import { type Touch, touch } from "../../net/touch.ts";
+import type { TlsConnect } from "../../tls/tls_dial.ts";
+import type { Check } from "./check.ts";
+import { writeAll } from "./exchange.ts";
+import { HalfOpenCheck } from "./half_open_check.ts";
+import type { HalfOpenChecker } from "./half_open_checker.ts";
+import { HttpCheck } from "./http_check.ts";
+import type { HealthOptions } from "./options.ts";
+import { ScriptCheck } from "./script_check.ts";
+import { TcpCheck } from "./tcp_check.ts";
+import { TlsCheck } from "./tls_check.ts";
+import { withPort } from "./with_port.ts";
+
+/** How checks reach backends. */
+export interface CheckWays {
+  /** Opens connections as the upstream does, with TLS where it speaks that. */
+  readonly dial: Dial;
+  /** For `tls`: as `dial`, and tells of the session. */
+  readonly connectTls?: TlsConnect | undefined;
+  /** For `half-open`: started, and closed by whoever hands it in. @default one for each check */
+  readonly halfOpen?: HalfOpenChecker | undefined;
+  /** For `tcp`. @default {touch} */
+  readonly touch?: Touch;
+  /** What backends expect at the beginning of a connection; a check has no client to name. @default {"none"} */
+  readonly proxyProtocol?: "none" | "v1" | "v2";
+}
+
+/**
+ * Makes the check that `health` asks for.
+ *
+ * @throws {CulvertError} `bad_check`, `bad_script` or `bad_status_ranges` for what could never work; and what
+ * {@linkcode HalfOpenCheck} throws.
+ */
+export function createCheck(health: HealthOptions, ways: CheckWays): Check {
+  const check = checkOf(health, ways);
+  const { port } = health;
+  if (port === undefined) return check;
+  return {
+    run: async (address, signal) => await check.run(withPort(address, port), signal),
+    close: () => check.close?.(),
+  };
+}
+
+function checkOf({ type, http, script = [] }: HealthOptions, ways: CheckWays): Check {
+  const { connectTls, halfOpen, proxyProtocol = "none" } = ways;
+  const dial = proxyProtocol === "none" ? ways.dial : introduced(ways.dial, proxyProtocol);
+  switch (type) {
+    case "tcp":
+      return new TcpCheck({ touch: ways.touch ?? touch });
+    case "half-open":
+      return new HalfOpenCheck(halfOpen === undefined ? {} : { checker: halfOpen });
+    case "tls":
+      if (connectTls !== undefined) return new TlsCheck({ connect: connectTls });
+      throw new CulvertError("bad_check", "Cannot check by tls: no TLS is spoken with the backends");
+    case "http":
+      return new HttpCheck({ dial, ...http });
+    case "script":
+      return new ScriptCheck({ dial, steps: script });
+  }
+}
+
+/** Says in the PROXY header that nobody's connection is passed on: UNKNOWN in version 1, LOCAL in version 2. */
+function introduced(dial: Dial, version: "v1" | "v2"): Dial {
+  const header = version === "v1" ? formatProxyV1({}) : formatProxyV2({});
+  return async (address, signal) => {
+    const connection = await dial(address, signal);
+    try {
+      await writeAll(connection, header); // So few bytes that nothing can hold them up.
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,89 @@
+import { CulvertError } from "../../core/errors.ts";
+import type { Address } from "../../net/address.ts";
+import type { Connection } from "../../net/connection.ts";
+import type { Dial } from "../../net/dial.ts";
+import { type Check, CheckFailedError, type CheckReport } from "./check.ts";
+import { exchange, writeAll } from "./exchange.ts";
+import { formatRequest, requireHost, requireMethod, requirePath } from "./http_request.ts";
+import { HttpResponse, MAX_BODY_BYTES } from "./http_response.ts";
+import { parseStatusRanges, type StatusRanges } from "./status_ranges.ts";
+
+/** What a check by HTTP asks for, and the answer that is good. */
+export interface HttpCheckSpec {
+  /** In capital letters. @default {"GET"} */
+  readonly method?: string | undefined;
+  /** With a query, perhaps. @default {"/"} */
+  readonly path?: string | undefined;
+  /** What is sent as `Host`. @default the backend's address */
+  readonly host?: string | undefined;
+  /** Status codes that are good, as {@linkcode parseStatusRanges} reads them. @default {"200-399"} */
+  readonly expect?: string | undefined;
+  /** Must occur in the body's first 64 KiB. Absent: the body is not read. */
+  readonly body?: string | undefined;
+}
+
+/** Options of {@linkcode HttpCheck}. */
+export interface HttpCheckOptions extends HttpCheckSpec {
+  /** Opens the connections, in plain or with TLS. */
+  readonly dial: Dial;
+}
+
+/** A backend is fit that answers a request as it should. HTTP/1.1, with a connection for each check. */
+export class HttpCheck implements Check {
+  readonly #dial: Dial;
+  readonly #method: string;
+  readonly #path: string;
+  readonly #host: string | undefined;
+  readonly #expect: StatusRanges;
+  readonly #body: string | undefined;
+
+  /**
+   * Opens nothing yet.
+   *
+   * @throws {CulvertError} `bad_check` or `bad_status_ranges`, for what could never work.
+   */
+  constructor(options: HttpCheckOptions) {
+    const { dial, method = "GET", path = "/", host, expect = "200-399", body } = options;
+    this.#dial = dial;
+    this.#method = requireMethod(method);
+    this.#path = requirePath(path);
+    this.#host = host === undefined ? undefined : requireHost(host);
+    this.#expect = parseStatusRanges(expect);
+    this.#body = body === undefined ? undefined : requireBody(body, method);
+  }
+
+  async run(address: Address, signal: AbortSignal): Promise<CheckReport> {
+    const options = { dial: this.#dial, address, signal };
+    return await exchange(options, async (connection) => {
+      try {
+        return await this.#ask(connection, address);
+      } catch (error) {
+        if (!(error instanceof CulvertError) || error.code !== "bad_http") throw error;
+        throw new CheckFailedError(error.message, { cause: error });
+      }
+    });
+  }
+
+  async #ask(connection: Connection, address: Address): Promise<CheckReport> {
+    const [method, expect, body] = [this.#method, this.#expect, this.#body];
+    await writeAll(connection, formatRequest({ method, path: this.#path, host: this.#host, address }));
+    const response = new HttpResponse(connection, { method });
+    const head = await response.readHead();
+    const answered = `answered ${head.status}`;
+    if (!expect.includes(head.status)) throw new CheckFailedError(`${answered}, expected ${expect.text}`);
+    if (body !== undefined) await response.findInBody(head, body);
+    return { detail: answered };
+  }
+}
+
+function requireBody(body: string, method: string): string {
+  const length = new TextEncoder().encode(body).length;
+  if (method === "HEAD") throw badBody("the answer to HEAD has none");
+  if (length === 0) throw badBody("there is nothing to look for");
+  if (length > MAX_BODY_BYTES) throw badBody(`no more than ${MAX_BODY_BYTES} bytes are searched`);
+  return body;
+}
+
+function badBody(why: string): CulvertError {
+  return new CulvertError("bad_check", `Cannot look for a text in the body: ${why}`);
+}

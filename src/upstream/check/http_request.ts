@@ -1,0 +1,78 @@
+import { CulvertError } from "../../core/errors.ts";
+import type { Address } from "../../net/address.ts";
+
+/** What {@linkcode formatRequest} writes. */
+export interface RequestOptions {
+  /** One that {@linkcode requireMethod} lets pass. */
+  readonly method: string;
+  /** One that {@linkcode requirePath} lets pass. */
+  readonly path: string;
+  /** One that {@linkcode requireHost} lets pass. @default the address */
+  readonly host?: string | undefined;
+  /** Whom the request goes to. */
+  readonly address: Address;
+}
+
+/** Methods whose requests have a body, if an empty one. */
+const WITH_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
+
+/**
+ * A method that a check may use.
+ *
+ * @throws {CulvertError} `bad_check`
+ */
+export function requireMethod(method: string): string {
+  if (!/^[A-Z]+(?:-[A-Z]+)*$/.test(method)) {
+    throw bad("method", method, "one in capital letters, such as GET");
+  }
+  if (method === "CONNECT") throw bad("method", method, "one that asks for an answer");
+  return method;
+}
+
+/**
+ * A path (with a query, perhaps) that a check may ask for.
+ *
+ * @throws {CulvertError} `bad_check`
+ */
+export function requirePath(path: string): string {
+  if (/^(?:\/[\x21-\x22\x24-\x7e]*|\*)$/.test(path)) return path;
+  throw bad("path", path, "one that begins with / and holds only printable ASCII, without blanks and #");
+}
+
+/**
+ * A name that a check may send as `Host`.
+ *
+ * @throws {CulvertError} `bad_check`
+ */
+export function requireHost(host: string): string {
+  if (/^(?:[\w.~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(host)) return host;
+  throw bad("host", host, "a name or an address, with a port perhaps");
+}
+
+/** The request of a check: one whose answer is the connection's last. */
+export function formatRequest(options: RequestOptions): Uint8Array<ArrayBuffer> {
+  const { method, path, host, address } = options;
+  const lines = [
+    `${method} ${path} HTTP/1.1`,
+    `Host: ${host ?? hostOf(address)}`,
+    "User-Agent: culvert (health check)",
+    "Accept: */*",
+    // What is looked for in the body must be there as it stands.
+    "Accept-Encoding: identity",
+    ...(WITH_BODY.has(method) ? ["Content-Length: 0"] : []),
+    "Connection: close",
+  ];
+  return new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
+}
+
+/** A unix socket has no name. The zone of an IPv6 address means nothing elsewhere: RFC 6874 section 4. */
+function hostOf(address: Address): string {
+  if (address.kind === "unix") return "localhost";
+  const host = address.host.replace(/%.*$/, "");
+  return `${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+}
+
+function bad(what: string, value: string, expected: string): CulvertError {
+  const message = `Cannot check by HTTP with the ${what} ${JSON.stringify(value)}: expected ${expected}`;
+  return new CulvertError("bad_check", message);
+}

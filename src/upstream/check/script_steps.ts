@@ -1,0 +1,81 @@
+import { CulvertError } from "../../core/errors.ts";
+
+/** One step of a script: text stands for its bytes in UTF-8; hexadecimal digits may have blanks between them. */
+export type ScriptStep =
+  | { readonly send: string }
+  | { readonly sendHex: string }
+  | { readonly expect: string }
+  | { readonly expectHex: string };
+
+/** A step that is ready to be done. */
+export interface CompiledStep {
+  /** Which of the two it does. */
+  readonly kind: "send" | "expect";
+  /** What is sent or expected. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** From 1, for errors. */
+  readonly number: number;
+  /** As it was written, for errors. */
+  readonly text: string;
+}
+
+/** How much may come before what is expected has come, that included. */
+export const MAX_EXPECT_BYTES = 64 * 1024;
+const KEYS = ["send", "sendHex", "expect", "expectHex"] as const;
+
+/**
+ * Makes a script ready, and finds what could never work.
+ *
+ * @throws {CulvertError} `bad_script`, naming the step.
+ */
+export function compileScript(steps: readonly ScriptStep[]): readonly CompiledStep[] {
+  const compiled = steps.map((step, index) => compileStep(step, index + 1));
+  if (!compiled.some(({ kind }) => kind === "expect")) {
+    throw bad("it expects nothing, so it could never fail");
+  }
+  return compiled;
+}
+
+/**
+ * The bytes that hexadecimal digits stand for, two for each. Blanks between them do not count.
+ *
+ * @throws {CulvertError} `bad_hex`, saying what is wrong.
+ */
+export function parseHex(text: string): Uint8Array<ArrayBuffer> {
+  const digits = text.replaceAll(/\s/g, "");
+  const wrong = /[^0-9A-Fa-f]/u.exec(digits)?.[0];
+  if (wrong !== undefined) throw badHex(text, `${JSON.stringify(wrong)} is no hexadecimal digit`);
+  if (digits.length % 2 === 1) throw badHex(text, `${digits.length} digits do not make whole bytes`);
+  return Uint8Array.fromHex(digits);
+}
+
+function compileStep(step: ScriptStep, number: number): CompiledStep {
+  const given = KEYS.filter((key) => key in step);
+  const [key] = given;
+  if (key === undefined || given.length > 1) throw bad(`it must be one of ${KEYS.join(", ")}`, number);
+  const text = (step as Readonly<Record<string, string>>)[key]!;
+  const kind = key.startsWith("send") ? "send" : "expect";
+  const bytes = key.endsWith("Hex") ? bytesOfHex(text, number) : new TextEncoder().encode(text);
+  if (bytes.length === 0) throw bad(`there is nothing to ${kind}`, number);
+  if (kind === "expect" && bytes.length > MAX_EXPECT_BYTES) {
+    throw bad(`no more than ${MAX_EXPECT_BYTES} bytes can be expected`, number);
+  }
+  return { kind, bytes, number, text };
+}
+
+function bytesOfHex(text: string, number: number): Uint8Array<ArrayBuffer> {
+  try {
+    return parseHex(text);
+  } catch (cause) {
+    throw bad((cause as Error).message, number);
+  }
+}
+
+function bad(why: string, step?: number): CulvertError {
+  const what = step === undefined ? "the script" : `step ${step} of the script`;
+  return new CulvertError("bad_script", `Cannot use ${what}: ${why}`);
+}
+
+function badHex(text: string, why: string): CulvertError {
+  return new CulvertError("bad_hex", `Cannot read ${JSON.stringify(text)} as hexadecimal: ${why}`);
+}

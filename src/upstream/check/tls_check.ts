@@ -1,0 +1,61 @@
+import type { Address } from "../../net/address.ts";
+import { parseCertificate } from "../../tls/certificate.ts";
+import type { TlsSession } from "../../tls/handshake.ts";
+import type { TlsConnect } from "../../tls/tls_dial.ts";
+import type { Check, CheckReport } from "./check.ts";
+
+/** Options of {@linkcode TlsCheck}. */
+export interface TlsCheckOptions {
+  /** Speaks TLS as the upstream does, such as what `tlsConnector` makes. */
+  readonly connect: TlsConnect;
+  /** The time of day in milliseconds. @default {Date.now} */
+  readonly now?: () => number;
+}
+
+const DAY_MS = 86_400_000;
+
+/** A backend is fit that a TLS session can be begun with. It also tells for how long its certificate is good. */
+export class TlsCheck implements Check {
+  readonly #connect: TlsConnect;
+  readonly #now: () => number;
+
+  /** Opens nothing yet. */
+  constructor(options: TlsCheckOptions) {
+    this.#connect = options.connect;
+    this.#now = options.now ?? Date.now;
+  }
+
+  async run(address: Address, signal: AbortSignal): Promise<CheckReport> {
+    const { connection, peer } = await this.#begin(address, signal);
+    connection.close();
+    const validToMs = notAfterOf(peer?.chain[0]);
+    if (validToMs === undefined) return { detail: "handshake done" };
+    const detail = `handshake done, certificate ${describe(validToMs - this.#now())}`;
+    return { detail, certificateValidTo: new Date(validToMs) };
+  }
+
+  async #begin(address: Address, signal: AbortSignal): Promise<TlsSession> {
+    signal.throwIfAborted();
+    try {
+      return await this.#connect(address, signal);
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    }
+  }
+}
+
+function describe(leftMs: number): string {
+  const days = Math.floor(Math.abs(leftMs) / DAY_MS);
+  const text = `${days} ${days === 1 ? "day" : "days"}`;
+  return leftMs < 0 ? `expired ${text} ago` : `good for ${text}`;
+}
+
+function notAfterOf(leaf: Uint8Array | undefined): number | undefined {
+  if (leaf === undefined) return undefined;
+  try {
+    return parseCertificate(leaf).notAfterMs;
+  } catch {
+    // Whoever does not verify has let it pass. It is fit for use, then.
+    return undefined;
+  }
+}

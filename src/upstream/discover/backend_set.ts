@@ -1,0 +1,78 @@
+import { type Address, formatAddress } from "../../net/address.ts";
+import type { BackendSpec } from "../backend.ts";
+import { DiscoveryError } from "./errors.ts";
+
+/** The most backends that a source may give. */
+export const MAX_BACKENDS = 65_536;
+
+const MAX_WEIGHT = 65_535;
+
+/**
+ * Sees to it that what a source gave is a set of backends that can be used, whoever wrote the source.
+ *
+ * @throws {DiscoveryError} `too_many_backends` or `bad_backend`.
+ */
+export function checkSet(set: readonly BackendSpec[]): void {
+  if (set.length > MAX_BACKENDS) {
+    throw new DiscoveryError(
+      "too_many_backends",
+      `Cannot use a set of ${set.length} backends: at most ${MAX_BACKENDS} are allowed`,
+    );
+  }
+  for (let i = 0; i < set.length; i++) {
+    const wrong = whatIsWrong(set[i]!);
+    if (wrong !== undefined) {
+      throw new DiscoveryError("bad_backend", `Cannot use backend ${i + 1} of ${set.length}: ${wrong}`);
+    }
+  }
+}
+
+/** Joins sets in their order. An address that is named again is the backend that it was at its first mention. */
+export function joinSets(sets: readonly (readonly BackendSpec[])[]): BackendSpec[] {
+  const seen = new Set<string>();
+  const joined: BackendSpec[] = [];
+  for (const set of sets) {
+    for (const spec of set) {
+      const key = formatAddress(spec.address);
+      if (seen.has(key)) continue;
+      seen.add(key);
+      joined.push(spec);
+    }
+  }
+  return joined;
+}
+
+/** Whether both are the same backends, configured the same, in the same order. Linear, and makes nothing. */
+export function equalSets(a: readonly BackendSpec[], b: readonly BackendSpec[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (!equalSpecs(a[i]!, b[i]!)) return false;
+  return true;
+}
+
+function equalSpecs(a: BackendSpec, b: BackendSpec): boolean {
+  return a === b ||
+    (equalAddresses(a.address, b.address) && a.weight === b.weight &&
+      a.maxConnections === b.maxConnections && a.backup === b.backup);
+}
+
+function equalAddresses(a: Address, b: Address): boolean {
+  if (a.kind === "unix") return b.kind === "unix" && a.path === b.path;
+  return b.kind === "tcp" && a.host === b.host && a.port === b.port;
+}
+
+function whatIsWrong({ address, weight, maxConnections, backup }: BackendSpec): string | undefined {
+  if (address.kind === "unix" ? address.path === "" : !isWhole(address.port, 1, 65_535)) {
+    return `"${formatAddress(address)}" can't be dialled`;
+  }
+  if (address.kind === "tcp" && address.host === "") return `"${formatAddress(address)}" has no host`;
+  if (!isWhole(weight, 0, MAX_WEIGHT)) {
+    return `weight is ${weight}, not a whole number from 0 to ${MAX_WEIGHT}`;
+  }
+  if (!isWhole(maxConnections, 0, Number.MAX_SAFE_INTEGER)) return `maxConnections is ${maxConnections}`;
+  if (typeof backup !== "boolean") return `backup is ${backup}, neither true nor false`;
+  return undefined;
+}
+
+function isWhole(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max;
+}

@@ -1,0 +1,227 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { AdminListener } from "../../src/admin/admin_listener.ts";
+import { CulvertError } from "../../src/core/errors.ts";
+import { TimerWheel } from "../../src/core/timer_wheel.ts";
+import { BufferPool } from "../../src/net/buffers.ts";
+import { listen } from "../../src/net/listen.ts";
+import { seededRandom } from "../core/seeded_random.ts";
+import { mutate } from "../net/mutate.ts";
+import { readText, writeAll } from "../support/bytes.ts";
+import { run } from "../support/child.ts";
+import { TemporaryFolder } from "../support/folder.ts";
+import { testWith } from "../support/installed.ts";
+import { until, within } from "../support/wait.ts";
+import { FakeTarget, SMALL_STATUS } from "./fake_target.ts";
+import { ask, TestAdmin } from "./listener_fixture.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
+
+/** Sends all of it, and reads until the end. */
+async function exchange(admin: TestAdmin, sent: string | Uint8Array): Promise<string> {
+  using connection = await admin.connect();
+  await writeAll(connection, typeof sent === "string" ? encode(sent) : sent);
+  return await within(readText(connection), { what: "the end of the answer" });
+}
+
+Deno.test("the API answers over TCP", async () => {
+  await using admin = await TestAdmin.start();
+  assertEquals(await ask(admin.url("/healthz")), [200, { status: "ok" }]);
+  assertEquals(await ask(admin.url("/api/status?pretty")), [200, SMALL_STATUS as unknown]);
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify(["127.0.0.1:80"]);
+  const [status] = await ask(admin.url("/api/upstreams/db/backends"), { method: "PUT", headers, body });
+  assertEquals(status, 200);
+  assertEquals(await ask(admin.url("/api/reload"), { method: "POST" }), [200, { ok: true, generation: 2 }]);
+  const [missing] = await ask(admin.url("/nowhere"));
+  assertEquals(missing, 404);
+  assertEquals(admin.target.calls, [["replace", "db", ["127.0.0.1:80"]], ["reload"]]);
+});
+
+Deno.test("one connection serves many requests", async () => {
+  await using admin = await TestAdmin.start();
+  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
+  for (let i = 0; i < 20; i++) {
+    const response = await fetch(admin.url("/healthz"), { client });
+    assertEquals(await response.json(), { status: "ok" });
+    assertEquals(admin.listener.connections, 1);
+  }
+});
+
+Deno.test("ten thousand backends go through, and more than 4 MiB does not", async () => {
+  await using admin = await TestAdmin.start();
+  const set = Array.from({ length: 10_000 }, (_, i) => ({
+    address: `10.100.${i >> 8}.${i & 255}:65535`,
+    weight: 1,
+    maxConnections: 1000,
+    backup: false,
+  }));
+  const put = (body: string) =>
+    ask(admin.url("/api/upstreams/db/backends"), { method: "PUT", body, headers });
+  const headers = { "content-type": "application/json" };
+  const [status, json] = await put(JSON.stringify(set, undefined, 2));
+  assertEquals([status, (json as unknown[]).length], [200, 10_000]);
+  const [refused, error] = await put(JSON.stringify("x".repeat(4 * 1024 * 1024)));
+  assertEquals([refused, (error as { error: { code: string } }).error.code], [413, "body_too_large"]);
+});
+
+testWith(["curl"], "curl speaks with a unix socket, plain and encoded paths alike", async () => {
+  await using folder = new TemporaryFolder();
+  const path = folder.file("admin.sock");
+  await using admin = await TestAdmin.start({}, { kind: "unix", path });
+  const curl = async (...args: string[]) => {
+    const { stdout } = await run("curl", ["-sSg", "--unix-socket", path, ...args]);
+    return stdout;
+  };
+  assertEquals(await curl("http://localhost/healthz"), '{"status":"ok"}\n');
+  assertStringIncludes(await curl("-I", "http://localhost/healthz"), "Content-Length: 16");
+  const backends = "http://localhost/api/upstreams/db/backends";
+  await curl("-X", "POST", `${backends}/[::1]:80/drain`);
+  await curl("-X", "POST", `${backends}/unix:/run/app.sock/enable`);
+  await curl("-X", "POST", `${backends}/unix:%2Frun%2Fapp.sock/drain`);
+  const large = folder.file("set.json");
+  await Deno.writeTextFile(large, JSON.stringify(Array.from({ length: 90_000 }, (_, i) => `10.0.0.1:${i}`)));
+  const json = "Content-Type: application/json";
+  // More than a mebibyte: curl asks first whether it may (Expect).
+  const answer = await curl("-X", "PUT", "-H", json, "--data-binary", `@${large}`, backends);
+  assertEquals(JSON.parse(answer).length, 90_000);
+  const text = await curl("-X", "PUT", "-d", "[]", backends);
+  assertEquals(JSON.parse(text).error.code, "bad_content_type");
+  assertStringIncludes(await curl("-H", "Host: evil.example", "http://localhost/healthz"), "foreign_host");
+  assertEquals(admin.target.calls.slice(0, 3), [
+    ["drain", "db", "[::1]:80"],
+    ["enable", "db", "unix:/run/app.sock"],
+    ["drain", "db", "unix:/run/app.sock"],
+  ]);
+});
+
+testWith(["curl"], "curl's errors, versions and connections are what it expects", async () => {
+  await using admin = await TestAdmin.start();
+  const code = async (...args: string[]) => {
+    const write = ["-sS", "-o", "/dev/null", "-w", "%{http_code} %{num_connects};"];
+    return (await run("curl", [...write, ...args])).stdout;
+  };
+  const health = admin.url("/healthz");
+  assertEquals(await code(health, "-o", "/dev/null", health), "200 1;200 0;");
+  assertEquals(await code("--http1.0", health), "200 1;");
+  assertEquals(await code("-X", "OPTIONS", health), "405 1;");
+  assertEquals(await code("-H", "Origin: http://evil.example", health), "403 1;");
+  assertEquals(await code("-H", "Transfer-Encoding: chunked", "-d", "x", admin.url("/api/reload")), "411 1;");
+  assertEquals(await code("--http2-prior-knowledge", "-m", "5", health).then((s) => s.slice(0, 3)), "000");
+});
+
+Deno.test("a connection too many is closed, and there is room again when one ends", async () => {
+  await using admin = await TestAdmin.start({ maxConnections: 3 });
+  const first = await Promise.all([1, 2, 3].map(() => admin.connect()));
+  await until(() => admin.listener.connections === 3, { what: "three connections" });
+  for (let i = 0; i < 5; i++) {
+    using more = await admin.connect();
+    assertEquals(await more.read(new Uint8Array(1)).catch(() => null), null);
+  }
+  assertEquals(admin.log.messages, ["too many admin connections: further ones are refused"]);
+  first.pop()!.close();
+  await until(() => admin.listener.connections === 2, { what: "a connection's end" });
+  assertEquals(await ask(admin.url("/healthz")), [200, { status: "ok" }]);
+  for (const connection of first) connection.close();
+});
+
+Deno.test("sixty-four connections are served at once", async () => {
+  await using admin = await TestAdmin.start();
+  const connections = await Promise.all(Array.from({ length: 64 }, () => admin.connect()));
+  const request = encode(
+    `GET /healthz HTTP/1.1\r\nHost: localhost:${admin.port}\r\nConnection: close\r\n\r\n`,
+  );
+  const answers = await Promise.all(connections.map(async (connection) => {
+    await until(() => admin.listener.connections === 64, { what: "all connections" });
+    await writeAll(connection, request);
+    return await readText(connection);
+  }));
+  assert(answers.every((answer) => answer.endsWith('{"status":"ok"}\n')));
+  for (const connection of connections) connection.close();
+});
+
+Deno.test("closing ends idle connections at once, and lets a request under way finish", async () => {
+  const admin = await TestAdmin.start();
+  const reloading = Promise.withResolvers<void>();
+  admin.target.reloaded = async () => {
+    await reloading.promise;
+    return { ok: true, generation: 7 };
+  };
+  using idle = await admin.connect();
+  using busy = await admin.connect();
+  const begun = admin.target.reloadBegun();
+  await writeAll(busy, encode(`POST /api/reload HTTP/1.1\r\nHost: localhost:${admin.port}\r\n\r\n`));
+  await begun;
+  const closing = admin.listener.close();
+  assertEquals(await within(readText(idle), { what: "the idle connection's end" }), "");
+  await assertRejects(() => admin.connect());
+  reloading.resolve();
+  assertStringIncludes(await readText(busy), '{"ok":true,"generation":7}');
+  busy.closeWrite();
+  await within(closing, { what: "the listener to close" });
+  assertEquals(admin.listener.connections, 0);
+  await admin.listener.close();
+});
+
+Deno.test("closing cuts what has not finished when its time is up", async () => {
+  const admin = await TestAdmin.start({ drainMs: 200 });
+  admin.target.reloaded = () => new Promise(() => {});
+  using busy = await admin.connect();
+  const begun = admin.target.reloadBegun();
+  await writeAll(busy, encode(`POST /api/reload HTTP/1.1\r\nHost: localhost:${admin.port}\r\n\r\n`));
+  await begun;
+  await within(admin.listener.close(), { what: "the listener to close" });
+  assertEquals(await readText(busy), "");
+});
+
+Deno.test("an address that others can reach is refused without TLS, and let go of", async () => {
+  for (const host of ["", "0.0.0.0"]) {
+    const bound = await listen({ kind: "tcp", host, port: 0 });
+    const parts = { target: new FakeTarget(), wheel: new TimerWheel(), buffers: new BufferPool() };
+    const error = assertThrows(
+      () => new AdminListener(bound, parts),
+      CulvertError,
+      "Cannot serve the admin API",
+    );
+    assertEquals(error.code, "admin_exposed");
+    (await listen(bound.address)).close();
+  }
+});
+
+Deno.test("a page that has made its name lead here gets nothing", async () => {
+  await using admin = await TestAdmin.start();
+  const rebound = `GET /api/status HTTP/1.1\r\nHost: evil.example:${admin.port}\r\nConnection: close\r\n\r\n`;
+  const answer = await exchange(admin, rebound);
+  assertStringIncludes(answer, "HTTP/1.1 403 Forbidden\r\n");
+  assertStringIncludes(answer, '"code":"foreign_host"');
+  assert(!answer.includes("uptimeSeconds"));
+});
+
+Deno.test("hostile clients end nothing and leave nothing behind", async () => {
+  await using admin = await TestAdmin.start({ limits: { headMs: 300, bodyMs: 300 } });
+  const good = encode(
+    `PUT /api/upstreams/db/backends HTTP/1.1\r\nHost: localhost:${admin.port}\r\nContent-Length: 13\r\n` +
+      `Connection: close\r\n\r\n["127.0.0.1"]`,
+  );
+  const attack = async (seed: number) => {
+    const random = seededRandom(seed);
+    const connection = await admin.connect();
+    try {
+      await writeAll(connection, mutate(good, random));
+      if (random() < 0.5) await connection.closeWrite();
+      if (random() < 0.3) await within(readText(connection), { what: `an end, seed ${seed}` });
+    } catch (error) {
+      assert(
+        error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe,
+        `${error}`,
+      );
+    } finally {
+      connection.close();
+    }
+  };
+  for (let first = 1; first <= 300; first += 50) {
+    await Promise.all(Array.from({ length: 50 }, (_, i) => attack(first + i)));
+    await until(() => admin.listener.connections === 0, { what: `all ends, seeds from ${first}` });
+  }
+  assertEquals(await ask(admin.url("/healthz")), [200, { status: "ok" }]);
+  assertEquals(admin.log.lines.filter(({ level }) => level === "error"), []);
+});

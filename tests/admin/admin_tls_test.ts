@@ -1,0 +1,158 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { AdminListenerParts } from "../../src/admin/admin_listener.ts";
+import { BufferPool } from "../../src/net/buffers.ts";
+import { ClientContext } from "../../src/tls/client_context.ts";
+import { connectTls } from "../../src/tls/connect_tls.ts";
+import { TlsGate, type TlsGateOptions } from "../../src/tls/tls_gate.ts";
+import { readText, writeAll } from "../support/bytes.ts";
+import { output, run } from "../support/child.ts";
+import { testWith } from "../support/installed.ts";
+import { TlsFiles } from "../support/tls_files.ts";
+import { until, within } from "../support/wait.ts";
+import { clientContext, close, makePki, type Pki, pki } from "../tls/tls_fixture.ts";
+import { TestAdmin } from "./listener_fixture.ts";
+
+const ANYWHERE = { kind: "tcp", host: "", port: 0 } as const;
+
+function gateOf({ ca, server }: Pki, options: Partial<TlsGateOptions> = {}): TlsGate {
+  return new TlsGate({
+    cert: server.chainPem,
+    key: server.keyPem,
+    clientAuth: "require",
+    ca: ca.certPem,
+    allow: [{ ou: "operations" }],
+    ...options,
+  });
+}
+
+/** An admin listener with TLS, on all addresses. */
+function start(gate: () => TlsGate, parts: Partial<AdminListenerParts> = {}): Promise<TestAdmin> {
+  return TestAdmin.start({ tls: { gate, names: () => ["server.test"] }, ...parts }, ANYWHERE);
+}
+
+/** What a client with this context is told, asking for this host; `""` if it is let go without an answer. */
+async function ask(
+  admin: TestAdmin,
+  context: ClientContext,
+  { host = "server.test", socket }: { host?: string; socket?: Deno.TcpConn } = {},
+): Promise<string> {
+  let session;
+  try {
+    const { signal } = new AbortController();
+    const options = { context, signal, buffers: new BufferPool() };
+    session = await connectTls(socket ?? await admin.connect(), options);
+  } catch {
+    return ""; // Refused in the handshake.
+  }
+  const { connection } = session;
+  const request = `GET /healthz HTTP/1.1\r\nHost: ${host}:${admin.port}\r\nConnection: close\r\n\r\n`;
+  try {
+    await writeAll(connection, new TextEncoder().encode(request));
+    return await within(readText(connection), { what: "the answer" });
+  } catch {
+    return "";
+  } finally {
+    close(connection);
+  }
+}
+
+function nobody({ ca }: Pki): ClientContext {
+  return new ClientContext({ ca: ca.certPem, serverName: "server.test" });
+}
+
+Deno.test("with mutual TLS the API may be anywhere, for whom the gate lets in", async () => {
+  const [good, other] = [await pki(), await makePki()];
+  await using admin = await start(() => gateOf(good));
+  assertStringIncludes(await ask(admin, clientContext(good)), '{"status":"ok"}');
+  assertEquals(await ask(admin, nobody(good)), "");
+  assertEquals(await ask(admin, clientContext(other, { ca: good.ca.certPem })), "");
+  const bob = await good.ca.issueClient({ cn: "bob", ou: "sales" });
+  assertEquals(await ask(admin, clientContext(good, { cert: bob.chainPem, key: bob.keyPem })), "");
+  assertStringIncludes(await ask(admin, clientContext(good), { host: "evil.example" }), "foreign_host");
+  await until(() => admin.listener.connections === 0, { what: "all connections to end" });
+  const refused = admin.log.lines.filter(({ message }) => message === "admin connection refused");
+  assertEquals(refused.length, 3);
+  const asked = admin.log.lines.find(({ message }) => message === "admin request");
+  assertEquals(asked?.fields.identity, "CN=alice,OU=operations");
+});
+
+Deno.test("where others can reach it, a gate that can do without certificates is not enough", async () => {
+  const good = await pki();
+  for (const clientAuth of ["none", "optional"] as const) {
+    await using open = await start(() =>
+      gateOf(good, { clientAuth, ...(clientAuth === "none" ? { ca: undefined } : {}) })
+    );
+    assertEquals(await ask(open, nobody(good)), "", clientAuth);
+    assert(open.log.lines.some(({ fields }) => String(fields.error).includes("no certificate")));
+    if (clientAuth === "optional") assertStringIncludes(await ask(open, clientContext(good)), "ok");
+  }
+});
+
+Deno.test("on loopback TLS may do without certificates", async () => {
+  const good = await pki();
+  const gate = () => gateOf(good, { clientAuth: "none", ca: undefined });
+  await using admin = await TestAdmin.start({ tls: { gate, names: () => ["server.test"] } });
+  assertStringIncludes(await ask(admin, nobody(good)), '{"status":"ok"}');
+});
+
+Deno.test("a new gate holds for the next connection", async () => {
+  const [before, after] = [await pki(), await makePki()];
+  let gate = gateOf(before);
+  await using admin = await start(() => gate);
+  assertStringIncludes(await ask(admin, clientContext(before)), "ok");
+  gate = gateOf(after);
+  assertEquals(await ask(admin, clientContext(before)), "");
+  assertStringIncludes(await ask(admin, clientContext(after)), "ok");
+});
+
+Deno.test("who is in its handshake when the gate changes has to please the new one", async () => {
+  const good = await pki();
+  let gate = gateOf(good);
+  await using admin = await start(() => gate);
+  const socket = await admin.connect();
+  await until(() => admin.listener.connections === 1, { what: "the connection" });
+  gate = gateOf(good, { allow: [{ cn: "bob" }] });
+  assertEquals(await ask(admin, clientContext(good), { socket }), "");
+  assertStringIncludes(String(admin.log.lines[0]?.fields.error), "no rule lets");
+});
+
+Deno.test("a handshake has a deadline, and closing does not wait for it", async () => {
+  const good = await pki();
+  await using admin = await start(() => gateOf(good), { handshakeMs: 200 });
+  using silent = await admin.connect();
+  assertEquals(await within(readText(silent), { what: "the deadline" }), "");
+  const closing = await start(() => gateOf(good), { handshakeMs: 0 });
+  using waiting = await closing.connect();
+  await until(() => closing.listener.connections === 1, { what: "the connection" });
+  await within(closing.listener.close(), { what: "the listener to close" });
+  assertEquals(await readText(waiting), "");
+  assertEquals(closing.buffers.inUse.small, 0);
+});
+
+Deno.test("plain HTTP to a listener with TLS gets nowhere", async () => {
+  const good = await pki();
+  await using admin = await start(() => gateOf(good));
+  using connection = await admin.connect();
+  await writeAll(connection, new TextEncoder().encode("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  const text = await within(readText(connection).catch(() => ""), { what: "the end" });
+  assert(!text.includes("HTTP"));
+});
+
+testWith(["curl"], "curl comes in with a certificate, and not without one", async () => {
+  const good = await pki();
+  await using files = new TlsFiles();
+  await using admin = await start(() => gateOf(good));
+  const own = files.putOwn("alice", good.client);
+  const url = `https://localhost:${admin.port}/healthz`;
+  const trust = ["-sS", "--cacert", files.put("ca.pem", good.ca.certPem)];
+  const set = ["-X", "PUT", "-H", "Content-Type: application/json", "-d", '["127.0.0.1:80"]'];
+  const key = ["--cert", own.cert, "--key", own.key];
+  assertEquals(await output("curl", [...trust, ...key, url]), '{"status":"ok"}\n');
+  const backends = `https://127.0.0.1:${admin.port}/api/upstreams/db/backends`;
+  assertStringIncludes(
+    await output("curl", [...trust, ...key, ...set, backends]),
+    '"address":"127.0.0.1:80"',
+  );
+  const { code, stdout } = await run("curl", [...trust, url]);
+  assertEquals([code === 0, stdout], [false, ""]);
+});

@@ -1,0 +1,98 @@
+import { AdminError } from "../../src/admin/admin_error.ts";
+import type { BackendStatus, Status } from "../../src/admin/status.ts";
+import type { AdminTarget, Readiness, ReloadResult } from "../../src/admin/target.ts";
+import { ConfigError } from "../../src/config/problem.ts";
+
+/** A program that does nothing but say what it was asked for. */
+export class FakeTarget implements AdminTarget {
+  /** What has been asked for, in its order. */
+  readonly calls: unknown[][] = [];
+  readiness: Readiness = { ready: true, reasons: [] };
+  reloaded: () => Promise<ReloadResult> = () => Promise.resolve({ ok: true, generation: 2 });
+  document: Status = SMALL_STATUS;
+  #waiting: (() => void) | undefined;
+
+  ready(): Readiness {
+    return this.readiness;
+  }
+
+  status(): Status {
+    return this.document;
+  }
+
+  replaceBackends(upstream: string, body: unknown): Promise<readonly BackendStatus[]> {
+    return this.#do("replace", upstream, body, () => {
+      if (!Array.isArray(body)) {
+        throw new ConfigError("request", [{ kind: "bad_value", path: "", value: "…", expected: "a list" }]);
+      }
+      return body.map((address) => backendStatus(String(address)));
+    });
+  }
+
+  drainBackend(upstream: string, address: string): Promise<BackendStatus> {
+    return this.#do("drain", upstream, address, () => this.#find(address, "drained"));
+  }
+
+  enableBackend(upstream: string, address: string): Promise<BackendStatus> {
+    return this.#do("enable", upstream, address, () => this.#find(address, "up"));
+  }
+
+  async reload(): Promise<ReloadResult> {
+    this.calls.push(["reload"]);
+    this.#waiting?.();
+    return await this.reloaded();
+  }
+
+  /** Resolves when a reload has been asked for. */
+  reloadBegun(): Promise<void> {
+    return new Promise((resolve) => this.#waiting = resolve);
+  }
+
+  #find(address: string, state: BackendStatus["state"]): BackendStatus {
+    if (address === "gone:1") throw new AdminError("unknown_backend", `Cannot find the backend "${address}"`);
+    return { ...backendStatus(address), state };
+  }
+
+  async #do<T>(what: string, upstream: string, argument: unknown, work: () => T): Promise<T> {
+    await undefined;
+    this.calls.push([what, upstream, argument]);
+    if (upstream === "bug") throw new Error("a bug, with secrets");
+    if (upstream === "no") throw new AdminError("unknown_upstream", 'Cannot find the upstream "no"');
+    return work();
+  }
+}
+
+/** A backend of which little is known. */
+export function backendStatus(address: string): BackendStatus {
+  return {
+    address,
+    state: "unknown",
+    since: "2026-11-20T12:00:00.000Z",
+    weight: 1,
+    effectiveWeight: 1,
+    maxConnections: 0,
+    backup: false,
+    active: 0,
+    total: 0,
+    failures: 0,
+  };
+}
+
+/** A program with nothing in it. */
+export const SMALL_STATUS: Status = {
+  version: "0.1.0",
+  state: "ready",
+  startedAt: "2026-11-20T12:00:00.000Z",
+  uptimeSeconds: 1.5,
+  reload: {
+    generation: 1,
+    appliedAt: "2026-11-20T12:00:00.000Z",
+    at: "2026-11-20T12:00:00.000Z",
+    ok: true,
+    why: "start",
+  },
+  services: [],
+  upstreams: [],
+  certificates: [],
+  crls: [],
+};

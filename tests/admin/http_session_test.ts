@@ -1,0 +1,317 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { jsonResponse } from "../../src/admin/http_response.ts";
+import {
+  type HttpHandler,
+  type HttpLimits,
+  type HttpRequest,
+  HttpSession,
+} from "../../src/admin/http_session.ts";
+import { TimerWheel } from "../../src/core/timer_wheel.ts";
+import { FakeClock } from "../core/fake_clock.ts";
+import { readText, seededBytes } from "../support/bytes.ts";
+import { memoryPair } from "../support/memory_connection.ts";
+import { RecordingLog } from "../support/recording_log.ts";
+import { settle } from "../support/settle.ts";
+import { within } from "../support/wait.ts";
+
+type Handle = (request: HttpRequest) => Promise<ReturnType<typeof jsonResponse>>;
+
+/** Says what it was asked. */
+const echo: Handle = ({ method, path, body }) =>
+  Promise.resolve(jsonResponse(200, { method, path, bytes: body.length }));
+
+function setUp(
+  handle: Handle = echo,
+  options: HttpLimits & { capacity?: number; admit?: HttpHandler["admit"] } = {},
+) {
+  const { capacity = 10_000_000, admit = () => undefined, ...limits } = options;
+  const clock = new FakeClock();
+  const wheel = new TimerWheel({ clock });
+  const log = new RecordingLog();
+  const [peer, connection] = memoryPair({ capacity });
+  const read = connection.read.bind(connection);
+  let [reads, mostReads] = [0, 0];
+  connection.read = async (buffer) => {
+    mostReads = Math.max(mostReads, ++reads);
+    return await read(buffer).finally(() => reads--);
+  };
+  const session = new HttpSession(connection, { handler: { admit, handle }, wheel, log, ...limits });
+  const ended = session.run();
+  /** All that is said until the session has ended, which leaves nothing behind. */
+  const rest = async () => {
+    const text = await within(readText(peer), { what: "the end of the answers" });
+    if (!peer.closed) peer.close();
+    await within(ended, { what: "the session's end" });
+    assertEquals([connection.closed, clock.pending, mostReads], [true, 0, 1]);
+    return text;
+  };
+  return { clock, log, peer, connection, session, ended, rest };
+}
+
+/** The status line's code of each answer, in their order. */
+function codes(text: string): number[] {
+  return [...text.matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map(([, code]) => Number(code));
+}
+
+/** The bodies that hold JSON, in their order. */
+function bodies(text: string): unknown[] {
+  return [...text.matchAll(/^\{.*\}$/gm)].map(([body]) => JSON.parse(body));
+}
+
+const GET = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+const LAST = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+Deno.test("an answer has its length and what every answer has", async () => {
+  const { peer, rest } = setUp();
+  await peer.send(LAST);
+  const text = await rest();
+  assertEquals(
+    text,
+    [
+      "HTTP/1.1 200 OK",
+      "Cache-Control: no-store",
+      "X-Content-Type-Options: nosniff",
+      "Cross-Origin-Resource-Policy: same-origin",
+      "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+      "Content-Type: application/json",
+      "Content-Length: 42",
+      "Connection: close",
+      "",
+      '{"method":"GET","path":"/last","bytes":0}\n',
+    ].join("\r\n"),
+  );
+});
+
+Deno.test("requests sent ahead are answered in order, one after the other", async () => {
+  let running = 0;
+  const { peer, rest } = setUp(async (request) => {
+    assertEquals(++running, 1);
+    await settle();
+    running--;
+    return await echo(request);
+  });
+  const put = "PUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+  await peer.send(GET + put + GET + LAST + GET);
+  assertEquals(bodies(await rest()), [
+    { method: "GET", path: "/a", bytes: 0 },
+    { method: "PUT", path: "/b", bytes: 3 },
+    { method: "GET", path: "/a", bytes: 0 },
+    { method: "GET", path: "/last", bytes: 0 },
+  ]);
+});
+
+Deno.test("a HEAD is told the length and not sent the body", async () => {
+  const { peer, rest } = setUp();
+  await peer.send(GET.replace("GET", "HEAD") + LAST);
+  const text = await rest();
+  assertEquals(codes(text), [200, 200]);
+  assertStringIncludes(text, "Content-Length: 40\r\n\r\nHTTP/1.1 200 OK");
+});
+
+Deno.test("HTTP/1.0 gets one answer, and the end", async () => {
+  const { peer, rest } = setUp();
+  await peer.send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + GET);
+  const text = await rest();
+  assertEquals(codes(text), [200]);
+  assertStringIncludes(text, "Connection: close\r\n");
+});
+
+Deno.test("a client that ends its half is answered first", async () => {
+  const { peer, rest } = setUp();
+  await peer.send(GET);
+  await peer.closeWrite();
+  assertEquals(codes(await rest()), [200]);
+});
+
+Deno.test("what is no request is answered with an error, and the connection ends", async () => {
+  const cases: Record<string, [number, string]> = {
+    "\x16\x03\x01\x02\x00\x01": [400, "bad_request"],
+    "GET /a HTTP/1.1\n\n": [400, "bad_request"],
+    "GET /a HTTP/1.1\r\n\r\n": [400, "bad_request"],
+    "GET /a HTTP/2.0\r\nHost: a\r\n\r\n": [505, "bad_version"],
+    "PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": [411, "length_required"],
+    "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4194305\r\n\r\n": [413, "body_too_large"],
+    "PUT /a HTTP/1.1\r\nHost: a\r\nExpect: gold\r\n\r\n": [417, "bad_expectation"],
+    [`GET /a HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(17_000)}\r\n\r\n`]: [431, "head_too_large"],
+  };
+  for (const [sent, [status, code]] of Object.entries(cases)) {
+    const { peer, rest } = setUp();
+    await peer.send(sent + GET);
+    const text = await rest();
+    assertEquals(codes(text), [status], sent);
+    assertStringIncludes(text, `{"error":{"code":"${code}","message":"`);
+    assertStringIncludes(text, "Connection: close\r\n");
+  }
+});
+
+Deno.test("a large body is taken when the client has been told to go on", async () => {
+  const { peer, rest } = setUp();
+  await peer.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n");
+  assertEquals(await peer.receive(), "HTTP/1.1 100 Continue\r\n\r\n");
+  await peer.send(seededBytes(100_000, 1));
+  await peer.send(LAST);
+  assertEquals(bodies(await rest())[0], { method: "PUT", path: "/a", bytes: 100_000 });
+});
+
+Deno.test("a body that is refused is not asked for, and what comes of it all the same is not a request", async () => {
+  const admit = () => jsonResponse(403, { no: true });
+  const { peer, rest } = setUp(echo, { admit });
+  await peer.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n");
+  await peer.send(GET);
+  const text = await rest();
+  assertEquals([codes(text), bodies(text)], [[403], [{ no: true }]]);
+});
+
+Deno.test("a refusal of a request without a body leaves the connection usable", async () => {
+  const admit: HttpHandler["admit"] = ({ path }) => path === "/a" ? jsonResponse(404, {}) : undefined;
+  const { peer, rest } = setUp(echo, { admit });
+  await peer.send(GET + GET + LAST);
+  assertEquals(codes(await rest()), [404, 404, 200]);
+});
+
+Deno.test("an answer reaches a client that has not finished what it sends", async () => {
+  const { peer, rest, clock } = setUp(echo, { maxBodyBytes: 10, capacity: 1000 });
+  await peer.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+  // It fits only because the session goes on reading.
+  await within(peer.send(seededBytes(100_000, 1)), { what: "the body to be taken" });
+  const reading = rest();
+  await clock.advanceAsync(2200); // It never ends its half.
+  assertEquals(codes(await reading), [413]);
+});
+
+Deno.test("a client that says nothing is let go after ten seconds, and after a request after sixty", async () => {
+  const silent = setUp();
+  await silent.clock.advanceAsync(9900);
+  assert(!silent.connection.closed);
+  await silent.clock.advanceAsync(300);
+  assertEquals(await silent.rest(), "");
+
+  const idle = setUp();
+  await idle.peer.send(GET);
+  await idle.clock.advanceAsync(59_900);
+  assert(!idle.connection.closed);
+  await idle.clock.advanceAsync(400);
+  assertEquals(codes(await idle.rest()), [200]);
+});
+
+Deno.test("a head and a body that trickle in are given up after ten seconds each", async () => {
+  for (const start of ["", "GET", "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"]) {
+    const { peer, clock, rest } = setUp();
+    await peer.send(`${start}G`);
+    for (let s = 0; s < 9; s++) {
+      await clock.advanceAsync(1000);
+      await peer.send("x");
+    }
+    await clock.advanceAsync(1300);
+    const text = await rest();
+    assertEquals(codes(text), [408]);
+    assertStringIncludes(text, '"code":"request_timeout"');
+  }
+});
+
+Deno.test("a client that does not read is let go after thirty seconds", async () => {
+  const { peer, clock, connection, ended } = setUp(echo, { capacity: 100 });
+  await peer.send(GET);
+  await clock.advanceAsync(29_900);
+  assert(!connection.closed);
+  await clock.advanceAsync(300);
+  await within(ended, { what: "the session's end" });
+  assertEquals([connection.closed, clock.pending], [true, 0]);
+  peer.close();
+});
+
+Deno.test("a handler that takes too long is not waited for, and the client is told", async () => {
+  const { peer, clock, rest } = setUp(() => new Promise(() => {}));
+  await peer.send(LAST);
+  const reading = rest();
+  await clock.advanceAsync(60_200);
+  const text = await reading;
+  assertEquals(codes(text), [503]);
+  assertStringIncludes(text, '"code":"timeout"');
+});
+
+Deno.test("a handler that fails is an internal error, logged and not told", async () => {
+  const { peer, log, rest } = setUp(() => Promise.reject(new Error("secrets")));
+  await peer.send(GET + LAST);
+  const text = await rest();
+  assertEquals([codes(text), text.includes("secrets")], [[500, 500], false]);
+  const [line] = log.lines;
+  assertEquals([line?.level, line?.message], ["error", "an admin request has failed; please report it"]);
+  assertStringIncludes(String(line?.fields.error), "secrets");
+});
+
+Deno.test("an answer with a header that would end its line never goes out", async () => {
+  const { peer, rest } = setUp(() => Promise.resolve(jsonResponse(200, {}, { "X-A": "a\r\nSet-Cookie: b" })));
+  await peer.send(LAST);
+  assertEquals(await rest(), "");
+});
+
+Deno.test("what changes something is logged as information, the rest for who looks for a fault", async () => {
+  const { peer, log, rest } = setUp();
+  await peer.send(GET + "POST /b HTTP/1.1\r\nHost: a\r\n\r\n" + LAST);
+  await rest();
+  assertEquals(log.lines.map(({ level, fields }) => [level, fields.method, fields.path, fields.status]), [
+    ["debug", "GET", "/a", 200],
+    ["info", "POST", "/b", 200],
+    ["debug", "GET", "/last", 200],
+  ]);
+});
+
+Deno.test("draining ends a session at once while nothing is under way", async () => {
+  const fresh = setUp();
+  fresh.session.drain();
+  assertEquals(await fresh.rest(), "");
+  const idle = setUp();
+  await idle.peer.send(GET);
+  assertEquals(codes(await idle.peer.receive() ?? ""), [200]);
+  await settle();
+  idle.session.drain();
+  assertEquals(await idle.rest(), "");
+});
+
+Deno.test("draining lets the request finish that is under way, and says that it is the last", async () => {
+  const gate = Promise.withResolvers<void>();
+  const { peer, session, rest } = setUp(async (request) => {
+    await gate.promise;
+    return await echo(request);
+  });
+  await peer.send(GET + GET);
+  await settle();
+  session.drain();
+  gate.resolve();
+  const text = await rest();
+  assertEquals(codes(text), [200]);
+  assertStringIncludes(text, "Connection: close\r\n");
+});
+
+Deno.test("draining while an answer is on its way ends the session with it", async () => {
+  const { peer, session, rest } = setUp(echo, { capacity: 100 });
+  await peer.send(GET);
+  await settle(); // The answer is longer than what the client takes by itself.
+  session.drain();
+  assertEquals(codes(await rest()), [200]);
+});
+
+Deno.test("destroying ends a session at any moment", async () => {
+  const hung: Handle = () => new Promise(() => {});
+  for (const sent of ["", "GET", GET, "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"]) {
+    const { peer, session, rest } = setUp(hung);
+    await peer.send(sent);
+    await settle();
+    session.destroy();
+    session.destroy();
+    assertEquals(await rest(), "");
+  }
+});
+
+Deno.test("a reset at any moment ends the session and nothing else", async () => {
+  const sent = `PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc`;
+  for (let length = 0; length <= sent.length; length++) {
+    const { peer, clock, connection, ended } = setUp();
+    await peer.send(sent.slice(0, length));
+    if (length % 2 === 0) await settle();
+    peer.reset();
+    await within(ended, { what: "the session's end" });
+    assertEquals([connection.closed, clock.pending], [true, 0]);
+  }
+});
