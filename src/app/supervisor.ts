@@ -1,4 +1,3 @@
-import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import { parseConfig } from "../config/parse.ts";
 import { materialPaths } from "../config/permissions.ts";
@@ -9,6 +8,7 @@ import { App, listenerNames } from "./app.ts";
 import type { ConfigSource } from "./config_source.ts";
 import { Control } from "./control.ts";
 import type { LineWriter } from "./line_writer.ts";
+import { FileWatches, fingerprints } from "./file_watches.ts";
 import { configureLog, programLog } from "./log.ts";
 import { loadMaterials } from "./materials.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
@@ -47,7 +47,11 @@ export class Supervisor implements Disposable {
   readonly #started = Promise.withResolvers<void>();
   readonly #undo: (() => void)[] = [];
   #endWatch: (() => void) | undefined;
-  readonly #materialWatches = new Map<string, () => void>();
+  /** Certificates, keys, CAs and CRLs are read again when one of them changes, where their folder may be read. */
+  readonly #materialWatches = new FileWatches({
+    log: this.#log,
+    onChange: (path) => void this.reload(`${path} has changed`),
+  });
   /** Standard input, which can be read only once. */
   #text: string | undefined;
 
@@ -143,6 +147,7 @@ export class Supervisor implements Disposable {
       throw new CulvertError("reload_failed", `Cannot reload: ${source.name} can't be read again`);
     }
     await checkPermissions(config, { ask: starting });
+    const seen = await fingerprints(materialPaths(config)); // A change from here on is noticed.
     const materials = await loadMaterials(config, { name: source.name, buffers: this.app.buffers });
     if (starting) await configureLog(config.log, writer);
     const bound = await this.#admin.bind(config.admin);
@@ -156,7 +161,7 @@ export class Supervisor implements Disposable {
     this.#admin.serve(config.admin, { bound, material: materials.admin });
     await configureLog(config.log, writer);
     for (const warning of materials.warnings) this.#log.warn("look after this", { warning });
-    await this.#watchMaterials(materialPaths(config));
+    await this.#materialWatches.follow(seen);
   }
 
   async #read(): Promise<string> {
@@ -165,26 +170,10 @@ export class Supervisor implements Disposable {
     return this.#text ??= await source.read();
   }
 
-  /** Certificates, keys, CAs and CRLs are read again when one of them changes, where their folder may be read. */
-  async #watchMaterials(paths: readonly string[]): Promise<void> {
-    for (const [path, end] of this.#materialWatches) {
-      if (paths.includes(path)) continue;
-      this.#materialWatches.delete(path);
-      end();
-    }
-    for (const path of paths) {
-      if (this.#materialWatches.has(path)) continue;
-      const onChange = () => void this.reload(`${path} has changed`);
-      const end = await watchFile({ path, folder: dirname(path) }, { onChange, log: this.#log });
-      if (end !== undefined) this.#materialWatches.set(path, end);
-    }
-  }
-
   #endWatches(): void {
     this.#endWatch?.();
     this.#endWatch = undefined;
-    for (const end of this.#materialWatches.values()) end();
-    this.#materialWatches.clear();
+    this.#materialWatches.end();
   }
 
   #onSignal(signal: Deno.Signal, handler: () => void): void {

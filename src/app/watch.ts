@@ -7,8 +7,11 @@ export interface WatchOptions {
   /** Called when the file may have changed, once for changes that come close together. */
   readonly onChange: () => void;
   readonly log: Log;
+  /** Called when the file can't be watched any more. */
+  readonly onLost?: () => void;
   /**
-   * What {@linkcode fingerprint} said before the file was read: a change since then is noticed too.
+   * What {@linkcode fingerprint} said before the file was read, `undefined` if there was none: a change since then
+   * is noticed too.
    * @default what it says now
    */
   readonly seen?: string | undefined;
@@ -21,6 +24,8 @@ export interface WatchOptions {
 /**
  * Watches a file by way of its directory, so that one that is replaced (by rename, or by a symbolic link that is
  * moved) is noticed too. Returns what ends it, or `undefined` where the directory may not be read.
+ *
+ * @throws the runtime's error where the directory can't be watched: there is none, or the system's watches are used up.
  */
 export async function watchFile(
   file: { path: string; folder: string },
@@ -30,12 +35,12 @@ export async function watchFile(
   if (state !== "granted") return undefined;
   const watcher = Deno.watchFs(file.folder, { recursive: false });
   void follow(watcher, { ...options, path: file.path });
-  return () => watcher.close();
+  return () => watcher[Symbol.dispose](); // May have been closed below.
 }
 
 async function follow(watcher: Deno.FsWatcher, options: WatchOptions & { path: string }): Promise<void> {
   const { onChange, log, quietMs = 200, clock = systemClock } = options;
-  let seen = options.seen ?? await fingerprint(options.path);
+  let seen = "seen" in options ? options.seen : await fingerprint(options.path);
   let last = seen;
   let open = true;
   let cancel: (() => void) | undefined;
@@ -58,7 +63,9 @@ async function follow(watcher: Deno.FsWatcher, options: WatchOptions & { path: s
     await look();
     for await (const event of watcher) if (event.kind !== "access") lookLater();
   } catch (error) {
-    log.warn("cannot watch the configuration any more", { error: describeError(error) });
+    log.warn("cannot watch a file any more", { file: options.path, error: describeError(error) });
+    options.onLost?.();
+    watcher[Symbol.dispose]();
   }
   open = false;
   cancel?.();

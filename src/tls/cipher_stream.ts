@@ -57,6 +57,8 @@ export class CipherStream extends Duplex {
   #lastWords: Uint8Array | undefined;
   /** Told of the connection's end and failures. */
   events: CipherEvents;
+  /** Told how many bytes have come each time that the engine has taken some. */
+  onFed: ((count: number) => void) | undefined;
 
   /** Reads nothing yet. */
   constructor(below: Connection, options: CipherStreamOptions) {
@@ -158,10 +160,12 @@ export class CipherStream extends Duplex {
   /** The engine takes the bytes while this runs, so that the buffer can be used again. */
   #feed(bytes: Uint8Array): void {
     if (this.destroyed) return;
+    const { onFed } = this; // Whoever asks while the engine is at work means what comes after this.
     this.push(Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length));
     if (this.readableLength > 0) {
       throw new CulvertError("tls_engine", "Cannot go on with TLS: the engine has not taken what came in");
     }
+    onFed?.(bytes.length);
   }
 
   #giveBack(): void {

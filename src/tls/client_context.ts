@@ -43,6 +43,8 @@ export class ClientContext {
   readonly verifyPeer: VerifyPeer | undefined;
   /** The only CAs that are trusted; `undefined`: the runtime's roots. */
   readonly trust: TrustStore | undefined;
+  /** Whether we have a certificate of our own to show. */
+  readonly hasCertificate: boolean;
   /** What peers may take offence at in our own certificate. */
   readonly warnings: readonly string[];
   readonly now: () => number;
@@ -67,6 +69,7 @@ export class ClientContext {
     this.verifyPeer = options.verifyPeer;
     this.now = now;
     this.trust = ca === undefined ? undefined : new TrustStore(ca);
+    this.hasCertificate = cert !== undefined;
     this.warnings = checkOwn(cert, { key, now });
     this.engine = {
       secureContext: tls.createSecureContext({

@@ -1,4 +1,5 @@
 import tls, { type TLSSocket } from "node:tls";
+import type { Clock } from "../core/clock.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import type { ClientContext } from "./client_context.ts";
@@ -16,22 +17,30 @@ export interface ConnectTlsOptions {
   readonly signal: AbortSignal;
   /** Lends the read buffers. */
   readonly buffers: BufferPool;
+  /** Times the wait for the server's word about our certificate. @default {systemClock} */
+  readonly clock?: Clock;
 }
 
 /**
  * Speaks TLS with the server at the other end of a connection. Resolves when the handshake is done and the
  * server is whom the context asks for; its certificates are in `peer`, verified or not.
  *
- * With TLS 1.3 a server looks at our certificate after that: where it refuses us, the first read rejects with
- * a {@linkcode TlsHandshakeError} of the reason `refused-by-peer`.
+ * By TLS 1.3 a server looks at our certificate only after that. Where we have one, its next word is awaited, be
+ * it a session ticket, data or an end, for at most twice the time that the handshake took, and for 20 ms to 1 s.
+ * A server that refuses us later still makes the first read reject with a {@linkcode TlsHandshakeError} of the
+ * reason `refused-by-peer`.
  *
  * Owns the connection: when the promise rejects, it has been closed.
  *
  * @throws {TlsHandshakeError} whose `reason` tells why.
  */
 export async function connectTls(connection: Connection, options: ConnectTlsOptions): Promise<TlsSession> {
-  const { context, signal, buffers } = options;
-  const handshake = new Handshake(connection, { signal, buffers, admit: (socket) => admit(socket, context) });
+  const { context, signal, buffers, clock } = options;
+  const handshake = new Handshake(connection, {
+    ...{ signal, buffers, clock },
+    admit: (socket) => admit(socket, context),
+    mayRefuse: (socket) => context.hasCertificate && socket.getProtocol() === "TLSv1.3",
+  });
   return await handshake.run(() => {
     const socket = tls.connect({ ...context.engine, socket: handshake.cipher });
     socket.on("secureConnect", () => handshake.onSecure(socket));

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
@@ -36,6 +37,13 @@ export interface HandshakeOptions {
   readonly ahead?: Uint8Array | undefined;
   /** Decides whether the peer is let in; gives its certificates, or throws. */
   admit(socket: TLSSocket): readonly Uint8Array[];
+  /**
+   * Whether a peer that has been admitted may still refuse us: then its next word is awaited.
+   * @default it may not
+   */
+  mayRefuse?(socket: TLSSocket): boolean;
+  /** Times the wait for that word. @default {systemClock} */
+  readonly clock?: Clock | undefined;
 }
 
 /**
@@ -44,9 +52,18 @@ export interface HandshakeOptions {
  */
 const ALERTED = /^ERR_SSL_/;
 
+/** The length of an alert by TLS 1.3: of fewer bytes there is more to come before they say anything. */
+const ALERT_BYTES = 24;
+const MIN_WORD_MS = 20;
+const MAX_WORD_MS = 1000;
+
 /**
  * One handshake, ours or a client's: from the connection to a session, or to an error, with the connection
  * closed. All that can happen comes here: from the engine, from the connection below, from the deadline.
+ *
+ * By TLS 1.3 a server looks at our certificate when the handshake is over for us. One that accepts it mostly
+ * sends session tickets at once, so its next word tells: anything but an alert or a bare end says yes. As a
+ * server may also wait for us to speak, silence says yes after twice the time that the handshake took.
  */
 export class Handshake implements CipherEvents, HandshakeEvents {
   /** What the engine is to work on. */
@@ -56,13 +73,24 @@ export class Handshake implements CipherEvents, HandshakeEvents {
   readonly #outcome = Promise.withResolvers<TlsSession>();
   readonly #onAbort = () => this.#fail(timeoutOf(this.#options.signal));
   #socket: TLSSocket | undefined;
+  readonly #clock: Clock;
+  readonly #startedAtMs: number;
   #engineError: TlsHandshakeError | undefined;
+  #writeError: unknown;
+  /** A session that the peer may still refuse. */
+  #session: TlsSession | undefined;
+  #waitMs = 0;
+  #cancelWait: (() => void) | undefined;
+  /** It fails within this turn: what has ended or broken is not to be called a session any more. */
+  #failing = false;
   #settled = false;
 
   constructor(below: Connection, options: HandshakeOptions) {
     this.#below = below;
     this.#options = options;
-    const { buffers, ahead } = options;
+    const { buffers, ahead, clock = systemClock } = options;
+    this.#clock = clock;
+    this.#startedAtMs = clock.now();
     this.cipher = new CipherStream(below, { buffers, ahead, events: this });
   }
 
@@ -94,9 +122,12 @@ export class Handshake implements CipherEvents, HandshakeEvents {
     if (this.#settled) return this.#destroy();
     try {
       const chain = this.#options.admit(socket);
+      // What the peer still needs from us can't reach it.
+      if (this.#writeError !== undefined) throw this.#broken(this.#writeError);
       const connection = new TlsConnection(socket, { cipher: this.cipher, below: this.#below });
-      this.#settle();
-      this.#outcome.resolve(describe(socket, { connection, chain }));
+      const session = describe(socket, { connection, chain });
+      if (this.#options.mayRefuse?.(socket) === true) this.#awaitWord(session);
+      else this.#succeed(session);
     } catch (error) {
       this.#fail(toHandshakeError(error));
     }
@@ -111,35 +142,88 @@ export class Handshake implements CipherEvents, HandshakeEvents {
   }
 
   onEnd(): void {
-    this.#failNext(new TlsHandshakeError("aborted"));
+    this.#failNext(this.#broken());
   }
 
   onReadError(error: unknown): void {
-    this.#failNext(
-      error instanceof CulvertError ? error : new TlsHandshakeError("aborted", { cause: error }),
-    );
+    this.#failNext(error instanceof CulvertError ? error : this.#broken(error));
   }
 
   /** The peer may have sent an alert before it broke off: what is still there is read first. */
-  onWriteError(_error: unknown): void {}
+  onWriteError(error: unknown): void {
+    this.#writeError ??= error;
+  }
 
-  onWritten(): void {}
+  /** What the peer is to look at may only now be on its way: the time for its word begins again. */
+  onWritten(): void {
+    if (this.#session !== undefined && !this.#settled) this.#startWait(this.#session);
+  }
+
+  /** Lets the session go only when the peer has said something, or has had the time to. */
+  #awaitWord(session: TlsSession): void {
+    this.#session = session;
+    const tookMs = this.#clock.now() - this.#startedAtMs;
+    this.#waitMs = Math.min(Math.max(2 * tookMs, MIN_WORD_MS), MAX_WORD_MS);
+    this.#startWait(session);
+    let heardBytes = 0;
+    this.cipher.onFed = (count) => {
+      heardBytes += count;
+      if (heardBytes < ALERT_BYTES) return;
+      this.#hush();
+      // In a turn, as below: it may have been an alert.
+      setImmediate(() => this.#succeed(session));
+    };
+    // The connection has it by now, and keeps the clear text that comes. Ends and failures still matter here.
+    this.cipher.events = this;
+    this.cipher.want();
+  }
+
+  #startWait(session: TlsSession): void {
+    this.#cancelWait?.();
+    this.#cancelWait = this.#clock.after(this.#waitMs, () => this.#succeed(session));
+  }
+
+  /** No more is read or waited for before somebody has the session. */
+  #hush(): void {
+    this.#cancelWait?.();
+    this.cipher.onFed = undefined;
+    this.cipher.enough();
+  }
+
+  #succeed(session: TlsSession): void {
+    if (this.#settled || this.#failing) return;
+    this.#settle();
+    this.cipher.events = session.connection;
+    if (this.#writeError !== undefined) session.connection.onWriteError(this.#writeError);
+    this.#outcome.resolve(session);
+  }
 
   /** In a turn: what the engine has found in what came last (an alert), it tells only then. */
   #failNext(error: Error): void {
+    this.#failing = true;
     const reason = toHandshakeError(error);
     setImmediate(() => this.#fail(this.#engineError ?? reason));
   }
 
   #fail(error: TlsHandshakeError): void {
+    if (this.#settled) return;
     this.#settle();
-    this.#destroy();
     this.#outcome.reject(error);
+    this.#destroy();
   }
 
   #settle(): void {
     this.#settled = true;
+    this.#hush();
     this.#options.signal.removeEventListener("abort", this.#onAbort);
+  }
+
+  /** The peer has gone, politely or not. */
+  #broken(cause?: unknown): TlsHandshakeError {
+    return new TlsHandshakeError("aborted", {
+      cause,
+      ...(this.#session === undefined ? {} : { detail: "it left when it had seen our certificate" }),
+    });
   }
 
   #destroy(): void {

@@ -64,6 +64,7 @@ export function checkServerMaterial(material: Material, now: Date): CheckedMater
   const warnings = [
     ...chain.flatMap((certificate) => dateWarnings(certificate, now)),
     ...usageWarnings(leaf!, usage),
+    ...keyWarnings(key, usage),
     ...orderWarnings(chain),
   ];
   return {
@@ -155,6 +156,12 @@ function usageWarnings(leaf: Certificate, usage: "server" | "client"): string[] 
     warnings.push("it has no DNS name and no IP address, so most clients will refuse it");
   }
   return warnings;
+}
+
+/** With TLS 1.2 a client's key must be on a curve that the client offers, and the runtime has none for P-521. */
+function keyWarnings(key: KeyObject, usage: "server" | "client"): string[] {
+  if (usage !== "client" || key.asymmetricKeyDetails?.namedCurve !== "secp521r1") return [];
+  return ["its key is on curve P-521, so servers that speak no TLS 1.3 will refuse it"];
 }
 
 /**

@@ -41,6 +41,8 @@ export class TlsConnection implements Connection, CipherEvents {
   readonly #chunks: Uint8Array[] = [];
   #read: PendingRead | undefined;
   #write: PendingWrite | undefined;
+  /** Called when nothing more is on its way to the connection below, or nothing more can be. */
+  #onDrained: (() => void) | undefined;
   #ended = false;
   #writeEnded = false;
   #closed = false;
@@ -99,8 +101,12 @@ export class TlsConnection implements Connection, CipherEvents {
     this.#socket.end(() => ended.resolve());
     await ended.promise;
     // What the engine says reaches the stream below a turn later.
-    do await turn(); while (this.#cipher.writing && !this.#closed && this.#writeError === undefined);
+    await turn();
+    if (this.#cipher.writing && !this.#closed && this.#writeError === undefined) {
+      await new Promise<void>((resolve) => this.#onDrained = resolve);
+    }
     if (this.#closed) throw closedError();
+    if (this.#writeError !== undefined) throw this.#writeError;
     await this.#below.closeWrite();
   }
 
@@ -135,6 +141,7 @@ export class TlsConnection implements Connection, CipherEvents {
 
   onWriteError(error: unknown): void {
     this.#writeError ??= error;
+    this.#onDrained?.();
     const write = this.#write;
     this.#write = undefined;
     write?.reject(this.#writeError);
@@ -142,6 +149,7 @@ export class TlsConnection implements Connection, CipherEvents {
 
   /** Both must be true: the engine may let go while an older piece is still on its way. */
   onWritten(): void {
+    if (!this.#cipher.writing) this.#onDrained?.();
     const write = this.#write;
     if (write === undefined || !write.accepted || this.#cipher.writing) return;
     this.#write = undefined;

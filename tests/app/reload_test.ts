@@ -111,7 +111,9 @@ Deno.test("an upstream that has left closes its pools, one that stays keeps them
   assertEquals(fixture.dialler.unclosed, 2);
   await fixture.apply(configText({ upstreams: { app: ["a"] }, services: web(), policy }));
   await settle();
-  assertEquals([fixture.app.upstreams.map(({ upstream }) => upstream.name), fixture.dialler.unclosed], [["app"], 1]);
+  assertEquals([fixture.app.upstreams.map(({ upstream }) => upstream.name), fixture.dialler.unclosed], [[
+    "app",
+  ], 1]);
   assert(!fixture.dialler.dialled[0]!.closed);
   await fixture.end();
 });

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { fingerprint, watchFile } from "../../src/app/watch.ts";
 import { RecordingLog } from "../support/recording_log.ts";
 import { TemporaryFolder } from "../support/folder.ts";
@@ -119,6 +119,27 @@ Deno.test("a change that came before the watch, but after the file was read, is 
   await until(() => changes === 1, { what: "the change", timeoutMs: 5000 });
   end!();
   await rest();
+});
+
+Deno.test("a file that was not there when it was read, and came before the watch, is noticed", async () => {
+  await using folder = new TemporaryFolder();
+  const path = folder.file("crl.pem");
+  const seen = await fingerprint(path);
+  assertEquals(seen, undefined);
+  await Deno.writeTextFile(path, "here");
+  let changes = 0;
+  const options = { onChange: () => void changes++, log: new RecordingLog(), quietMs: QUIET_MS, seen };
+  const end = await watchFile({ path, folder: folder.path }, options);
+  await until(() => changes === 1, { what: "the change", timeoutMs: 5000 });
+  end!();
+  await rest();
+});
+
+Deno.test("a folder that can't be watched is an error of whoever asks", async () => {
+  await using folder = new TemporaryFolder();
+  const options = { onChange() {}, log: new RecordingLog() };
+  const gone = { path: folder.file("a/b"), folder: folder.file("a") };
+  await assertRejects(() => watchFile(gone, options), Deno.errors.NotFound);
 });
 
 Deno.test("after the end nothing is told any more, and nothing is left behind", async () => {

@@ -142,3 +142,18 @@ Deno.test("dates, usage and order are warned of, with the file and the date", as
     '"server.pem": CN=Other has not issued CN=a.test, which it follows',
   ]);
 });
+
+testWith(["openssl"], "a client's key that servers without TLS 1.3 refuse is warned of", async () => {
+  const text = await openssl(["ecparam", "-name", "secp521r1", "-genkey", "-noout"], "");
+  const plain = await openssl(["pkcs8", "-topk8", "-nocrypt"], text);
+  const certPem = await openssl(
+    ["req", "-x509", "-key", "/dev/stdin", "-subj", "/CN=me", "-days", "2"],
+    plain,
+  );
+  const warningsOf = (usage: "server" | "client") =>
+    checkServerMaterial({ certPem, keyPem: text, ...labels, usage }, new Date()).warnings;
+  assertEquals(warningsOf("client"), [
+    '"server.pem": its key is on curve P-521, so servers that speak no TLS 1.3 will refuse it',
+  ]);
+  assertEquals(warningsOf("server").filter((warning) => warning.includes("P-521")), []);
+});

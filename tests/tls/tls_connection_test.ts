@@ -1,11 +1,24 @@
+import process from "node:process";
 import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects, assertThrows } from "@std/assert";
+import { BufferPool } from "../../src/net/buffers.ts";
+import type { Connection } from "../../src/net/connection.ts";
+import { connectTls } from "../../src/tls/connect_tls.ts";
 import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
 import type { TlsConnection } from "../../src/tls/tls_connection.ts";
 import { hashAll, sha256, writeAll } from "../support/bytes.ts";
 import { testWith } from "../support/installed.ts";
 import { within } from "../support/wait.ts";
 import { PythonPeer } from "./python_peer.ts";
-import { clientContext, close, connect, pki, readPiece, serverContext, TlsServer } from "./tls_fixture.ts";
+import {
+  clientContext,
+  close,
+  connect,
+  echoAll,
+  pki,
+  readPiece,
+  serverContext,
+  TlsServer,
+} from "./tls_fixture.ts";
 
 const VERSIONS = ["1.2", "1.3"] as const;
 /** What the peer of Python sends for `p.send(count, seed)`. */
@@ -130,10 +143,9 @@ for (const version of VERSIONS) {
     `TLS ${version}: a record that was tampered with is an error, and the peer hears so`,
     async () => {
       await withPeer(version, async ({ ours, peer }) => {
-        const reading = ours.read(new Uint8Array(100));
+        const reading = assertRejects(() => ours.read(new Uint8Array(100)), TlsHandshakeError);
         await peer.do('p.s.sendall(b"\\x17\\x03\\x03\\x00\\x20" + b"x" * 32)');
-        const error = await assertRejects(() => reading, TlsHandshakeError);
-        assertEquals(error.reason, "bad-message");
+        assertEquals((await reading).reason, "bad-message");
         const [, , end] = await peer.do("p.read_all()") as [number, string, string];
         assert(end.includes("BAD_RECORD_MAC"), end);
       });
@@ -234,4 +246,38 @@ Deno.test("Deno's own client and ours understand each other: pieces, both ways, 
   await theirs.write(new TextEncoder().encode("ping"));
   assertEquals(await readPiece(theirs), "ping");
   assertEquals(await readPiece(theirs), null);
+});
+
+Deno.test("an end that the other side has no room for is waited for without work", async () => {
+  const material = await pki();
+  await using server = new TlsServer(serverContext(material), { handler: echoAll });
+  const tcp = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  const room = Promise.withResolvers<void>();
+  let blocked = false;
+  const below: Connection = {
+    read: (buffer) => tcp.read(buffer),
+    write: async (bytes) => {
+      if (blocked) await room.promise;
+      return await tcp.write(bytes);
+    },
+    closeWrite: () => tcp.closeWrite(),
+    close: () => tcp.close(),
+  };
+  const context = clientContext(material);
+  const signal = new AbortController().signal;
+  const { connection } = await connectTls(below, { context, signal, buffers: new BufferPool() });
+  try {
+    blocked = true;
+    const ended = connection.closeWrite();
+    await new Promise((resolve) => setTimeout(resolve, 50)); // It has got as far as it can.
+    const before = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { user, system } = process.cpuUsage(before);
+    room.resolve();
+    await ended;
+    assertLess(user + system, 50_000, "microseconds of the processor's, in half a second");
+    assertEquals(await connection.read(new Uint8Array(1)), null);
+  } finally {
+    connection.close();
+  }
 });

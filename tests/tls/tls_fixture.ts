@@ -12,6 +12,7 @@ import type { TlsSession } from "../../src/tls/handshake.ts";
 import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
 import { ServerContext, type ServerContextOptions } from "../../src/tls/server_context.ts";
 import { writeAll } from "../support/bytes.ts";
+import { within } from "../support/wait.ts";
 
 /** A CA, a server that it vouches for, and a client. */
 export interface Pki {
@@ -115,7 +116,8 @@ export class TlsServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
     await this.#loop;
-    await Promise.all(this.#serving);
+    // One that nobody ends any more is a fault to be told, not a reason to wait for ever.
+    await within(Promise.all(this.#serving), { what: "the TLS server's connections to end" });
   }
 
   async #accept(): Promise<void> {
