@@ -110,6 +110,7 @@ export type { DnsAnswer, Resolve, ResolveParts } from "./upstream/discover/dns_r
 export { dnsSource, type DnsSourceOptions } from "./upstream/discover/dns_source.ts";
 export { DiscoveryError, DnsError } from "./upstream/discover/errors.ts";
 export { etcdSource } from "./upstream/discover/etcd.ts";
+export { EtcdError, type EtcdErrorCode } from "./upstream/discover/etcd_error.ts";
 export type { EtcdSourceOptions, EtcdTls, EtcdUser } from "./upstream/discover/etcd_options.ts";
 export { fileSource, type FileSourceOptions, type WatchPath } from "./upstream/discover/file_source.ts";
 export type { BackendSource, ReportingSource } from "./upstream/discover/source.ts";
@@ -122,6 +123,7 @@ export {
   ConnectFailedError,
   ConnectTimeoutError,
   NoBackendError,
+  PoolBusyError,
   PoolClosedError,
 } from "./upstream/errors.ts";
 export { Lease, type LeaseEnd } from "./upstream/lease.ts";

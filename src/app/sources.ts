@@ -57,7 +57,7 @@ function ofEtcd(
     endpoints,
     prefix,
     // There is no folder that a path of a unix socket could be relative to.
-    parse: (value) => readBackend(value, { name: prefix, folder: "/" }),
+    parse: (value) => readBackend(value, { name: "value", folder: "/" }),
     user: user === undefined ? undefined : { name: user, password },
     tls: etcdTls,
     clock,

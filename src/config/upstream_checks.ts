@@ -59,6 +59,10 @@ function checkEtcd(etcd: Place): Finding[] {
   if (!isMapping(etcd.value)) return [];
   const [user, passwordFile, tls] = [etcd.at("user"), etcd.at("passwordFile"), etcd.at("tls")];
   const findings = checkPair(tls);
+  const urls = etcd.at("endpoints").items().map(({ value }) => value);
+  if (tls.value !== undefined && !urls.some((url) => typeof url === "string" && url.startsWith("https:"))) {
+    findings.push({ kind: "bad_value", ...tls, expected: "none, where no endpoint is https" });
+  }
   if ((user.value === undefined) !== (passwordFile.value === undefined)) {
     const missing = user.value === undefined ? user : passwordFile;
     findings.push({ kind: "missing", ...missing, expected: "user and passwordFile, both or neither" });

@@ -120,8 +120,11 @@ export class TimerWheel {
     // After a long pause (a suspended machine) one round covers every slot.
     const from = Math.max(this.#lastTick + 1, tick - SLOTS + 1);
     this.#lastTick = tick;
-    for (let t = from; t <= tick; t++) this.#turn(this.#slots[t % SLOTS]!);
-    if (this.#size > 0) this.#cancelTick ??= this.#clock.after(this.tickMs, () => this.#tick());
+    try {
+      for (let t = from; t <= tick; t++) this.#turn(this.#slots[t % SLOTS]!);
+    } finally { // A bug of one that is called must not stop the deadlines of all others.
+      if (this.#size > 0) this.#cancelTick ??= this.#clock.after(this.tickMs, () => this.#tick());
+    }
   }
 
   #turn(ring: WheelTimer): void {

@@ -212,6 +212,7 @@ export class Session implements LiveConnection, SearchObserver {
     const ended = this.#tunnel.run();
     // What came between the find and now found no tunnel to end.
     if (backend.removed) this.onBackendRemoved();
+    else if (backend.down && backend.cutOff) this.onBackendDown();
     if (this.#stop !== undefined) this.#tunnel.destroy(this.#stop);
     return ended;
   }

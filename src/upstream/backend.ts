@@ -61,6 +61,8 @@ export class Backend {
   lastFailure: string | undefined;
   /** It has left the set. What was begun before may still end here. */
   removed = false;
+  /** It is down, and its connections end with that. */
+  cutOff = false;
   /** When its state became what it is, in milliseconds since 1970. */
   stateSince = Date.now();
   #spec: BackendSpec;

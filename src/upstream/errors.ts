@@ -47,6 +47,19 @@ export class BackendsDownError extends CulvertError {
   }
 }
 
+/** The pool was at its bound, and nothing became free in time. The backend itself has done nothing wrong. */
+export class PoolBusyError extends CulvertError {
+  /** The name of the class, for logs. */
+  override name = "PoolBusyError";
+
+  /** `pool` is what log and errors call it; `cause` is why the waiting ended. */
+  constructor(pool: string, cause: unknown) {
+    const message =
+      `Cannot acquire a connection to "${pool}": as many as may be are in use, and none became free`;
+    super("pool_busy", message, { cause });
+  }
+}
+
 /** The pool was closed, before or while a connection was waited for. */
 export class PoolClosedError extends CulvertError {
   /** The name of the class, for logs. */

@@ -4,7 +4,7 @@ import { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import { type ReadAhead, ReadAheadConnection } from "../net/read_ahead.ts";
 import { DialAhead } from "./dial_ahead.ts";
-import { PoolClosedError } from "./errors.ts";
+import { PoolBusyError, PoolClosedError } from "./errors.ts";
 import { IdleConnection } from "./idle_connection.ts";
 import { Lease, type LeaseEnd } from "./lease.ts";
 import type { PoolOptions } from "./options.ts";
@@ -124,7 +124,8 @@ export class ConnectionPool {
    * are served in the order in which they came.
    *
    * @throws {PoolClosedError} when the pool is closed, or closes meanwhile.
-   * @throws the signal's reason when that fires first, and the dialler's error when dialling fails.
+   * @throws {PoolBusyError} when the signal fires while it waits at the bound.
+   * @throws the signal's reason when that fires first otherwise, and the dialler's error when dialling fails.
    */
   acquire(options: { signal: AbortSignal }): Promise<Lease> {
     const { signal } = options;
@@ -307,7 +308,7 @@ export class ConnectionPool {
 
   /** Waits its turn. What it is given counts as active already. */
   async #wait(signal: AbortSignal): Promise<Connection | undefined> {
-    const handedOver = await this.#line.wait(signal);
+    const handedOver = await this.#line.wait(signal, (reason) => new PoolBusyError(this.#name, reason));
     if (handedOver === undefined || !signal.aborted) return handedOver;
     this.#giveBack(handedOver, "released");
     throw signal.reason;

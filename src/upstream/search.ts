@@ -7,7 +7,7 @@ import { formatProxyV2 } from "../net/format_proxy_v2.ts";
 import type { ProxyEnds } from "../net/proxy_endpoints.ts";
 import type { ProxyTls } from "../net/proxy_header.ts";
 import type { Backend } from "./backend.ts";
-import { ConnectFailedError, ConnectTimeoutError } from "./errors.ts";
+import { ConnectFailedError, ConnectTimeoutError, PoolBusyError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import type { OutlierDetector } from "./outlier.ts";
 
@@ -134,11 +134,13 @@ export class BackendSearch {
       this.tried.push(backend);
       backend.active++;
       this.#attempt = this.#deadline(backend);
+      let passedBy = false;
       try {
         const lease = await backend.pool.acquire({ signal: this.#attempt.signal });
         if (this.#proxyProtocol !== "none") await this.#tell(lease, this.#attempt.signal);
         const found = new Found(backend, lease, context.outlier);
         if (this.#wanted(found)) return found;
+        passedBy = true;
       } catch (error) {
         backend.active--;
         if (this.#aborted !== undefined) break;
@@ -149,8 +151,8 @@ export class BackendSearch {
       } finally {
         this.#attempt[Symbol.dispose]();
       }
-      // It has left the set meanwhile, which is nobody's failure: that was no try.
-      if (backend.removed) this.tried.pop();
+      // It has left the set meanwhile, or gone down, which is no failure to connect: that was no try.
+      if (backend.removed || passedBy) this.tried.pop();
     }
     this.#finish();
     if (this.#aborted !== undefined) throw this.#aborted;
@@ -189,7 +191,7 @@ export class BackendSearch {
 
   /** Whether what was found is still wanted; the world may have changed while we dialled. */
   #wanted(found: Found): boolean {
-    if (this.#aborted !== undefined || found.backend.removed) {
+    if (this.#aborted !== undefined || found.backend.removed || found.backend.down) {
       found.discard();
       return false;
     }
@@ -204,7 +206,8 @@ export class BackendSearch {
     backend.failures++;
     backend.lastFailure = describeError(error);
     log.debug("cannot reach a backend", { upstream: name, backend: backend.key, error: backend.lastFailure });
-    outlier.connectFailed(backend);
+    // What is full by our own bound has not failed.
+    if (!(error instanceof PoolBusyError)) outlier.connectFailed(backend);
   }
 
   #finish(): void {

@@ -74,7 +74,7 @@ export class Upstream {
       ...own,
       scheduler: parts.scheduler ?? new CheckScheduler(own),
       onDown: (backend) => this.#onDown(backend),
-      onUp: (backend) => this.#startSlowly(backend),
+      onUp: (backend) => this.#onUp(backend),
     });
     this.#outlier = new OutlierDetector(options.outlier ?? DEFAULT_OUTLIER, {
       ...own,
@@ -85,7 +85,7 @@ export class Upstream {
       onChange: () => this.#updateBalancers(),
     });
     this.#context = this.#makeContext();
-    this.#configureChecks();
+    this.#monitor.configure(options.health, this.#checkOf(options).made);
     this.update(options);
   }
 
@@ -132,34 +132,24 @@ export class Upstream {
    */
   update(options: UpstreamOptions): void {
     const previous = this.#options;
+    // What may fail comes first.
+    const check = sameChecks(previous, options) ? undefined : this.#checkOf(options);
     this.#options = options;
     if (previous.balance !== options.balance) {
       this.#primary = createBalancer(options.balance);
       this.#backup = createBalancer(options.balance);
     }
-    this.#slowStart.configure(options.slowStartMs ?? 0);
-    const left = this.#backends;
-    const first = left.size === 0;
-    this.#backends = new Map();
-    const arrived: Backend[] = [];
-    for (const spec of options.backends) {
-      const key = formatAddress(spec.address);
-      // An address that is named twice is one backend, as it was named last.
-      let backend = this.#backends.get(key) ?? left.get(key);
-      if (backend === undefined) arrived.push(backend = this.#create(key, spec));
-      left.delete(key);
-      if (backend.spec !== spec) backend.configure(spec);
-      if (previous.pool !== options.pool) backend.pool.configure(options.pool);
-      this.#backends.set(key, backend);
-    }
-    this.#outlier.configure(options.outlier ?? DEFAULT_OUTLIER, this.#backends.size);
-    if (!sameChecks(previous, options)) this.#configureChecks();
-    for (const backend of arrived) {
-      if (!first) this.#slowStart.begin(backend);
-      this.#monitor.watch(backend);
-    }
+    const isFirst = this.#backends.size === 0;
+    const { arrived, left } = this.#takeSet(options, previous);
     this.#updateBalancers();
-    for (const backend of left.values()) this.#remove(backend);
+    for (const backend of left) this.#remove(backend);
+    this.#outlier.configure(options.outlier ?? DEFAULT_OUTLIER, this.#backends.size);
+    this.#slowStart.configure(options.slowStartMs ?? 0);
+    if (check !== undefined) this.#monitor.configure(options.health, check.made);
+    for (const backend of arrived) this.#monitor.watch(backend);
+    if (isFirst) return; // There is nobody that could take more meanwhile.
+    for (const backend of arrived) this.#slowStart.begin(backend);
+    this.#updateBalancers();
   }
 
   /** As {@linkcode update}, with another set and everything else as it is. */
@@ -214,11 +204,32 @@ export class Upstream {
     return new Backend(spec, pool);
   }
 
-  #configureChecks(): void {
-    const { health, proxyProtocol } = this.#options;
+  /** The check that `options` ask for; none for those that ask for none. */
+  #checkOf({ health, proxyProtocol }: UpstreamOptions): { made: Check | undefined } {
     // The dialler of the moment: a reload may bring another.
     const dial: Dial = (address, signal) => this.#dial(address, signal);
-    this.#monitor.configure(health, health && this.#makeCheck(health, { dial, proxyProtocol }));
+    return { made: health && this.#makeCheck(health, { dial, proxyProtocol }) };
+  }
+
+  /** Makes `options.backends` the set; tells who is new in it, and who has left. */
+  #takeSet(
+    options: UpstreamOptions,
+    previous: UpstreamOptions,
+  ): { arrived: Backend[]; left: Iterable<Backend> } {
+    const left = this.#backends;
+    this.#backends = new Map();
+    const arrived: Backend[] = [];
+    for (const spec of options.backends) {
+      const key = formatAddress(spec.address);
+      // An address that is named twice is one backend, as it was named last.
+      let backend = this.#backends.get(key) ?? left.get(key);
+      if (backend === undefined) arrived.push(backend = this.#create(key, spec));
+      left.delete(key);
+      if (backend.spec !== spec) backend.configure(spec);
+      if (previous.pool !== options.pool) backend.pool.configure(options.pool);
+      this.#backends.set(key, backend);
+    }
+    return { arrived, left: left.values() };
   }
 
   #updateBalancers(): void {
@@ -234,8 +245,14 @@ export class Upstream {
   #onDown(backend: Backend): void {
     this.#slowStart.forget(backend);
     backend.pool.dropIdle();
-    if (this.#options.onDown !== "close") return;
+    backend.cutOff = this.#options.onDown === "close";
+    if (!backend.cutOff) return;
     for (const connection of backend.live) connection.onBackendDown();
+  }
+
+  #onUp(backend: Backend): void {
+    backend.cutOff = false;
+    this.#startSlowly(backend);
   }
 
   #startSlowly(backend: Backend): void {

@@ -19,14 +19,14 @@ export class WaitingLine {
   }
 
   /**
-   * Waits for a turn. Rejects with the signal's reason if that fires first; once a turn has been given it is too
-   * late for that, and the signal is for the caller to look at.
+   * Waits for a turn. Rejects with what `busy` makes of the signal's reason if that fires first; once a turn has
+   * been given it is too late for that, and the signal is for the caller to look at.
    */
-  async wait(signal: AbortSignal): Promise<Turn> {
+  async wait(signal: AbortSignal, busy: (reason: unknown) => Error): Promise<Turn> {
     this.#waits++;
     const waiter = Promise.withResolvers<Turn>();
     const onAbort = () => {
-      if (this.#line.delete(waiter)) waiter.reject(signal.reason);
+      if (this.#line.delete(waiter)) waiter.reject(busy(signal.reason));
     };
     this.#line.add(waiter);
     signal.addEventListener("abort", onAbort);

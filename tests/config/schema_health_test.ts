@@ -104,7 +104,14 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
     etcd("user: a"),
     `${DB}.discover.etcd.passwordFile: missing; expected user and passwordFile, both or neither`,
   ],
-  [etcd("tls: {cert: a.pem}"), `${DB}.discover.etcd.tls.key: missing; expected the key of cert`],
+  [
+    discover("etcd: {endpoints: ['https://e:1'], prefix: /p/, tls: {cert: a.pem}}"),
+    `${DB}.discover.etcd.tls.key: missing; expected the key of cert`,
+  ],
+  [
+    etcd("tls: {ca: a.pem}"),
+    `${DB}.discover.etcd.tls: expected none, where no endpoint is https, got {"ca": "a.pem"}`,
+  ],
   [admin(""), "admin.listen: missing; expected an address: host:port, :port, [ipv6]:port or unix:/path"],
   [
     admin("listen: ':9901'"),

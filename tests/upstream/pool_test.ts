@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { PoolClosedError } from "../../src/upstream/errors.ts";
+import { PoolBusyError, PoolClosedError } from "../../src/upstream/errors.ts";
 import type { Lease } from "../../src/upstream/lease.ts";
 import { ConnectionPool } from "../../src/upstream/pool.ts";
 import { microtasks, settle } from "../support/settle.ts";
@@ -118,7 +118,8 @@ Deno.test("waiting ends with the signal and its reason, and the next in line kee
   const second = fixture.acquire();
   const why = new Error("the client has left");
   controller.abort(why);
-  assertStrictEquals(await first.catch((error) => error), why);
+  const error = await assertRejects(() => first, PoolBusyError);
+  assertStrictEquals(error.cause, why);
   assertEquals(fixture.counts, "0 1 1");
   lease.release();
   (await second).discard();

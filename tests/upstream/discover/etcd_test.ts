@@ -355,10 +355,6 @@ Deno.test("etcd: a watch that does not come is given up", async () => {
 
 Deno.test("etcd: an abort ends the source at once, whatever it waits for", async () => {
   await using fake = new FakeEtcd();
-  const halfway = () => {
-    const watch = new FakeEtcdBody();
-    return watch.response;
-  };
   const answers: ((path: string) => Response | undefined)[] = [
     () => halfway(),
     (path) => path === "/v3/watch" ? halfway() : undefined,
@@ -378,10 +374,9 @@ Deno.test("etcd: an abort ends the source at once, whatever it waits for", async
 });
 
 /** An answer that stops in the middle. */
-class FakeEtcdBody {
-  readonly response = new Response(
-    new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{"head')) }),
-  );
+function halfway(): Response {
+  const start = new TextEncoder().encode('{"head');
+  return new Response(new ReadableStream({ start: (controller) => controller.enqueue(start) }));
 }
 
 Deno.test("etcd: a reader that leaves ends everything", async () => {
