@@ -3,12 +3,19 @@
  *
  * See bench/README.md for what is measured and how.
  */
-import { type Bench, LOAD_CORE, type Measurement, type Proxy, PROXY_CORE } from "./compare/types.ts";
+import {
+  type Bench,
+  LOAD_CORE,
+  type Measurement,
+  type Mode,
+  type Proxy,
+  PROXY_CORE,
+} from "./compare/types.ts";
 import { bulk } from "./compare/bulk.ts";
 import { connections } from "./compare/connections.ts";
 import { describeMachine } from "./compare/machine.ts";
 import { exchanges } from "./compare/exchanges.ts";
-import { figuresTable, REFERENCE, targetsTable } from "./compare/table.ts";
+import { figuresTable, targetsTable } from "./compare/table.ts";
 import { findProxies } from "./compare/proxies.ts";
 import { idle, TUNNELS } from "./compare/idle.ts";
 import { judge } from "./compare/targets.ts";
@@ -16,9 +23,24 @@ import { measureRounds, type RoundsResult } from "./compare/rounds.ts";
 import { openFilesLimit } from "./compare/proc.ts";
 import { type Options, parseOptions, USAGE } from "./compare/options.ts";
 import { outputOf, versionOf } from "./compare/tools.ts";
-import { Summary } from "./compare/summary.ts";
+import { REFERENCE, Summary } from "./compare/summary.ts";
+import { tlsMeasurements } from "./compare/tls_measurements.ts";
+import { writeCertificates } from "./compare/certificates.ts";
 
-const MEASUREMENTS: readonly Measurement[] = [bulk, exchanges, connections, idle];
+const MEASUREMENTS: readonly Measurement[] = [
+  bulk,
+  exchanges,
+  connections,
+  idle("plain"),
+  ...tlsMeasurements("tls"),
+  ...tlsMeasurements("mtls"),
+];
+/** Each has a table of its own. */
+const TITLES: Record<Mode, string> = {
+  plain: "Plain TCP:",
+  tls: "TLS from the client, without client certificates:",
+  mtls: "Mutual TLS from the client:",
+};
 const MAX_CONNECTIONS = 8_000;
 /** Files that a proxy has open besides its tunnels. */
 const SPARE_FILES = 200;
@@ -38,6 +60,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (measurements.length === 0) throw new Error("Nothing is left to measure");
   const directory = await Deno.makeTempDir({ prefix: "compare-" });
   try {
+    await writeCertificates(directory);
     const bench: Bench = {
       signal: interruption(),
       seconds: options.seconds,
@@ -126,15 +149,22 @@ async function present({ samples, failures }: RoundsResult, setting: Setting): P
   const machine = describeMachine();
   const summary = new Summary(samples);
   const verdicts = judge(summary);
-  const programs = proxies.map(({ label, version }) => `${label} ${version}`);
+  const programs = proxies
+    .filter(({ modes }) => measurements.some(({ mode }) => modes.includes(mode)))
+    .map(({ label, version }) => `${label} ${version}`);
   const tools = [...versions].map(([name, version]) => `${name} ${version}`);
   console.log(
     `\nMedians of ${options.rounds} round(s) (${options.seconds} s for each timed part); in brackets the least
 and the greatest ratio of a single round. ${machine.cpu}, ${machine.cores} cores, ${machine.kernel}.
 ${programs.join(", ")}; load from ${tools.join(", ")}.\n`,
   );
-  console.log(figuresTable(summary, proxies, measurements));
-  if (proxies.some(({ name }) => name === "culvert")) console.log(`\n${targetsTable(verdicts)}`);
+  for (const mode of ["plain", "tls", "mtls"] as const) {
+    const ofMode = measurements.filter((measurement) => measurement.mode === mode);
+    if (ofMode.length === 0) continue;
+    const taking = proxies.filter(({ modes }) => modes.includes(mode));
+    console.log(`${TITLES[mode]}\n\n${figuresTable(summary, taking, ofMode)}\n`);
+  }
+  if (proxies.some(({ name }) => name.startsWith("culvert"))) console.log(targetsTable(verdicts));
   for (const { name, label } of proxies) {
     const errors = summary.total(name, "exchangesErrors") + summary.total(name, "connectionsErrors");
     if (errors > 0) console.log(`\n${label}: wrk counted ${errors} broken connections.`);

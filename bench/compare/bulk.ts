@@ -12,6 +12,7 @@ interface Transfer {
 /** Bytes in bulk, each way in turn, over one stream; and what they cost the proxy. */
 export const bulk: Measurement = {
   name: "bulk",
+  mode: "plain",
   tools: ["iperf3"],
   metrics: [
     { key: "bulkUp", label: "Bulk, client to backend", unit: "Gbit/s", digits: 1 },
@@ -21,7 +22,8 @@ export const bulk: Measurement = {
   ],
   async run(proxy: Proxy, bench: Bench): Promise<Figures> {
     await using origin = await startIperf(bench);
-    await using server = await proxy.start({ listenPort: freePort(), backendPort: origin.port }, bench);
+    const route = { listenPort: freePort(), backendPort: origin.port, mode: "plain" } as const;
+    await using server = await proxy.start(route, bench);
     await transfer(server.port, [], { ...bench, seconds: 1 });
     const before = usageOf(server.process.pid).cpuSeconds;
     const up = await transfer(server.port, [], bench);

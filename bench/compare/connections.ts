@@ -6,11 +6,13 @@ import { wrk } from "./wrk.ts";
 /** One small exchange on each connection, 64 connections at a time. */
 export const connections: Measurement = {
   name: "connections",
+  mode: "plain",
   tools: ["wrk", "nginx"],
   metrics: [{ key: "connections", label: "New connections", unit: "/s", digits: 0 }],
   async run(proxy: Proxy, bench: Bench): Promise<Figures> {
     await using origin = await startWeb(bench);
-    await using server = await proxy.start({ listenPort: freePort(), backendPort: origin.port }, bench);
+    const route = { listenPort: freePort(), backendPort: origin.port, mode: "plain" } as const;
+    await using server = await proxy.start(route, bench);
     const headers = ["Connection: close"];
     await wrk(server.port, headers, { ...bench, seconds: 1 });
     const result = await wrk(server.port, headers, bench);

@@ -6,6 +6,7 @@ import { wrk } from "./wrk.ts";
 /** Small requests and answers over 64 connections that stay open. */
 export const exchanges: Measurement = {
   name: "exchanges",
+  mode: "plain",
   tools: ["wrk", "nginx"],
   metrics: [
     { key: "exchanges", label: "Small exchanges", unit: "/s", digits: 0 },
@@ -14,7 +15,8 @@ export const exchanges: Measurement = {
   ],
   async run(proxy: Proxy, bench: Bench): Promise<Figures> {
     await using origin = await startWeb(bench);
-    await using server = await proxy.start({ listenPort: freePort(), backendPort: origin.port }, bench);
+    const route = { listenPort: freePort(), backendPort: origin.port, mode: "plain" } as const;
+    await using server = await proxy.start(route, bench);
     await wrk(server.port, [], { ...bench, seconds: 1 });
     const result = await wrk(server.port, [], bench);
     return {

@@ -1,4 +1,5 @@
 import { type Bench, LOAD_CORE } from "./types.ts";
+import { denoProgram } from "./deno_program.ts";
 import { freePort, type Server, startServer } from "./server.ts";
 
 /** Starts an iperf3 server. It serves one test at a time. */
@@ -20,9 +21,13 @@ export async function startWeb(bench: Bench): Promise<Server> {
 /** Starts a program that sends back what it receives and otherwise holds connections open. */
 export function startEcho(bench: Bench): Promise<Server> {
   const port = freePort();
-  const script = new URL("./echo_sink.ts", import.meta.url).pathname;
-  const args = ["run", "--allow-net=127.0.0.1", script, String(port)];
-  return startServer({ program: Deno.execPath(), args, core: LOAD_CORE, signal: bench.signal }, port);
+  return startServer(denoProgram("./echo_sink.ts", { args: [port], bench }), port);
+}
+
+/** Starts a program that sends without end to a client that asks for it, and reads all that others send. */
+export function startBulk(bench: Bench): Promise<Server> {
+  const port = freePort();
+  return startServer(denoProgram("./bulk_sink.ts", { args: [port], bench }), port);
 }
 
 function webConfig(port: number, directory: string): string {

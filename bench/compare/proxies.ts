@@ -1,24 +1,29 @@
-import { type Bench, type Proxy, PROXY_CORE, type Route } from "./types.ts";
+import { type Bench, type Mode, type Proxy, PROXY_CORE } from "./types.ts";
+import { culvertConfig, haproxyConfig, nginxConfig } from "./proxy_configs.ts";
 import { nginxModules } from "./nginx.ts";
-import { versionOf } from "./tools.ts";
 import { startServer } from "./server.ts";
+import { tlsLibraryOf, versionOf } from "./tools.ts";
 
 /** A proxy that can be measured here, or the reason why it cannot. */
 export type Candidate = Proxy | { name: string; missing: string };
 
 /** The names that `--proxies` takes, in the order of the table. */
-export const PROXY_NAMES = ["culvert", "haproxy", "nginx"] as const;
+export const PROXY_NAMES = ["culvert", "culvert-native", "haproxy", "nginx"] as const;
+
+const ALL_MODES: readonly Mode[] = ["plain", "tls", "mtls"];
 
 /** Finds the proxies that were asked for. `culvertMain` is the path of Culvert's `main.ts`. */
 export function findProxies(names: readonly string[], culvertMain: string): Promise<Candidate[]> {
   return Promise.all(names.map((name) => {
-    if (name === "culvert") return culvert(culvertMain);
+    if (name === "culvert") return culvert(culvertMain, { native: false });
+    if (name === "culvert-native") return culvert(culvertMain, { native: true });
     return name === "haproxy" ? haproxy() : nginx();
   }));
 }
 
-async function culvert(main: string): Promise<Candidate> {
-  const name = "culvert";
+/** With its own TLS, or with the runtime's, which takes no client certificates. */
+async function culvert(main: string, { native }: { native: boolean }): Promise<Candidate> {
+  const name = native ? "culvert-native" : "culvert";
   const root = main.slice(0, main.lastIndexOf("/"));
   try {
     await Deno.stat(main);
@@ -27,13 +32,20 @@ async function culvert(main: string): Promise<Candidate> {
   }
   return {
     name,
-    label: "Culvert",
+    label: native ? "Culvert, native" : "Culvert",
     version: `${await culvertVersion(root)} on Deno ${Deno.version.deno}`,
+    modes: native ? ["tls"] : ALL_MODES,
     async start(route, bench) {
-      const file = await writeConfig(bench, `culvert-${route.listenPort}.yaml`, culvertConfig(route));
-      const args = ["run", "--allow-net", `--allow-read=${file}`, main, "--config", file];
+      const text = culvertConfig(route, { bench, native });
+      const file = await writeConfig(bench, `culvert-${route.listenPort}.yaml`, text);
+      const args = ["run", "--allow-net", `--allow-read=${bench.directory}`, main, "--config", file];
       const spec = { program: Deno.execPath(), args, core: PROXY_CORE, cwd: root, signal: bench.signal };
-      return await startServer(spec, route.listenPort);
+      const server = await startServer(spec, route.listenPort);
+      if (!server.process.output.includes("tls.native")) return server;
+      // It goes on with its own, and would be measured under a wrong name.
+      const failure = server.process.failure("does not use the runtime's TLS");
+      await server[Symbol.asyncDispose]();
+      throw failure;
     },
   };
 }
@@ -50,7 +62,8 @@ async function haproxy(): Promise<Candidate> {
   return {
     name,
     label: "HAProxy",
-    version,
+    version: `${version} with ${await tlsLibraryOf(name)}`,
+    modes: ALL_MODES,
     async start(route, bench) {
       const file = await writeConfig(bench, `haproxy-${route.listenPort}.cfg`, haproxyConfig(route, bench));
       const spec = { program: name, args: ["-db", "-f", file], core: PROXY_CORE, signal: bench.signal };
@@ -68,7 +81,8 @@ async function nginx(): Promise<Candidate> {
   return {
     name,
     label: "nginx",
-    version,
+    version: `${version} with ${await tlsLibraryOf(name)}`,
+    modes: ALL_MODES,
     async start(route, bench) {
       const text = modules + nginxConfig(route, bench);
       const file = await writeConfig(bench, `nginx-${route.listenPort}.conf`, text);
@@ -83,58 +97,4 @@ async function writeConfig(bench: Bench, name: string, text: string): Promise<st
   const file = `${bench.directory}/${name}`;
   await Deno.writeTextFile(file, text);
   return file;
-}
-
-// All three: one thread, no access log, the same timeouts; everything else is each program's own default.
-
-function culvertConfig({ listenPort, backendPort }: Route): string {
-  return `version: 1
-log: {level: warn, access: false}
-timeouts: {connect: 10s, idle: 90s}
-upstreams:
-  origin:
-    backends:
-      - address: 127.0.0.1:${backendPort}
-services:
-  - name: compare
-    protocol: tcp
-    listen: ["127.0.0.1:${listenPort}"]
-    upstream: origin
-`;
-}
-
-function haproxyConfig({ listenPort, backendPort }: Route, { maxConnections }: Bench): string {
-  return `global
-  nbthread 1
-  maxconn ${maxConnections}
-defaults
-  mode tcp
-  maxconn ${maxConnections}
-  timeout connect 10s
-  timeout client 90s
-  timeout server 90s
-listen compare
-  bind 127.0.0.1:${listenPort}
-  server origin 127.0.0.1:${backendPort}
-`;
-}
-
-function nginxConfig({ listenPort, backendPort }: Route, { maxConnections }: Bench): string {
-  // A tunnel takes two of nginx's connections.
-  return `daemon off;
-worker_processes 1;
-worker_rlimit_nofile ${2 * maxConnections + 100};
-error_log stderr warn;
-pid nginx-${listenPort}.pid;
-events { worker_connections ${2 * maxConnections}; }
-stream {
-  access_log off;
-  proxy_connect_timeout 10s;
-  proxy_timeout 90s;
-  server {
-    listen 127.0.0.1:${listenPort};
-    proxy_pass 127.0.0.1:${backendPort};
-  }
-}
-`;
 }

@@ -24,7 +24,8 @@ export async function measureRounds(options: RoundsOptions, bench: Bench): Promi
   const result: RoundsResult = { samples: [], failures: [] };
   for (let round = 1; round <= options.rounds; round++) {
     for (const measurement of options.measurements) {
-      for (const proxy of rotated(options.proxies, round - 1)) {
+      const proxies = options.proxies.filter(({ modes }) => modes.includes(measurement.mode));
+      for (const proxy of rotated(proxies, round - 1)) {
         const turn = `round ${round}/${options.rounds} ${measurement.name} ${proxy.name}`;
         try {
           const figures = await measurement.run(proxy, bench);

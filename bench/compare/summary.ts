@@ -1,5 +1,8 @@
 import type { Sample } from "./types.ts";
 
+/** The proxy that the others are held against. */
+export const REFERENCE = "haproxy";
+
 /** A ratio against the reference: of the medians, and the least and greatest of the single rounds'. */
 export interface Ratio {
   ofMedians: number;

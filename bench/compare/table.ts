@@ -1,9 +1,6 @@
 import type { Measurement, Metric, Proxy } from "./types.ts";
-import type { Ratio, Summary } from "./summary.ts";
+import { type Ratio, REFERENCE, type Summary } from "./summary.ts";
 import type { Verdict } from "./targets.ts";
-
-/** The proxy that the others are held against. */
-export const REFERENCE = "haproxy";
 
 /** The medians and ratios of a run as a markdown table. */
 export function figuresTable(

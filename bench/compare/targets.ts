@@ -1,14 +1,15 @@
-import type { Summary } from "./summary.ts";
+import { REFERENCE, type Summary } from "./summary.ts";
 
 /** What Culvert should reach. */
 interface Target {
   label: string;
+  /** @default "culvert" */
+  proxy?: string;
   key: string;
-  /** A ratio against HAProxy, or an absolute value. */
-  against: "haproxy" | undefined;
   atLeast?: number;
   atMost?: number;
-  unit: string;
+  /** Of an absolute value. @default none: it is a ratio against HAProxy */
+  unit?: string;
 }
 
 /** Whether a target was reached; `reached` is `undefined` where it was not measured. */
@@ -20,35 +21,37 @@ export interface Verdict {
 }
 
 const TARGETS: readonly Target[] = [
-  { label: "Bulk, client to backend", key: "bulkUp", against: "haproxy", atLeast: 1.5, unit: "×" },
-  { label: "Bulk, backend to client", key: "bulkDown", against: "haproxy", atLeast: 1.5, unit: "×" },
-  { label: "Small exchanges", key: "exchanges", against: "haproxy", atLeast: 1.0, unit: "×" },
+  { label: "Bulk, client to backend", key: "bulkUp", atLeast: 1.5 },
+  { label: "Bulk, backend to client", key: "bulkDown", atLeast: 1.5 },
+  { label: "Small exchanges", key: "exchanges", atLeast: 1.0 },
+  { label: "Small exchanges, 99th percentile", key: "exchangesP99", atMost: 1.5 },
+  { label: "New connections", key: "connections", atLeast: 0.85 },
+  { label: "Resident memory of an idle tunnel", key: "idleKiB", atMost: 20, unit: " KiB" },
+  { label: "TLS, native: bulk, client to backend", proxy: "culvert-native", key: "tlsBulkUp", atLeast: 1.3 },
   {
-    label: "Small exchanges, 99th percentile",
-    key: "exchangesP99",
-    against: "haproxy",
-    atMost: 1.5,
-    unit: "×",
+    label: "TLS, native: bulk, backend to client",
+    proxy: "culvert-native",
+    key: "tlsBulkDown",
+    atLeast: 1.3,
   },
-  { label: "New connections", key: "connections", against: "haproxy", atLeast: 0.85, unit: "×" },
-  {
-    label: "Resident memory of an idle tunnel",
-    key: "idleKiB",
-    against: undefined,
-    atMost: 20,
-    unit: " KiB",
-  },
+  { label: "TLS, native: round trips", proxy: "culvert-native", key: "tlsRoundTrips", atLeast: 0.9 },
+  { label: "Mutual TLS: bulk, client to backend", key: "mtlsBulkUp", atLeast: 1.0 },
+  { label: "Mutual TLS: bulk, backend to client", key: "mtlsBulkDown", atLeast: 1.0 },
+  { label: "Mutual TLS: round trips", key: "mtlsRoundTrips", atLeast: 0.75 },
+  { label: "Mutual TLS: full handshakes", key: "mtlsFull", atLeast: 1.2 },
+  { label: "Mutual TLS: resident memory of an idle tunnel", key: "mtlsIdleKiB", atMost: 80, unit: " KiB" },
 ];
 
 /** Holds Culvert's medians against the targets. */
 export function judge(summary: Summary): Verdict[] {
-  return TARGETS.map(({ label, key, against, atLeast, atMost, unit }) => {
-    const value = against === undefined
-      ? summary.median("culvert", key)
-      : summary.ratio("culvert", against, key)?.ofMedians;
-    const wanted = atLeast === undefined ? `≤ ${atMost}${unit}` : `≥ ${atLeast}${unit}`;
+  return TARGETS.map(({ label, proxy = "culvert", key, atLeast, atMost, unit }) => {
+    const value = unit === undefined
+      ? summary.ratio(proxy, REFERENCE, key)?.ofMedians
+      : summary.median(proxy, key);
+    const suffix = unit ?? "×";
+    const wanted = atLeast === undefined ? `≤ ${atMost}${suffix}` : `≥ ${atLeast}${suffix}`;
     if (value === undefined) return { label, wanted, found: "–", reached: undefined };
     const reached = value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity);
-    return { label, wanted, found: `${value.toFixed(2)}${unit}`, reached };
+    return { label, wanted, found: `${value.toFixed(2)}${suffix}`, reached };
   });
 }

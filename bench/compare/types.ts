@@ -6,16 +6,28 @@ export interface Bench {
   signal: AbortSignal;
   /** How long each timed part lasts. */
   seconds: number;
-  /** A directory for configuration files that the run removes at its end. */
+  /** A directory for configuration files and certificates that the run removes at its end. */
   directory: string;
   /** How many connections each proxy is configured to hold. */
   maxConnections: number;
 }
 
-/** From which port of loopback to which. */
+/** What clients speak to the proxy: plain TCP, TLS, or TLS in which they must show a certificate. */
+export type Mode = "plain" | TlsMode;
+
+/** The modes with TLS. */
+export type TlsMode = "tls" | "mtls";
+
+/** The one cipher suite that is used: HAProxy and nginx take no other, and all clients prefer it. */
+export const TLS_CIPHER = "TLS_AES_256_GCM_SHA384";
+/** The one key exchange that is used, likewise. */
+export const TLS_GROUP = "X25519";
+
+/** From which port of loopback to which. To the backend it is plain TCP in every mode. */
 export interface Route {
   listenPort: number;
   backendPort: number;
+  mode: Mode;
 }
 
 /** A proxy under test. */
@@ -23,6 +35,8 @@ export interface Proxy {
   name: string;
   label: string;
   version: string;
+  /** In which modes it takes part. */
+  modes: readonly Mode[];
   /** Starts a fresh process with one listener and one backend; the caller disposes of it. */
   start(route: Route, bench: Bench): Promise<Server>;
 }
@@ -42,6 +56,7 @@ export interface Metric {
 /** One measurement: starts its own origin and proxy, loads them, and ends both. */
 export interface Measurement {
   name: string;
+  mode: Mode;
   /** The programs that it cannot do without. */
   tools: readonly string[];
   metrics: readonly Metric[];

@@ -26,6 +26,7 @@ export type EtcdErrorCode =
 export class EtcdError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "EtcdError";
+  /** What went wrong. */
   declare readonly code: EtcdErrorCode;
 
   /** `endpoint` is the server's URL, `what` completes "Cannot follow etcd at …:". */
