@@ -2,7 +2,7 @@ import { describeError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { AcceptLoop, type Acceptor } from "../net/accept_loop.ts";
-import { parseAddress } from "../net/address.ts";
+import { type Address, parseAddress } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { clientAddress } from "../net/client_address.ts";
 import type { Connection } from "../net/connection.ts";
@@ -11,6 +11,8 @@ import type { BackendSpec, BackendState } from "../upstream/backend.ts";
 import type { BalanceName } from "../upstream/balance/balancer.ts";
 import { DEFAULT_POOL, DEFAULT_RETRIES, type PoolOptions } from "../upstream/options.ts";
 import { DEFAULT_HEALTH, type HealthOptions } from "../upstream/check/options.ts";
+import { Discovery } from "../upstream/discover/discovery.ts";
+import type { ReportingSource } from "../upstream/discover/source.ts";
 import { DEFAULT_OUTLIER, type OutlierOptions } from "../upstream/outlier.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import {
@@ -23,8 +25,8 @@ import { TcpService, type TcpServiceStats } from "./service.ts";
 
 /** A backend, as a program writes it: its address, or more. */
 export type BackendInput = string | {
-  /** `host:port`, `[ipv6]:port` or `unix:/path`. */
-  readonly address: string;
+  /** `host:port`, `[ipv6]:port` or `unix:/path`; or the same as {@linkcode parseAddress} reads it. */
+  readonly address: string | Address;
   /** Its share of new connections. @default {1} */
   readonly weight?: number;
   /** The most connections at once; 0: no bound. @default {0} */
@@ -43,9 +45,10 @@ export type ProxiedConnection = Connection & {
 export interface TcpProxyOptions {
   /**
    * The set of backends; or a provider of it: complete sets, one after the other, each in the place of the one
-   * before. Until the first there is none. When the provider ends or fails, the last set goes on.
+   * before. Until the first there is none. When the provider ends or fails, the last set goes on. A source, such as
+   * {@linkcode dnsSource} makes one, is asked anew after a failure.
    */
-  readonly backends: readonly BackendInput[] | AsyncIterable<readonly BackendInput[]>;
+  readonly backends: readonly BackendInput[] | AsyncIterable<readonly BackendInput[]> | ReportingSource;
   /** How a backend is chosen. @default {"round-robin"} */
   readonly balance?: BalanceName;
   /** Live connections of a backend that has left the set end at once, or may finish. @default {"close"} */
@@ -118,6 +121,7 @@ export class TcpProxy {
   readonly #loop: AcceptLoop<ProxiedConnection>;
   readonly #log: Log;
   #provider: AsyncIterator<readonly BackendInput[]> | undefined;
+  #discovery: Discovery | undefined;
 
   /**
    * Accepts from now on.
@@ -126,12 +130,12 @@ export class TcpProxy {
    */
   constructor(listener: Acceptor<ProxiedConnection>, options: TcpProxyOptions) {
     const { backends, name = "proxy", log = silentLog } = options;
-    const provided = Symbol.asyncIterator in backends;
+    const listed = Array.isArray(backends) ? backends as readonly BackendInput[] : [];
     const parts = { log, wheel: new TimerWheel(), buffers: new BufferPool() };
     this.#log = log;
     this.#upstream = new Upstream({
       name,
-      backends: provided ? [] : backends.map(backendSpec),
+      backends: listed.map(backendSpec),
       balance: options.balance ?? "round-robin",
       pool: { ...DEFAULT_POOL, ...options.pool },
       retries: options.retries ?? DEFAULT_RETRIES,
@@ -152,7 +156,8 @@ export class TcpProxy {
       log,
       onConnection: (connection) => this.#serve(connection),
     });
-    if (provided) void this.#follow(backends);
+    if (typeof backends === "function") this.#discovery = this.#discover(backends);
+    else if (Symbol.asyncIterator in backends) void this.#follow(backends);
   }
 
   /** A picture of this moment. */
@@ -206,6 +211,17 @@ export class TcpProxy {
     void this.#service.serve({ connection, address, localAddr, listener: this.#service.name });
   }
 
+  #discover(source: ReportingSource): Discovery {
+    const discovery = new Discovery({
+      upstream: this.#upstream.name,
+      sources: [{ name: "backends", source }],
+      onSet: (backends) => this.#upstream.updateBackends(backends),
+      log: this.#log,
+    });
+    discovery.start();
+    return discovery;
+  }
+
   async #follow(provider: AsyncIterable<readonly BackendInput[]>): Promise<void> {
     this.#provider = provider[Symbol.asyncIterator]();
     try {
@@ -229,14 +245,14 @@ export class TcpProxy {
   }
 
   async #end(): Promise<void> {
-    await Promise.all([this.#upstream.close(), this.#loop.done]);
+    await Promise.all([this.#discovery?.close(), this.#upstream.close(), this.#loop.done]);
   }
 }
 
 function backendSpec(input: BackendInput): BackendSpec {
   const backend = typeof input === "string" ? { address: input } : input;
   return {
-    address: parseAddress(backend.address),
+    address: typeof backend.address === "string" ? parseAddress(backend.address) : backend.address,
     weight: backend.weight ?? 1,
     maxConnections: backend.maxConnections ?? 0,
     backup: backend.backup ?? false,

@@ -3,9 +3,11 @@ import { CulvertError } from "../../src/core/errors.ts";
 import type { Acceptor } from "../../src/net/accept_loop.ts";
 import { formatAddress } from "../../src/net/address.ts";
 import type { Connection } from "../../src/net/connection.ts";
-import { type BackendInput, TcpProxy } from "../../src/tcp/proxy.ts";
+import { type BackendInput, TcpProxy, type TcpProxyOptions } from "../../src/tcp/proxy.ts";
+import { callbackSource, type Publish } from "../../src/upstream/discover/callback_source.ts";
 import { readText } from "../support/bytes.ts";
 import { type MemoryConnection, memoryPair } from "../support/memory_connection.ts";
+import { until } from "../support/wait.ts";
 
 /** A listener in memory: `connect` is a client's end. */
 class MemoryListener implements Acceptor<Connection> {
@@ -37,7 +39,7 @@ class MemoryListener implements Acceptor<Connection> {
 }
 
 /** A proxy of which everything is in memory. Each backend greets with its address and echoes nothing. */
-function setUp(backends: readonly BackendInput[] | AsyncIterable<readonly BackendInput[]>) {
+function setUp(backends: TcpProxyOptions["backends"]) {
   const listener = new MemoryListener();
   const served: MemoryConnection[] = [];
   const proxy = new TcpProxy(listener, {
@@ -111,6 +113,58 @@ Deno.test("a provider may change the set at any time, and its failure keeps the 
   await settle();
   assertEquals(await listener.connect().receive(), "b:1");
   await proxy.destroy();
+});
+
+Deno.test("a source of backends is followed, and let go at the end", async () => {
+  let publish: Publish = () => {};
+  let ended = false;
+  const source = callbackSource((given) => {
+    publish = given;
+    return () => ended = true;
+  });
+  const { listener, proxy } = setUp(source);
+  const at = (host: string) => ({
+    address: { kind: "tcp", host, port: 1 } as const,
+    weight: 1,
+    maxConnections: 0,
+    backup: false,
+  });
+  await settle();
+  publish([at("a")]);
+  await settle();
+  const client = listener.connect();
+  assertEquals(await client.receive(), "a:1");
+  publish([at("b")]);
+  assertEquals(await client.receive(), null);
+  assertEquals(await listener.connect().receive(), "b:1");
+  await proxy.destroy();
+  assertEquals(ended, true);
+});
+
+Deno.test("backends that are checked and down get nothing, and their connections end if that is wanted", async () => {
+  const good = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const bad = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = (async () => {
+    for await (const connection of good) connection.close();
+  })().catch(() => {});
+  const addresses = [bad, good].map(({ addr }) => `127.0.0.1:${(addr as Deno.NetAddr).port}`);
+  bad.close();
+  const listener = new MemoryListener();
+  const proxy = new TcpProxy(listener, {
+    backends: addresses,
+    balance: "first",
+    health: { type: "tcp" },
+    dial(address) {
+      const [near, far] = memoryPair();
+      void far.send(formatAddress(address));
+      return Promise.resolve(near);
+    },
+  });
+  await until(() => proxy.stats.backends[0]!.state === "down", { what: "the check" });
+  assertEquals(await listener.connect().receive(), addresses[1]);
+  await proxy.destroy();
+  good.close();
+  await accepting;
 });
 
 Deno.test("close lets connections finish and says how many were cut", async () => {
