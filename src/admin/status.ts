@@ -142,6 +142,8 @@ export interface CheckStatus {
   readonly badAt?: string;
   /** How many in a row have gone as the last one did. */
   readonly inARow: number;
+  /** How often they have brought the backend down or up again. */
+  readonly flips: number;
   /** Until when the certificate is good that the backend has shown. */
   readonly certificateValidTo?: string;
 }

@@ -48,6 +48,7 @@ const check = v.strictObject({
   goodAt: maybe(time),
   badAt: maybe(time),
   inARow: count,
+  flips: count,
   certificateValidTo: maybe(time),
 });
 

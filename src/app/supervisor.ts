@@ -3,6 +3,7 @@ import { parseConfig } from "../config/parse.ts";
 import { materialPaths } from "../config/permissions.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import type { Address } from "../net/address.ts";
 import { AdminServer } from "./admin_server.ts";
 import { App, listenerNames } from "./app.ts";
 import type { ConfigSource } from "./config_source.ts";
@@ -94,6 +95,11 @@ export class Supervisor implements Disposable {
     }
     await this.#watch(seen);
     this.#started.resolve();
+  }
+
+  /** Where the admin API listens; absent: nowhere. */
+  get adminAddress(): Address | undefined {
+    return this.#admin.address;
   }
 
   /** Resolves when everything has ended. */

@@ -57,7 +57,7 @@ function whyOf({ state, takenOut, health, lastFailure }: Backend): string | unde
 }
 
 function checkStatus({ health }: Backend, type: string): CheckStatus {
-  const { last, lastGood, lastBad, inARow } = health;
+  const { last, lastGood, lastBad, inARow, flips } = health;
   const validTo = lastGood?.certificateValidTo;
   return {
     type,
@@ -65,6 +65,7 @@ function checkStatus({ health }: Backend, type: string): CheckStatus {
     ...(lastGood === undefined ? {} : { goodAt: iso(lastGood.at) }),
     ...(lastBad === undefined ? {} : { badAt: iso(lastBad.at) }),
     inARow,
+    flips,
     ...(validTo === undefined ? {} : { certificateValidTo: validTo.toISOString() }),
   };
 }

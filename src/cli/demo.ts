@@ -13,7 +13,7 @@ const CERTS = "certs";
 
 /**
  * Runs the proxy on a configuration of its own, in front of three small backends in the same process, until
- * Ctrl-C: one listener for everybody, and one for those who show a certificate.
+ * Ctrl-C: one listener for everybody, one for those who show a certificate, and the admin API.
  *
  * Needs to use the network on 127.0.0.1 and to read the folder `certs`, and nothing else.
  */
@@ -44,10 +44,12 @@ function demoConfig(backends: readonly DemoBackend[]): string {
     `      - {address: "127.0.0.1:${port}", weight: ${WEIGHTS[name as keyof typeof WEIGHTS]}}`
   );
   return `version: 1
+admin: {listen: "127.0.0.1:0"}
 upstreams:
   hello:
     backends:
 ${entries.join("\n")}
+    health: {type: http, interval: 1s}
 services:
   - name: plain
     listen: ["127.0.0.1:0"]
@@ -71,6 +73,8 @@ function introduction(supervisor: Supervisor): string {
   const url = `http://${formatAddress(plain!)}/`;
   const { port } = mutual as { port: number };
   const secure = `https://localhost:${port}/`;
+  const api = `http://${formatAddress(supervisor.adminAddress!)}/api`;
+  const [first] = supervisor.app.upstream("hello")!.upstream.backends;
   return `
 The demo has three backends with weights 5, 1, 1, and two listeners in front of them. Try:
 
@@ -80,6 +84,12 @@ and, with a client certificate and without one, which is refused (nothing in ${C
 
   curl --cacert ${CERTS}/ca.pem --cert ${CERTS}/client.pem --key ${CERTS}/client.key ${secure}
   curl --cacert ${CERTS}/ca.pem ${secure}
+
+What it is doing, and how a backend is taken out by hand, and back:
+
+  curl ${api}/status
+  curl -X POST ${api}/upstreams/hello/backends/${first!.key}/drain
+  curl -X POST ${api}/upstreams/hello/backends/${first!.key}/enable
 
 Ctrl-C drains and stops it.
 `;

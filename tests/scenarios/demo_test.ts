@@ -59,6 +59,26 @@ testWith(
   },
 );
 
+testWith(
+  ["curl"],
+  "the demo's backends can be taken out and back by the commands that it prints",
+  async () => {
+    await using demo = startDemo();
+    const { plain, status, drain, enable } = await commandsOf(demo);
+    const backends = async () =>
+      JSON.parse((await shell(status)).stdout).upstreams[0].backends.map(({ state }: { state: string }) =>
+        state
+      );
+    await until(async () => (await backends()).join() === "up,up,up", { what: "the checks" });
+    assertEquals(JSON.parse((await shell(drain)).stdout).state, "drained");
+    assertEquals(await backends(), ["drained", "up", "up"]);
+    assertEquals((await shell(plain)).stdout, "hello from backend b\n");
+    assertEquals(JSON.parse((await shell(enable)).stdout).state, "up");
+    demo.signal("SIGINT");
+    assertEquals(await within(demo.exit, { what: "the demo to end" }), 0);
+  },
+);
+
 function startDemo(): Child {
   const [program, ...args] = manifest.tasks.demo.split(" ");
   assertEquals(program, "deno");
@@ -66,12 +86,19 @@ function startDemo(): Child {
 }
 
 /** The commands that it prints, once it has printed all of them. */
-async function commandsOf(demo: Child): Promise<{ plain: string; withCertificate: string; without: string }> {
+async function commandsOf(demo: Child) {
   await prints(demo, "Ctrl-C drains");
   const commands = [...demo.stdout.matchAll(/^ {2}(curl .*)$/gm)].map(([, command]) => command!);
-  assertEquals(commands.length, 3);
-  const [plain, withCertificate, without] = commands;
-  return { plain: plain!, withCertificate: withCertificate!, without: without! };
+  assertEquals(commands.length, 6);
+  const [plain, withCertificate, without, status, drain, enable] = commands as [string, ...string[]];
+  return {
+    plain,
+    withCertificate: withCertificate!,
+    without: without!,
+    status: `${status} --silent`,
+    drain: `${drain} --silent`,
+    enable: `${enable} --silent`,
+  };
 }
 
 function shell(command: string) {
