@@ -103,6 +103,7 @@ export { ScriptCheck, type ScriptCheckOptions } from "./upstream/check/script_ch
 export type { ScriptStep } from "./upstream/check/script_steps.ts";
 export { TcpCheck, type TcpCheckOptions } from "./upstream/check/tcp_check.ts";
 export { TlsCheck, type TlsCheckOptions } from "./upstream/check/tls_check.ts";
+export { boundedSource, type BoundedSourceOptions } from "./upstream/discover/bounded_source.ts";
 export { callbackSource, type Publish } from "./upstream/discover/callback_source.ts";
 export { Discovery, type DiscoveryOptions, type DiscoverySettings } from "./upstream/discover/discovery.ts";
 export type { DnsQuestion, DnsRecord, DnsType } from "./upstream/discover/dns_message.ts";

@@ -4,6 +4,8 @@ import type { DiscoverConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { formatAddress } from "../net/address.ts";
+import { parseAddressSet } from "../net/address_set.ts";
+import { boundedSource } from "../upstream/discover/bounded_source.ts";
 import { dnsSource } from "../upstream/discover/dns_source.ts";
 import { etcdSource } from "../upstream/discover/etcd.ts";
 import type { EtcdTls } from "../upstream/discover/etcd_options.ts";
@@ -19,12 +21,19 @@ export interface SourceParts {
 }
 
 /** The sources that a configuration asks for. */
-export function makeSources({ dns, filePath, etcd }: DiscoverConfig, parts: SourceParts): NamedSource[] {
-  return [
+export function makeSources(discover: DiscoverConfig, parts: SourceParts): NamedSource[] {
+  const { dns, filePath, etcd, within } = discover;
+  const sources = [
     ...(dns === undefined ? [] : [ofDns(dns)]),
     ...(filePath === undefined ? [] : [ofFile(filePath, parts)]),
     ...(etcd === undefined ? [] : [ofEtcd(etcd, parts)]),
   ];
+  if (within === undefined) return sources;
+  const bounds = parseAddressSet(within);
+  return sources.map(({ name, source }) => ({
+    name,
+    source: boundedSource(source, { within: bounds, name, log: parts.log }),
+  }));
 }
 
 function ofDns({ name, type, port, intervalMs, server }: NonNullable<DiscoverConfig["dns"]>): NamedSource {

@@ -1,12 +1,12 @@
 import * as v from "valibot";
 import type { BackendSpec } from "../upstream/backend.ts";
 import { buildBackend } from "./build_upstream.ts";
-import { backendAddress, type Field, isMapping, list } from "./fields.ts";
+import { type Field, list } from "./fields.ts";
 import { fromIssues, toProblems } from "./findings.ts";
 import { LineMarks } from "./line_marks.ts";
 import { ConfigError } from "./problem.ts";
 import { readDocument } from "./read_document.ts";
-import { backend, type BackendSection } from "./upstream_schema.ts";
+import { backend } from "./upstream_schema.ts";
 
 /** What a list of backends is called in messages, and what paths of unix sockets are relative to. */
 export interface BackendListOptions {
@@ -14,15 +14,7 @@ export interface BackendListOptions {
   readonly folder: string;
 }
 
-/** An address alone stands for a backend with the defaults. */
-const backendOrAddress: Field<BackendSection> = v.lazy((input) =>
-  isMapping(input) ? backend : v.pipe(
-    backendAddress(),
-    v.transform((address) => ({ address, weight: 1, maxConnections: 0, backup: false })),
-  )
-);
-
-const backendList = list(backendOrAddress, "a list of backends, each an address or a mapping with one");
+const backendList = list(backend, "a list of backends, each an address or a mapping with one");
 
 /**
  * Reads a list of backends, in YAML or JSON, such as that of a file that is watched. It may be empty.
@@ -46,7 +38,7 @@ export function readBackendList(value: unknown, options: BackendListOptions): Ba
  * @throws {ConfigError} with everything that is wrong, in one go.
  */
 export function readBackend(value: unknown, options: BackendListOptions): BackendSpec {
-  return buildBackend(read(backendOrAddress, value, options), options.folder);
+  return buildBackend(read(backend, value, options), options.folder);
 }
 
 function read<T>(

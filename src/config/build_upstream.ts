@@ -50,11 +50,13 @@ function buildOutlier({ failures, ejection, maxEjected }: UpstreamSection["outli
   return { failures, ejectionMs: ejection, maxEjected };
 }
 
-function buildDiscover({ dns, file, etcd, keepOnEmpty }: DiscoverSection, folder: string): DiscoverConfig {
+function buildDiscover(discover: DiscoverSection, folder: string): DiscoverConfig {
+  const { dns, file, etcd, within, keepOnEmpty } = discover;
   return {
     ...(dns === undefined ? {} : { dns: buildDns(dns) }),
     ...(file === undefined ? {} : { filePath: resolve(folder, file) }),
     ...(etcd === undefined ? {} : { etcd: buildEtcd(etcd, folder) }),
+    ...(within === undefined ? {} : { within }),
     keepOnEmpty,
   };
 }

@@ -68,6 +68,8 @@ export interface DiscoverConfig {
     readonly passwordPath?: string;
     readonly tls?: { readonly caPath?: string; readonly certPath?: string; readonly keyPath?: string };
   };
+  /** The addresses and subnets where backends may be, as they are written; absent: anywhere. */
+  readonly within?: readonly string[];
   /** An empty answer keeps the last set. @default {false} */
   readonly keepOnEmpty: boolean;
 }

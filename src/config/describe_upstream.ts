@@ -69,11 +69,12 @@ function outlierLine({ failures, ejectionMs, maxEjected }: OutlierOptions): stri
     `at most ${Math.round(100 * maxEjected)}% of them`;
 }
 
-function discoverLines({ dns, filePath, etcd, keepOnEmpty }: DiscoverConfig): string[] {
+function discoverLines({ dns, filePath, etcd, within, keepOnEmpty }: DiscoverConfig): string[] {
   return [
     ...(dns === undefined ? [] : [dnsLine(dns)]),
     ...(filePath === undefined ? [] : [`from ${filePath}`]),
     ...(etcd === undefined ? [] : [`from etcd at ${etcd.endpoints.join(", ")}, below ${etcd.prefix}`]),
+    ...(within === undefined ? [] : [`only within ${within.join(", ")}`]),
     ...(keepOnEmpty ? ["an empty answer keeps the last set"] : []),
   ];
 }

@@ -11,6 +11,7 @@ import {
   mapping,
   readWith,
   serverAddress,
+  subnet,
 } from "./fields.ts";
 
 const DEFAULT_INTERVAL_MS = 10_000;
@@ -45,6 +46,7 @@ export const discover = mapping({
   dns: v.exactOptional(dns),
   file: v.exactOptional(file()),
   etcd: v.exactOptional(etcd),
+  within: v.exactOptional(filledList(subnet(), "a list of IP addresses and subnets")),
   keepOnEmpty: v.optional(flag(), false),
 }, "a mapping with dns, file or etcd");
 

@@ -66,10 +66,17 @@ export function discoveryNeed(config: Config, nameServers: readonly string[]): D
 /** Where backends may be that an upstream discovers, and where they are checked. */
 function foundNames({ discover, health }: UpstreamConfig): string[] {
   if (discover === undefined) return [];
-  const { dns, filePath, etcd } = discover;
-  // Flags can name networks of IPv4 only, and no port by itself.
-  if (filePath !== undefined || etcd !== undefined || dns?.type !== "A") return ["any"];
-  return [dns.port, health?.port].filter((port) => port !== undefined).map((port) => `0.0.0.0/0:${port}`);
+  const { dns, filePath, etcd, within } = discover;
+  const anyPort = filePath !== undefined || etcd !== undefined || dns?.type === "SRV";
+  const ports = anyPort ? [undefined] : [dns?.port, health?.port].filter((port) => port !== undefined);
+  // Flags can name single addresses, and networks of IPv4.
+  const everywhere = anyPort || dns?.type === "AAAA" ? undefined : ["0.0.0.0/0"];
+  const networks = within?.some((each) => each.includes(":") && each.includes("/"))
+    ? undefined
+    : within ?? everywhere;
+  if (networks === undefined) return ["any"];
+  const named = networks.map((network) => network.includes(":") ? `[${network}]` : network);
+  return named.flatMap((network) => ports.map((port) => port === undefined ? network : `${network}:${port}`));
 }
 
 /** The backends that are listed, and where they are checked. */

@@ -6,9 +6,8 @@ import type { Place } from "./place.ts";
 
 /** What is wrong between the values of one upstream. What has the wrong shape is passed over. */
 export function checkUpstream(upstream: Place, folder: string): Finding[] {
-  const addresses = upstream.at("backends").items().map((backend) => backend.at("address"));
   return [
-    ...findBackendClashes(addresses.flatMap((place) => place.address(folder))),
+    ...findBackendClashes(addressesOf(upstream).flatMap((place) => place.address(folder))),
     ...checkSources(upstream),
     ...checkHealth(upstream),
     ...checkPool(upstream.at("pool")),
@@ -102,9 +101,15 @@ function checkHealth(upstream: Place): Finding[] {
   return findings;
 }
 
+/** Each backend is its address, or a mapping with that. */
+function addressesOf(upstream: Place): Place[] {
+  return upstream.at("backends").items().map((backend) =>
+    typeof backend.value === "string" ? backend : backend.at("address")
+  );
+}
+
 function unixBackends(upstream: Place): boolean {
-  const backends = upstream.at("backends").items().map((backend) => backend.at("address").value);
-  return backends.some((address) => typeof address === "string" && address.startsWith("unix:"));
+  return addressesOf(upstream).some(({ value }) => typeof value === "string" && value.startsWith("unix:"));
 }
 
 /** A certificate and its key. */

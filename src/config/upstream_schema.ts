@@ -26,13 +26,22 @@ import { discover } from "./discover_schema.ts";
 const BALANCERS = ["round-robin", "least-connections", "random-two-choices", "source-hash", "first"] as const;
 const CHECKS = ["none", "tcp", "half-open", "tls", "http", "script"] as const;
 
-/** One backend. */
-export const backend = mapping({
+const backendMapping = mapping({
   address: backendAddress(),
   weight: v.optional(count({ max: 65_535 }), 1),
   maxConnections: v.optional(count(), 0),
   backup: v.optional(flag(), false),
-}, "a backend: a mapping with its address");
+}, "a backend: its address, or a mapping with that");
+
+/** One backend. An address alone stands for one with the defaults. */
+export const backend: Field<v.InferOutput<typeof backendMapping>> = v.lazy((input) =>
+  typeof input === "string"
+    ? v.pipe(
+      backendAddress(),
+      v.transform((address) => ({ address, weight: 1, maxConnections: 0, backup: false })),
+    )
+    : backendMapping
+);
 
 const pool = mapping({
   maxIdle: v.optional(count(), DEFAULT_POOL.maxIdle),

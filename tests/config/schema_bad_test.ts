@@ -46,8 +46,12 @@ const BAD: readonly (readonly [keys: ExtraKeys, complaint: string])[] = [
     'upstreams.db.backends: expected a list of one backend at least, got "10.0.0.1:1"',
   ],
   [
-    { upstream: "backends: [10.0.0.1:1]" },
-    'upstreams.db.backends[0]: expected a backend: a mapping with its address, got "10.0.0.1:1"',
+    { upstream: "backends: [10.0.0.1]" },
+    'upstreams.db.backends[0]: expected an address: host:port, [ipv6]:port or unix:/path, got "10.0.0.1"',
+  ],
+  [
+    { upstream: "backends: [5]" },
+    "upstreams.db.backends[0]: expected a backend: its address, or a mapping with that, got 5",
   ],
   [{ upstream: "backends: [{}]" }, `upstreams.db.backends[0].address: missing; expected ${BACKEND}`],
   [

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describeConfig } from "../../src/config/describe.ts";
+import { discoveryNeed } from "../../src/config/permissions.ts";
 import { configWith, type ExtraKeys, parse, unplaced } from "./support.ts";
 
 const DB = "upstreams.db";
@@ -105,6 +106,14 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
     `${DB}.discover.etcd.passwordFile: missing; expected user and passwordFile, both or neither`,
   ],
   [
+    discover("file: b.yaml, within: []"),
+    `${DB}.discover.within: expected a list of IP addresses and subnets, got []`,
+  ],
+  [
+    discover("file: b.yaml, within: [10.0.0.1/8]"),
+    `${DB}.discover.within[0]: expected an IP address or a subnet such as 10.0.0.0/8, with no bits set behind its prefix, got "10.0.0.1/8"`,
+  ],
+  [
     discover("etcd: {endpoints: ['https://e:1'], prefix: /p/, tls: {cert: a.pem}}"),
     `${DB}.discover.etcd.tls.key: missing; expected the key of cert`,
   ],
@@ -191,6 +200,34 @@ services: [{name: a, listen: [":1"], upstream: db}]
     },
     keepOnEmpty: true,
   });
+});
+
+/** What is written below `discover`, and what `--allow-net` has to name for the backends that it brings. */
+const FOUND: readonly (readonly [discover: string, net: readonly string[] | "any"])[] = [
+  ["dns: {name: a, port: 1, server: '127.0.0.1:53'}", ["0.0.0.0/0:1"]],
+  ["dns: {name: a, port: 1}", ["10.0.0.53:53", "0.0.0.0/0:1"]],
+  ["dns: {name: a, type: AAAA, port: 1}", "any"],
+  ["dns: {name: a, type: SRV}", "any"],
+  ["file: b.yaml", "any"],
+  ["etcd: {endpoints: ['http://e:1'], prefix: /p/}", "any"],
+  ["dns: {name: a, port: 1, server: '127.0.0.1:53'}, within: [10.0.0.0/8, 192.0.2.1]", [
+    "10.0.0.0/8:1",
+    "192.0.2.1:1",
+  ]],
+  ["file: b.yaml, within: [10.0.0.0/8, '::1']", ["10.0.0.0/8", "[::1]"]],
+  ["file: b.yaml, within: [10.0.0.0/8, 'fd00::/8']", "any"],
+];
+
+for (const [keys, net] of FOUND) {
+  Deno.test(`discovery by {${keys}} may bring backends of ${net}`, () => {
+    assertEquals(discoveryNeed(parse(configWith(discover(keys))), ["10.0.0.53:53"]).net, net);
+  });
+}
+
+Deno.test("a backend may be written as its address alone", () => {
+  const [short, long] = ["backends: [10.0.0.1:1]", "backends: [{address: 10.0.0.1:1}]"]
+    .map((upstream) => parse(configWith({ upstream })).upstreams.get("db")!.backends);
+  assertEquals(short, long);
 });
 
 Deno.test("the admin listener may be on loopback, a unix socket, or anywhere with client certificates", () => {
