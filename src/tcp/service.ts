@@ -12,7 +12,8 @@ import { Admission } from "./admission.ts";
 import type { TcpServiceOptions } from "./options.ts";
 import type { Reason, Refusal } from "./reason.ts";
 import type { Route } from "./route.ts";
-import { Ended, Session } from "./session.ts";
+import { Ended } from "./ended.ts";
+import { Session } from "./session.ts";
 
 const CRY_INTERVAL_MS = 60_000;
 
@@ -206,12 +207,12 @@ export class TcpService {
       const upstream = this.#hearsFirst ? await this.#hear(session) : this.#route.upstream!;
       const { gate } = this.#route;
       if (gate === undefined) return upstream;
-      await session.secure(gate, () => this.#route.gate ?? gate);
+      await session.meeting.secure(gate, () => this.#route.gate ?? gate);
       // A reload may have closed the one of before meanwhile.
       return this.#route.upstream ?? upstream;
     } finally {
       this.#meeting--;
-      session.endHandshake();
+      session.meeting.end();
     }
   }
 
@@ -222,11 +223,11 @@ export class TcpService {
   /** Hears what the client must say first; resolves to where it is to go. */
   async #hear(session: Session): Promise<Upstream> {
     const { proxyFrom } = this.#options;
-    const { serverName } = await session.listen({
+    const { serverName } = await session.meeting.listen({
       proxyHeader: proxyFrom !== undefined,
       clientHello: this.#route.names !== undefined,
     });
-    const refusal = proxyFrom && this.#admission.check(session.address.ip, this.#sessions.size - 1);
+    const refusal = proxyFrom && this.#admission.check(session.meeting.address.ip, this.#sessions.size - 1);
     if (refusal !== undefined) throw new Ended(refusal);
     // Not the route of before: a reload may have closed its upstreams meanwhile.
     const { names, upstream } = this.#route;
@@ -238,7 +239,7 @@ export class TcpService {
   #search(session: Session, upstream: Upstream): BackendSearch {
     const { connectMs } = this.#options.timeouts;
     const told = upstream.tellsClient ? { client: session.tellBackend() } : {};
-    return upstream.search({ source: session.address.ip, connectMs, ...told });
+    return upstream.search({ source: session.meeting.address.ip, connectMs, ...told });
   }
 
   #refuse(accepted: Accepted, reason: Reason): void {
@@ -269,9 +270,9 @@ export class TcpService {
     this.#log.info(refused ? "connection refused" : "connection closed", {
       service: this.name,
       listener: session.listener,
-      client: formatClient(session.address),
-      identity: session.identity,
-      name: session.serverName,
+      client: formatClient(session.meeting.address),
+      identity: session.meeting.identity,
+      name: session.meeting.serverName,
       unique_id: session.uniqueId,
       backend: session.backend?.key,
       tries: session.tries,

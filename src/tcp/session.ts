@@ -1,5 +1,3 @@
-import { Deadline } from "../core/deadline.ts";
-import { CulvertError } from "../core/errors.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import type { BagEntry } from "../core/bag.ts";
 import type { BufferPool } from "../net/buffers.ts";
@@ -7,17 +5,14 @@ import { type ClientAddress, clientAddress } from "../net/client_address.ts";
 import type { Connection } from "../net/connection.ts";
 import { bareConnection } from "../net/prefixed_connection.ts";
 import type { ProxyEnds } from "../net/proxy_endpoints.ts";
-import type { PeerIdentity } from "../tls/identity.ts";
-import type { ProxyAddress, ProxyTls } from "../net/proxy_header.ts";
 import { ReadAhead } from "../net/read_ahead.ts";
 import { Tunnel } from "../net/tunnel.ts";
-import { TlsHandshakeError } from "../tls/handshake_errors.ts";
-import { type ClientSession, refusedSubject, type TlsGate } from "../tls/tls_gate.ts";
 import type { Backend, LiveConnection } from "../upstream/backend.ts";
 import { BackendsDownError, NoBackendError } from "../upstream/errors.ts";
 import type { BackendSearch, ClientStory, Found, SearchObserver } from "../upstream/search.ts";
 import type { Timeouts } from "./options.ts";
-import { type Preface, type PrefaceOptions, readPreface } from "./preface.ts";
+import { Ended } from "./ended.ts";
+import { Meeting } from "./meeting.ts";
 import type { Reason } from "./reason.ts";
 
 /** What a session works with. */
@@ -40,13 +35,11 @@ export interface SessionOptions {
 const LEAVING_MS = 1000;
 
 /**
- * One connection of a client. Its service leads it through `listen` (where something must come first),
+ * One connection of a client. Its service leads it through its meeting (where something must come first),
  * `findBackend`, `carry` and `end`, or `giveUp` when something fails; meanwhile it can be drained or destroyed at
  * any moment.
  */
 export class Session implements LiveConnection, SearchObserver {
-  /** Who the client is; once a PROXY header has been read, who that says it is. */
-  address: ClientAddress;
   readonly listener: string;
   readonly startedAtMs: number;
   /** From the start of the search until there was a backend; absent as long as there is none. */
@@ -57,23 +50,16 @@ export class Session implements LiveConnection, SearchObserver {
   tries = 0;
   /** Why no backend could be reached, or the client was refused. */
   failure: unknown;
-  /** Who the client is by its certificate, or was refused as; absent: it has shown none. */
-  identity: string | undefined;
-  /** The name that the client asked for in its ClientHello, where that was read. */
-  serverName: string | undefined;
   /** What the backend was told that this connection is called; absent: it was not told. */
   uniqueId: string | undefined;
+  /** What comes before there is a backend, and who the client is. */
+  readonly meeting: Meeting;
   readonly #localAddr: Deno.Addr | undefined;
-  #client: Connection;
-  /** Where the client connected to, if a PROXY header says so. */
-  #destination: ProxyAddress | undefined;
   readonly #timeouts: Timeouts;
   readonly #wheel: TimerWheel;
   readonly #buffers: BufferPool;
   /** What the client says before there is a tunnel, which takes it over. */
   #ahead: ReadAhead | undefined;
-  #tls: ProxyTls | undefined;
-  #handshake: Deadline | undefined;
   #search: BackendSearch | undefined;
   #searchesSinceMs = 0;
   #tunnel: Tunnel<Reason> | undefined;
@@ -83,25 +69,26 @@ export class Session implements LiveConnection, SearchObserver {
   #drainTimer: WheelTimer | undefined;
 
   constructor(options: SessionOptions) {
-    this.address = options.address;
     this.listener = options.listener;
-    this.#client = options.client;
     this.#localAddr = options.localAddr;
     this.#timeouts = options.timeouts;
     this.#wheel = options.wheel;
     this.#buffers = options.buffers;
     this.startedAtMs = options.wheel.now();
+    this.meeting = new Meeting(options);
   }
 
   /** What a PROXY header tells the backend. */
   tellBackend(): ClientStory {
     this.uniqueId = crypto.randomUUID();
-    return { ...this.#ends, uniqueId: this.uniqueId, tls: this.#tls, authority: this.serverName };
+    const { tls, serverName } = this.meeting;
+    return { ...this.#ends, uniqueId: this.uniqueId, tls, authority: serverName };
   }
 
   get #ends(): ProxyEnds {
     const own = this.#localAddr === undefined ? undefined : clientAddress(this.#localAddr);
-    return { source: this.address, destination: this.#destination ?? own };
+    const { address, destination } = this.meeting;
+    return { source: address, destination: destination ?? own };
   }
 
   /** Bytes delivered to the backend. */
@@ -112,71 +99,6 @@ export class Session implements LiveConnection, SearchObserver {
   /** Bytes delivered to the client. */
   get bytesDown(): number {
     return this.#tunnel?.bytesDown ?? 0;
-  }
-
-  /**
-   * Reads what the client must say first, within `timeouts.handshake`. Throws {@linkcode Ended} with the reason when
-   * that is not what it should be.
-   */
-  async listen(options: PrefaceOptions): Promise<Preface> {
-    const { signal } = this.#beginHandshake();
-    signal.onabort = () => this.#closeClient();
-    try {
-      const preface = await readPreface(this.#client, options);
-      this.#client = preface.connection;
-      this.address = preface.endpoints?.source ?? this.address;
-      this.#destination = preface.endpoints?.destination;
-      this.serverName = preface.serverName;
-      return preface;
-    } catch (error) {
-      throw this.#stop === undefined ? endOfPreface(error) : new Ended(this.#stop);
-    } finally {
-      signal.onabort = null;
-    }
-  }
-
-  /**
-   * Speaks TLS with the client from here on, within the same time. Throws {@linkcode Ended} with the reason when it
-   * may not come in, as `latest` sees it in the end.
-   */
-  async secure(gate: TlsGate, latest: () => TlsGate): Promise<void> {
-    const { signal } = this.#beginHandshake();
-    try {
-      const { session, identity } = await gate.enter(this.#client, {
-        signal,
-        buffers: this.#buffers,
-        latest,
-      });
-      this.#client = session.connection;
-      this.identity = identity?.subject;
-      this.serverName = session.serverName;
-      this.#tls = proxyTls(session, identity);
-    } catch (error) {
-      if (this.#stop !== undefined) throw new Ended(this.#stop);
-      if (!(error instanceof TlsHandshakeError)) throw error;
-      this.identity = refusedSubject(error);
-      throw new Ended(error.reason === "timeout" ? "handshake" : `tls-${error.reason}`, error);
-    }
-  }
-
-  /** What the client must say before it is served has `timeouts.handshake` in all. */
-  #beginHandshake(): Deadline {
-    // What came before found nothing to abort.
-    if (this.#stop !== undefined) throw new Ended(this.#stop);
-    this.#handshake ??= new Deadline(this.#wheel, {
-      timeoutMs: this.#timeouts.handshakeMs,
-      reason: () => {
-        this.#stop ??= "handshake";
-        return new Ended("handshake");
-      },
-    });
-    return this.#handshake;
-  }
-
-  /** The client has said what it must. */
-  endHandshake(): void {
-    this.#handshake?.[Symbol.dispose]();
-    this.#handshake = undefined;
   }
 
   /** Looks for a backend. Throws what the search throws. */
@@ -195,7 +117,7 @@ export class Session implements LiveConnection, SearchObserver {
     this.tries = this.#search!.tried.length;
     const timeouts = this.#timeouts;
     this.#tunnel = new Tunnel<Reason>(
-      bareConnection(this.#client),
+      bareConnection(this.meeting.client),
       lease.ahead?.connection ?? lease.connection,
       {
         wheel: this.#wheel,
@@ -219,13 +141,13 @@ export class Session implements LiveConnection, SearchObserver {
 
   /** Closes a client for whom there is no backend; resolves to the reason. */
   async giveUp(error: unknown): Promise<Reason> {
-    this.endHandshake();
+    this.meeting.end();
     this.tries = this.#search?.tried.length ?? 0;
     this.backend = this.#search?.tried.at(-1);
     this.failure = error instanceof Ended ? error.cause : error;
     const ahead = this.#ahead;
     ahead?.detach();
-    this.#closeClient();
+    this.meeting.close();
     await ahead?.pending;
     if (ahead !== undefined) this.#buffers.give(ahead.buffer);
     return reasonOf(error);
@@ -245,7 +167,7 @@ export class Session implements LiveConnection, SearchObserver {
     this.#stop = reason;
     if (this.#tunnel !== undefined) this.#tunnel.destroy(reason);
     else if (this.#search !== undefined) this.#search.abort(new Ended(reason));
-    else this.#handshake?.abort(new Ended(reason));
+    else this.meeting.abort(reason);
   }
 
   /** Lets it finish within `timeouts.drain`, and cuts it then. */
@@ -264,7 +186,7 @@ export class Session implements LiveConnection, SearchObserver {
   /** Has an eye on the client from now on, which may leave meanwhile. A search that is soon over needs none. */
   onSlowSearch(): void {
     if (this.#search === undefined) return;
-    this.#ahead ??= new ReadAhead(this.#client, {
+    this.#ahead ??= new ReadAhead(this.meeting.client, {
       buffer: this.#buffers.take(),
       onChange: () => this.#onClient(),
     });
@@ -278,14 +200,6 @@ export class Session implements LiveConnection, SearchObserver {
     this.destroy("backend-down");
   }
 
-  #closeClient(): void {
-    try {
-      this.#client.close();
-    } catch {
-      // Closed already.
-    }
-  }
-
   /** News from the client while there is no backend yet. */
   #onClient(): void {
     const { ended, error, filled } = this.#ahead!;
@@ -293,45 +207,6 @@ export class Session implements LiveConnection, SearchObserver {
     if (error !== undefined) this.#search!.abort(new Ended("client-reset"));
     else if (filled === 0) this.#search!.leave(LEAVING_MS, new Ended("client-closed"));
   }
-}
-
-/** Ends a session for a reason that is known already. */
-export class Ended extends CulvertError {
-  readonly reason: Reason;
-
-  constructor(reason: Reason, cause?: unknown) {
-    super("ended", `The connection has ended: ${reason}`, { cause });
-    this.reason = reason;
-  }
-}
-
-/** How a client's first words have ended it. Leaving without any is no fault: a check by TCP does that. */
-function endOfPreface(error: unknown): Ended {
-  switch (error instanceof CulvertError ? error.code : undefined) {
-    case "bad_proxy_header":
-      return new Ended("refused-by-proxy", error);
-    case "bad_client_hello":
-      return new Ended("refused-by-name", error);
-    case "no_proxy_header":
-    case "no_client_hello":
-      return new Ended("client-closed");
-    default:
-      return new Ended("client-reset");
-  }
-}
-
-/** What a PROXY header tells of the client's TLS. */
-function proxyTls(session: ClientSession, identity: PeerIdentity | undefined): ProxyTls {
-  const { protocol, cipher, resumed } = session;
-  const known = { ...(protocol && { version: protocol }), ...(cipher && { cipher }) };
-  if (identity === undefined) return { clientCertificate: "none", verified: false, ...known };
-  const [commonName] = identity.commonNames;
-  return {
-    clientCertificate: resumed ? "session" : "connection",
-    verified: true,
-    ...known,
-    ...(commonName === undefined ? {} : { commonName }),
-  };
 }
 
 function reasonOf(error: unknown): Reason {

@@ -1,0 +1,155 @@
+import { Deadline } from "../core/deadline.ts";
+import { CulvertError } from "../core/errors.ts";
+import type { TimerWheel } from "../core/timer_wheel.ts";
+import type { BufferPool } from "../net/buffers.ts";
+import type { ClientAddress } from "../net/client_address.ts";
+import type { Connection } from "../net/connection.ts";
+import type { ProxyAddress, ProxyTls } from "../net/proxy_header.ts";
+import { TlsHandshakeError } from "../tls/handshake_errors.ts";
+import type { PeerIdentity } from "../tls/identity.ts";
+import { type ClientSession, refusedSubject, type TlsGate } from "../tls/tls_gate.ts";
+import { Ended } from "./ended.ts";
+import type { Timeouts } from "./options.ts";
+import { type Preface, type PrefaceOptions, readPreface } from "./preface.ts";
+import type { Reason } from "./reason.ts";
+
+/** What a {@linkcode Meeting} works with. */
+export interface MeetingOptions {
+  readonly client: Connection;
+  readonly address: ClientAddress;
+  /** Of which `handshakeMs` is how long it may take in all. */
+  readonly timeouts: Timeouts;
+  readonly wheel: TimerWheel;
+  readonly buffers: BufferPool;
+}
+
+/**
+ * What comes before a client is served: the PROXY header and the ClientHello that it must send, and TLS. All of it
+ * together has one deadline. What is found out about the client is kept here.
+ */
+export class Meeting {
+  /** The connection as it is by now: with what has been read too much in front of it, or in clear text. */
+  client: Connection;
+  /** Who the client is; once a PROXY header has been read, who that says it is. */
+  address: ClientAddress;
+  /** Where the client connected to, if a PROXY header says so. */
+  destination: ProxyAddress | undefined;
+  /** The name that the client asked for in its ClientHello, where that was read. */
+  serverName: string | undefined;
+  /** Who the client is by its certificate, or was refused as; absent: it has shown none. */
+  identity: string | undefined;
+  /** What a PROXY header tells of its TLS; absent: it speaks none that ends here. */
+  tls: ProxyTls | undefined;
+  readonly #options: MeetingOptions;
+  #deadline: Deadline | undefined;
+  #stop: Reason | undefined;
+
+  /** The deadline runs from the first thing that is waited for. */
+  constructor(options: MeetingOptions) {
+    this.#options = options;
+    this.client = options.client;
+    this.address = options.address;
+  }
+
+  /** Reads what the client must say first. Throws {@linkcode Ended} with the reason when that is not as it should be. */
+  async listen(options: PrefaceOptions): Promise<Preface> {
+    const { signal } = this.#begin();
+    signal.onabort = () => this.close();
+    try {
+      const preface = await readPreface(this.client, options);
+      this.client = preface.connection;
+      this.address = preface.endpoints?.source ?? this.address;
+      this.destination = preface.endpoints?.destination;
+      this.serverName = preface.serverName;
+      return preface;
+    } catch (error) {
+      throw this.#stop === undefined ? endOfPreface(error) : new Ended(this.#stop);
+    } finally {
+      signal.onabort = null;
+    }
+  }
+
+  /**
+   * Speaks TLS with the client from here on. Throws {@linkcode Ended} with the reason when it may not come in, as
+   * `latest` sees it in the end.
+   */
+  async secure(gate: TlsGate, latest: () => TlsGate): Promise<void> {
+    const { signal } = this.#begin();
+    try {
+      const { buffers } = this.#options;
+      const { session, identity } = await gate.enter(this.client, { signal, buffers, latest });
+      this.client = session.connection;
+      this.identity = identity?.subject;
+      this.serverName = session.serverName;
+      this.tls = proxyTls(session, identity);
+    } catch (error) {
+      if (this.#stop !== undefined) throw new Ended(this.#stop);
+      if (!(error instanceof TlsHandshakeError)) throw error;
+      this.identity = refusedSubject(error);
+      throw new Ended(error.reason === "timeout" ? "handshake" : `tls-${error.reason}`, error);
+    }
+  }
+
+  /** Ends what is under way, and what would come, with this reason. */
+  abort(reason: Reason): void {
+    this.#stop ??= reason;
+    this.#deadline?.abort(new Ended(reason));
+  }
+
+  /** The client has said what it must. */
+  end(): void {
+    this.#deadline?.[Symbol.dispose]();
+    this.#deadline = undefined;
+  }
+
+  /** Closes the client. */
+  close(): void {
+    try {
+      this.client.close();
+    } catch {
+      // Closed already.
+    }
+  }
+
+  #begin(): Deadline {
+    // What came before found nothing to abort.
+    if (this.#stop !== undefined) throw new Ended(this.#stop);
+    this.#deadline ??= new Deadline(this.#options.wheel, {
+      timeoutMs: this.#options.timeouts.handshakeMs,
+      reason: () => {
+        this.#stop ??= "handshake";
+        return new Ended("handshake");
+      },
+    });
+    return this.#deadline;
+  }
+}
+
+/** How a client's first words have ended it. Leaving without any is no fault: a check by TCP does that. */
+function endOfPreface(error: unknown): Ended {
+  switch (error instanceof CulvertError ? error.code : undefined) {
+    case "bad_proxy_header":
+      return new Ended("refused-by-proxy", error);
+    case "bad_client_hello":
+      return new Ended("refused-by-name", error);
+    case "no_proxy_header":
+    case "no_client_hello":
+      return new Ended("client-closed");
+    default:
+      return new Ended("client-reset");
+  }
+}
+
+/** What a PROXY header tells of the client's TLS. */
+function proxyTls(session: ClientSession, identity: PeerIdentity | undefined): ProxyTls {
+  const { protocol, cipher, resumed } = session;
+  const known = { ...(protocol && { version: protocol }), ...(cipher && { cipher }) };
+  if (identity === undefined) return { clientCertificate: "none", verified: false, ...known };
+  const [commonName] = identity.commonNames;
+  return {
+    clientCertificate: resumed ? "session" : "connection",
+    verified: true,
+    ...known,
+    ...(commonName === undefined ? {} : { commonName }),
+  };
+}
