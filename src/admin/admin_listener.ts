@@ -21,8 +21,11 @@ const CRY_INTERVAL_MS = 60_000;
 
 /** The TLS of an {@linkcode AdminListener}. */
 export interface AdminTls {
-  /** The gate for the next connection: asked each time, as a reload brings another one. */
-  readonly gate: () => TlsGate;
+  /**
+   * The gate for the next connection: asked each time, as a reload brings another one. `undefined`: plain HTTP, which
+   * only loopback and unix sockets may speak; call {@linkcode AdminListener.refresh} when that changes.
+   */
+  readonly gate: () => TlsGate | undefined;
   /** The names of the certificate, which clients may call us by. */
   readonly names: () => readonly string[];
 }
@@ -34,7 +37,7 @@ export interface AdminListenerParts {
   readonly wheel: TimerWheel;
   /** Lends the read buffers of TLS. */
   readonly buffers: BufferPool;
-  /** Absent: plain HTTP, which only loopback and unix sockets may speak. */
+  /** Absent: plain HTTP for good, which only loopback and unix sockets may speak. */
   readonly tls?: AdminTls | undefined;
   /** @default {systemClock} */
   readonly clock?: Clock;
@@ -57,6 +60,14 @@ interface Visitor {
   giveUp(): void;
 }
 
+/** Somebody who has come in. */
+interface Visit {
+  readonly connection: Connection;
+  /** Whose certificate it has shown. */
+  readonly identity?: string | undefined;
+  readonly tls: boolean;
+}
+
 /**
  * The admin API on a bound address. Elsewhere than on loopback or a unix socket, whoever comes must show a
  * certificate that the gate lets in, even where that could do without one.
@@ -67,7 +78,8 @@ export class AdminListener {
   readonly address: Address;
   readonly #parts: AdminListenerParts;
   readonly #log: Log;
-  readonly #api: AdminApi;
+  /** By whether a connection speaks TLS, whose default port is another one. */
+  readonly #apis: { readonly plain: AdminApi; readonly tls: AdminApi };
   readonly #loop: AcceptLoop<Deno.Conn>;
   readonly #visitors = new Map<Visitor, Promise<void>>();
   #closed = false;
@@ -81,21 +93,18 @@ export class AdminListener {
   constructor(listener: BoundListener, parts: AdminListenerParts) {
     this.address = listener.address;
     const name = formatAddress(this.address);
-    if (parts.tls === undefined && !isAdminAddress(this.address)) {
+    if (parts.tls?.gate() === undefined && !isAdminAddress(this.address)) {
       listener.close();
-      throw new CulvertError(
-        "admin_exposed",
-        `Cannot serve the admin API on "${name}": expected loopback, a unix socket, or TLS with client certificates`,
-      );
+      throw exposed(this.address);
     }
     this.#parts = parts;
     this.#log = parts.log ?? silentLog;
-    const hosts = new AllowedHosts({
-      address: this.address,
-      tls: parts.tls !== undefined,
-      names: () => parts.tls?.names() ?? [],
-    });
-    this.#api = new AdminApi({ target: parts.target, hosts });
+    const api = (tls: boolean) => {
+      const names = () => parts.tls?.names() ?? [];
+      const hosts = new AllowedHosts({ address: this.address, tls, ...(tls ? { names } : {}) });
+      return new AdminApi({ target: parts.target, hosts });
+    };
+    this.#apis = { plain: api(false), tls: api(true) };
     const { clock = systemClock } = parts;
     const onConnection = (connection: Deno.Conn) => this.#accept(connection);
     this.#loop = new AcceptLoop<Deno.Conn>(listener, {
@@ -119,10 +128,7 @@ export class AdminListener {
   async close(): Promise<void> {
     this.#closed = true;
     this.#loop.close();
-    for (const visitor of this.#visitors.keys()) {
-      visitor.giveUp();
-      visitor.session?.drain();
-    }
+    this.refresh();
     const { wheel, drainMs = 5000 } = this.#parts;
     const cut = () => {
       for (const { session } of this.#visitors.keys()) session?.destroy();
@@ -130,6 +136,17 @@ export class AdminListener {
     using deadline = new Deadline(wheel, { timeoutMs: drainMs, reason: () => new Error("cut") });
     deadline.signal.addEventListener("abort", cut, { once: true });
     await Promise.all([this.#loop.done, ...this.#visitors.values()]);
+  }
+
+  /**
+   * Ends the connections from before, for those after them to come in another way: what is idle or in its handshake
+   * at once, the others with the answer that is under way.
+   */
+  refresh(): void {
+    for (const visitor of this.#visitors.keys()) {
+      visitor.giveUp();
+      visitor.session?.drain();
+    }
   }
 
   #accept(connection: Deno.Conn): void {
@@ -157,7 +174,7 @@ export class AdminListener {
   /** Never rejects. */
   async #serve(accepted: Deno.Conn, visitor: Visitor): Promise<void> {
     let client = "unknown";
-    let entered: { connection: Connection; identity?: string | undefined };
+    let entered: Visit;
     try {
       client = formatClient(clientAddress(accepted.remoteAddr));
       prepareSocket(accepted);
@@ -167,10 +184,10 @@ export class AdminListener {
       return closeQuietly(accepted);
     }
     const { wheel, limits } = this.#parts;
-    const { connection, identity } = entered;
+    const { connection, identity, tls } = entered;
     visitor.session = new HttpSession(connection, {
       ...limits,
-      handler: this.#api,
+      handler: tls ? this.#apis.tls : this.#apis.plain,
       wheel,
       log: this.#log,
       client,
@@ -180,27 +197,34 @@ export class AdminListener {
     await visitor.session.run();
   }
 
-  async #enter(
-    accepted: Deno.Conn,
-    visitor: Visitor,
-  ): Promise<{ connection: Connection; identity?: string | undefined }> {
+  async #enter(accepted: Deno.Conn, visitor: Visitor): Promise<Visit> {
     const { tls, wheel, buffers, handshakeMs = 10_000 } = this.#parts;
-    if (tls === undefined) return { connection: accepted };
+    const gate = tls?.gate();
+    if (gate === undefined) {
+      if (!isAdminAddress(this.address)) throw exposed(this.address);
+      return { connection: accepted, tls: false };
+    }
     using deadline = new Deadline(wheel, { timeoutMs: handshakeMs, reason: () => new Error("timed out") });
     visitor.giveUp = () => deadline.abort(new Error("the admin listener closes"));
     const { signal } = deadline;
-    const { session, identity }: Entered = await tls.gate().enter(accepted, {
-      signal,
-      buffers,
-      latest: tls.gate,
-    });
+    const latest = () => tls?.gate() ?? gate;
+    const { session, identity }: Entered = await gate.enter(accepted, { signal, buffers, latest });
     visitor.giveUp = () => {};
     if (identity === undefined && !isAdminAddress(this.address)) {
       closeQuietly(session.connection);
       throw new CulvertError("no_certificate", "Cannot let the client in: it shows no certificate");
     }
-    return { connection: session.connection, identity: identity?.subject };
+    return { connection: session.connection, identity: identity?.subject, tls: true };
   }
+}
+
+function exposed(address: Address): CulvertError {
+  return new CulvertError(
+    "admin_exposed",
+    `Cannot serve the admin API on "${
+      formatAddress(address)
+    }": expected loopback, a unix socket, or TLS with client certificates`,
+  );
 }
 
 function closeQuietly(connection: Connection): void {

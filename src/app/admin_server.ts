@@ -23,7 +23,7 @@ export interface AdminServerParts {
 export class AdminServer {
   readonly #parts: AdminServerParts;
   #listener: AdminListener | undefined;
-  /** As it is configured, and whether it speaks TLS; what is the same is kept. */
+  /** As its address is configured; the same one is kept. */
   #key: string | undefined;
   #material: AdminMaterial | undefined;
 
@@ -42,7 +42,7 @@ export class AdminServer {
    * @throws {CulvertError} `listen_failed`
    */
   async bind(config: AdminConfig | undefined): Promise<BoundListener | undefined> {
-    if (config === undefined || keyOf(config) === this.#key) return undefined;
+    if (config === undefined || formatAddress(config.listen) === this.#key) return undefined;
     return await listen(config.listen, { share: false });
   }
 
@@ -51,17 +51,19 @@ export class AdminServer {
     config: AdminConfig | undefined,
     { bound, material }: { bound: BoundListener | undefined; material: AdminMaterial | undefined },
   ): void {
-    this.#material = material;
-    const key = config && keyOf(config);
-    if (key === this.#key) return;
-    const before = this.#listener;
-    this.#key = key;
-    this.#listener = undefined;
-    if (bound !== undefined) {
-      const tls = material && { gate: () => this.#material!.gate, names: () => this.#material!.names };
-      this.#listener = new AdminListener(bound, { ...this.#parts, tls });
-      this.#parts.log.info("admin API", { listener: formatAddress(this.#listener.address) });
+    if (config?.tls !== undefined && material === undefined) {
+      throw new TypeError("the admin TLS is not loaded");
     }
+    const before = this.#listener;
+    const key = config && formatAddress(config.listen);
+    if (key === this.#key) {
+      const changed = (this.#material === undefined) !== (material === undefined);
+      this.#material = material;
+      if (changed) before?.refresh();
+      return;
+    }
+    this.#listener = bound && this.#open(bound, material);
+    this.#key = key;
     void before?.close();
   }
 
@@ -71,8 +73,18 @@ export class AdminServer {
     this.#listener = this.#key = undefined;
     await listener?.close();
   }
-}
 
-function keyOf({ listen, tls }: AdminConfig): string {
-  return `${formatAddress(listen)} ${tls === undefined ? "plain" : "tls"}`;
+  #open(bound: BoundListener, material: AdminMaterial | undefined): AdminListener {
+    const previous = this.#material;
+    const tls = { gate: () => this.#material?.gate, names: () => this.#material?.names ?? [] };
+    this.#material = material;
+    try {
+      const listener = new AdminListener(bound, { ...this.#parts, tls });
+      this.#parts.log.info("admin API", { listener: formatAddress(listener.address) });
+      return listener;
+    } catch (error) {
+      this.#material = previous;
+      throw error;
+    }
+  }
 }

@@ -55,6 +55,7 @@ export class Control implements AdminTarget {
 
   // deno-lint-ignore require-await -- what it throws must come by the promise
   async replaceBackends(name: string, body: unknown): Promise<readonly BackendStatus[]> {
+    this.#refuseStopping("replace backends");
     const managed = this.#find(name);
     const backends = readBackendList(body, { name: "backends", folder: this.#parts.folder });
     try {
@@ -76,12 +77,17 @@ export class Control implements AdminTarget {
   }
 
   async reload(): Promise<ReloadResult> {
-    const { app, reloader } = this.#parts;
-    if (app.state === "draining" || app.state === "stopped") {
-      throw new AdminError("draining", "Cannot reload: the program is stopping");
-    }
+    const { reloader } = this.#parts;
+    this.#refuseStopping("reload");
     const outcome = await reloader.request("admin");
+    if (outcome.ok) this.#refuseStopping("reload"); // Then nothing has changed.
     return outcome.ok ? { ok: true, generation: reloader.state.generation } : outcome;
+  }
+
+  #refuseStopping(what: string): void {
+    const { state } = this.#parts.app;
+    if (state !== "draining" && state !== "stopped") return;
+    throw new AdminError("draining", `Cannot ${what}: the program is stopping`);
   }
 
   #find(name: string): ManagedUpstream {

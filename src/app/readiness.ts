@@ -23,9 +23,13 @@ function ofUpstream({ upstream, sources = [] }: ManagedUpstream): string[] {
   const unchecked = backends.filter(({ state }) => state === "unknown");
   return [
     ...waiting.map(({ name }) => `${who}: ${name} has not answered yet`),
-    ...(unchecked.length === 0 ? [] : [`${who}: ${unchecked.length} backends have not been checked yet`]),
+    ...(unchecked.length === 0 ? [] : [`${who}: ${count(unchecked)} not been checked yet`]),
     ...(upstream.available ? [] : [`${who}: no backend is available (${tally(upstream)})`]),
   ];
+}
+
+function count({ length }: readonly unknown[]): string {
+  return length === 1 ? "1 backend has" : `${length} backends have`;
 }
 
 /** Such as `2 down, 1 full`. */

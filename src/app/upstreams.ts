@@ -5,15 +5,21 @@ import { ManagedUpstream, type ManagedUpstreamParts, type Reach } from "./manage
 import type { Materials } from "./materials.ts";
 
 /** What {@linkcode Upstreams} work with. */
-export type UpstreamsParts = Omit<ManagedUpstreamParts, "halfOpen" | "scheduler">;
+export interface UpstreamsParts extends Omit<ManagedUpstreamParts, "halfOpen" | "scheduler"> {
+  /** Makes what half-open checks are made with. @default a {@linkcode HalfOpenChecker} */
+  readonly makeHalfOpen?: () => HalfOpenChecker;
+}
 
 /** The upstreams of the configuration by name, and what they share: one schedule of checks. */
 export class Upstreams {
   readonly #parts: ManagedUpstreamParts;
+  readonly #makeHalfOpen: () => HalfOpenChecker;
   readonly #byName = new Map<string, ManagedUpstream>();
   #halfOpen: HalfOpenChecker | undefined;
+  #closed = false;
 
   constructor(parts: UpstreamsParts) {
+    this.#makeHalfOpen = parts.makeHalfOpen ?? (() => new HalfOpenChecker());
     const scheduler = new CheckScheduler({ wheel: parts.wheel });
     this.#parts = { ...parts, scheduler, halfOpen: () => this.#startHalfOpen() };
   }
@@ -28,11 +34,12 @@ export class Upstreams {
   }
 
   /**
-   * Makes ready what {@linkcode Upstreams.update} must not fail for.
+   * Makes ready what {@linkcode Upstreams.update} must not fail for; nothing any more once they are closed.
    *
    * @throws what {@linkcode HalfOpenChecker.start} throws.
    */
   prepare(configs: ReadonlyMap<string, UpstreamConfig>): void {
+    if (this.#closed) return;
     for (const { health } of configs.values()) if (health?.type === "half-open") this.#startHalfOpen();
   }
 
@@ -55,6 +62,7 @@ export class Upstreams {
 
   /** Closes all of them. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.all.map((upstream) => upstream.close()));
     await this.#halfOpen?.close();
     this.#halfOpen = undefined;
@@ -62,7 +70,7 @@ export class Upstreams {
 
   #startHalfOpen(): HalfOpenChecker {
     if (this.#halfOpen === undefined) {
-      const checker = new HalfOpenChecker();
+      const checker = this.#makeHalfOpen();
       checker.start();
       this.#halfOpen = checker;
     }

@@ -91,3 +91,42 @@ Deno.test("whatever else goes wrong is an answer too, and the next reload is not
   assertEquals(await second, { ok: true });
   assertEquals(log.lines[0]!.fields.error, "Cannot reload: a bug of ours");
 });
+
+Deno.test("before the first reload the state is that of the start", () => {
+  const before = Date.now();
+  const { reloader: { state: { appliedAt, at, ...state } } } = setUp();
+  assertEquals(state, { generation: 1, why: "start", outcome: { ok: true } });
+  assert(appliedAt >= before && appliedAt <= Date.now() && at >= appliedAt);
+});
+
+Deno.test("the state follows each reload: good ones count, bad ones leave what runs as it is", async () => {
+  const { reloads, reloader } = setUp();
+  const states = [reloader.state];
+  for (const [index, good] of [true, false, false, true].entries()) {
+    const asked = reloader.request(`reload ${index}`);
+    assertStrictEquals(reloader.state, states.at(-1)); // Until it is over.
+    if (good) reloads[index]!.resolve();
+    else reloads[index]!.reject(new CulvertError("listen_failed", "taken"));
+    assertStrictEquals(reloader.state.outcome, states.at(-1)!.outcome);
+    const outcome = await asked;
+    states.push(reloader.state);
+    assertEquals([outcome.ok, reloader.state.why], [good, `reload ${index}`]);
+    assertStrictEquals(reloader.state.outcome, outcome);
+  }
+  assertEquals(states.map(({ generation }) => generation), [1, 2, 2, 2, 3]);
+  for (const bad of [2, 3]) assertEquals(states[bad]!.appliedAt, states[1]!.appliedAt);
+  for (const good of [1, 4]) assertEquals(states[good]!.appliedAt, states[good]!.at);
+});
+
+Deno.test("reloads that share one are one generation, for the first one's reason", async () => {
+  const { reloads, reloader } = setUp();
+  const asked = ["first", "second", "third"].map((why) => reloader.request(why));
+  reloads[0]!.resolve();
+  await asked[0];
+  assertEquals([reloader.state.generation, reloader.state.why], [2, "first"]);
+  await settle();
+  reloads[1]!.resolve();
+  const [, second, third] = await Promise.all(asked);
+  assertStrictEquals(second, third);
+  assertEquals([reloader.state.generation, reloader.state.why], [3, "second"]);
+});

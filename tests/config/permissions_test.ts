@@ -1,6 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { formatPermissions, requiredPermissions } from "../../src/config/permissions.ts";
+import {
+  discoveryNeed,
+  formatPermissions,
+  materialPaths,
+  type PermissionNeed,
+  requiredPermissions,
+} from "../../src/config/permissions.ts";
 import { parseConfig } from "../../src/config/parse.ts";
+import { libcPaths } from "../../src/upstream/check/libc_paths.ts";
 import { configWith, parse } from "./support.ts";
 
 Deno.test("the permissions are those of the listeners and the backends, each once", () => {
@@ -47,6 +54,123 @@ Deno.test("what a shell would take apart is quoted", () => {
       "'--allow-read=/é'",
       "'--allow-read=/a;b'",
     ],
+  );
+});
+
+/** The permissions of a configuration with these keys of its upstream, and others besides. */
+function needOf(upstream: string, top = ""): PermissionNeed {
+  return requiredPermissions(parse(configWith({ upstream, top })));
+}
+
+/** The addresses that an upstream with these keys adds to what the least configuration needs. */
+function netOf(upstream: string, top = ""): string[] {
+  const least: readonly string[] = needOf("").net;
+  return needOf(upstream, top).net.filter((name) => !least.includes(name));
+}
+
+Deno.test("backends are dialled where they are, and also where they are checked", () => {
+  const backends = 'backends: [{address: "10.0.0.1:1"}, {address: "[::2]:2"}, {address: "db.internal:3"}]';
+  const at = ["10.0.0.1:1", "[::2]:2", "db.internal:3"];
+  assertEquals(netOf(`${backends}\nhealth: {type: tcp}`), at);
+  const checked = ["10.0.0.1:9", "[::2]:9", "db.internal:9"];
+  assertEquals(netOf(`${backends}\nhealth: {type: tcp, port: 9}`), [...at, ...checked]);
+  assertEquals(netOf(`${backends}\nhealth: {type: tcp, port: 1}`).length, 5); // One is there already.
+});
+
+Deno.test("half-open checks need the C library, and others do not", () => {
+  assertEquals(needOf("health: {type: half-open}").ffi, libcPaths());
+  for (const type of ["tcp", "none"]) assertEquals(needOf(`health: {type: ${type}}`).ffi, undefined, type);
+  const need = { net: [], read: [], write: [] };
+  const ffi = ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6"];
+  assertEquals(formatPermissions({ ...need, ffi }), "--allow-ffi=/lib/x86_64-linux-gnu/libc.so.6");
+  assertEquals(formatPermissions({ ...need, ffi: [] }), "");
+});
+
+Deno.test("whoever is asked for backends is reached, by the port of the URL or that of its scheme", () => {
+  const dns = (server: string) => `discover: {dns: {name: db, port: 1, server: "${server}"}}`;
+  assertEquals(netOf(dns("10.0.0.53:53")), ["10.0.0.53:53"]);
+  assertEquals(netOf(dns("[::1]:5353")), ["[::1]:5353"]);
+  assertEquals(netOf("discover: {dns: {name: db, port: 1}}"), []);
+  const urls = ["http://127.0.0.1:2379", "https://e.internal", "http://e.internal", "https://[::1]:2379"];
+  const etcd = `discover: {etcd: {endpoints: ${JSON.stringify(urls)}, prefix: /db/}}`;
+  assertEquals(netOf(etcd), ["127.0.0.1:2379", "e.internal:443", "e.internal:80", "[::1]:2379"]);
+});
+
+Deno.test("files of discovery are read: the list, the password, the certificates", () => {
+  const tls = "tls: {ca: ca.pem, cert: own.pem, key: own.key}";
+  const etcd = `etcd: {endpoints: ["https://e:1"], prefix: /db/, user: u, passwordFile: secret, ${tls}}`;
+  const need = needOf(`discover: {file: lists/db.yaml, ${etcd}}`);
+  assertEquals(
+    need.read.toSorted(),
+    ["ca.pem", "lists/db.yaml", "own.key", "own.pem", "secret"].map((name) => `/etc/culvert/${name}`),
+  );
+  const config = parse(configWith({ upstream: `discover: {file: lists/db.yaml, ${etcd}}` }));
+  assertEquals(materialPaths(config).includes("/etc/culvert/lists/db.yaml"), false); // It watches itself.
+  assertEquals(need.write, []);
+});
+
+Deno.test("the admin listener is bound, and its files are read", () => {
+  assertEquals(netOf("", 'admin: {listen: "127.0.0.1:9901"}'), ["127.0.0.1:9901"]);
+  const { net, read, write } = needOf("", 'admin: {listen: "unix:admin.sock"}');
+  const path = "/etc/culvert/admin.sock";
+  assertEquals([net.includes(`unix:${path}`), read, write], [true, [path], [path]]);
+  const auth = "clientAuth: {ca: ca.pem, crl: ca.crl, allow: [{any: true}]}";
+  const top = `admin: {listen: ":9901", tls: {cert: own.pem, key: own.key, ${auth}}}`;
+  assertEquals(netOf("", top), ["[::]:9901", "0.0.0.0:9901"]);
+  const files = ["own.pem", "own.key", "ca.pem", "ca.crl"].map((name) => `/etc/culvert/${name}`);
+  assertEquals(needOf("", top).read, files);
+  assertEquals(materialPaths(parse(configWith({ top }))), files);
+});
+
+Deno.test("discovery may use what is known of where it will lead, or all where nothing is", () => {
+  const servers = ["10.0.0.53:53", "10.0.0.54:53"];
+  const need = (upstream: string) => discoveryNeed(parse(configWith({ upstream })), servers);
+  const read = ["/etc/resolv.conf"];
+  assertEquals(need(""), { net: [], read: [] });
+  assertEquals(need("health: {type: tcp, port: 9}"), { net: [], read: [] });
+  assertEquals(need("discover: {dns: {name: db, port: 5432}}"), {
+    net: [...servers, "0.0.0.0/0:5432"],
+    read,
+  });
+  assertEquals(need("discover: {dns: {name: db, port: 5432}}\nhealth: {type: tcp, port: 9}").net, [
+    ...servers,
+    "0.0.0.0/0:5432",
+    "0.0.0.0/0:9",
+  ]);
+  const server = 'server: "10.0.0.1:53"';
+  assertEquals(need(`discover: {dns: {name: db, port: 5432, ${server}}}`), {
+    net: ["0.0.0.0/0:5432"],
+    read: [],
+  });
+  assertEquals(need("discover: {dns: {name: db, type: AAAA, port: 1}}"), { net: "any", read });
+  assertEquals(need("discover: {dns: {name: db, type: SRV}}"), { net: "any", read });
+  assertEquals(need(`discover: {dns: {name: db, type: SRV, ${server}}}`), { net: "any", read: [] });
+  for (const source of ["file: a.yaml", 'etcd: {endpoints: ["http://e:1"], prefix: /db/}']) {
+    assertEquals(need(`discover: {${source}}`), { net: "any", read: [] });
+    assertEquals(need(`discover: {${source}, dns: {name: db, port: 1}}`), { net: "any", read });
+  }
+});
+
+Deno.test("several upstreams need what each of them needs, once", () => {
+  const discover = "discover: {dns: {name: db, port: 1}}";
+  const text = configWith({ upstream: discover }) +
+    `  - {name: b, listen: [":82"], upstream: {${discover}, health: {type: half-open}}}\n`;
+  const config = parse(text);
+  assertEquals(discoveryNeed(config, ["10.0.0.53:53"]).net, ["10.0.0.53:53", "0.0.0.0/0:1"]);
+  assertEquals(requiredPermissions(config).ffi, libcPaths());
+  const any = parse(
+    text.replace("upstream: {discover", "upstream: {backends: [c:1], discover").replace(
+      "name: db, port: 1}}, health",
+      "name: db, type: SRV}}, health",
+    ),
+  );
+  assertEquals(discoveryNeed(any, ["10.0.0.53:53"]).net, "any");
+});
+
+Deno.test("all of the network is a flag without a value", () => {
+  assertEquals(
+    formatPermissions({ net: "any", read: ["/etc/resolv.conf"], write: [] }),
+    "--allow-net --allow-read=/etc/resolv.conf",
   );
 });
 

@@ -1,0 +1,119 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { parseBackendList, readBackend, readBackendList } from "../../src/config/backend_list.ts";
+import { ConfigError } from "../../src/config/problem.ts";
+import { formatAddress } from "../../src/net/address.ts";
+import type { BackendSpec } from "../../src/upstream/backend.ts";
+
+const OPTIONS = { name: "backends.yaml", folder: "/etc/culvert" };
+const DEFAULTS = { weight: 1, maxConnections: 0, backup: false };
+
+function parse(text: string): BackendSpec[] {
+  return parseBackendList(text, OPTIONS);
+}
+
+/** A backend with its address as text. */
+function plainly({ address, ...others }: BackendSpec): unknown {
+  return { address: formatAddress(address), ...others };
+}
+
+/** What is wrong with a text, a line each. */
+function complaints(text: string): string[] {
+  return assertThrows(() => parse(text), ConfigError).message.split("\n");
+}
+
+Deno.test("the example of the documentation is a list of two backends", async () => {
+  const docs = await Deno.readTextFile(new URL("../../docs/discovery.md", import.meta.url));
+  const [, section = ""] = docs.split("\n## A file\n");
+  const [, text = ""] = /```yaml\n(.*?)```/s.exec(section) ?? [];
+  assertEquals(parse(text).map(plainly), [
+    { address: "10.0.0.11:5432", ...DEFAULTS },
+    { address: "10.0.0.12:5432", ...DEFAULTS, weight: 5 },
+  ]);
+});
+
+Deno.test("a backend is an address alone, or a mapping as in the configuration", () => {
+  const text = `
+- db.internal:1
+- "[::1]:2"
+- unix:/run/a.sock
+- unix:b.sock
+- {address: "10.0.0.1:3", weight: 0, maxConnections: 9, backup: true}
+- {address: "unix:c.sock", weight: 65535}
+`;
+  const expected = [
+    { address: "db.internal:1", ...DEFAULTS },
+    { address: "[::1]:2", ...DEFAULTS },
+    { address: "unix:/run/a.sock", ...DEFAULTS },
+    { address: "unix:/etc/culvert/b.sock", ...DEFAULTS },
+    { address: "10.0.0.1:3", weight: 0, maxConnections: 9, backup: true },
+    { address: "unix:/etc/culvert/c.sock", ...DEFAULTS, weight: 65_535 },
+  ];
+  assertEquals(parse(text).map(plainly), expected);
+  const value = [
+    "db.internal:1",
+    "[::1]:2",
+    "unix:/run/a.sock",
+    { address: "unix:b.sock" },
+    { address: "10.0.0.1:3", weight: 0, maxConnections: 9, backup: true },
+    { address: "unix:c.sock", weight: 65_535 },
+  ];
+  assertEquals(parse(JSON.stringify(value)).map(plainly), expected);
+  assertEquals(readBackendList(value, OPTIONS).map(plainly), expected);
+  assertEquals(value.map((each) => plainly(readBackend(each, OPTIONS))), expected);
+});
+
+Deno.test("an empty list is one, and an empty file is none", () => {
+  assertEquals([parse("[]"), readBackendList([], OPTIONS)], [[], []]);
+  for (const text of ["", "# nothing yet\n", "null"]) assertEquals(complaints(text).length, 1, text);
+});
+
+Deno.test("everything that is wrong is told in one go, with its line", () => {
+  const text = `- 10.0.0.1:1
+- 10.0.0.1
+- {address: "10.0.0.2:0"}
+- {address: "10.0.0.3:3", weight: -1}
+- {adress: "10.0.0.4:4"}
+- {address: "10.0.0.5:5", weight: 70000, backup: maybe}
+- 7
+`;
+  const lines = complaints(text);
+  const expected = [
+    ["backends.yaml:2: ", "[1]"],
+    ["backends.yaml:3: ", "[2].address"],
+    ["backends.yaml:4: ", "[3].weight"],
+    ["backends.yaml:5: ", 'did you mean "address"?'],
+    ["backends.yaml:6: ", "[5].weight"],
+    ["backends.yaml:6: ", "[5].backup"],
+    ["backends.yaml:7: ", "[6]"],
+  ] as const;
+  for (const [start, part] of expected) {
+    const line = lines.find((line) => line.startsWith(start) && line.includes(part));
+    assertStringIncludes(line ?? "", part, `no ${start}${part} in\n${lines.join("\n")}`);
+  }
+});
+
+Deno.test("what is no list of backends is refused, whatever it is", () => {
+  const texts = [
+    "a: b",
+    "10.0.0.1:1",
+    "{}",
+    "[[]]",
+    "[null]",
+    "- a: [",
+    "backends: [10.0.0.1:1]",
+    '["a:1"',
+    "7",
+  ];
+  for (const text of texts) assertEquals(complaints(text).every((line) => line !== ""), true, text);
+  for (const value of [undefined, null, {}, "a:1", 7, [[]], [null], [{}], { length: 1, 0: "a:1" }]) {
+    assertThrows(() => readBackendList(value, OPTIONS), ConfigError);
+  }
+  for (const value of [undefined, null, 7, [], {}, ["a:1"], "a", "a:0", { address: "a:1", weight: 1.5 }]) {
+    assertThrows(() => readBackend(value, OPTIONS), ConfigError);
+  }
+});
+
+Deno.test("ten thousand backends are read", () => {
+  const text = Array.from({ length: 10_000 }, (_, i) => `- 10.0.${i >> 8}.${i & 255}:80\n`).join("");
+  assertEquals(parse(text).length, 10_000);
+});
