@@ -1,0 +1,119 @@
+import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
+import type { BackendStatus } from "../../src/admin/status.ts";
+import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
+import { badEnds } from "../support/calls.ts";
+import { Callers } from "../support/callers.ts";
+import { finishChecked, restingDescriptors } from "../support/checked.ts";
+import { type Member, Members } from "../support/member.ts";
+import { startCulvert } from "../support/program.ts";
+import { proxyConfig } from "../support/proxy_config.ts";
+import { numbers } from "../support/random.ts";
+import { until } from "../support/wait.ts";
+
+const SIZE = 200;
+const CLIENTS = 4;
+const ROUNDS = 2;
+const MIB = 1024 * 1024;
+
+/** 1 to 4. */
+const weightOf = ({ name }: Member) => 1 + Number(name) % 4;
+
+Deno.test("a fleet of 200 backends goes up and down under load: what is known of it is right, and nothing is left", async () => {
+  using fleet = new Members(SIZE);
+  const backends = fleet.all.map((member) => `{address: "${member.address}", weight: ${weightOf(member)}}`);
+  const health = "health: {type: tcp, interval: 1s, timeout: 500ms, rise: 2, fall: 2}";
+  await using culvert = await startCulvert(
+    proxyConfig({
+      backends,
+      upstream: `${health}, outlier: {failures: 0}, retries: 100, onDown: close`,
+      head: ADMIN_HEAD,
+    }),
+  );
+  using admin = new AdminClient(culvert);
+  await admin.ready();
+  const resting = await restingDescriptors(culvert);
+  await using callers = new Callers(culvert.port("main"), { clients: CLIENTS });
+  await callers.more(500);
+  assertEquals(callers.errors, []);
+
+  const random = numbers(200);
+  let stopped = 0;
+  let memory = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    stopped += await shuffle(fleet.all, random);
+    await untilKnown(admin, fleet.all);
+    await checkCalls({ callers, fleet: fleet.all, failed: () => failedTries(culvert) });
+    memory ||= culvert.rssBytes(); // From here on it should not grow any more.
+  }
+  await callers.stop();
+  // Each caller had one connection at most when a member went down; nobody else has noticed.
+  assertLessOrEqual(callers.errors.length, CLIENTS * ROUNDS);
+  const ends = badEnds(culvert);
+  assertLessOrEqual(ends.length, CLIENTS * ROUNDS);
+  const broken = new Set(["backend-closed", "backend-reset", "backend-down"]);
+  assertEquals(ends.filter(({ reason }) => !broken.has(String(reason))), []);
+  assert(stopped > SIZE / 4, `${stopped} have been stopped`);
+
+  await Promise.all(fleet.all.map((member) => member.start()));
+  await untilKnown(admin, fleet.all);
+  const { services: [service], upstreams: [upstream] } = await admin.status();
+  assertEquals([service!.active, upstream!.available], [0, SIZE]);
+  assertEquals(upstream!.backends.filter(({ active }) => active > 0), []);
+  assertLess(culvert.rssBytes() - memory, 96 * MIB);
+  await finishChecked(culvert, resting);
+});
+
+function failedTries(culvert: { found(match: { message: string }): unknown[] }): number {
+  return culvert.found({ message: "cannot reach a backend" }).length;
+}
+
+/** Each goes down, or comes back, with a chance of three in ten; how many have gone down. */
+async function shuffle(fleet: readonly Member[], random: Iterator<number, never>): Promise<number> {
+  let stopped = 0;
+  const starting: Promise<void>[] = [];
+  for (const member of fleet) {
+    if (random.next().value > 0.3) continue;
+    if (!member.up) starting.push(member.start());
+    else {
+      member.stop();
+      stopped++;
+    }
+  }
+  await Promise.all(starting);
+  return stopped;
+}
+
+/** Resolves when the program says of everybody what is so. */
+async function untilKnown(admin: AdminClient, fleet: readonly Member[]): Promise<void> {
+  let wrong: string[] = [];
+  await until(async () => {
+    const backends = await admin.backends();
+    wrong = fleet.filter((member) => !isKnown(member, backends.get(member.address)!)).map(({ name }) => name);
+    return wrong.length === 0;
+  }, { what: "the status to be right", context: () => `it is wrong of ${wrong.join(", ")}` });
+}
+
+function isKnown(member: Member, { state, effectiveWeight, check }: BackendStatus): boolean {
+  if (!member.up) return state === "down" && effectiveWeight === 0 && check!.ok === false;
+  return state === "up" && effectiveWeight === weightOf(member) && check!.ok === true;
+}
+
+/** Every call lands on somebody who is up, at the first try, and each takes its share by weight. */
+async function checkCalls(
+  { callers, fleet, failed }: { callers: Callers; fleet: readonly Member[]; failed: () => number },
+): Promise<void> {
+  await callers.more(2 * CLIENTS); // Those who were on their way have arrived by then.
+  const up = fleet.filter((member) => member.up);
+  const whole = up.reduce((sum, member) => sum + weightOf(member), 0);
+  const before = new Map(callers.served);
+  const triesBefore = failed();
+  await callers.more(4 * whole);
+  const counts = fleet.map(({ name }) => (callers.served.get(name) ?? 0) - (before.get(name) ?? 0));
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  assertEquals(failed(), triesBefore, "nobody is sent to a backend that is down");
+  for (const [index, member] of fleet.entries()) {
+    const share = member.up ? total * weightOf(member) / whole : 0;
+    const most = member.up ? 3 : 0;
+    assertLessOrEqual(Math.abs(counts[index]! - share), most, `${member.name}: ${counts[index]} of ${share}`);
+  }
+}

@@ -1,0 +1,70 @@
+import { connect, exchange, readLine } from "./peers.ts";
+import { until } from "./wait.ts";
+
+/**
+ * Clients that connect, hear the name of their backend, exchange a few bytes and leave, again and again, until they
+ * are stopped. As `Load`, for what breaks connections on purpose: they go on after an error.
+ */
+export class Callers implements AsyncDisposable {
+  /** How many have been served, by the name of the backend. */
+  readonly served = new Map<string, number>();
+  /** Connections that broke. */
+  readonly errors: string[] = [];
+  readonly #port: number;
+  readonly #open = new Set<Deno.Conn>();
+  readonly #workers: Promise<void>[];
+  #stopping = false;
+  #total = 0;
+
+  constructor(port: number, { clients = 6 }: { clients?: number } = {}) {
+    this.#port = port;
+    this.#workers = Array.from({ length: clients }, () => this.#work());
+  }
+
+  /** Resolves when as many more have been served. */
+  async more(count: number): Promise<void> {
+    const goal = this.#total + count;
+    await until(() => this.#total >= goal, {
+      what: `${count} more callers served`,
+      context: () => `errors: ${this.errors.slice(-10).join("; ")}`,
+    });
+  }
+
+  /** Resolves when nobody is being served any more. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#workers);
+  }
+
+  /** Breaks off what is still under way when a test has failed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping = true;
+    for (const connection of this.#open) connection.close();
+    this.#open.clear();
+    await this.stop();
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        await this.#call();
+      } catch (error) {
+        this.errors.push(String(error));
+      }
+    }
+  }
+
+  async #call(): Promise<void> {
+    const connection = await connect(this.#port);
+    this.#open.add(connection);
+    try {
+      const name = await readLine(connection);
+      const text = `${name} ${this.#total}`;
+      if (await exchange(connection, text) !== text) throw new Error("the echo differs");
+      this.served.set(name, (this.served.get(name) ?? 0) + 1);
+      this.#total++;
+    } finally {
+      if (this.#open.delete(connection)) connection.close();
+    }
+  }
+}

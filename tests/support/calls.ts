@@ -1,0 +1,67 @@
+import { assertEquals } from "@std/assert";
+import type { LogRecord } from "./log_record.ts";
+import { connect, ending, readLine } from "./peers.ts";
+import type { Culvert } from "./program.ts";
+import { within } from "./wait.ts";
+
+/** The names of the backends that serve as many clients, who come one after the other. */
+export async function callOneByOne(culvert: Culvert, count: number): Promise<string[]> {
+  const names: string[] = [];
+  for (let i = 0; i < count; i++) {
+    using client = await connect(culvert.port("main"));
+    names.push(await nameOf(client));
+  }
+  return names;
+}
+
+/** Clients by the names of their backends. */
+export class Clients extends Map<string, Deno.TcpConn> implements Disposable {
+  /** They all leave. */
+  leave(): void {
+    for (const client of this.values()) client.close();
+    this.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.leave();
+  }
+}
+
+/** A client on each of `count` backends that take turns. */
+export async function connectToEach(culvert: Culvert, count: number): Promise<Clients> {
+  const clients = new Clients();
+  for (let i = 0; i < count; i++) {
+    const client = await connect(culvert.port("main"));
+    clients.set(await nameOf(client), client);
+  }
+  assertEquals(clients.size, count);
+  return clients;
+}
+
+/** Resolves when the program has closed this client's connection. */
+export async function closed(client: Deno.Conn): Promise<void> {
+  await within(ending(client), { what: "the connection to be closed", timeoutMs: 10_000 });
+}
+
+/** A client whom no backend serves: the program closes its connection. */
+export async function callInVain(culvert: Culvert): Promise<void> {
+  using client = await connect(culvert.port("main"));
+  await closed(client);
+}
+
+/** What a backend calls itself. */
+function nameOf(client: Deno.Conn): Promise<string> {
+  return within(readLine(client), { what: "a backend's name", timeoutMs: 10_000 });
+}
+
+/** The ends of connections that no client has asked for. */
+export function badEnds(culvert: Culvert): LogRecord[] {
+  return culvert.found(({ message, reason }) =>
+    message === "connection closed" && reason !== "client-closed" && reason !== "drained"
+  );
+}
+
+/** When a record was written, or another of its times, in milliseconds since 1970. */
+export function timeOf(record: LogRecord, field = "@timestamp"): number {
+  return Date.parse(String(record[field]));
+}
