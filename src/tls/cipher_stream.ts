@@ -15,6 +15,8 @@ export interface CipherEvents {
   onWriteError(error: unknown): void;
   /** All that the engine wanted to say has been written. */
   onWritten(): void;
+  /** The engine has been through all that one read has brought. */
+  onFed?(): void;
 }
 
 /** Options of {@linkcode CipherStream}. */
@@ -49,6 +51,7 @@ export class CipherStream extends Duplex {
   #attached = false;
   #wanted = false;
   #reading = false;
+  #feeding = false;
   #readable = true;
   #writing = false;
   #writable = true;
@@ -67,6 +70,11 @@ export class CipherStream extends Duplex {
     this.#buffers = options.buffers;
     this.#ahead = options.ahead?.length === 0 ? undefined : options.ahead;
     this.events = options.events;
+  }
+
+  /** The engine is being given what has come, and gives clear text meanwhile. */
+  get feeding(): boolean {
+    return this.#feeding;
   }
 
   /** A write is under way, or can't end any more. */
@@ -161,11 +169,14 @@ export class CipherStream extends Duplex {
   #feed(bytes: Uint8Array): void {
     if (this.destroyed) return;
     const { onFed } = this; // Whoever asks while the engine is at work means what comes after this.
+    this.#feeding = true;
     this.push(Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length));
+    this.#feeding = false;
     if (this.readableLength > 0) {
       throw new CulvertError("tls_engine", "Cannot go on with TLS: the engine has not taken what came in");
     }
     onFed?.(bytes.length);
+    this.events.onFed?.();
   }
 
   #giveBack(): void {

@@ -63,9 +63,8 @@ export class TlsConnection implements Connection, CipherEvents {
   }
 
   read(buffer: Uint8Array): Promise<number | null> {
-    const chunk = this.#chunks[0];
     if (this.#closed) return Promise.reject(closedError());
-    if (chunk !== undefined) return Promise.resolve(this.#take(chunk, buffer));
+    if (this.#chunks.length > 0) return Promise.resolve(this.#take(buffer));
     if (this.#readError !== undefined) return Promise.reject(this.#readError);
     if (this.#ended) return Promise.resolve(null);
     return new Promise((resolve, reject) => {
@@ -156,26 +155,34 @@ export class TlsConnection implements Connection, CipherEvents {
     write.resolve(write.count);
   }
 
+  /** A record's worth of clear text. What one read from below has brought may be many. */
   #onData(chunk: Uint8Array): void {
     if (this.#closed) return;
-    const read = this.#read;
-    if (read === undefined) {
-      this.#chunks.push(chunk);
-      return;
-    }
-    this.#read = undefined;
-    this.#cipher.enough();
     this.#chunks.push(chunk);
-    read.resolve(this.#take(chunk, read.buffer));
+    if (!this.#cipher.feeding) this.onFed();
   }
 
-  /** Moves the beginning of the oldest chunk into `buffer`. */
-  #take(chunk: Uint8Array, buffer: Uint8Array): number {
-    const count = Math.min(chunk.length, buffer.length);
-    buffer.set(count === chunk.length ? chunk : chunk.subarray(0, count));
-    if (count === chunk.length) this.#chunks.shift();
-    else this.#chunks[0] = chunk.subarray(count);
-    return count;
+  /** All that came at once has been deciphered: whoever waits gets as much of it as there is room for. */
+  onFed(): void {
+    const read = this.#read;
+    if (read === undefined || this.#chunks.length === 0) return;
+    this.#read = undefined;
+    this.#cipher.enough();
+    read.resolve(this.#take(read.buffer));
+  }
+
+  /** Moves the oldest clear text into `buffer`, as much as there is room for. */
+  #take(buffer: Uint8Array): number {
+    let filled = 0;
+    while (filled < buffer.length && this.#chunks.length > 0) {
+      const chunk = this.#chunks[0]!;
+      const count = Math.min(chunk.length, buffer.length - filled);
+      buffer.set(count === chunk.length ? chunk : chunk.subarray(0, count), filled);
+      filled += count;
+      if (count === chunk.length) this.#chunks.shift();
+      else this.#chunks[0] = chunk.subarray(count);
+    }
+    return filled;
   }
 
   #fail(error: unknown): void {
