@@ -9,6 +9,8 @@ export class CurrentWeights<B extends Candidate> {
   backends: readonly B[] = [];
   /** The weight of each backend as of the last update. */
   weights = new Float64Array(0);
+  /** The sum of the weights. */
+  round = 0;
   /** The current weight of each backend. Their balancer writes here. */
   currents = new Float64Array(0);
 
@@ -40,6 +42,7 @@ export class CurrentWeights<B extends Candidate> {
     }
     this.backends = backends.slice();
     this.weights = weights;
+    this.round = round;
     this.currents = currents;
   }
 

@@ -8,7 +8,9 @@ import { CurrentWeights } from "./current_weights.ts";
  * This is nginx's smooth weighted round-robin (`ngx_http_upstream_get_peer` in
  * `src/http/ngx_http_upstream_round_robin.c`, commit 52327e0627f4, described there). At each pick every backend
  * that may be picked gains its weight; the one that then has the most is picked and loses the sum of what was
- * gained. Unavailable and excluded backends neither gain nor count, so they do not come back with a burst.
+ * gained. Unavailable backends neither gain nor count, so they do not come back with a burst. Excluded ones do, up
+ * to one round: they are passed over for one client alone, mostly as it has just found them dead, and if they stood
+ * still meanwhile, the dead ones would gather in the rotation, for one client to meet them all in a row.
  *
  * A pick takes O(size): who is available is only known by asking.
  *
@@ -30,7 +32,7 @@ export class SmoothWeightedRoundRobin<B extends Candidate> implements Balancer<B
   }
 
   pick(options?: PickOptions<B>): B | undefined {
-    const { backends, weights, currents } = this.#set;
+    const { backends, weights, currents, round } = this.#set;
     if (backends.length === 0) throw new EmptySetError();
     const exclude = options?.exclude;
     let best = -1;
@@ -39,10 +41,14 @@ export class SmoothWeightedRoundRobin<B extends Candidate> implements Balancer<B
     for (let i = 0; i < backends.length; i++) {
       const backend = backends[i]!;
       const weight = weights[i]!;
-      if (weight === 0 || !backend.available || exclude?.includes(backend)) continue;
+      if (weight === 0 || !backend.available) continue;
       const current = currents[i]! + weight;
-      currents[i] = current;
       gained += weight;
+      if (exclude?.includes(backend)) {
+        currents[i] = Math.min(current, round);
+        continue;
+      }
+      currents[i] = current;
       if (current > bestCurrent) {
         best = i;
         bestCurrent = current;
