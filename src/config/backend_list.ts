@@ -1,10 +1,11 @@
 import * as v from "valibot";
+import { formatAddress } from "../net/address.ts";
 import type { BackendSpec } from "../upstream/backend.ts";
 import { buildBackend } from "./build_upstream.ts";
 import { type Field, list } from "./fields.ts";
 import { fromIssues, toProblems } from "./findings.ts";
 import { LineMarks } from "./line_marks.ts";
-import { ConfigError } from "./problem.ts";
+import { ConfigError, type Problem } from "./problem.ts";
 import { readDocument } from "./read_document.ts";
 import { backend } from "./upstream_schema.ts";
 
@@ -27,9 +28,21 @@ export function parseBackendList(text: string, options: BackendListOptions): Bac
     .map((section) => buildBackend(section, options.folder));
 }
 
-/** As {@linkcode parseBackendList}, of a value that has been parsed already. */
+/** As {@linkcode parseBackendList}, of a value that has been parsed already, and in which no address is there twice. */
 export function readBackendList(value: unknown, options: BackendListOptions): BackendSpec[] {
-  return read(backendList, value, options).map((section) => buildBackend(section, options.folder));
+  const backends = read(backendList, value, options).map((section) => buildBackend(section, options.folder));
+  const seen = new Set<string>();
+  const problems = backends.flatMap(({ address }, index): Problem[] => {
+    const key = formatAddress(address);
+    if (!seen.has(key)) {
+      seen.add(key);
+      return [];
+    }
+    const expected = "an address that no other backend has";
+    return [{ kind: "bad_value", path: `[${index}]`, value: JSON.stringify(key), expected }];
+  });
+  if (problems.length > 0) throw new ConfigError(options.name, problems);
+  return backends;
 }
 
 /**

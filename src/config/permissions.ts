@@ -83,7 +83,8 @@ function foundNames({ discover, health }: UpstreamConfig): string[] {
 function dialledAddresses({ backends, health }: UpstreamConfig): Address[] {
   const addresses = backends.map(({ address }) => address);
   const port = health?.port;
-  if (port === undefined) return addresses;
+  // A half-open check asks for no permission of the network.
+  if (port === undefined || health!.type === "half-open") return addresses;
   return [
     ...addresses,
     ...addresses.map((address) => address.kind === "tcp" ? { ...address, port } : address),

@@ -63,8 +63,8 @@ export function findHeadEnd(bytes: Uint8Array, from = 0): number {
 /**
  * Reads the head of an HTTP/1.0 or 1.1 request, from its first byte to its empty line, as RFC 9110 and 9112 have it
  * and with no leniency: lines end in CRLF, no line goes on in the next one, no space stands before a colon, HTTP/1.1
- * has exactly one `Host`, and the length of a body is said once, in digits. The target must be a path. A body in
- * chunks is refused (411), as RFC 9112 section 6.3 allows.
+ * has exactly one `Host`, and the length of a body is said once, in digits. The target must be a path, or a URL, whose
+ * host then counts in the place of `Host` (RFC 9112 section 3.2.2). A body in chunks is refused (411), as RFC 9112 section 6.3 allows.
  *
  * @throws {HttpRequestError} for anything else.
  */
@@ -75,11 +75,12 @@ export function parseRequestHead(bytes: Uint8Array): RequestHead {
   }
   const lines = fromLatin1(bytes.subarray(0, -4)).split("\r\n");
   if (bytes.length === 2) throw badRequest("the request line is empty");
-  const { method, target, version } = parseRequestLine(lines[0]!);
+  const { method, authority, target, version } = parseRequestLine(lines[0]!);
   if (lines.length - 1 > MAX_REQUEST_HEADERS) throw headTooLarge();
   const headers = new Map<string, string>();
   for (let i = 1; i < lines.length; i++) addHeader(headers, lines[i]!);
   checkHost(headers, version);
+  if (authority !== undefined) headers.set("host", authority);
   const contentLength = bodyLength(headers, version);
   const question = target.indexOf("?");
   return {
@@ -113,9 +114,18 @@ function fromLatin1(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
 }
 
-function parseRequestLine(line: string): { method: string; target: string; version: "1.0" | "1.1" } {
+interface RequestLine {
+  readonly method: string;
+  /** Of a target that is a URL. */
+  readonly authority: string | undefined;
+  /** Begins with `/`. */
+  readonly target: string;
+  readonly version: "1.0" | "1.1";
+}
+
+function parseRequestLine(line: string): RequestLine {
   const parts = line.split(" ");
-  const [method = "", target = "", protocol = ""] = parts;
+  const [method = "", written = "", protocol = ""] = parts;
   if (parts.length !== 3 || !TOKEN.test(method)) throw badRequest(`no request line: ${quoteText(line)}`);
   const version = /^HTTP\/(\d\.\d)$/.exec(protocol)?.[1];
   if (version === undefined) throw badRequest(`no HTTP version: ${quoteText(protocol)}`);
@@ -124,11 +134,13 @@ function parseRequestLine(line: string): { method: string; target: string; versi
       status: 505,
     });
   }
-  // Absolute and other forms are for proxies; a fragment never leaves the client.
+  // Other forms are for proxies; a fragment never leaves the client.
+  const [, authority, rest = written] = /^https?:\/\/([^/?#@]+)(?=[/?]|$)(.*)$/i.exec(written) ?? [];
+  const target = authority === undefined || rest.startsWith("/") ? rest : `/${rest}`;
   if (!/^\/[!-~]*$/.test(target) || target.includes("#")) {
-    throw badRequest(`the target is no path: ${quoteText(target)}`);
+    throw badRequest(`the target is no path: ${quoteText(written)}`);
   }
-  return { method, target, version };
+  return { method, authority, target, version };
 }
 
 function addHeader(headers: Map<string, string>, line: string): void {

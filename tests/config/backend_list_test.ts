@@ -117,3 +117,10 @@ Deno.test("ten thousand backends are read", () => {
   const text = Array.from({ length: 10_000 }, (_, i) => `- 10.0.${i >> 8}.${i & 255}:80\n`).join("");
   assertEquals(parse(text).length, 10_000);
 });
+
+Deno.test("a set that names an address twice is refused by the API, and every such place is told", () => {
+  const list = ["10.0.0.1:1", "10.0.0.2:1", { address: "10.0.0.1:1", weight: 2 }, "10.0.0.2:1"];
+  const error = assertThrows(() => readBackendList(list, { name: "backends", folder: "/" }), ConfigError);
+  assertEquals(error.problems.map(({ path }) => path), ["[2]", "[3]"]);
+  assertEquals(readBackendList(list.slice(0, 2), { name: "backends", folder: "/" }).length, 2);
+});

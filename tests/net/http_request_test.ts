@@ -88,7 +88,11 @@ Deno.test("the target must be a path of visible ASCII", () => {
   for (
     const target of [
       "*",
-      "http://a/",
+      "ftp://a/",
+      "http://",
+      "http://u@a/",
+      "http://a/\x7f",
+      "http://a#b",
       "a:443",
       "healthz",
       "/a#b",
@@ -102,6 +106,14 @@ Deno.test("the target must be a path of visible ASCII", () => {
   ) assertEquals(refusal(`GET ${target} HTTP/1.1`, "Host: a"), "400 bad_request", target);
   assertEquals(parse("POST /a/[::1]:80/drain HTTP/1.1", "Host: a").path, "/a/[::1]:80/drain");
   assertEquals(parse("GET //a HTTP/1.1", "Host: a").path, "//a");
+});
+
+Deno.test("of a target that is a URL the host counts in the place of Host, which must be there all the same", () => {
+  for (const [target, path, query] of [["/x?y", "/x", "y"], ["", "/", ""], ["?y", "/", "y"]]) {
+    const head = parse(`GET http://b:1${target} HTTP/1.1`, "Host: a");
+    assertEquals([head.path, head.query, head.headers.get("host")], [path, query, "b:1"]);
+  }
+  assertEquals(refusal("GET http://b/ HTTP/1.1"), "400 bad_request");
 });
 
 Deno.test("a header with a space before the colon, a folded one, or one with control characters is refused", () => {
