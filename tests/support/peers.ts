@@ -23,15 +23,14 @@ export function startBackend(handle: Handler, options: { path?: string } = {}): 
     : Deno.listen({ transport: "unix", path });
   const live = new Set<Deno.Conn>();
   let accepted = 0;
-  void (async () => {
-    for await (const connection of listener) {
-      accepted++;
-      live.add(connection);
-      void handle(connection).catch(() => {}).finally(() => {
-        if (live.delete(connection)) connection.close();
-      });
-    }
-  })();
+  const serve = (connection: Deno.Conn) => {
+    accepted++;
+    live.add(connection);
+    void handle(connection).catch(() => {}).finally(() => {
+      if (live.delete(connection)) connection.close();
+    });
+  };
+  void acceptAll(listener, serve);
   return {
     address: path === undefined ? `127.0.0.1:${(listener.addr as Deno.NetAddr).port}` : `unix:${path}`,
     live,
@@ -44,6 +43,17 @@ export function startBackend(handle: Handler, options: { path?: string } = {}): 
       live.clear();
     },
   };
+}
+
+/** Until the listener closes. What was reset before it could be accepted, as a check does it, ends nothing. */
+async function acceptAll(listener: Deno.Listener, serve: (connection: Deno.Conn) => void): Promise<void> {
+  for (;;) {
+    try {
+      serve(await listener.accept());
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotConnected)) return;
+    }
+  }
 }
 
 /** Sends everything back, to the end; then ends its own side. */
