@@ -58,18 +58,6 @@ export class ManagedUpstream {
   #ended: Promise<unknown> = Promise.resolve();
   /** In the place of those that are listed, until the configuration lists others. */
   #byHand: readonly BackendSpec[] | undefined;
-  /** Dials as the last reload says: what was begun before it, in plain perhaps, is of no use after it. */
-  readonly #dial: Dial = async (address, signal) => {
-    for (;;) {
-      const { connectTls } = this.#reach;
-      const connection = connectTls === undefined
-        ? await this.#parts.dial(address, signal)
-        : (await connectTls(address, signal)).connection;
-      if (this.#reach.connectTls === connectTls) return connection;
-      connection.close();
-    }
-  };
-
   constructor(config: UpstreamConfig, options: { reach: Reach; parts: ManagedUpstreamParts }) {
     const { reach, parts } = options;
     this.#config = config;
@@ -109,8 +97,9 @@ export class ManagedUpstream {
     else if (discover !== undefined) {
       this.#discovery!.update({ statics: config.backends, keepOnEmpty: discover.keepOnEmpty });
     }
-    this.upstream.update({ ...config, backends: this.#backends });
+    // Before backends come that would be dialled as before.
     if (reach.connectTls !== connectTls) this.upstream.redial(this.#dial);
+    this.upstream.update({ ...config, backends: this.#backends });
   }
 
   /**
@@ -130,6 +119,12 @@ export class ManagedUpstream {
   /** Ends discovery and removes all backends, as the upstream does. */
   async close(): Promise<void> {
     await Promise.all([this.#discovery?.close(), this.#ended, this.upstream.close()]);
+  }
+
+  get #dial(): Dial {
+    const { connectTls } = this.#reach;
+    if (connectTls === undefined) return this.#parts.dial;
+    return async (address, signal) => (await connectTls(address, signal)).connection;
   }
 
   get #backends(): readonly BackendSpec[] {

@@ -32,6 +32,7 @@ export class DialAhead {
     this.fill();
     return 0;
   });
+  #epoch = 0;
   #closed = false;
 
   constructor(options: DialAheadOptions) {
@@ -51,6 +52,11 @@ export class DialAhead {
       const deadline = new Deadline(wheel, { timeoutMs: connectMs, reason });
       this.#underWay.set(deadline, this.#dialOne(deadline));
     }
+  }
+
+  /** What is under way is of no use any more: how connections are made has changed. */
+  renew(): void {
+    this.#epoch++;
   }
 
   /** A connection has been of use: the next failure is the first one again. */
@@ -74,10 +80,14 @@ export class DialAhead {
 
   async #dialOne(deadline: Deadline): Promise<void> {
     const { dial, name, log, onConnection, onFailure } = this.#options;
+    const epoch = this.#epoch;
     try {
       const connection = await (async () => await dial(deadline.signal))(); // It may throw at once, too.
       this.#over(deadline);
-      onConnection(connection);
+      if (epoch === this.#epoch) return onConnection(connection);
+      connection.close();
+      onFailure(); // Its place is free, though nothing has failed.
+      this.fill();
     } catch (error) {
       this.#over(deadline);
       if (this.#closed) return;

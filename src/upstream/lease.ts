@@ -13,6 +13,8 @@ export class Lease {
    * of `connection`. Absent for a connection just dialled.
    */
   readonly ahead: ReadAhead | undefined;
+  /** In which of its pool's epochs it began. */
+  readonly epoch: number;
   readonly #onEnd: (lease: Lease, how: LeaseEnd) => void;
   #ended = false;
 
@@ -20,10 +22,12 @@ export class Lease {
   constructor(options: {
     connection: Connection;
     ahead?: ReadAhead | undefined;
+    epoch?: number;
     onEnd: (lease: Lease, how: LeaseEnd) => void;
   }) {
     this.connection = options.connection;
     this.ahead = options.ahead;
+    this.epoch = options.epoch ?? 0;
     this.#onEnd = options.onEnd;
   }
 

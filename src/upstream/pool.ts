@@ -79,6 +79,8 @@ export class ConnectionPool {
   readonly #ahead: DialAhead;
   readonly #ending = new Set<Promise<void>>();
   #active = 0;
+  /** How often the way in which connections are made has changed. */
+  #epoch = 0;
   #closed = false;
 
   /** Begins to dial ahead, where `minIdle` asks for it. */
@@ -145,7 +147,17 @@ export class ConnectionPool {
     this.#freed();
   }
 
-  /** Ends the idle connections, for new ones to be dialled in their place: how they are made has changed. */
+  /**
+   * How connections are made has changed: the idle ones end, what is being dialled is dialled anew, and those in use
+   * go on, but are not used again.
+   */
+  renew(): void {
+    this.#epoch++;
+    this.#ahead.renew();
+    this.dropIdle();
+  }
+
+  /** Ends the idle connections, for new ones to be dialled in their place. */
   dropIdle(): void {
     for (const idle of this.#idle.splice(0)) this.#end(idle);
     this.#freed();
@@ -227,8 +239,13 @@ export class ConnectionPool {
   /** Dials for a caller that counts as active already. */
   async #dialNow(signal: AbortSignal): Promise<Lease> {
     try {
-      signal.throwIfAborted();
-      return this.#lease(await this.#dial(signal));
+      for (;;) {
+        signal.throwIfAborted();
+        const epoch = this.#epoch;
+        const connection = await this.#dial(signal);
+        if (epoch === this.#epoch) return this.#lease(connection);
+        closeQuietly(connection);
+      }
     } catch (error) {
       this.#active--;
       this.#freed();
@@ -237,18 +254,24 @@ export class ConnectionPool {
   }
 
   #lease(connection: Connection): Lease {
-    return new Lease({ connection, onEnd: this.#onLeaseEnd });
+    return new Lease({ connection, epoch: this.#epoch, onEnd: this.#onLeaseEnd });
   }
 
   #leaseIdle(idle: IdleConnection, signal: AbortSignal): Lease {
     const connection = new ReadAheadConnection(idle.ahead);
-    const lease = new Lease({ connection, ahead: idle.ahead, onEnd: this.#onLeaseEnd });
+    const lease = new Lease({
+      connection,
+      ahead: idle.ahead,
+      epoch: this.#epoch,
+      onEnd: this.#onLeaseEnd,
+    });
     if (!signal.aborted) return lease;
     lease.discard();
     throw signal.reason;
   }
 
-  readonly #onLeaseEnd = ({ connection, ahead }: Lease, how: LeaseEnd): void => {
+  readonly #onLeaseEnd = ({ connection, ahead, epoch }: Lease, end: LeaseEnd): void => {
+    const how = end === "released" && epoch !== this.#epoch ? "discarded" : end;
     if (!(connection instanceof ReadAheadConnection)) return this.#giveBack(connection, how);
     // One that has not been read to the end of what was read ahead can't be handed on.
     const reusable = how === "released" && connection.passedOn;

@@ -157,10 +157,10 @@ export class Upstream {
     this.update({ ...this.#options, backends });
   }
 
-  /** Reaches backends in another way from now on. Idle connections end; those in use go on. */
+  /** Reaches backends in another way from now on, as {@linkcode ConnectionPool.renew} does it. */
   redial(dial: Dial): void {
     this.#dial = dial;
-    for (const backend of this.#backends.values()) backend.pool.dropIdle();
+    for (const backend of this.#backends.values()) backend.pool.renew();
   }
 
   /** Removes all backends: live connections end or drain, as `onRemove` says; pools close. */
