@@ -22,8 +22,8 @@ export const USAGE = `deno run -A bench/compare.ts [options]
   --seconds N       how long each timed part lasts (default 3)
   --only LIST       of bulk, exchanges, connections, idle, and of bulk, round-trips, handshakes, resumed,
                     idle with tls- or mtls- before it, such as mtls-bulk (default all)
-  --proxies LIST    of culvert, culvert-native (the runtime's TLS), haproxy, nginx (default all; haproxy is
-                    always measured)
+  --proxies LIST    of culvert, culvert-native (the runtime's TLS), bare-loop (what the runtime allows at best),
+                    haproxy, nginx (default all; haproxy is always measured)
   --json FILE       write every figure of every round
   --culvert FILE    the main.ts to run as Culvert (default this repository's)`;
 

@@ -1,4 +1,5 @@
 import { type Bench, type Mode, type Proxy, PROXY_CORE } from "./types.ts";
+import { denoProgram } from "./deno_program.ts";
 import { culvertConfig, haproxyConfig, nginxConfig } from "./proxy_configs.ts";
 import { nginxModules } from "./nginx.ts";
 import { startServer } from "./server.ts";
@@ -8,7 +9,7 @@ import { tlsLibraryOf, versionOf } from "./tools.ts";
 export type Candidate = Proxy | { name: string; missing: string };
 
 /** The names that `--proxies` takes, in the order of the table. */
-export const PROXY_NAMES = ["culvert", "culvert-native", "haproxy", "nginx"] as const;
+export const PROXY_NAMES = ["culvert", "culvert-native", "bare-loop", "haproxy", "nginx"] as const;
 
 const ALL_MODES: readonly Mode[] = ["plain", "tls", "mtls"];
 
@@ -17,8 +18,23 @@ export function findProxies(names: readonly string[], culvertMain: string): Prom
   return Promise.all(names.map((name) => {
     if (name === "culvert") return culvert(culvertMain, { native: false });
     if (name === "culvert-native") return culvert(culvertMain, { native: true });
+    if (name === "bare-loop") return Promise.resolve(bareLoop());
     return name === "haproxy" ? haproxy() : nginx();
   }));
+}
+
+/** What the runtime allows at best. */
+function bareLoop(): Candidate {
+  return {
+    name: "bare-loop",
+    label: "Bare loop",
+    version: `on Deno ${Deno.version.deno}`,
+    modes: ["plain"],
+    start({ listenPort, backendPort }, bench) {
+      const program = denoProgram("./bare_loop.ts", { args: [listenPort, backendPort], bench });
+      return startServer({ ...program, core: PROXY_CORE }, listenPort);
+    },
+  };
 }
 
 /** With its own TLS, or with the runtime's, which takes no client certificates. */
