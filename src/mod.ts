@@ -6,6 +6,7 @@
  */
 export { type Clock, systemClock } from "./core/clock.ts";
 export { CulvertError } from "./core/errors.ts";
+export type { HistogramSnapshot } from "./core/histogram.ts";
 export { type Log, type LogFields, type LogLevel, silentLog } from "./core/log.ts";
 export { TimerWheel, type TimerWheelOptions, WheelTimer } from "./core/timer_wheel.ts";
 

@@ -6,6 +6,7 @@ import { AdminError } from "./admin_error.ts";
 import type { AllowedHosts } from "./allowed_hosts.ts";
 import { errorResponse, type HttpResponse, jsonResponse } from "./http_response.ts";
 import type { HttpHandler, HttpRequest } from "./http_session.ts";
+import { METRICS_TYPE, renderMetrics } from "./metrics.ts";
 import { parseJson } from "./parse_json.ts";
 import { findRoute, type Route } from "./routes.ts";
 import type { AdminTarget } from "./target.ts";
@@ -33,6 +34,7 @@ const BACKENDS = "/api/upstreams/:upstream/backends";
 const ROUTES: readonly Route<Run>[] = [
   { method: "GET", pattern: "/healthz", run: () => jsonResponse(200, { status: "ok" }) },
   { method: "GET", pattern: "/readyz", run: ready },
+  { method: "GET", pattern: "/metrics", run: metrics },
   { method: "GET", pattern: "/api/status", run: ({ target }) => jsonResponse(200, target.status()) },
   { method: "PUT", pattern: BACKENDS, body: true, run: replaceBackends },
   { method: "POST", pattern: `${BACKENDS}/*address/drain`, run: drainBackend },
@@ -135,6 +137,10 @@ function wrongMethod({ method, path }: RequestHead, allowed: readonly string[]):
 function ready({ target }: Call): HttpResponse {
   const { ready, reasons } = target.ready();
   return jsonResponse(ready ? 200 : 503, { ready, reasons });
+}
+
+async function metrics({ target }: Call): Promise<HttpResponse> {
+  return { status: 200, headers: { "Content-Type": METRICS_TYPE }, body: await renderMetrics(target) };
 }
 
 async function replaceBackends({ target, parameters, body }: Call): Promise<HttpResponse> {

@@ -1,4 +1,5 @@
 import type { Problem } from "../config/problem.ts";
+import type { HistogramSnapshot } from "../core/histogram.ts";
 
 // The document of `GET /api/status`. Times are ISO 8601 in UTC, durations are in seconds, sizes in bytes; counts are
 // since the start of the program. What is optional is absent where there is nothing to say, and never null.
@@ -59,6 +60,8 @@ export interface ServiceStatus {
   readonly upstream?: string;
   /** Admitted connections that live now. */
   readonly active: number;
+  /** Of these, clients that have not yet said what they must (TLS handshake, PROXY header, server name). */
+  readonly handshakes: number;
   /** Admitted connections. */
   readonly total: number;
   /** Connections that were turned away: the sum of `refused`. */
@@ -71,6 +74,10 @@ export interface ServiceStatus {
   readonly bytesUp: number;
   /** What has been delivered to clients, live connections included. */
   readonly bytesDown: number;
+  /** How long the admitted connections that have ended had lived. */
+  readonly durationSeconds: HistogramSnapshot;
+  /** How long it took to find a backend for those of them that got one. */
+  readonly connectSeconds: HistogramSnapshot;
 }
 
 /** One upstream. */
@@ -120,10 +127,22 @@ export interface BackendStatus {
   readonly total: number;
   /** Tries to connect that failed. */
   readonly failures: number;
+  /** The connections to it that are kept for the next ones. */
+  readonly pool: PoolStatus;
   /** When it will be tried again; only while it is left alone because live connections failed. */
   readonly ejectedUntil?: string;
   /** What its active checks have shown; absent if there are none. */
   readonly check?: CheckStatus;
+}
+
+/** The pool of one backend. */
+export interface PoolStatus {
+  /** Connections that wait to be used. */
+  readonly idle: number;
+  /** Who waits now for one that becomes free, as `pool.maxOpen` is reached. */
+  readonly waiting: number;
+  /** How many have had to wait so. */
+  readonly waits: number;
 }
 
 /** The active checks of one backend. Before the first one has ended only `type` and `inARow` are there. */
@@ -165,6 +184,8 @@ export interface DiscoveryStatus {
   readonly lastSetAt?: string;
   /** How many backends its last set has. */
   readonly size: number;
+  /** How often it could not be asked. */
+  readonly failures: number;
 }
 
 /** One certificate that is shown to peers. */

@@ -27,17 +27,29 @@ const reload = v.strictObject({
   problems: maybe(v.pipe(v.array(problem), v.nonEmpty())),
 });
 
+const seconds = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+const histogram = v.strictObject({
+  bounds: v.array(seconds),
+  counts: v.array(count),
+  sum: seconds,
+  count,
+});
+
 const service = v.strictObject({
   name: text,
   listeners: v.array(text),
   upstream: maybe(text),
   active: count,
+  handshakes: count,
   total: count,
   rejected: count,
   refused: counts,
   ended: counts,
   bytesUp: count,
   bytesDown: count,
+  durationSeconds: histogram,
+  connectSeconds: histogram,
 });
 
 const check = v.strictObject({
@@ -52,6 +64,8 @@ const check = v.strictObject({
   certificateValidTo: maybe(time),
 });
 
+const pool = v.strictObject({ idle: count, waiting: count, waits: count });
+
 const backend = v.strictObject({
   address: text,
   state: v.picklist(["drained", "down", "ejected", "unknown", "up"]),
@@ -64,6 +78,7 @@ const backend = v.strictObject({
   active: count,
   total: count,
   failures: count,
+  pool,
   ejectedUntil: maybe(time),
   check: maybe(check),
 });
@@ -75,6 +90,7 @@ const discovery = v.strictObject({
   error: maybe(text),
   lastSetAt: maybe(time),
   size: count,
+  failures: count,
 });
 
 const upstream = v.strictObject({
@@ -112,7 +128,7 @@ export const statusSchema = v.strictObject({
   pid: maybe(v.pipe(count, v.minValue(1))),
   state: v.picklist(["starting", "ready", "draining", "stopped"]),
   startedAt: time,
-  uptimeSeconds: v.pipe(v.number(), v.finite(), v.minValue(0)),
+  uptimeSeconds: seconds,
   reload,
   services: v.array(service),
   upstreams: v.array(upstream),

@@ -55,12 +55,15 @@ function serviceStatus({ name, listeners, upstream, ended, ...counts }: RunningS
     listeners: listeners.map(formatAddress),
     ...(upstream === undefined ? {} : { upstream }),
     active: counts.active,
+    handshakes: counts.handshakes,
     total: counts.total,
     rejected: counts.rejected,
     refused: Object.fromEntries(all.filter(isRefusal)),
     ended: Object.fromEntries(all.filter((each) => !isRefusal(each))),
     bytesUp: counts.bytesUp,
     bytesDown: counts.bytesDown,
+    durationSeconds: counts.durationSeconds,
+    connectSeconds: counts.connectSeconds,
   };
 }
 

@@ -23,6 +23,7 @@ export function backendStatus(backend: Backend, upstream: Upstream): BackendStat
   const why = whyOf(backend);
   const ejectedForMs = upstream.ejectedForMs(backend);
   const { health } = upstream.options;
+  const { idle, waiting, waits } = backend.pool.stats;
   const takes = state === "up" || state === "unknown";
   return {
     address: key,
@@ -36,6 +37,7 @@ export function backendStatus(backend: Backend, upstream: Upstream): BackendStat
     active,
     total,
     failures,
+    pool: { idle, waiting, waits },
     ...(ejectedForMs === undefined ? {} : { ejectedUntil: iso(Date.now() + ejectedForMs) }),
     ...(health === undefined ? {} : { check: checkStatus(backend, health.type) }),
   };
@@ -71,7 +73,7 @@ function checkStatus({ health }: Backend, type: string): CheckStatus {
 }
 
 function sourceStatus(
-  { name, state, sinceMs, error, lastSetAtMs, size }: SourceStatus,
+  { name, state, sinceMs, error, lastSetAtMs, size, failures }: SourceStatus,
   clock: Clock,
 ): DiscoveryStatus {
   const at = (ms: number) => iso(Date.now() - (clock.now() - ms));
@@ -82,6 +84,7 @@ function sourceStatus(
     ...(error === undefined ? {} : { error }),
     ...(lastSetAtMs === undefined ? {} : { lastSetAt: at(lastSetAtMs) }),
     size,
+    failures,
   };
 }
 

@@ -1,6 +1,7 @@
 import { Bag } from "../core/bag.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
+import { Histogram, type HistogramSnapshot } from "../core/histogram.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { BufferPool } from "../net/buffers.ts";
@@ -16,6 +17,9 @@ import { Ended } from "./ended.ts";
 import { Session } from "./session.ts";
 
 const CRY_INTERVAL_MS = 60_000;
+/** In seconds: from a backend next door to the usual `timeouts.connect`, and from one request to a day. */
+const CONNECT_BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const DURATION_BOUNDS = [0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400];
 
 /** What a service works with. Everything has a default that suits a program of its own. */
 export interface TcpServiceParts {
@@ -44,6 +48,8 @@ export interface Accepted {
 export interface TcpServiceStats {
   /** Admitted connections that live now. */
   readonly active: number;
+  /** Of these, clients that have not yet said what they must (TLS handshake, PROXY header, server name). */
+  readonly handshakes: number;
   /** Admitted connections since the start, those included that were turned away for what they said first. */
   readonly total: number;
   /** Connections turned away since the start. */
@@ -54,6 +60,10 @@ export interface TcpServiceStats {
   readonly bytesUp: number;
   /** Bytes delivered to clients, those of live connections included. */
   readonly bytesDown: number;
+  /** How long the admitted connections that have ended had lived. */
+  readonly durationSeconds: HistogramSnapshot;
+  /** How long it took to find a backend for those that got one. */
+  readonly connectSeconds: HistogramSnapshot;
 }
 
 /**
@@ -68,6 +78,8 @@ export class TcpService {
   readonly #log: Log;
   readonly #sessions = new Bag<Session>();
   readonly #ended: Partial<Record<Reason, number>> = {};
+  readonly #durations = new Histogram(DURATION_BOUNDS);
+  readonly #connects = new Histogram(CONNECT_BOUNDS);
   #options: TcpServiceOptions;
   #route: Route;
   #access: boolean;
@@ -102,11 +114,14 @@ export class TcpService {
     }
     return {
       active: this.#sessions.size,
+      handshakes: this.#meeting,
       total: this.#total,
       rejected: this.#rejected,
       ended: { ...this.#ended },
       bytesUp,
       bytesDown,
+      durationSeconds: this.#durations.snapshot(),
+      connectSeconds: this.#connects.snapshot(),
     };
   }
 
@@ -122,7 +137,9 @@ export class TcpService {
     try {
       const upstream = this.#meets ? await this.#meet(session) : this.#route.upstream!;
       const found = await session.findBackend(this.#search(session, upstream));
-      reason = await session.carry(found);
+      const carried = session.carry(found);
+      this.#connects.observe(session.connectMs! / 1000);
+      reason = await carried;
       found.closed(reason === "backend-reset", session.bytesDown);
     } catch (error) {
       reason = await session.giveUp(error);
@@ -260,6 +277,9 @@ export class TcpService {
   }
 
   #account(session: Session, reason: Reason): void {
+    const { connectMs } = session;
+    const durationMs = this.#wheel.now() - session.startedAtMs;
+    this.#durations.observe(durationMs / 1000);
     this.#bytesUp += session.bytesUp;
     this.#bytesDown += session.bytesDown;
     const refused = reason.startsWith("refused-") || reason.startsWith("tls-");
@@ -278,8 +298,8 @@ export class TcpService {
       tries: session.tries,
       bytes_up: session.bytesUp,
       bytes_down: session.bytesDown,
-      duration_ms: Math.round(this.#wheel.now() - session.startedAtMs),
-      connect_ms: session.connectMs === undefined ? undefined : Math.round(session.connectMs),
+      duration_ms: Math.round(durationMs),
+      connect_ms: connectMs === undefined ? undefined : Math.round(connectMs),
       reason,
       error: session.failure === undefined ? undefined : describeError(session.failure),
     });

@@ -75,6 +75,7 @@ export function backendStatus(address: string): BackendStatus {
     active: 0,
     total: 0,
     failures: 0,
+    pool: { idle: 0, waiting: 0, waits: 0 },
   };
 }
 

@@ -18,6 +18,7 @@ Deno.test("the status of a program that has just started says all that there is,
   await fixture.start(configText({ upstreams: { app: ["a"] }, services: WEB }));
   fixture.clock.advance(1500);
   const { startedAt, reload: { appliedAt, at, ...reload }, ...status } = fixture.status();
+  const { durationSeconds, connectSeconds } = status.services[0]!;
   for (const time of [startedAt, appliedAt, at]) assertAbout(time, 0);
   const { since, ...backend } = status.upstreams[0]!.backends[0]!;
   assertAbout(since, 0);
@@ -32,7 +33,11 @@ Deno.test("the status of a program that has just started says all that there is,
     active: 0,
     total: 0,
     failures: 0,
+    pool: { idle: 0, waiting: 0, waits: 0 },
   });
+  for (const histogram of [durationSeconds, connectSeconds]) {
+    assertEquals([histogram.counts.length, histogram.sum, histogram.count], [histogram.bounds.length, 0, 0]);
+  }
   assertEquals({ ...status, upstreams: status.upstreams.map(({ backends: _, ...others }) => others) }, {
     version: "1.2.3",
     pid: Deno.pid,
@@ -43,12 +48,15 @@ Deno.test("the status of a program that has just started says all that there is,
       listeners: [`127.0.0.1:${fixture.port("web")}`],
       upstream: "app",
       active: 0,
+      handshakes: 0,
       total: 0,
       rejected: 0,
       refused: {},
       ended: {},
       bytesUp: 0,
       bytesDown: 0,
+      durationSeconds,
+      connectSeconds,
     }],
     upstreams: [{ name: "app", balance: "round-robin", available: 1 }],
     certificates: [],
@@ -195,7 +203,7 @@ Deno.test("every source says how it is, since when, and what it has given", asyn
   fixture.clock.advance(5000);
   for (const [index, name] of ["dns db", "file one"].entries()) {
     const { since, ...source } = sources()[index]!;
-    assertEquals(source, { name, state: "waiting", size: 0 });
+    assertEquals(source, { name, state: "waiting", size: 0, failures: 0 });
     assertAbout(since, -5000);
   }
   await fixture.give("dns db", "x y");
@@ -205,8 +213,8 @@ Deno.test("every source says how it is, since when, and what it has given", asyn
     ReturnType<typeof sources>[0],
     ReturnType<typeof sources>[0],
   ];
-  assertEquals(good, { name: "dns db", state: "ok", size: 2 });
-  assertEquals(failing, { name: "file one", state: "failing", error: "no such file", size: 0 });
+  assertEquals(good, { name: "dns db", state: "ok", size: 2, failures: 0 });
+  assertEquals(failing, { name: "file one", state: "failing", error: "no such file", size: 0, failures: 1 });
   assertAbout(lastSetAt, -3000);
   assertAbout(since, -3000);
   await fixture.source("dns db").end();

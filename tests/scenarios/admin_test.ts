@@ -33,17 +33,22 @@ Deno.test("the admin API tells of a program that lives, is ready, carries, drain
   assertGreater(pid!, 1);
   assertMatch(version, /^\d+\.\d+\.\d+/);
   assertEquals([reload.ok, reload.generation, reload.why], [true, 1, "start"]);
+  const { durationSeconds, connectSeconds } = services[0]!;
+  assertEquals([durationSeconds.count, connectSeconds.count], [0, 1]);
   assertEquals(services, [{
     name: "main",
     listeners: [culvert.address("main")],
     upstream: "main",
     active: 1,
+    handshakes: 0,
     total: 1,
     rejected: 1,
     refused: { "refused-by-limit": 1 },
     ended: {},
     bytesUp: 5,
     bytesDown: 7,
+    durationSeconds,
+    connectSeconds,
   }]);
   const [{ address, active, total, failures, weight } = upstreams[0]!.backends[0]!] = upstreams[0]!.backends;
   assertEquals([upstreams.length, upstreams[0]!.available], [1, 1]);

@@ -19,11 +19,43 @@ Deno.test("bytes are counted while a connection lives and after, once", async ()
   const { bytesUp, bytesDown } = fixture.service.stats;
   assertEquals([bytesUp, bytesDown], [0, 0]);
   const connection = await fixture.connect();
-  const expected = { active: 1, total: 1, rejected: 0, ended: {}, bytesUp: 8, bytesDown: 6 };
+  const counts = () => {
+    const { durationSeconds: _, connectSeconds: __, ...counts } = fixture.service.stats;
+    return counts;
+  };
+  const expected = { active: 1, handshakes: 0, total: 1, rejected: 0, ended: {}, bytesUp: 8, bytesDown: 6 };
   await settle();
-  assertEquals(fixture.service.stats, expected);
+  assertEquals(counts(), expected);
   await finish(connection);
-  assertEquals(fixture.service.stats, { ...expected, active: 0, ended: { "client-closed": 1 } });
+  assertEquals(counts(), { ...expected, active: 0, ended: { "client-closed": 1 } });
+  await fixture.end();
+});
+
+Deno.test("how long a backend took is counted once it is there, and how long a connection lived at its end", async () => {
+  const fixture = new ServiceFixture();
+  const seen = () => {
+    const { durationSeconds, connectSeconds } = fixture.service.stats;
+    return [durationSeconds, connectSeconds].map(({ count, sum }) => [count, sum]);
+  };
+  const caller = fixture.call();
+  await fixture.dialler.call(0);
+  fixture.clock.advance(30);
+  const server = await fixture.answer();
+  await settle();
+  fixture.clock.advance(4000);
+  assertEquals(seen(), [[0, 0], [1, 0.03]]);
+  await finish({ ...caller, server });
+  assertEquals(seen(), [[1, 4.03], [1, 0.03]]);
+  const { durationSeconds: { bounds, counts } } = fixture.service.stats;
+  assertEquals(counts, bounds.map((bound) => bound < 4.03 ? 0 : 1));
+  await fixture.end();
+});
+
+Deno.test("a connection that got no backend has lived, and has not connected", async () => {
+  const fixture = new ServiceFixture({ backends: [] });
+  await fixture.call().served;
+  const { durationSeconds, connectSeconds, ended } = fixture.service.stats;
+  assertEquals([durationSeconds.count, connectSeconds.count, ended], [1, 0, { "no-backend": 1 }]);
   await fixture.end();
 });
 
