@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import type { Config, ServiceConfig } from "../config/config.ts";
-import { type Address, formatAddress } from "../net/address.ts";
+import type { Address } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { type Dial, dial } from "../net/dial.ts";
 import { buildSniMap } from "../net/sni_map.ts";
@@ -187,9 +187,4 @@ export class App {
       void service.drain().finally(() => this.#leaving.delete(service));
     }
   }
-}
-
-/** The listeners of a service as text, such as for the log. */
-export function listenerNames(service: ServiceStatus): string {
-  return service.listeners.map(formatAddress).join(" ");
 }

@@ -5,14 +5,16 @@ import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
 import { AdminServer } from "./admin_server.ts";
-import { App, listenerNames } from "./app.ts";
+import { App } from "./app.ts";
 import type { ConfigSource } from "./config_source.ts";
 import { Control } from "./control.ts";
 import type { LineWriter } from "./line_writer.ts";
 import { FileWatches, fingerprints } from "./file_watches.ts";
 import { configureLog, programLog } from "./log.ts";
 import { loadMaterials } from "./materials.ts";
+import { unreadiness } from "./readiness.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
+import { Signals } from "./signals.ts";
 import { fingerprint, watchFile } from "./watch.ts";
 
 /** Options of {@linkcode Supervisor}. */
@@ -47,6 +49,7 @@ export class Supervisor implements Disposable {
   readonly #stopped = Promise.withResolvers<Stopped>();
   readonly #started = Promise.withResolvers<void>();
   readonly #undo: (() => void)[] = [];
+  #signals: Signals | undefined;
   #endWatch: (() => void) | undefined;
   /** Certificates, keys, CAs and CRLs are read again when one of them changes, where their folder may be read. */
   readonly #materialWatches = new FileWatches({
@@ -80,9 +83,11 @@ export class Supervisor implements Disposable {
   async start(): Promise<void> {
     const { path } = this.#options.source;
     const seen = path === undefined ? undefined : await fingerprint(path);
-    this.#onSignal("SIGHUP", () => void this.reload("SIGHUP"));
-    this.#onSignal("SIGTERM", () => this.stop("SIGTERM"));
-    this.#onSignal("SIGINT", () => this.stop("SIGINT"));
+    this.#signals = new Signals({
+      onReload: (why) => void this.reload(why),
+      onStop: (why) => this.stop(why),
+      log: this.#log,
+    });
     this.#surviveBugs();
     try {
       await this.#apply();
@@ -90,9 +95,7 @@ export class Supervisor implements Disposable {
       this[Symbol.dispose]();
       throw error;
     }
-    for (const service of this.app.services) {
-      this.#log.info("ready", { service: service.name, listeners: listenerNames(service) });
-    }
+    this.#sayStarted();
     await this.#watch(seen);
     this.#started.resolve();
   }
@@ -132,7 +135,14 @@ export class Supervisor implements Disposable {
    */
   [Symbol.dispose](): void {
     this.#endWatches();
+    this.#signals?.[Symbol.dispose]();
     for (const undo of this.#undo.splice(0)) undo();
+  }
+
+  #sayStarted(): void {
+    this.#log.info("started", { services: this.app.services.length });
+    const reasons = unreadiness(this.app);
+    if (reasons.length > 0) this.#log.warn("not ready", { reasons: reasons.join("; ") });
   }
 
   async #drain(): Promise<void> {
@@ -180,11 +190,6 @@ export class Supervisor implements Disposable {
     this.#endWatch?.();
     this.#endWatch = undefined;
     this.#materialWatches.end();
-  }
-
-  #onSignal(signal: Deno.Signal, handler: () => void): void {
-    Deno.addSignalListener(signal, handler);
-    this.#undo.push(() => Deno.removeSignalListener(signal, handler));
   }
 
   /**

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { CulvertError } from "../../src/core/errors.ts";
-import { App, listenerNames } from "../../src/app/app.ts";
+import { App } from "../../src/app/app.ts";
+import { formatAddress } from "../../src/net/address.ts";
 import { RecordingLog } from "../support/recording_log.ts";
 import { AppFixture, closed, configText, gone } from "./app_fixture.ts";
 
@@ -18,7 +19,7 @@ Deno.test("a configuration becomes listeners, services and upstreams that carry"
   const [service] = fixture.app.services;
   assertEquals([fixture.app.state, service!.name, service!.upstream], ["ready", "postgres", "db"]);
   const ports = [fixture.port("postgres", 0), fixture.port("postgres", 1)];
-  assertEquals(listenerNames(service!), ports.map((port) => `127.0.0.1:${port}`).join(" "));
+  assertEquals(service!.listeners.map(formatAddress), ports.map((port) => `127.0.0.1:${port}`));
   for (const port of ports) {
     const { client, server } = await fixture.connect(port);
     await server.send("answer");

@@ -70,7 +70,7 @@ Deno.test("a missing permission is named exactly with exit code 77, and with it 
   assertStringIncludes(stderr, `--allow-net=127.0.0.1:0,unix:${folder.file("listen.sock")},`);
 
   await using child = new Child({ program: DENO, args: ["run", read, ...flags, MAIN, "--config", file] });
-  await until(() => child.stderr.includes('"message":"ready"'), {
+  await until(() => child.stderr.includes('"message":"started"'), {
     what: "the program to be ready",
     context: () => child.stderr,
   });
@@ -166,7 +166,7 @@ Deno.test("--config - reads standard input under --allow-net alone, and says so 
   });
   const said = (text: string) =>
     until(() => child.stderr.includes(text), { what: text, context: () => child.stderr });
-  await said('"message":"ready"');
+  await said('"message":"started"');
   const port = Number(/"listener":"127.0.0.1:(\d+)"/.exec(child.stderr)![1]);
   child.signal("SIGHUP");
   await said("Cannot reload: standard input can't be read again");

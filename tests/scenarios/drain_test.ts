@@ -73,7 +73,7 @@ Deno.test("what has not finished within timeouts.drain is cut, and the exit code
 });
 
 Deno.test("a second signal cuts at once, and the exit code is 1", async () => {
-  for (const [first, second] of [["SIGTERM", "SIGTERM"], ["SIGINT", "SIGTERM"]] as const) {
+  for (const [first, second] of [["SIGTERM", "SIGINT"], ["SIGINT", "SIGTERM"]] as const) {
     using backend = startBackend(echo);
     await using culvert = await startCulvert(proxyConfig({ backends: [backend.address] }));
     using client = await connect(culvert.port("main"));
@@ -142,3 +142,35 @@ async function exchangeRest(client: Deno.TcpConn, text: string): Promise<void> {
   for (let sent = 0; sent < bytes.length;) sent += await client.write(bytes.subarray(sent));
   await client.closeWrite();
 }
+
+Deno.test("a signal that comes twice at once, as Ctrl-C does, is one", async () => {
+  using backend = startBackend(echo);
+  await using culvert = await startCulvert(proxyConfig({ backends: [backend.address] }));
+  {
+    using client = await connect(culvert.port("main"));
+    assertEquals(await exchange(client, "hello"), "hello");
+    culvert.signal("SIGINT");
+    await culvert.waitFor({ message: "draining" });
+    culvert.signal("SIGINT");
+    assertEquals(await exchange(client, "goodbye"), "goodbye");
+  }
+  assertEquals(await culvert.exit, 0);
+  await culvert.waitFor({ ...CLOSED, reason: "drained" });
+});
+
+/** Where the runtime listens for debuggers. */
+const DEBUGGER = { hostname: "127.0.0.1", port: 9229 };
+
+Deno.test("SIGUSR1 leaves no debugger open", async () => {
+  await using culvert = await startCulvert(proxyConfig({ backends: ["127.0.0.1:9"] }));
+  // In its first moments the runtime opens none.
+  await until(() => {
+    culvert.signal("SIGUSR1");
+    return culvert.stderr.includes("Debugger listening");
+  }, { what: "the debugger" });
+  await until(() => Deno.connect(DEBUGGER).then((open) => open.close(), () => true).then(Boolean), {
+    what: "the debugger's end",
+  });
+  culvert.signal("SIGTERM");
+  assertEquals(await culvert.exit, 0);
+});

@@ -50,7 +50,7 @@ class Case implements AsyncDisposable {
     use: (child: Child) => Promise<void>,
   ): Promise<void> {
     await using child = new Child({ program: DENO, args: ["run", ...flags, MAIN, "--config", this.file] });
-    await said(child, { message: "ready" });
+    await said(child, { message: "started" });
     await use(child);
     child.signal("SIGTERM");
     assertEquals(await within(child.exit, { what: "the program to end", context: () => child.stderr }), 0);

@@ -96,7 +96,7 @@ export class Culvert implements AsyncDisposable {
   /** Resolves when the program is ready, to be called once. */
   async ready({ watching = false, idle = 0 }: CulvertOptions): Promise<void> {
     try {
-      await this.waitFor({ message: "ready" });
+      await this.waitFor({ message: "started" });
       if (!watching) await this.waitFor(({ message }) => String(message).includes("not watched"));
       else await until(() => this.#links().includes("anon_inode:inotify"), this.#about("a watched folder"));
     } catch (error) {
