@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { CulvertError } from "../core/errors.ts";
-import { parseIp } from "../net/ip.ts";
 import { type Authority, createAuthority, loadAuthority } from "../tls/authority.ts";
 import type { KeyAlgorithm } from "../tls/generate_key.ts";
 import { Oid, type RevocationReason } from "../tls/oids.ts";
+import { commandAnew, fileName } from "./certs_anew.ts";
 import { type CertIndex, type CertRecord, CertsFolder, type NewFile } from "./certs_folder.ts";
+import { checkNames, serverNames } from "./certs_names.ts";
 import { CERTS_USAGE, type CertsRequest, parseCertsRequest } from "./certs_request.ts";
 import { requirePermissions } from "./permissions.ts";
 
@@ -43,7 +45,6 @@ interface Order {
 
 const DAY_MS = 86_400_000;
 const LOCAL_NAMES = ["localhost", "127.0.0.1", "::1"];
-const NO_NAMES: Names = { cn: [], ou: [], dns: [], uri: [], ip: [], email: [] };
 /** These are the names of other files. */
 const RESERVED: readonly string[] = ["ca", "index"];
 
@@ -51,18 +52,21 @@ const RESERVED: readonly string[] = ["ca", "index"];
  * `culvert certs DIR …`: see {@linkcode CERTS_USAGE}. Needs to be allowed to read and write DIR, and nothing
  * else.
  *
- * @throws {CulvertError} `bad_usage` when the arguments are not understood, `bad_name` for a name that can't
- * be put into a certificate, `certs_exist` when a file would be replaced without `--force`,
- * `certs_unreadable` and `bad_certificate` when what is there can't be used, `permission_missing`. Then
- * nothing has been written.
+ * @throws {CulvertError} `bad_usage` when the arguments are not understood or ask for something that would
+ * outlive the CA, `bad_name` for a name that can't be put into a certificate, `certs_exist` when a file would
+ * be replaced without `--force`, `certs_revoked` for what has been revoked, `certs_expired` when the CA has
+ * ended, `certs_unreadable` and `bad_certificate` when what is there can't be used, `certs_unwritable`,
+ * `permission_missing`. Then nothing has been written.
  */
 export async function runCerts(args: readonly string[], options: CertsOptions = {}): Promise<void> {
   const { print = console.log, now = Date.now } = options;
   const request = parseCertsRequest(args);
   if (request === undefined) return print(CERTS_USAGE.trimEnd());
+  checkNames(request);
   const { folder: path, command } = request;
   await requirePermissions({ net: [], read: [path], write: [path] }, { ask: true });
-  const run: Run = { request, folder: new CertsFolder(path), print, now };
+  const at = now(); // One moment for all of it: what ends with its CA ends in the same second.
+  const run: Run = { request, folder: new CertsFolder(path), print, now: () => at };
   if (command === "init") return await begin(run);
   const office = await open(run);
   switch (command) {
@@ -85,7 +89,9 @@ async function begin(run: Run): Promise<void> {
     const what = `Cannot make a CA in "${folder.path}": there is one already; see --force`;
     throw new CulvertError("certs_exist", what);
   }
-  const authority = await createAuthority({ algorithm: algorithmOf(request), now });
+  // Of two CAs with one name, nobody could say which a certificate is of.
+  const name = `Culvert CA ${randomBytes(4).toString("hex")}`;
+  const authority = await createAuthority({ name, algorithm: algorithmOf(request), now });
   const office = { ...run, authority, index: { version: 1 as const, crlNumber: 0, certificates: [] } };
   const names = serverNames([...LOCAL_NAMES, ...request.serverNames]);
   const replace = request.force;
@@ -114,18 +120,22 @@ async function open(run: Run): Promise<Office> {
     ),
     now,
   });
+  if (now() > authority.notAfter.getTime()) {
+    const what = `Cannot use "${folder.pathOf("ca.pem")}": it has expired on ${iso(authority.notAfter)}`;
+    throw new CulvertError("certs_expired", `${what}; "certs ${folder.path} --force" makes a new one`);
+  }
   return { ...run, authority, index };
 }
 
 async function issueClient(office: Office): Promise<void> {
   const { request: { operands: [name], names, force: replace } } = office;
-  const order = { name: fileName(name!), kind: "client" as const, replace };
+  const order = { name: filesOf(name!), kind: "client" as const, replace };
   await save(office, await issue(office, { ...order, names: { ...names, cn: orElse(names.cn, name!) } }));
 }
 
 async function issueServer(office: Office): Promise<void> {
   const { request: { operands, force: replace } } = office;
-  const order = { name: fileName(operands[0]!), kind: "server" as const, replace };
+  const order = { name: filesOf(operands[0]!), kind: "server" as const, replace };
   await save(office, await issue(office, { ...order, names: serverNames(operands) }));
 }
 
@@ -137,10 +147,9 @@ async function renew(office: Office): Promise<void> {
   const [operand] = request.operands;
   const last = recordsOf(office, operand!).at(-1)!;
   if (last.revoked !== undefined) {
-    throw new CulvertError(
-      "certs_revoked",
-      `Cannot renew "${operand}": it was revoked on ${last.revoked.at}`,
-    );
+    const what = `Cannot renew "${operand}": it was revoked on ${last.revoked.at}`;
+    const anew = commandAnew(folder.path, last);
+    throw new CulvertError("certs_revoked", `${what}; for a new one, with a new key: ${anew}`);
   }
   const { name, kind, names } = last;
   const order = { name, kind, names, replace: true };
@@ -166,35 +175,48 @@ async function revoke(office: Office): Promise<void> {
   for (const { name, serial } of open) print(`revoked ${name}, serial ${serial}`);
 }
 
-/** Issues a certificate and notes it; nothing is written yet. */
+/** Issues a certificate, with a new key unless there is one, and notes it; nothing is written yet. */
 async function issue(office: Office, order: Order): Promise<NewFile[]> {
-  const { authority, index, request, now } = office;
+  const { authority, index, request } = office;
   const { name, kind, names, keyPem, replace } = order;
   const { certPem, keyPem: key, serial, notAfter } = await authority.issue({
     ...names,
     extendedKeyUsage: [kind === "server" ? Oid.serverAuth : Oid.clientAuth],
     ...(request.rsa ? { algorithm: algorithmOf(request) } : {}),
     ...(keyPem === undefined ? {} : { keyPem }),
-    ...(request.days === undefined ? {} : { notAfter: new Date(now() + request.days * DAY_MS) }),
+    ...(request.days === undefined ? {} : { notAfter: endAfter(request.days, office) }),
   });
   index.certificates.push({ name, kind, serial, notAfter: notAfter.toISOString(), names });
-  return [
-    { name: `${name}.pem`, text: certPem, replace },
-    { name: `${name}.key`, text: key, replace },
-  ];
+  const certificate = { name: `${name}.pem`, text: certPem, replace };
+  return keyPem === undefined ? [certificate, { name: `${name}.key`, text: key, replace }] : [certificate];
 }
 
 /** A CRL of all that has been revoked. It always takes the place of the last one. */
-function newCrl({ authority, request, now }: Office): NewFile {
+function newCrl(office: Office): NewFile {
+  const { authority, request } = office;
   const days = request.command === "crl" ? request.days : undefined;
-  const until = days === undefined ? {} : { nextUpdate: new Date(now() + days * DAY_MS) };
+  const until = days === undefined ? {} : { nextUpdate: endAfter(days, office) };
   return { name: "ca.crl", text: authority.crl(until), replace: true };
+}
+
+/** The end of what is to hold for so many days. What outlives its CA only looks as if it held. */
+function endAfter(days: number, { authority, now }: Office): Date {
+  const end = new Date(now() + days * DAY_MS);
+  const caEndMs = authority.notAfter.getTime();
+  // Dates in certificates are of whole seconds.
+  if (end.getTime() - caEndMs < 1000) return end;
+  const longest = Math.floor((caEndMs + 999 - now()) / DAY_MS);
+  const instead = longest > 0
+    ? `${longest} is the longest possible`
+    : "it ends with the CA where --days is not given";
+  const why = `nothing outlives its CA, which ends on ${iso(authority.notAfter)}`;
+  throw new CulvertError("bad_usage", `--days ${days}: ${why}; ${instead}`);
 }
 
 async function save(office: Office, files: readonly NewFile[]): Promise<void> {
   const { folder, index, authority, print } = office;
-  await folder.write({ ...index, crlNumber: authority.crlNumber }, files);
-  for (const { name } of files) print(`wrote ${folder.pathOf(name)}`);
+  const written = await folder.write({ ...index, crlNumber: authority.crlNumber }, files);
+  for (const name of written) print(`wrote ${folder.pathOf(name)}`);
 }
 
 /** All that was issued for a name, the oldest first. */
@@ -205,21 +227,10 @@ function recordsOf({ index, folder }: Office, operand: string): CertRecord[] {
   throw new CulvertError("bad_usage", `no certificate "${operand}" in "${folder.path}"; there are ${known}`);
 }
 
-function serverNames(all: readonly string[]): Names {
-  const unique = [...new Set(all)];
-  const isIp = (name: string) => parseIp(name) !== undefined;
-  return {
-    ...NO_NAMES,
-    cn: [unique[0]!],
-    dns: unique.filter((name) => !isIp(name)),
-    ip: unique.filter(isIp),
-  };
-}
-
-/** A name as that of a file: the colons of an address and the star of a wildcard have no place there. */
-function fileName(name: string): string {
-  const file = name.replaceAll(/[^A-Za-z0-9._@-]/g, "_");
-  if (!RESERVED.includes(file) && !file.startsWith(".") && !file.startsWith("-")) return file;
+/** What the files of a new certificate are called. */
+function filesOf(name: string): string {
+  const file = fileName(name);
+  if (file !== "" && !RESERVED.includes(file) && !/^[.-]/.test(file)) return file;
   throw new CulvertError("bad_usage", `a certificate can't be called "${name}"; see certs --help`);
 }
 
@@ -229,4 +240,8 @@ function orElse(names: readonly string[], otherwise: string): string[] {
 
 function algorithmOf(request: CertsRequest): KeyAlgorithm {
   return request.rsa ? "rsa-2048" : "ecdsa-p256";
+}
+
+function iso(date: Date): string {
+  return date.toISOString();
 }

@@ -51,14 +51,18 @@ export class CertsFolder {
     return `${this.path.replace(/\/+$/, "")}/${name}`;
   }
 
-  /** Whether there is such a file. */
+  /**
+   * Whether there is such a file.
+   *
+   * @throws {CulvertError} `certs_unreadable` when that can't be told.
+   */
   async has(name: string): Promise<boolean> {
     try {
       await Deno.lstat(this.pathOf(name));
       return true;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
-      throw error;
+    } catch (cause) {
+      if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) return false;
+      throw this.#unreadable(name, cause);
     }
   }
 
@@ -67,13 +71,7 @@ export class CertsFolder {
     try {
       return await Deno.readTextFile(this.pathOf(name));
     } catch (cause) {
-      throw new CulvertError(
-        "certs_unreadable",
-        `Cannot read "${this.pathOf(name)}": ${describeError(cause)}`,
-        {
-          cause,
-        },
-      );
+      throw this.#unreadable(name, cause);
     }
   }
 
@@ -93,10 +91,12 @@ export class CertsFolder {
    * complete when it appears and keys can be read by their owner alone from the first byte on. Makes the
    * folder if there is none. After a failure no file is there that was not there before.
    *
-   * @throws {CulvertError} `certs_exist` when a file is there that must not be replaced.
+   * @returns The names of what it has written.
+   * @throws {CulvertError} `certs_exist` when a file is there that must not be replaced, `certs_unwritable`
+   * when the folder or a file in it can't be written.
    */
-  async write(index: CertIndex, files: readonly NewFile[]): Promise<void> {
-    await Deno.mkdir(this.path, { recursive: true });
+  async write(index: CertIndex, files: readonly NewFile[]): Promise<string[]> {
+    await this.#make();
     const fresh = new Set<string>();
     for (const { name, replace } of [{ name: INDEX, replace: true }, ...files]) {
       if (!await this.has(name)) fresh.add(name);
@@ -121,13 +121,34 @@ export class CertsFolder {
         await Deno.rename(temporary, path);
         left.delete(temporary);
       }
-    } catch (error) {
+    } catch (cause) {
       for (const name of fresh) left.add(this.pathOf(name));
       // What can't be removed was not there: the error that is told of is the first one.
       for (const path of left) await Deno.remove(path).catch(() => {});
-      throw error;
+      throw unwritable(`Cannot write in "${this.path}"`, cause);
+    }
+    return [...files.map(({ name }) => name), INDEX];
+  }
+
+  async #make(): Promise<void> {
+    try {
+      await Deno.mkdir(this.path, { recursive: true });
+    } catch (cause) {
+      throw unwritable(`Cannot make the folder "${this.path}"`, cause);
     }
   }
+
+  #unreadable(name: string, cause: unknown): CulvertError {
+    const isMissing = cause instanceof Deno.errors.NotFound;
+    const why = isMissing ? "there is no such file" : describeError(cause);
+    const help = isMissing && name === INDEX ? `; "certs ${this.path}" makes a CA there` : "";
+    const what = `Cannot read "${this.pathOf(name)}": ${why}${help}`;
+    return new CulvertError("certs_unreadable", what, { cause });
+  }
+}
+
+function unwritable(what: string, cause: unknown): CulvertError {
+  return new CulvertError("certs_unwritable", `${what}: ${describeError(cause)}`, { cause });
 }
 
 function writeNew(path: string, options: { text: string; mode: number }): Promise<void> {

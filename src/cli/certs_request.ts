@@ -16,7 +16,7 @@ export const CERTS_USAGE =
   --name NAME   a further name of the first server certificate, besides localhost, 127.0.0.1 and ::1
   --cn, --ou, --dns, --uri, --ip, --email VALUE
                 what a client certificate says, as often as needed; --cn is NAME unless given
-  --days N      how long it holds: certificates 825, CRLs 30
+  --days N      how long it holds, no longer than the CA: certificates 825, CRLs 30
   --reason WORD why it is revoked, such as keyCompromise
   --rsa         RSA keys of 2048 bits instead of ECDSA with P-256
   --new-key     renew with a new key

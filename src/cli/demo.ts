@@ -1,25 +1,30 @@
-import { formatAddress } from "../net/address.ts";
 import { LineWriter } from "../app/line_writer.ts";
 import { Supervisor } from "../app/supervisor.ts";
+import { formatAddress } from "../net/address.ts";
 import { type DemoBackend, startDemoBackend } from "./demo_backend.ts";
+import { CERTS, findObstacle, type Obstacle } from "./demo_certs.ts";
+import { flowLine } from "./demo_line.ts";
 import { ExitCode } from "./exit_code.ts";
+import { requirePermissions } from "./permissions.ts";
 import { VERSION } from "./version.ts";
 
 const WEIGHTS = { a: 5, b: 1, c: 1 } as const;
 const LIVE_LINE_MS = 1000;
 
-/** The certificates of the repository, as the printed commands name them too. */
-const CERTS = "certs";
-
 /**
  * Runs the proxy on a configuration of its own, in front of three small backends in the same process, until
  * Ctrl-C: one listener for everybody, one for those who show a certificate, and the admin API.
  *
- * Needs to use the network on 127.0.0.1 and to read the folder `certs`, and nothing else.
+ * Needs to use the network on 127.0.0.1. Where the folder `certs` is not there or may not be read, it says so and
+ * leaves the listener for certificates out.
+ *
+ * @throws {MissingPermissionError} when it may not use the network.
  */
 export async function runDemo(): Promise<ExitCode> {
+  await requirePermissions({ net: ["127.0.0.1"], read: [], write: [] }, { ask: true });
+  const obstacle = await findObstacle();
   const backends = Object.keys(WEIGHTS).map(startDemoBackend);
-  const text = demoConfig(backends);
+  const text = demoConfig(backends, { mutualTls: obstacle === undefined });
   const supervisor = new Supervisor({
     version: VERSION,
     source: { name: "demo", folder: ".", read: () => Promise.resolve(text) },
@@ -28,7 +33,7 @@ export async function runDemo(): Promise<ExitCode> {
   });
   try {
     await supervisor.start();
-    console.log(introduction(supervisor));
+    console.log(introduction(supervisor, obstacle));
     const live = setInterval(liveLine(supervisor), LIVE_LINE_MS);
     const { cut } = await supervisor.stopped;
     clearInterval(live);
@@ -39,7 +44,7 @@ export async function runDemo(): Promise<ExitCode> {
 }
 
 /** The configuration of the demo, such as a user would write it. */
-function demoConfig(backends: readonly DemoBackend[]): string {
+function demoConfig(backends: readonly DemoBackend[], options: { mutualTls: boolean }): string {
   const entries = backends.map(({ name, port }) =>
     `      - {address: "127.0.0.1:${port}", weight: ${WEIGHTS[name as keyof typeof WEIGHTS]}}`
   );
@@ -54,7 +59,10 @@ services:
   - name: plain
     listen: ["127.0.0.1:0"]
     upstream: hello
-  - name: mutual-tls
+${options.mutualTls ? MUTUAL_TLS : ""}`;
+}
+
+const MUTUAL_TLS = `  - name: mutual-tls
     listen: ["127.0.0.1:0"]
     tls:
       cert: ${CERTS}/server.pem
@@ -65,26 +73,18 @@ services:
         allow: [{cn: client}]
     upstream: hello
 `;
-}
 
 /** What there is to try. Each command can be run as it stands, in the folder that the demo runs in. */
-function introduction(supervisor: Supervisor): string {
+function introduction(supervisor: Supervisor, obstacle: Obstacle | undefined): string {
   const [plain, mutual] = supervisor.app.services.map(({ listeners }) => listeners[0]!);
-  const url = `http://${formatAddress(plain!)}/`;
-  const { port } = mutual as { port: number };
-  const secure = `https://localhost:${port}/`;
   const api = `http://${formatAddress(supervisor.adminAddress!)}/api`;
   const [first] = supervisor.app.upstream("hello")!.upstream.backends;
   return `
-The demo has three backends with weights 5, 1, 1, and two listeners in front of them. Try:
+The demo has three backends with weights 5, 1, 1, and a listener in front of them. Try:
 
-  curl ${url}
+  curl http://${formatAddress(plain!)}/
 
-and, with a client certificate and without one, which is refused (nothing in ${CERTS}/ is for production):
-
-  curl --cacert ${CERTS}/ca.pem --cert ${CERTS}/client.pem --key ${CERTS}/client.key ${secure}
-  curl --cacert ${CERTS}/ca.pem ${secure}
-
+${obstacle === undefined ? mutualTlsCommands(mutual as { port: number }) : leftOut(obstacle)}
 What it is doing, and how a backend is taken out by hand, and back:
 
   curl ${api}/status
@@ -95,20 +95,31 @@ Ctrl-C drains and stops it.
 `;
 }
 
+function mutualTlsCommands({ port }: { port: number }): string {
+  const url = `https://localhost:${port}/`;
+  return `A second listener asks for a client certificate. With one, and without one, which is refused (nothing in
+${CERTS}/ is for production):
+
+  curl --cacert ${CERTS}/ca.pem --cert ${CERTS}/client.pem --key ${CERTS}/client.key ${url}
+  curl --cacert ${CERTS}/ca.pem ${url}
+`;
+}
+
+function leftOut({ why, help }: Obstacle): string {
+  return `The second listener, which asks for a client certificate, is left out: ${why}.
+To have it, ${help}.
+`;
+}
+
 /** Prints what flows, whenever that has changed. */
 function liveLine(supervisor: Supervisor): () => void {
   let last = "";
   return () => {
-    const { services } = supervisor.app;
-    const sum = (key: "active" | "total" | "bytesUp" | "bytesDown") =>
-      services.reduce((sum, service) => sum + service[key], 0);
     const backends = supervisor.app.upstream("hello")?.upstream.backends ?? [];
-    const shares = backends.map((backend, index) => `${Object.keys(WEIGHTS)[index]} ${backend.total}`).join(
-      ", ",
-    );
-    const line = `${sum("active")} active, ${sum("total")} in all (${shares}), ` +
-      `${sum("bytesUp")} bytes up, ${sum("bytesDown")} bytes down`;
-    if (line !== last && sum("total") > 0) console.log(line);
+    const names = Object.keys(WEIGHTS);
+    const shares = backends.map(({ total }, index) => ({ name: names[index]!, total }));
+    const line = flowLine(supervisor.app.services, shares);
+    if (line !== last) console.log(line);
     last = line;
   };
 }

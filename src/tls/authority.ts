@@ -1,4 +1,3 @@
-import type { KeyObject } from "node:crypto";
 import { CulvertError } from "../core/errors.ts";
 import { parseIp } from "../net/ip.ts";
 import type {
@@ -10,7 +9,7 @@ import type {
   KeyMaker,
   Names,
 } from "./authority_options.ts";
-import { caParts, exportKey, readKey, signerOf } from "./authority_parts.ts";
+import { caParts, exportKey, leafUsage, readKey, signerOf, wholeSeconds } from "./authority_parts.ts";
 import { buildCertificate, randomSerial, type Signer } from "./certificate_builder.ts";
 import { buildCrl, type Revocation } from "./crl_builder.ts";
 import { normalizeSerial } from "./fields.ts";
@@ -51,7 +50,7 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
   const self = signerOf(privateKey, buildSubject({ cn: [name], ou: [] }));
   const period = {
     notBefore: options.notBefore ?? new Date(now() - BACKDATE_MS),
-    notAfter: options.notAfter ?? new Date(now() + CA_DAYS * DAY_MS),
+    notAfter: wholeSeconds(options.notAfter ?? new Date(now() + CA_DAYS * DAY_MS)),
   };
   const keyUsage = options.keyUsage ?? CA_USAGE;
   const extensions = options.extensions ?? [];
@@ -84,13 +83,14 @@ export function loadAuthority(state: AuthorityState): Authority {
 export class Authority {
   /** Its own certificate. */
   readonly certPem: string;
+  /** Until when it holds. */
+  readonly notAfter: Date;
   /** Its own certificate and those above that are not a root: what a peer needs besides a leaf. */
   readonly #below: string;
   readonly #signer: Signer;
   readonly #revoked = new Map<string, Revocation>();
   readonly #now: () => number;
   readonly #newKey: KeyMaker;
-  readonly #notAfter: Date;
   #crlNumber: number;
 
   /** Use {@linkcode createAuthority} or {@linkcode loadAuthority}. */
@@ -100,7 +100,7 @@ export class Authority {
     this.#signer = parts.signer;
     this.#now = parts.now;
     this.#newKey = parts.newKey;
-    this.#notAfter = parts.notAfter;
+    this.notAfter = parts.notAfter;
     this.#crlNumber = state.crlNumber ?? 0;
     for (const revocation of state.revoked ?? []) this.#revoked.set(revocation.serial, revocation);
   }
@@ -199,14 +199,18 @@ export class Authority {
     this.#crlNumber = options.number ?? this.#crlNumber + 1;
     const der = buildCrl({
       thisUpdate: now,
-      nextUpdate: options.nextUpdate === undefined
-        ? new Date(now.getTime() + CRL_DAYS * DAY_MS)
-        : options.nextUpdate,
+      nextUpdate: options.nextUpdate === undefined ? this.#crlEnd(now) : options.nextUpdate,
       number: this.#crlNumber,
       revoked: this.revoked,
       extensions: options.extensions ?? [],
     }, this.#signer);
     return writePem("X509 CRL", der);
+  }
+
+  /** With its CA at the latest. Where that has ended before, the CRL says nothing worth having anyway. */
+  #crlEnd(now: Date): Date {
+    const end = new Date(now.getTime() + CRL_DAYS * DAY_MS);
+    return now < this.notAfter && this.notAfter < end ? this.notAfter : end;
   }
 
   /**
@@ -215,7 +219,7 @@ export class Authority {
   #period(options: IssueOptions): { notBefore: Date; notAfter: Date } {
     const now = this.#now();
     const days = options.isCa === true ? CA_DAYS : LEAF_DAYS;
-    const end = Math.min(now + days * DAY_MS, this.#notAfter.getTime());
+    const end = Math.min(now + days * DAY_MS, this.notAfter.getTime());
     return {
       notBefore: wholeSeconds(options.notBefore ?? new Date(now - BACKDATE_MS)),
       notAfter: wholeSeconds(options.notAfter ?? new Date(end)),
@@ -231,17 +235,6 @@ interface AuthorityParts {
   readonly now: () => number;
   readonly newKey: KeyMaker;
   readonly notAfter: Date;
-}
-
-/** An RSA key takes part in the old key exchange of TLS 1.2 by deciphering. */
-function leafUsage(privateKey: KeyObject): readonly KeyUsage[] {
-  const isRsa = privateKey.asymmetricKeyType === "rsa";
-  return isRsa ? ["digitalSignature", "keyEncipherment"] : ["digitalSignature"];
-}
-
-/** A certificate can say no more than that. */
-function wholeSeconds(time: Date): Date {
-  return new Date(Math.floor(time.getTime() / 1000) * 1000);
 }
 
 function list(names: Names | undefined): readonly string[] {

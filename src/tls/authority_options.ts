@@ -90,7 +90,11 @@ export interface AuthorityOptions {
 export interface CrlOptions {
   /** When it is made. @default the authority's clock */
   readonly now?: Date;
-  /** When the next one is due. Null leaves it out, which no honest CRL does. @default 30 days after `now` */
+  /**
+   * When the next one is due. Null leaves it out, which no honest CRL does.
+   *
+   * @default 30 days after `now`; never after the issuer's own end
+   */
   readonly nextUpdate?: Date | null;
   /** Its number. @default one more than the last one's */
   readonly number?: number;

@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { CulvertError } from "../core/errors.ts";
 import { readCertificates } from "./certificate.ts";
 import type { Signer } from "./certificate_builder.ts";
+import type { KeyUsage } from "./oids.ts";
 
 /** What others need to know of a CA's certificate. */
 export interface CaParts {
@@ -42,4 +43,15 @@ export function caParts(certPem: string): CaParts {
   }
   const { subject, spki, notAfterMs } = certificate;
   return { subject: Uint8Array.fromHex(subject), spki, notAfter: new Date(notAfterMs) };
+}
+
+/** What a leaf may use its key for. An RSA key takes part in the old key exchange of TLS 1.2 by deciphering. */
+export function leafUsage(privateKey: KeyObject): readonly KeyUsage[] {
+  const isRsa = privateKey.asymmetricKeyType === "rsa";
+  return isRsa ? ["digitalSignature", "keyEncipherment"] : ["digitalSignature"];
+}
+
+/** A time in whole seconds, rounded down: a certificate can say no more than that. */
+export function wholeSeconds(time: Date): Date {
+  return new Date(Math.floor(time.getTime() / 1000) * 1000);
 }

@@ -1,67 +1,13 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { runCerts } from "../../src/cli/certs.ts";
 import { CulvertError } from "../../src/core/errors.ts";
-import { readCertificates } from "../../src/tls/certificate.ts";
-import { type ChainRefusal, verifyChain } from "../../src/tls/chain.ts";
 import { parseCrls } from "../../src/tls/crl.ts";
-import { CrlSet } from "../../src/tls/crl_set.ts";
-import { identityOf } from "../../src/tls/identity.ts";
 import { checkServerMaterial } from "../../src/tls/material.ts";
-import { TrustStore } from "../../src/tls/trust_store.ts";
 import { run } from "../support/child.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";
 import { opensslVerify } from "../tls/openssl.ts";
-
-/** Runs the command in a folder; resolves to what it says. */
-async function certs(folder: TemporaryFolder, line: string): Promise<string[]> {
-  const said: string[] = [];
-  const words = line.split(" ").filter((word) => word !== "");
-  await runCerts([folder.file("pki"), ...words], { print: (text) => said.push(text) });
-  return said;
-}
-
-function read(folder: TemporaryFolder, name: string): string {
-  return Deno.readTextFileSync(folder.file(`pki/${name}`));
-}
-
-function names(folder: TemporaryFolder): string[] {
-  return [...Deno.readDirSync(folder.file("pki"))].map(({ name }) => name).sort();
-}
-
-function verdictOn(
-  folder: TemporaryFolder,
-  name: string,
-  usage: "client" | "server",
-): ChainRefusal | "trusted" {
-  const verdict = verifyChain(readCertificates(read(folder, name)).map(({ der }) => der), {
-    trust: new TrustStore(read(folder, "ca.pem")),
-    crls: new CrlSet(parseCrls(read(folder, "ca.crl"))),
-    now: new Date(),
-    usage,
-  });
-  return verdict.trusted ? "trusted" : verdict.reason;
-}
-
-function identityIn(folder: TemporaryFolder, name: string) {
-  return identityOf(readCertificates(read(folder, name))[0]!);
-}
-
-async function refused(folder: TemporaryFolder, line: string, code: string, message: string): Promise<void> {
-  const error = await assertRejects(() => certs(folder, line), CulvertError, message);
-  assertEquals(error.code, code);
-}
-
-const FIRST = [
-  "ca.crl",
-  "ca.key",
-  "ca.pem",
-  "client.key",
-  "client.pem",
-  "index.json",
-  "server.key",
-  "server.pem",
-];
+import { certs, FIRST, identityIn, names, read, refused, verdictOn, wrote } from "./certs_fixture.ts";
 
 testWith(
   ["openssl"],
@@ -70,10 +16,7 @@ testWith(
     await using folder = new TemporaryFolder();
     const said = await certs(folder, "--name db.test --name 10.0.0.9");
     assertEquals(names(folder), FIRST);
-    assertEquals(
-      said.sort(),
-      FIRST.filter((name) => name !== "index.json").map((name) => `wrote ${folder.file("pki")}/${name}`),
-    );
+    assertEquals(said.sort(), wrote(folder, ...FIRST));
     assertEquals(verdictOn(folder, "client.pem", "client"), "trusted");
     assertEquals(verdictOn(folder, "server.pem", "server"), "trusted");
     const { dnsNames, ips } = identityIn(folder, "server.pem");
@@ -132,7 +75,7 @@ Deno.test("a renewal has the names and the key of the old one, and --new-key a n
   await certs(folder, "");
   await certs(folder, "client alice --uri spiffe://x/a");
   const [before, key] = [identityIn(folder, "alice.pem"), read(folder, "alice.key")];
-  await certs(folder, "renew alice");
+  assertEquals(await certs(folder, "renew alice"), wrote(folder, "alice.pem", "index.json"));
   const after = identityIn(folder, "alice.pem");
   assertEquals([after.uris, after.spkiSha256, read(folder, "alice.key")], [
     before.uris,
@@ -140,7 +83,8 @@ Deno.test("a renewal has the names and the key of the old one, and --new-key a n
     key,
   ]);
   assert(after.serialNumber !== before.serialNumber);
-  await certs(folder, "renew alice --new-key");
+  const said = await certs(folder, "renew alice --new-key");
+  assertEquals(said, wrote(folder, "alice.pem", "alice.key", "index.json"));
   assert(identityIn(folder, "alice.pem").spkiSha256 !== before.spkiSha256);
   assertEquals(verdictOn(folder, "alice.pem", "client"), "trusted");
 });
@@ -153,13 +97,14 @@ Deno.test("revoking a name revokes every certificate that it has had, and no oth
   await certs(folder, "renew alice");
   const second = identityIn(folder, "alice.pem").serialNumber;
   const said = await certs(folder, "revoke alice --reason keyCompromise");
-  assertEquals(said.slice(1), [`revoked alice, serial ${first}`, `revoked alice, serial ${second}`]);
+  assertEquals(said.slice(0, 2), wrote(folder, "ca.crl", "index.json"));
+  assertEquals(said.slice(2), [`revoked alice, serial ${first}`, `revoked alice, serial ${second}`]);
   assertEquals(verdictOn(folder, "alice.pem", "client"), "revoked");
   assertEquals(verdictOn(folder, "client.pem", "client"), "trusted");
   const [crl] = parseCrls(read(folder, "ca.crl"));
   assertEquals([crl!.size, crl!.find(first)?.reason], [2, "keyCompromise"]);
-  await refused(folder, "revoke alice", "certs_revoked", "is revoked already");
-  await refused(folder, "renew alice", "certs_revoked", "it was revoked on");
+  await refused(folder, "revoke alice", { code: "certs_revoked", message: "is revoked already" });
+  await refused(folder, "renew alice", { code: "certs_revoked", message: "it was revoked on" });
   // The next CRL still knows.
   await certs(folder, "crl --days 3");
   const [next] = parseCrls(read(folder, "ca.crl"));
@@ -173,9 +118,12 @@ Deno.test("nothing is replaced without --force", async () => {
   await using folder = new TemporaryFolder();
   await certs(folder, "");
   const before = names(folder).map((name) => read(folder, name));
-  await refused(folder, "", "certs_exist", "there is one already; see --force");
-  await refused(folder, "client client", "certs_exist", 'client.pem": it is there already; see --force');
-  await refused(folder, "server server", "certs_exist", "server.pem");
+  await refused(folder, "", { code: "certs_exist", message: "there is one already; see --force" });
+  await refused(folder, "client client", {
+    code: "certs_exist",
+    message: 'client.pem": it is there already; see --force',
+  });
+  await refused(folder, "server server", { code: "certs_exist", message: "server.pem" });
   assertEquals(names(folder).map((name) => read(folder, name)), before);
 
   await certs(folder, "client client --ou new --force");
@@ -189,7 +137,7 @@ Deno.test("a file that is in the way stops it before anything is written", async
   await using folder = new TemporaryFolder();
   Deno.mkdirSync(folder.file("pki"));
   Deno.writeTextFileSync(folder.file("pki/server.key"), "mine");
-  await refused(folder, "", "certs_exist", "server.key");
+  await refused(folder, "", { code: "certs_exist", message: "server.key" });
   assertEquals(names(folder), ["server.key"]);
   assertEquals(read(folder, "server.key"), "mine");
 });
@@ -225,10 +173,10 @@ Deno.test("what is not understood is bad usage, and named", async () => {
     ["revoke client --reason fun", "--reason fun: expected one of unspecified, keyCompromise"],
     ["--frob", 'unknown option "--frob"'],
   ];
-  for (const [line, message] of bad) await refused(folder, line, "bad_usage", message);
+  for (const [line, message] of bad) await refused(folder, line, { code: "bad_usage", message });
   const error = await assertRejects(() => runCerts([]), CulvertError, "certs needs a folder");
   assertEquals(error.code, "bad_usage");
-  await refused(folder, "client a", "certs_unreadable", "index.json");
+  await refused(folder, "client a", { code: "certs_unreadable", message: "index.json" });
   assertStringIncludes((await certs(folder, "--help")).join("\n"), "culvert certs DIR revoke NAME");
 
   await certs(folder, "");
@@ -236,13 +184,13 @@ Deno.test("what is not understood is bad usage, and named", async () => {
     ["client ca", "bad_usage", "can't be called"],
     ["client ..", "bad_usage", "can't be called"],
     ["revoke nobody", "bad_usage", "there are server, client"],
-    ["client a --dns bücher", "bad_name", "expected ASCII"],
+    ["client a --dns bücher", "bad_name", "expected a DNS name"],
     ["client a --ip 10", "bad_name", "expected an IP address"],
   ];
-  for (const [line, code, message] of more) await refused(folder, line, code, message);
+  for (const [line, code, message] of more) await refused(folder, line, { code, message });
   assertEquals(names(folder), FIRST);
   Deno.writeTextFileSync(folder.file("pki/index.json"), '{"version": 2}');
-  await refused(folder, "client a", "certs_unreadable", "not an index of certificates");
+  await refused(folder, "client a", { code: "certs_unreadable", message: "not an index of certificates" });
 });
 
 Deno.test("it needs to read and write its folder, and nothing else", async () => {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Child, output, run } from "../support/child.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { DENO, MAIN } from "../support/program.ts";
-import { within } from "../support/wait.ts";
+import { until, within } from "../support/wait.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -40,4 +40,13 @@ Deno.test("the bundle is one file that runs", async () => {
     await output(DENO, ["run", bundle, "check", "--config", "-"], { input }),
     "service a (tcp)",
   );
+
+  // The demo's plain part needs neither the project's folder nor anything that is in it.
+  const args = ["run", "--allow-net", bundle, "demo"];
+  await using demo = new Child({ program: DENO, args, cwd: folder.path });
+  await until(() => demo.stdout.includes("Ctrl-C drains"), { what: "the demo", context: () => demo.stderr });
+  const [, url] = /^ {2}curl (.*)$/m.exec(demo.stdout)!;
+  assertEquals(await (await fetch(url!)).text(), "hello from backend a\n");
+  demo.signal("SIGINT");
+  assertEquals(await within(demo.exit, { what: "the demo to end" }), 0, demo.stderr);
 });

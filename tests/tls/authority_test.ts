@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertRejects, assertStringIncludes, assertT
 import { CulvertError } from "../../src/core/errors.ts";
 import { createAuthority, loadAuthority } from "../../src/tls/authority.ts";
 import { readCertificates } from "../../src/tls/certificate.ts";
+import { parseCrls } from "../../src/tls/crl.ts";
 import { KEY_ALGORITHMS } from "../../src/tls/generate_key.ts";
 import { testWith } from "../support/installed.ts";
 import { openssl, opensslVerify } from "./openssl.ts";
@@ -108,6 +109,17 @@ Deno.test("what is issued holds 825 days, a CA ten years, and nothing longer tha
 
   const short = await createAuthority({ now, notAfter: new Date(now() + 10 * 86_400_000) });
   assertEquals(days(await short.issueClient({ cn: "a" })), 10);
+  assertEquals(days(short), 10);
+});
+
+Deno.test("a CRL holds 30 days, and not longer than its CA unless it is told to", async () => {
+  const now = () => Date.UTC(2026, 0, 1);
+  const at = (days: number) => new Date(now() + days * 86_400_000);
+  const daysOf = (pem: string) => (parseCrls(pem)[0]!.nextUpdateMs - now()) / 86_400_000;
+  const [ca, short] = [await createAuthority({ now }), await createAuthority({ now, notAfter: at(10) })];
+  assertEquals([daysOf(ca.crl()), daysOf(short.crl())], [30, 10]);
+  assertEquals(daysOf(loadAuthority({ ...short, keyPem: short.keyPem, now }).crl()), 10);
+  assertEquals(daysOf(short.crl({ nextUpdate: at(40) })), 40);
 });
 
 Deno.test("a CA that is taken up again goes on where it was", async () => {
