@@ -18,6 +18,7 @@ export type { ClientAddress } from "./net/client_address.ts";
 export type { ClientHello } from "./net/client_hello.ts";
 export type { Connection } from "./net/connection.ts";
 export { type Dial, dial } from "./net/dial.ts";
+export { DialPermissionError } from "./net/dial_permission.ts";
 export { formatProxyV1 } from "./net/format_proxy_v1.ts";
 export { formatProxyV2, type ProxyV2Options } from "./net/format_proxy_v2.ts";
 export { type BoundListener, listen, type ListenOptions, type RuntimeTls } from "./net/listen.ts";
@@ -61,7 +62,13 @@ export { type PeerIdentity, readIdentity } from "./tls/identity.ts";
 export { KEY_USAGES, type KeyUsage, REVOCATION_REASONS, type RevocationReason } from "./tls/oids.ts";
 export { type AllowRule, compileRules } from "./tls/rules.ts";
 export type { ServerContextOptions, TlsVersion } from "./tls/server_context.ts";
-export { type TlsConnect, tlsConnector, tlsDial, type TlsDialOptions } from "./tls/tls_dial.ts";
+export {
+  type OpenConnection,
+  type TlsConnect,
+  tlsConnector,
+  tlsDial,
+  type TlsDialOptions,
+} from "./tls/tls_dial.ts";
 export { type ClientSession, type Entered, TlsGate, type TlsGateOptions } from "./tls/tls_gate.ts";
 export type { PeerVerdict, VerifyPeer } from "./tls/verify_peer.ts";
 

@@ -37,7 +37,7 @@ declare module "@std/yaml" {
   /** Parses one YAML document. Throws a `SyntaxError` that carries `line` and `column`, counted from 1. */
   export function parse(
     content: string,
-    options?: { schema?: "core" | "json"; allowDuplicateKeys?: boolean },
+    options?: { schema?: "core" | "json" | "failsafe"; allowDuplicateKeys?: boolean },
   ): unknown;
   export function stringify(data: unknown, options?: { indent?: number; lineWidth?: number }): string;
 }

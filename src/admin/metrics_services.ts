@@ -17,6 +17,7 @@ const COUNTED: Readonly<Record<KnownReason, "refused" | "ended">> = {
   "refused-by-allow": "refused",
   "refused-by-rate": "refused",
   "refused-by-limit": "refused",
+  "refused-by-handshakes": "refused",
   "refused-by-proxy": "refused",
   "refused-by-name": "refused",
   "tls-crl-missing": "refused",

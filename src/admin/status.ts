@@ -192,7 +192,7 @@ export interface DiscoveryStatus {
 export interface CertificateStatus {
   /** The file. */
   readonly path: string;
-  /** The keys of the configuration that name it, such as `services.web` or `upstreams.db`. */
+  /** Who uses it: `service web`, `upstream db`, `etcd of upstream db` or `admin`. */
   readonly usedBy: readonly string[];
   /** Whose it is, for people to read. */
   readonly subject: string;
@@ -204,7 +204,7 @@ export interface CertificateStatus {
 export interface CrlStatus {
   /** The file. */
   readonly path: string;
-  /** The keys of the configuration that name it. */
+  /** Who relies on it: `service web` or `admin`. */
   readonly usedBy: readonly string[];
   /** Whose list it is, for people to read; absent, as the dates are, if the file can't be read. */
   readonly issuer?: string;

@@ -8,7 +8,7 @@ const counts = v.record(text, count);
 const maybe = v.exactOptional;
 
 const problem = v.strictObject({
-  kind: v.picklist(["syntax", "unknown_key", "missing", "bad_value"]),
+  kind: v.picklist(["syntax", "unknown_key", "missing", "bad_value", "bad_file", "more"]),
   path: v.string(),
   value: maybe(v.string()),
   expected: v.string(),

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../core/clock.ts";
+import { CulvertError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import type { Config, ServiceConfig } from "../config/config.ts";
@@ -8,7 +9,7 @@ import { type Dial, dial } from "../net/dial.ts";
 import { buildSniMap } from "../net/sni_map.ts";
 import type { Route } from "../tcp/route.ts";
 import { TcpService, type TcpServiceStats } from "../tcp/service.ts";
-import { Listeners } from "./listeners.ts";
+import { type BoundSet, Listeners } from "./listeners.ts";
 import type { ManagedUpstream } from "./managed_upstream.ts";
 import { type Materials, NO_MATERIALS } from "./materials.ts";
 import { Upstreams } from "./upstreams.ts";
@@ -47,8 +48,8 @@ export class App {
   readonly #listeners: Listeners;
   readonly #upstreams: Upstreams;
   readonly #services = new Map<string, TcpService>();
-  /** Services that a reload has removed, until their last connection has ended. */
-  readonly #leaving = new Set<TcpService>();
+  /** Services that a reload has removed, until their last connection has ended, and when that is. */
+  readonly #leaving = new Map<TcpService, Promise<unknown>>();
   #config: Config | undefined;
   #materials: Materials = NO_MATERIALS;
   #state: AppState = "starting";
@@ -96,27 +97,22 @@ export class App {
   }
 
   /**
-   * Runs this configuration from now on. What can fail (binding listeners) comes first; then everything is
-   * swapped without a pause: listeners, services, upstreams and backends that stay keep what they have.
+   * Runs this configuration from now on. What can fail (what upstreams are made of, binding listeners) comes first;
+   * then everything is swapped without a pause: listeners, services, upstreams and backends that stay keep what they
+   * have. Upstreams that leave are closed when the services that have left have ended.
    *
-   * @throws {CulvertError} `listen_failed`, or why half-open checks can't be made; nothing has changed then.
+   * @throws {CulvertError} `draining` once it is to stop, `listen_failed`, or why checks or sources can't be made;
+   * nothing has changed then, and nothing stays bound.
    */
   async apply(config: Config, materials: Materials = NO_MATERIALS): Promise<void> {
-    const { runtimeTls } = materials;
-    this.#upstreams.prepare(config.upstreams);
-    const bound = await this.#listeners.bind(config.services, runtimeTls);
-    if (this.#state === "draining" || this.#state === "stopped") {
-      for (const listener of bound.values()) listener.close();
-      return;
+    this.#refuseStopping();
+    try {
+      this.#upstreams.prepare(config.upstreams, materials);
+      const bound = await this.#listeners.bind(config.services, materials.runtimeTls);
+      this.#swap(config, { materials, bound });
+    } finally {
+      this.#upstreams.settle();
     }
-    const removedUpstreams = this.#upstreams.update(config.upstreams, materials);
-    this.#updateServices(config, materials);
-    this.#listeners.serve(config.services, { bound, runtimeTls, find: (name) => this.#services.get(name)! });
-    this.#removeServices(config);
-    for (const upstream of removedUpstreams) void upstream.close();
-    this.#config = config;
-    this.#materials = materials;
-    this.#state = "ready";
   }
 
   /**
@@ -126,7 +122,7 @@ export class App {
   async drain(): Promise<number> {
     this.#state = "draining";
     const closed = this.#listeners.close();
-    const services = [...this.#services.values(), ...this.#leaving];
+    const services = [...this.#services.values(), ...this.#leaving.keys()];
     const active = services.reduce((sum, service) => sum + service.stats.active, 0);
     this.#log.info("draining", { connections: active });
     const cut = await Promise.all(services.map((service) => service.drain()));
@@ -139,7 +135,9 @@ export class App {
   async destroy(): Promise<void> {
     this.#state = "draining";
     const closed = this.#listeners.close();
-    await Promise.all([...this.#services.values(), ...this.#leaving].map((service) => service.destroy()));
+    await Promise.all(
+      [...this.#services.values(), ...this.#leaving.keys()].map((service) => service.destroy()),
+    );
     await closed;
     await this.#stop();
   }
@@ -147,6 +145,31 @@ export class App {
   async #stop(): Promise<void> {
     this.#state = "stopped";
     await this.#upstreams.close();
+  }
+
+  #refuseStopping(): void {
+    if (this.#state !== "draining" && this.#state !== "stopped") return;
+    throw new CulvertError("draining", "Cannot change the configuration: the program is stopping");
+  }
+
+  #swap(config: Config, { materials, bound }: { materials: Materials; bound: BoundSet }): void {
+    let left: ManagedUpstream[];
+    try {
+      this.#refuseStopping(); // It may have begun meanwhile.
+      left = this.#upstreams.update(config.upstreams, materials);
+      this.#updateServices(config, materials);
+    } catch (error) {
+      for (const listener of bound.values()) listener.close();
+      throw error;
+    }
+    const { runtimeTls } = materials;
+    this.#listeners.serve(config.services, { bound, runtimeTls, find: (name) => this.#services.get(name)! });
+    this.#removeServices(config);
+    // A service that has left may have something going on with any of them.
+    void Promise.all(this.#leaving.values()).then(() => this.#upstreams.closeLeft(left));
+    this.#config = config;
+    this.#materials = materials;
+    this.#state = "ready";
   }
 
   #updateServices(config: Config, { gates }: Materials): void {
@@ -183,8 +206,7 @@ export class App {
     for (const [name, service] of this.#services) {
       if (names.has(name)) continue;
       this.#services.delete(name);
-      this.#leaving.add(service);
-      void service.drain().finally(() => this.#leaving.delete(service));
+      this.#leaving.set(service, service.drain().finally(() => this.#leaving.delete(service)));
     }
   }
 }

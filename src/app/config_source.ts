@@ -19,8 +19,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
 /**
  * A file by its path, or standard input for `-`.
  *
- * `read` throws `CulvertError` `config_unreadable` when there is no such file, or it is too large; a missing
- * permission stays the runtime's `NotCapable`.
+ * `read` throws `CulvertError` `config_unreadable` when there is no such file, it is no regular one, or it is too
+ * large; a missing permission stays the runtime's `NotCapable`.
  */
 export function configSource(path: string): ConfigSource {
   if (path === "-") {
@@ -33,15 +33,20 @@ export function configSource(path: string): ConfigSource {
 
 async function readFile(path: string): Promise<string> {
   try {
+    const { isFile, isDirectory } = await Deno.stat(path);
+    // Of a pipe there might never be an end.
+    if (!isFile) throw unreadable(path, isDirectory ? "it is a directory" : "it is not a regular file");
     using file = await Deno.open(path);
     return await readAll(file.readable, path);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable || error instanceof CulvertError) throw error;
     const why = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
-    throw new CulvertError("config_unreadable", `Cannot read configuration "${path}": ${why}`, {
-      cause: error,
-    });
+    throw unreadable(path, why, { cause: error });
   }
+}
+
+function unreadable(name: string, why: string, options?: ErrorOptions): CulvertError {
+  return new CulvertError("config_unreadable", `Cannot read configuration "${name}": ${why}`, options);
 }
 
 async function readAll(readable: ReadableStream<Uint8Array>, name: string): Promise<string> {
@@ -51,7 +56,7 @@ async function readAll(readable: ReadableStream<Uint8Array>, name: string): Prom
   for await (const chunk of readable) {
     sizeBytes += chunk.length;
     if (sizeBytes > MAX_BYTES) {
-      throw new CulvertError("config_unreadable", `Cannot read configuration "${name}": larger than 16 MiB`);
+      throw unreadable(name, "larger than 16 MiB");
     }
     text += decoder.decode(chunk, { stream: true });
   }

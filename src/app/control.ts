@@ -2,8 +2,10 @@ import { AdminError } from "../admin/admin_error.ts";
 import type { BackendStatus, Status } from "../admin/status.ts";
 import type { AdminTarget, Readiness, ReloadResult } from "../admin/target.ts";
 import { readBackendList } from "../config/backend_list.ts";
+import { canonicalAddress } from "../config/resolve_address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
+import { parseAddress } from "../net/address.ts";
 import type { Backend } from "../upstream/backend.ts";
 import type { App } from "./app.ts";
 import type { ManagedUpstream } from "./managed_upstream.ts";
@@ -80,7 +82,7 @@ export class Control implements AdminTarget {
     const { reloader } = this.#parts;
     this.#refuseStopping("reload");
     const outcome = await reloader.request("admin");
-    if (outcome.ok) this.#refuseStopping("reload"); // Then nothing has changed.
+    if (!outcome.ok) this.#refuseStopping("reload"); // Then that is why.
     return outcome.ok ? { ok: true, generation: reloader.state.generation } : outcome;
   }
 
@@ -102,11 +104,21 @@ export class Control implements AdminTarget {
     change: (backend: Backend) => void,
   ): Promise<BackendStatus> {
     const { upstream } = this.#find(name);
-    const backend = upstream.find(address);
+    const backend = upstream.find(address) ?? findAlike(upstream.backends, address);
     if (backend === undefined) {
       throw new AdminError("unknown_backend", `There is no backend "${address}" in upstream "${name}"`);
     }
     change(backend);
     return backendStatus(backend, upstream);
+  }
+}
+
+/** Who has this address, written otherwise. */
+function findAlike(backends: readonly Backend[], text: string): Backend | undefined {
+  try {
+    const wanted = canonicalAddress(parseAddress(text));
+    return backends.find(({ address }) => canonicalAddress(address) === wanted);
+  } catch {
+    return undefined; // It is no address.
   }
 }

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { formatPermissions } from "../config/permissions.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { fingerprint, watchFile, type WatchOptions } from "./watch.ts";
@@ -19,10 +20,12 @@ export interface FileWatchesOptions extends Omit<WatchOptions, "onChange" | "see
   readonly log: Log;
 }
 
-/** Watches a set of files that changes: those that a configuration names. Whoever makes it ends it. */
+/** Watches a set of files that changes: a configuration and those that it names. Whoever makes it ends it. */
 export class FileWatches {
   readonly #options: FileWatchesOptions;
   readonly #watches = new Map<string, () => void>();
+  /** The files that were last said not to be watched. */
+  #said = "";
   #ended = false;
 
   /** Watches nothing yet. */
@@ -32,7 +35,8 @@ export class FileWatches {
 
   /**
    * Watches these files and no others. A file that can't be watched is logged, and tried again at the next call: what
-   * was read from it is good nevertheless. One whose folder may not be read is not watched. Never rejects.
+   * was read from it is good nevertheless. Those whose folder may not be read are not watched: they are logged all
+   * together, and again when they are others than before. Never rejects.
    */
   async follow(files: SeenFiles): Promise<void> {
     for (const [path, end] of this.#watches) {
@@ -40,7 +44,11 @@ export class FileWatches {
       this.#watches.delete(path);
       end();
     }
-    for (const [path, seen] of files) if (!this.#watches.has(path)) await this.#begin(path, seen);
+    const unreadable: string[] = [];
+    for (const [path, seen] of files) {
+      if (!this.#watches.has(path) && !await this.#begin(path, seen)) unreadable.push(path);
+    }
+    if (!this.#ended) this.#sayUnwatched(unreadable);
   }
 
   /** Ends all watches, those too that are about to begin. */
@@ -50,19 +58,32 @@ export class FileWatches {
     this.#watches.clear();
   }
 
-  async #begin(path: string, seen: string | undefined): Promise<void> {
+  /** Resolves to `false` where the file's folder may not be read. */
+  async #begin(path: string, seen: string | undefined): Promise<boolean> {
     const { onChange, log, ...more } = this.#options;
     try {
       const end = await watchFile({ path, folder: dirname(path) }, {
         ...{ ...more, log, seen },
         onChange: () => onChange(path),
-        onLost: () => this.#watches.delete(path),
       });
-      if (end === undefined) return;
+      if (end === undefined) return false;
       if (this.#ended) end();
       else this.#watches.set(path, end);
     } catch (error) {
       log.warn("cannot watch a file", { file: path, error: describeError(error) });
     }
+    return true;
+  }
+
+  #sayUnwatched(paths: readonly string[]): void {
+    const files = paths.join(", ");
+    if (files === this.#said) return;
+    this.#said = files;
+    if (files === "") return;
+    const flag = formatPermissions({ net: [], read: [...new Set(paths.map(dirname))], write: [] });
+    this.#options.log.info("changes of files are not watched: their folders may not be read", {
+      files,
+      help: `add ${flag}, or send SIGHUP after a change`,
+    });
   }
 }

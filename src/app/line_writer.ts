@@ -17,6 +17,9 @@ const FLUSH_MS = 1000;
  * how many.
  */
 export class LineWriter {
+  /** Says how many lines were dropped, as a line in the form of the others, with its line feed. */
+  describeLoss: (count: number) => string = (count) =>
+    `${count} log lines dropped: the log's reader is too slow\n`;
   readonly #target: LineTarget;
   readonly #encoder = new TextEncoder();
   #waiting = "";
@@ -56,7 +59,7 @@ export class LineWriter {
         // Nobody reads the log any more (a closed pipe). That is no reason to stop serving.
       }
       if (this.#dropped > 0) {
-        this.#waiting += `${this.#dropped} log lines dropped: the log's reader is too slow\n`;
+        this.#waiting += this.describeLoss(this.#dropped);
         this.#dropped = 0;
       }
     }

@@ -5,11 +5,16 @@ import {
   getTextFormatter,
   type Logger,
   type LogLevel as TapeLevel,
+  type LogRecord,
   type TextFormatter,
 } from "@logtape/logtape";
 import type { LogConfig } from "../config/config.ts";
+import { escapeText } from "../core/escape_text.ts";
 import type { Log, LogFields, LogLevel } from "../core/log.ts";
 import type { LineWriter } from "./line_writer.ts";
+
+/** The longest text of a field, in characters; the rest is left out. With it a line is within what waits. */
+const MAX_FIELD = 8 * 1024;
 
 const LEVELS: Record<LogLevel, TapeLevel> = { debug: "debug", info: "info", warn: "warning", error: "error" };
 
@@ -18,7 +23,9 @@ const LEVELS: Record<LogLevel, TapeLevel> = { debug: "debug", info: "info", warn
  * in the program: a second call takes the place of the first, and the logs handed out follow.
  */
 export async function configureLog(config: LogConfig, writer: LineWriter): Promise<void> {
-  const format = config.format === "json" ? jsonFormatter() : textFormatter();
+  const formatter = config.format === "json" ? jsonFormatter() : textFormatter();
+  const format = (record: LogRecord) => `${escapeText(formatter(record).trimEnd())}\n`;
+  writer.describeLoss = (count) => format(lossRecord(count));
   await configure({
     reset: true,
     sinks: { lines: (record) => writer.write(format(record)) },
@@ -48,9 +55,29 @@ function write(
   if (!logger.isEnabledFor(LEVELS[level])) return;
   const properties: Record<string, string | number | boolean> = {};
   for (const [key, value] of Object.entries(line.fields ?? {})) {
-    if (value !== undefined) properties[key] = value;
+    if (value !== undefined) properties[key] = typeof value === "string" ? cut(value) : value;
   }
-  logger[level](line.message, properties);
+  // Braces would be taken for places to fill in.
+  logger[level](line.message.replaceAll(/[{}]/g, "$&$&"), properties);
+}
+
+function cut(text: string): string {
+  if (text.length <= MAX_FIELD) return text;
+  const shown = text.slice(0, MAX_FIELD).replace(/[\ud800-\udbff]$/, ""); // Not through the middle of a character.
+  return `${shown}… and ${text.length - shown.length} more characters`;
+}
+
+/** Written whatever the level: any of the lines may have been what was asked for. */
+function lossRecord(count: number): LogRecord {
+  const message = "log lines dropped: the log's reader is too slow";
+  return {
+    category: ["culvert"],
+    level: LEVELS.warn,
+    message: [message],
+    rawMessage: message,
+    timestamp: Date.now(),
+    properties: { count },
+  };
 }
 
 /** `{"@timestamp":…,"level":"INFO","message":…,"logger":"culvert", …the fields}`, one record a line. */

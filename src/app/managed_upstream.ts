@@ -12,18 +12,23 @@ import type { BackendSpec } from "../upstream/backend.ts";
 import { createCheck } from "../upstream/check/create_check.ts";
 import type { HalfOpenChecker } from "../upstream/check/half_open_checker.ts";
 import type { CheckScheduler } from "../upstream/check/scheduler.ts";
-import { joinSets } from "../upstream/discover/backend_set.ts";
+import { checkSet, joinSets } from "../upstream/discover/backend_set.ts";
 import { Discovery } from "../upstream/discover/discovery.ts";
 import type { EtcdTls } from "../upstream/discover/etcd_options.ts";
 import type { ReportingSource } from "../upstream/discover/source.ts";
-import type { SourceStatus } from "../upstream/discover/source_run.ts";
-import { Upstream } from "../upstream/upstream.ts";
+import type { NamedSource, SourceStatus } from "../upstream/discover/source_run.ts";
+import { Upstream, type UpstreamParts } from "../upstream/upstream.ts";
 import { makeSources } from "./sources.ts";
 
 /** How the backends of an upstream are reached, and its etcd. */
 export interface Reach {
   /** Absent: in plain. */
   readonly connectTls: TlsConnect | undefined;
+  /**
+   * All that `connectTls` was made of, as text: where that is the same, the one of before goes on, and with it what it
+   * has dialled. Absent: nothing that could be compared.
+   */
+  readonly madeOf?: string | undefined;
   readonly etcdTls: EtcdTls | undefined;
 }
 
@@ -42,6 +47,12 @@ export interface ManagedUpstreamParts {
   readonly makeSources?: typeof makeSources;
 }
 
+/** How a {@linkcode ManagedUpstream} is made. */
+export interface ManagedUpstreamOptions {
+  readonly reach: Reach;
+  readonly parts: ManagedUpstreamParts;
+}
+
 /**
  * An upstream of the configuration with all that its set comes from: the backends that are listed, those that are
  * discovered, or those that somebody has put in their place while the program ran.
@@ -52,28 +63,37 @@ export class ManagedUpstream {
   #config: UpstreamConfig;
   #reach: Reach;
   #discovery: Discovery | undefined;
-  /** The set from before the sources were what they are, until each of these has given one. */
+  /** The set from before the sources were what they are, until these have given theirs. */
   #lasting: readonly BackendSpec[] | undefined;
+  /** It has been said that the set of before lasts because the sources have none to give. */
+  #toldEmpty = false;
   /** Resolves when the sources have ended that have been replaced. */
   #ended: Promise<unknown> = Promise.resolve();
   /** In the place of those that are listed, until the configuration lists others. */
   #byHand: readonly BackendSpec[] | undefined;
-  constructor(config: UpstreamConfig, options: { reach: Reach; parts: ManagedUpstreamParts }) {
-    const { reach, parts } = options;
+
+  constructor(config: UpstreamConfig, { reach, parts }: ManagedUpstreamOptions) {
     this.#config = config;
     this.#reach = reach;
     this.#parts = parts;
-    this.upstream = new Upstream(config, {
-      ...parts,
-      dial: this.#dial,
-      makeCheck: (health, ways) =>
-        createCheck(health, {
-          ...ways,
-          connectTls: (address, signal) => this.#reach.connectTls!(address, signal),
-          halfOpen: health.type === "half-open" ? parts.halfOpen() : undefined,
-        }),
-    });
+    const { connectTls } = reach;
+    this.upstream = new Upstream(config, { ...parts, connectTls, makeCheck: checkMaker(parts) });
     this.#discover();
+  }
+
+  /**
+   * Makes what an upstream of this configuration is made of, and opens nothing. What can fail fails here; where it
+   * does not, neither making the upstream nor changing another one to this configuration does.
+   *
+   * @throws {CulvertError} what {@linkcode createCheck} and sources throw, or that the backends can't be used.
+   */
+  static tryOut(config: UpstreamConfig, { reach, parts }: ManagedUpstreamOptions): void {
+    const { backends, health, discover } = config;
+    const { connectTls, etcdTls } = reach;
+    if (health !== undefined) checkMaker(parts)(health, { dial: parts.dial, connectTls }).close?.();
+    if (discover === undefined) return;
+    checkSet(backends);
+    sourcesFor(discover, { parts, etcdTls });
   }
 
   /** How each source of backends is; absent: there are none. */
@@ -81,15 +101,24 @@ export class ManagedUpstream {
     return this.#discovery?.status;
   }
 
-  /** Takes a new configuration. What backends have shown of themselves stays, and so do sources that are the same. */
+  /** The sources that have not answered yet, unless a set of before stands in for theirs. */
+  get awaited(): readonly SourceStatus[] {
+    if (this.#lasting !== undefined && this.#lasting.length > 0) return [];
+    return this.#discovery?.status.filter(({ state }) => state === "waiting") ?? [];
+  }
+
+  /**
+   * Takes a new configuration. What backends have shown of themselves stays, and so do sources that are the same, and
+   * idle connections where TLS is made of the same. Where the sources are others, the set of before lasts until these
+   * have given theirs.
+   */
   update(config: UpstreamConfig, reach: Reach): void {
-    const { connectTls, etcdTls } = this.#reach;
-    const previous = this.#config;
-    const set = this.#backends;
+    const [previous, before, set] = [this.#config, this.#reach, this.#backends];
     const { discover } = config;
-    const sameSources = same(sourcesOf(previous), sourcesOf(config)) && same(etcdTls, reach.etcdTls);
+    const sameSources = same(sourcesOf(previous), sourcesOf(config)) && same(before.etcdTls, reach.etcdTls);
+    const sameTls = reach.madeOf !== undefined && reach.madeOf === before.madeOf;
     this.#config = config;
-    this.#reach = reach;
+    this.#reach = sameTls ? { ...reach, connectTls: before.connectTls } : reach;
     if (discover !== undefined || !same(previous.backends, config.backends)) this.#byHand = undefined;
     const lasting = sameSources ? this.#lasting : set;
     this.#lasting = discover && lasting && stillGood(lasting, previous, config);
@@ -97,9 +126,7 @@ export class ManagedUpstream {
     else if (discover !== undefined) {
       this.#discovery!.update({ statics: config.backends, keepOnEmpty: discover.keepOnEmpty });
     }
-    // Before backends come that would be dialled as before.
-    if (reach.connectTls !== connectTls) this.upstream.redial(this.#dial);
-    this.upstream.update({ ...config, backends: this.#backends });
+    this.#follow();
   }
 
   /**
@@ -121,12 +148,6 @@ export class ManagedUpstream {
     await Promise.all([this.#discovery?.close(), this.#ended, this.upstream.close()]);
   }
 
-  get #dial(): Dial {
-    const { connectTls } = this.#reach;
-    if (connectTls === undefined) return this.#parts.dial;
-    return async (address, signal) => (await connectTls(address, signal)).connection;
-  }
-
   get #backends(): readonly BackendSpec[] {
     const { backends } = this.#discovery ?? this.#config;
     return this.#byHand ?? (this.#lasting === undefined ? backends : joinSets([backends, this.#lasting]));
@@ -136,10 +157,11 @@ export class ManagedUpstream {
   #discover(): void {
     this.#ended = Promise.all([this.#ended, this.#discovery?.close()]);
     this.#discovery = undefined;
+    this.#toldEmpty = false;
     const { name, backends, discover } = this.#config;
     if (discover === undefined) return;
-    const { clock, log, makeSources: make = makeSources } = this.#parts;
-    const sources = make(discover, { clock, log, etcdTls: this.#reach.etcdTls });
+    const { clock, log } = this.#parts;
+    const sources = sourcesFor(discover, { parts: this.#parts, etcdTls: this.#reach.etcdTls });
     this.#discovery = new Discovery({
       upstream: name,
       sources: sources.map(({ name, source }) => ({
@@ -155,11 +177,42 @@ export class ManagedUpstream {
     this.#discovery.start();
   }
 
-  /** There is another set, or the last source has given its first one. */
+  /** There is another set, another configuration, or the last source has given its first set. */
   #follow(): void {
-    if (this.sources!.every(({ lastSetAtMs }) => lastSetAtMs !== undefined)) this.#lasting = undefined;
-    this.upstream.updateBackends(this.#backends);
+    if (this.#lasting !== undefined && this.#found()) this.#lasting = undefined;
+    const { connectTls } = this.#reach;
+    const { dial } = this.#parts;
+    // With the configuration of now: what leaves the set leaves as that says.
+    this.upstream.update({ ...this.#config, backends: this.#backends }, { dial, connectTls });
   }
+
+  /** Whether each source has given a set, and these together are one that can take the place of the one of before. */
+  #found(): boolean {
+    const { name, discover } = this.#config;
+    const { status, backends } = this.#discovery!;
+    if (!status.every(({ lastSetAtMs }) => lastSetAtMs !== undefined)) return false;
+    if (!discover!.keepOnEmpty || status.some(({ size }) => size > 0)) return true;
+    const { length } = joinSets([backends, this.#lasting!]);
+    if (length === backends.length) return true; // There is nothing to keep.
+    const fields = { upstream: name, backends: length };
+    if (!this.#toldEmpty) this.#parts.log.warn("discovery came back empty, the last set stays", fields);
+    this.#toldEmpty = true;
+    return false;
+  }
+}
+
+/** Makes checks of what all upstreams have in common. */
+function checkMaker({ halfOpen }: ManagedUpstreamParts): NonNullable<UpstreamParts["makeCheck"]> {
+  return (health, ways) =>
+    createCheck(health, { ...ways, halfOpen: health.type === "half-open" ? halfOpen() : undefined });
+}
+
+function sourcesFor(
+  discover: DiscoverConfig,
+  { parts, etcdTls }: { parts: ManagedUpstreamParts; etcdTls: EtcdTls | undefined },
+): NamedSource[] {
+  const { clock, log, makeSources: make = makeSources } = parts;
+  return make(discover, { clock, log, etcdTls });
 }
 
 /** As `source`; tells when a set of its has been taken, were it the same as before. */

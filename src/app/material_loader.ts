@@ -1,17 +1,22 @@
-import type { ServiceTls, UpstreamTls } from "../config/config.ts";
-import type { Problem } from "../config/problem.ts";
+import type { EtcdTlsPaths, ServiceTls, UpstreamTls } from "../config/config.ts";
+import type { FileFault } from "../config/file_faults.ts";
+import type { Path } from "../config/path.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { dial } from "../net/dial.ts";
 import { canShareAddresses, type RuntimeTls } from "../net/listen.ts";
 import type { Certificate } from "../tls/certificate.ts";
 import { type Crl, parseCrls } from "../tls/crl.ts";
-import { CrlSet } from "../tls/crl_set.ts";
+import { CrlSet, type RevocationFinding } from "../tls/crl_set.ts";
 import { type CheckedMaterial, checkServerMaterial } from "../tls/material.ts";
 import { type TlsConnect, tlsConnector } from "../tls/tls_dial.ts";
 import { TlsGate } from "../tls/tls_gate.ts";
+import { formatAttributes } from "../tls/distinguished_name.ts";
 import { TrustStore } from "../tls/trust_store.ts";
 import type { EtcdTls } from "../upstream/discover/etcd_options.ts";
+
+const UNREADABLE = "unreadable_file";
+const SKIPPED = "skipped_file";
 
 /** A certificate of ours that is in use. */
 export interface CertificateInUse {
@@ -26,9 +31,10 @@ export interface CrlInUse {
   readonly path: string;
   /** Such as `service web`. */
   readonly usedBy: string;
-  readonly set: CrlSet;
   /** What the file has; nothing, if it can't be read. */
   readonly crls: readonly Crl[];
+  /** Why nobody can come in by them at this moment (in milliseconds since 1970). */
+  problem(nowMs: number): RevocationFinding | undefined;
 }
 
 /** The TLS of the admin listener. */
@@ -38,12 +44,25 @@ export interface AdminMaterial {
   readonly names: readonly string[];
 }
 
+/** The TLS that is spoken with the backends of an upstream. */
+export interface BackendTls {
+  readonly connectTls: TlsConnect;
+  /** All that it was made of, the key included: the same text stands for the same TLS. */
+  readonly madeOf: string;
+}
+
 /** Where something is named in the configuration, and what it is for. */
 interface Place {
-  /** The key, such as `services[0].tls`. */
-  readonly path: string;
+  /** The key, such as that of `services[0].tls`. */
+  readonly path: Path;
   /** Such as `service web`. */
   readonly who: string;
+}
+
+/** Options of {@linkcode MaterialLoader}. */
+export interface MaterialLoaderOptions {
+  /** Files that may not be read are passed over in silence, and nobody is asked for them. @default {false} */
+  readonly permittedOnly?: boolean;
 }
 
 /** Reads and checks files. Goes on after what can't be used, so that all of it is told in one go. */
@@ -51,15 +70,20 @@ export class MaterialLoader {
   readonly runtimeTls = new Map<string, RuntimeTls>();
   readonly certificates: CertificateInUse[] = [];
   readonly crls: CrlInUse[] = [];
-  readonly problems: Problem[] = [];
+  /** What can't be read or used; there is nothing to run with then. */
+  readonly faults: FileFault[] = [];
+  /** The same of CRLs, which make gates that refuse everybody. */
+  readonly crlFaults: FileFault[] = [];
   readonly warnings: string[] = [];
   readonly #buffers: BufferPool;
+  readonly #permittedOnly: boolean;
   /** What the certificates of services are shown as, by the path of the certificate. */
   readonly #own = new Map<string, CheckedMaterial>();
 
   /** `buffers` lends the read buffers of connections to backends. */
-  constructor(buffers: BufferPool) {
+  constructor(buffers: BufferPool, { permittedOnly = false }: MaterialLoaderOptions = {}) {
     this.#buffers = buffers;
+    this.#permittedOnly = permittedOnly;
   }
 
   /** Undefined without TLS, and where there is a problem. */
@@ -67,8 +91,13 @@ export class MaterialLoader {
     if (tls === undefined) return undefined;
     const { minVersion, maxVersion, alpn, clientAuth } = tls;
     const own = await this.#material(tls, { path, who, usage: "server" });
-    const ca = await this.#ca(clientAuth?.caPath, `${path}.clientAuth.ca`);
-    const crls = clientAuth?.crlPath === undefined ? undefined : await this.#crlSet(clientAuth.crlPath, who);
+    const ca = await this.#ca(clientAuth?.caPath, [...path, "clientAuth", "ca"]);
+    const authorities = ca === undefined ? [] : new TrustStore(ca).certificates;
+    this.#warnOfLeaves(authorities, who);
+    const crlPlace = { path: [...path, "clientAuth", "crl"], who };
+    const crls = clientAuth?.crlPath === undefined
+      ? undefined
+      : await this.#crlSet(clientAuth.crlPath, crlPlace, authorities);
     const client = clientAuth && { ca, clientAuth: clientAuth.mode, allow: clientAuth.allow, crls };
     if (own === undefined || (clientAuth !== undefined && ca === undefined)) return undefined;
     const pems = { cert: own.certPem, key: own.keyPem };
@@ -91,14 +120,14 @@ export class MaterialLoader {
 
   /** As {@linkcode gate}, for the admin listener. */
   async admin(tls: ServiceTls | undefined): Promise<AdminMaterial | undefined> {
-    const gate = await this.gate(tls, { path: "admin.tls", who: "admin" });
+    const gate = await this.gate(tls, { path: ["admin", "tls"], who: "admin" });
     if (gate === undefined) return undefined;
     const { dnsNames, ips } = this.#own.get(tls!.certPath)!.identity;
     return { gate, names: [...dnsNames, ...ips] };
   }
 
   /** Undefined without TLS, and where there is a problem. */
-  async connect(tls: UpstreamTls | undefined, { path, who }: Place): Promise<TlsConnect | undefined> {
+  async connect(tls: UpstreamTls | undefined, { path, who }: Place): Promise<BackendTls | undefined> {
     if (tls === undefined) return undefined;
     const { serverName, verify, allow } = tls;
     if (!verify) {
@@ -107,28 +136,27 @@ export class MaterialLoader {
     const pems = await this.#clientPems(tls, { path, who });
     if (pems === undefined) return undefined;
     const buffers = this.#buffers;
-    return await this.#attempt(
-      path,
-      () => tlsConnector({ ...pems, serverName, verify, allow, dial, buffers }),
-    );
+    const options = { ...pems, serverName, verify, allow };
+    const connectTls = await this.#attempt(path, () => tlsConnector({ ...options, dial, buffers }));
+    return connectTls && { connectTls, madeOf: JSON.stringify(options) };
   }
 
   /** Undefined without settings, and where there is a problem. */
-  async etcdTls(tls: Omit<UpstreamTls, "verify"> | undefined, place: Place): Promise<EtcdTls | undefined> {
+  async etcdTls(tls: EtcdTlsPaths | undefined, place: Place): Promise<EtcdTls | undefined> {
     return tls && await this.#clientPems(tls, place);
   }
 
   /** A CA, and a certificate of ours, where these are given. Undefined where there is a problem. */
   async #clientPems(
-    { caPath, certPath, keyPath }: Omit<UpstreamTls, "verify">,
+    { caPath, certPath, keyPath }: EtcdTlsPaths,
     { path, who }: Place,
   ): Promise<{ ca: string | undefined; cert?: string; key?: string } | undefined> {
-    const { length } = this.problems;
-    const ca = await this.#ca(caPath, `${path}.ca`);
-    const own = certPath === undefined || keyPath === undefined
-      ? undefined
-      : await this.#material({ certPath, keyPath }, { path, who, usage: "client" });
-    if (this.problems.length > length) return undefined;
+    const ca = await this.#ca(caPath, [...path, "ca"]);
+    const paths = certPath === undefined || keyPath === undefined ? undefined : { certPath, keyPath };
+    const own = paths && await this.#material(paths, { path, who, usage: "client" });
+    if ((caPath !== undefined && ca === undefined) || (paths !== undefined && own === undefined)) {
+      return undefined;
+    }
     return { ca, ...(own === undefined ? {} : { cert: own.certPem, key: own.keyPem }) };
   }
 
@@ -137,71 +165,119 @@ export class MaterialLoader {
     { certPath, keyPath }: { certPath: string; keyPath: string },
     { path, who, usage }: Place & { usage: "server" | "client" },
   ): Promise<CheckedMaterial | undefined> {
-    const cert = await this.#attempt(`${path}.cert`, () => readText(certPath));
-    const key = await this.#attempt(`${path}.key`, () => readText(keyPath));
+    const cert = await this.#attempt([...path, "cert"], () => this.#readText(certPath));
+    const key = await this.#attempt([...path, "key"], () => this.#readText(keyPath));
     if (cert === undefined || key === undefined) return undefined;
     const material = { certPem: cert, keyPem: key, certLabel: certPath, keyLabel: keyPath, usage };
-    const checked = await this.#attempt(path, () => checkServerMaterial(material, new Date()));
-    if (checked === undefined) return undefined;
+    let checked: CheckedMaterial;
+    try {
+      checked = checkServerMaterial(material, new Date());
+    } catch (error) {
+      this.faults.push(materialFault(error, { path, cert: certPath, key: keyPath }));
+      return undefined;
+    }
     for (const warning of checked.warnings) this.warnings.push(`${who}: ${warning}`);
     this.#own.set(certPath, checked);
     this.certificates.push({ path: certPath, usedBy: who, leaf: checked.chain[0]! });
     return checked;
   }
 
-  async #ca(file: string | undefined, path: string): Promise<string | undefined> {
+  async #ca(file: string | undefined, path: Path): Promise<string | undefined> {
     if (file === undefined) return undefined;
     return await this.#attempt(path, async () => {
-      const text = await readText(file);
-      try {
-        new TrustStore(text);
-      } catch (cause) {
-        throw new CulvertError("bad_certificate", `"${file}": ${describeError(cause)}`, { cause });
-      }
+      const text = await this.#readText(file);
+      new TrustStore(text);
       return text;
     });
   }
 
+  /** A certificate that may not issue others lets nobody in but, it may be, itself. */
+  #warnOfLeaves(authorities: readonly Certificate[], who: string): void {
+    for (const { basicConstraints, attributes } of authorities) {
+      if (basicConstraints?.isCa !== false) continue;
+      this.warnings.push(`${who}: clientAuth.ca has ${formatAttributes(attributes)}, which is no CA`);
+    }
+  }
+
   /** Notes what goes wrong, and gives nothing then. */
-  async #attempt<T>(path: string, work: () => T | Promise<T>): Promise<T | undefined> {
+  async #attempt<T>(path: Path, work: () => T | Promise<T>): Promise<T | undefined> {
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
-      this.problems.push({
-        kind: "bad_value",
-        path,
-        expected: "files that can be used",
-        value: error.message,
-      });
+      if (error.code !== SKIPPED) this.faults.push(faultOf(error, path));
       return undefined;
     }
   }
 
   /** CRLs fail closed: what can't be read lets nobody in. */
-  async #crlSet(path: string, usedBy: string): Promise<CrlSet> {
+  async #crlSet(
+    file: string,
+    { path, who }: Place,
+    authorities: readonly Certificate[],
+  ): Promise<CrlSet> {
     let crls: readonly Crl[] = [];
     let set: CrlSet;
     try {
-      crls = parseCrls(await readBytes(path));
+      crls = parseCrls(await this.#readBytes(file));
       set = new CrlSet(crls);
     } catch (error) {
-      set = CrlSet.unreadable(`"${path}" can't be used: ${describeError(error)}`);
+      const fault = faultOf(error, path);
+      set = CrlSet.unreadable(`cannot ${fault.cannot} "${file}": ${fault.why}`);
+      if (!(error instanceof CulvertError && error.code === SKIPPED)) this.crlFaults.push(fault);
     }
-    this.crls.push({ path, usedBy, set, crls });
+    const problem = (nowMs: number) => set.problemOf(authorities, nowMs);
+    this.crls.push({ path: file, usedBy: who, crls, problem });
+    if (problem(Date.now()) === undefined) this.#warnOfGaps(set, { authorities, who });
     return set;
   }
-}
 
-async function readText(path: string): Promise<string> {
-  return new TextDecoder().decode(await readBytes(path));
-}
-
-async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await Deno.readFile(path);
-  } catch (cause) {
-    const why = cause instanceof Deno.errors.NotFound ? "there is no such file" : describeError(cause);
-    throw new CulvertError("unreadable_file", `Cannot read "${path}": ${why}`, { cause });
+  /** Where some CAs have their CRL, and others have none that is good. */
+  #warnOfGaps(set: CrlSet, { authorities, who }: { authorities: readonly Certificate[]; who: string }): void {
+    for (const authority of authorities) {
+      const finding = set.standing(authority, Date.now());
+      if (finding === undefined) continue;
+      const name = formatAttributes(authority.attributes);
+      this.warnings.push(`${who}: nobody whom ${name} has issued can come in: ${finding.detail}`);
+    }
   }
+
+  async #readText(path: string): Promise<string> {
+    return new TextDecoder().decode(await this.#readBytes(path));
+  }
+
+  async #readBytes(path: string): Promise<Uint8Array> {
+    if (this.#permittedOnly && (await Deno.permissions.query({ name: "read", path })).state !== "granted") {
+      throw new CulvertError(SKIPPED, `Cannot read "${path}": it may not be read`);
+    }
+    try {
+      // One that is no file, such as a FIFO, could be waited for without end.
+      const { isFile } = await Deno.stat(path);
+      if (isFile) return await Deno.readFile(path);
+    } catch (cause) {
+      const why = cause instanceof Deno.errors.NotFound ? "no such file" : describeError(cause);
+      throw new CulvertError(UNREADABLE, why, { cause });
+    }
+    throw new CulvertError(UNREADABLE, "it is no file");
+  }
+}
+
+/** The message begins with the name of the one of the two that is wrong. */
+function materialFault(
+  error: unknown,
+  { path, ...files }: { path: Path; cert: string; key: string },
+): FileFault {
+  if (!(error instanceof CulvertError)) throw error;
+  for (const [key, file] of Object.entries(files)) {
+    const start = `Cannot use ${file}: `;
+    if (!error.message.startsWith(start) || files.cert === files.key) continue;
+    return { path: [...path, key], cannot: "use", why: error.message.slice(start.length) };
+  }
+  return faultOf(error, path);
+}
+
+function faultOf(error: unknown, path: Path): FileFault {
+  const isUnreadable = error instanceof CulvertError && error.code === UNREADABLE;
+  const why = describeError(error).replace(/^Cannot use the CA bundle: /, "");
+  return { path, cannot: isUnreadable ? "read" : "use", why };
 }

@@ -1,12 +1,13 @@
-import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/problem.ts";
+import type { ConfigReading } from "../config/reading.ts";
+import type { TlsSections } from "../config/tls_sections.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { RuntimeTls } from "../net/listen.ts";
-import type { TlsConnect } from "../tls/tls_dial.ts";
 import type { TlsGate } from "../tls/tls_gate.ts";
 import type { EtcdTls } from "../upstream/discover/etcd_options.ts";
 import {
   type AdminMaterial,
+  type BackendTls,
   type CertificateInUse,
   type CrlInUse,
   MaterialLoader,
@@ -19,7 +20,7 @@ export interface Materials {
   /** For the services whose TLS the runtime can speak, by the service's name. */
   readonly runtimeTls: ReadonlyMap<string, RuntimeTls>;
   /** How the upstreams are reached that speak TLS, by the upstream's name. */
-  readonly connects: ReadonlyMap<string, TlsConnect>;
+  readonly connects: ReadonlyMap<string, BackendTls>;
   /** For the upstreams whose etcd is asked by TLS with settings of ours, by the upstream's name. */
   readonly etcdTls: ReadonlyMap<string, EtcdTls>;
   /** Absent: the admin listener speaks no TLS, or there is none. */
@@ -49,32 +50,54 @@ export interface LoadMaterialsOptions {
 }
 
 /**
- * Reads and checks all files that a configuration names.
+ * Reads and checks all files that a good configuration names.
  *
- * @throws {ConfigError} with every file that can't be read or used. A CRL is no such file: one that is bad makes a gate
- * that lets nobody in, and a warning.
+ * @throws {ConfigError} with every file that can't be read or used. A CRL alone is no such file: one that is bad makes
+ * a gate that lets nobody in, and a warning.
  */
-export async function loadMaterials(config: Config, options: LoadMaterialsOptions): Promise<Materials> {
+export async function loadMaterials(
+  reading: ConfigReading,
+  options: LoadMaterialsOptions,
+): Promise<Materials> {
   const loader = new MaterialLoader(options.buffers);
+  const made = await load(reading.tls, loader);
+  const { runtimeTls, certificates, crls, faults, crlFaults } = loader;
+  if (faults.length > 0) throw new ConfigError(options.name, reading.problems([...faults, ...crlFaults]));
+  const warnings = [...reading.warnings, ...loader.warnings];
+  return { ...made, runtimeTls, certificates, crls, warnings };
+}
+
+/**
+ * The error for a bad configuration, with everything that is wrong with it. The files that it names are looked at too,
+ * as far as they can be told and may be read.
+ */
+export async function badConfig(reading: ConfigReading, options: LoadMaterialsOptions): Promise<ConfigError> {
+  const loader = new MaterialLoader(options.buffers, { permittedOnly: true });
+  await load(reading.tls, loader);
+  return new ConfigError(options.name, reading.problems([...loader.faults, ...loader.crlFaults]));
+}
+
+async function load(
+  sections: TlsSections,
+  loader: MaterialLoader,
+): Promise<Pick<Materials, "gates" | "connects" | "etcdTls" | "admin">> {
   const gates = new Map<string, TlsGate>();
-  const connects = new Map<string, TlsConnect>();
+  const connects = new Map<string, BackendTls>();
   const etcdTls = new Map<string, EtcdTls>();
-  for (const [index, { name, tls }] of config.services.entries()) {
-    const gate = await loader.gate(tls, { path: `services[${index}].tls`, who: `service ${name}` });
+  for (const { path, name, tls } of sections.services) {
+    const gate = await loader.gate(tls, { path, who: `service ${name}` });
     if (gate === undefined) continue;
     gates.set(name, gate);
-    if (tls!.native) loader.native(name, tls!);
+    if (tls.native) loader.native(name, tls);
   }
-  for (const [name, { tls, discover }] of config.upstreams) {
-    const connect = await loader.connect(tls, { path: `upstreams.${name}.tls`, who: `upstream ${name}` });
+  for (const { path, name, tls } of sections.upstreams) {
+    const connect = await loader.connect(tls, { path, who: `upstream ${name}` });
     if (connect !== undefined) connects.set(name, connect);
-    const place = { path: `upstreams.${name}.discover.etcd.tls`, who: `etcd of upstream ${name}` };
-    const ofEtcd = await loader.etcdTls(discover?.etcd?.tls, place);
+  }
+  for (const { path, name, tls } of sections.etcd) {
+    const ofEtcd = await loader.etcdTls(tls, { path, who: `etcd of upstream ${name}` });
     if (ofEtcd !== undefined) etcdTls.set(name, ofEtcd);
   }
-  const admin = await loader.admin(config.admin?.tls);
-  const { runtimeTls, certificates, crls, problems, warnings } = loader;
-  if (problems.length > 0) throw new ConfigError(options.name, problems);
-  const found = { gates, runtimeTls, connects, etcdTls, certificates, crls, warnings };
-  return admin === undefined ? found : { ...found, admin };
+  const admin = await loader.admin(sections.admin[0]?.tls);
+  return { gates, connects, etcdTls, ...(admin === undefined ? {} : { admin }) };
 }

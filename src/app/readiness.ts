@@ -7,22 +7,23 @@ export function unreadiness(app: App): string[] {
   return [
     ...(state === "ready" ? [] : [`the program is ${state}`]),
     ...app.upstreams.flatMap(ofUpstream),
-    ...app.materials.crls.flatMap(({ path, usedBy, set }) => {
-      const problem = set.problem(Date.now());
-      return problem === undefined
+    ...app.materials.crls.flatMap(({ path, usedBy, problem }) => {
+      const found = problem(Date.now());
+      return found === undefined
         ? []
-        : [`${usedBy}: nobody can come in by the CRL "${path}": ${problem.detail}`];
+        : [`${usedBy}: nobody can come in by the CRL "${path}": ${found.detail}`];
     }),
   ];
 }
 
-function ofUpstream({ upstream, sources = [] }: ManagedUpstream): string[] {
+/** Ready is one with a set, and with a backend in it that has been found good, or that nobody checks. */
+function ofUpstream({ upstream, awaited }: ManagedUpstream): string[] {
   const who = `upstream ${upstream.name}`;
   const { backends } = upstream;
-  const waiting = sources.filter(({ state }) => state === "waiting");
-  const unchecked = backends.filter(({ state }) => state === "unknown");
+  const isGood = backends.some(({ state }) => state === "up");
+  const unchecked = isGood ? [] : backends.filter(({ state }) => state === "unknown");
   return [
-    ...waiting.map(({ name }) => `${who}: ${name} has not answered yet`),
+    ...awaited.map(({ name }) => `${who}: ${name} has not answered yet`),
     ...(unchecked.length === 0 ? [] : [`${who}: ${count(unchecked)} not been checked yet`]),
     ...(upstream.available ? [] : [`${who}: no backend is available (${tally(upstream)})`]),
   ];

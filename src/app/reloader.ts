@@ -97,7 +97,10 @@ export class Reloader {
 }
 
 function firstLine(error: CulvertError): string {
-  return error instanceof ConfigError ? `${error.problems.length} problems` : error.message;
+  if (!(error instanceof ConfigError)) return error.message;
+  const { length } = error.problems;
+  if (error.problems.at(-1)!.kind === "more") return `more than ${length - 1} problems`;
+  return length === 1 ? "1 problem" : `${length} problems`;
 }
 
 function logProblems(error: ConfigError, log: Log): void {

@@ -67,23 +67,16 @@ function serviceStatus({ name, listeners, upstream, ended, ...counts }: RunningS
   };
 }
 
-/** One of each file, with all who use it. */
-function byPath<T extends { path: string; usedBy: string }>(
-  items: readonly T[],
-): (T & { users: string[] })[] {
-  const found = new Map<string, T & { users: string[] }>();
-  for (const item of items) {
-    const known = found.get(item.path);
-    if (known === undefined) found.set(item.path, { ...item, users: [item.usedBy] });
-    else known.users.push(item.usedBy);
-  }
-  return [...found.values()];
+/** Those of each file together. */
+function byPath<T extends { path: string }>(items: readonly T[]): (readonly [T, ...T[]])[] {
+  return [...Map.groupBy(items, ({ path }) => path).values()] as [T, ...T[]][];
 }
 
-function certificateStatus({ path, users, leaf }: CertificateInUse & { users: string[] }): CertificateStatus {
+function certificateStatus(uses: readonly [CertificateInUse, ...CertificateInUse[]]): CertificateStatus {
+  const [{ path, leaf }] = uses;
   return {
     path,
-    usedBy: users,
+    usedBy: uses.map(({ usedBy }) => usedBy),
     subject: formatAttributes(leaf.attributes),
     notBefore: iso(leaf.notBeforeMs),
     notAfter: iso(leaf.notAfterMs),
@@ -91,11 +84,13 @@ function certificateStatus({ path, users, leaf }: CertificateInUse & { users: st
 }
 
 /** A file may have several lists, of several issuers. */
-function crlStatus({ path, users, set, crls }: CrlInUse & { users: string[] }): CrlStatus[] {
-  const problem = set.problem(Date.now())?.detail;
+function crlStatus(uses: readonly [CrlInUse, ...CrlInUse[]]): CrlStatus[] {
+  const [{ path, crls }] = uses;
+  const now = Date.now();
+  const problem = uses.map((use) => use.problem(now)?.detail).find((detail) => detail !== undefined);
   const common = {
     path,
-    usedBy: users,
+    usedBy: uses.map(({ usedBy }) => usedBy),
     usable: problem === undefined,
     ...(problem === undefined ? {} : { problem }),
   };

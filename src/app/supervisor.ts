@@ -1,6 +1,7 @@
+import { basename, join } from "node:path";
 import type { Config } from "../config/config.ts";
-import { parseConfig } from "../config/parse.ts";
 import { materialPaths } from "../config/permissions.ts";
+import { ConfigReading } from "../config/reading.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
@@ -11,11 +12,10 @@ import { Control } from "./control.ts";
 import type { LineWriter } from "./line_writer.ts";
 import { FileWatches, fingerprints } from "./file_watches.ts";
 import { configureLog, programLog } from "./log.ts";
-import { loadMaterials } from "./materials.ts";
+import { badConfig, loadMaterials } from "./materials.ts";
 import { unreadiness } from "./readiness.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { Signals } from "./signals.ts";
-import { fingerprint, watchFile } from "./watch.ts";
 
 /** Options of {@linkcode Supervisor}. */
 export interface SupervisorOptions {
@@ -50,12 +50,14 @@ export class Supervisor implements Disposable {
   readonly #started = Promise.withResolvers<void>();
   readonly #undo: (() => void)[] = [];
   #signals: Signals | undefined;
-  #endWatch: (() => void) | undefined;
-  /** Certificates, keys, CAs and CRLs are read again when one of them changes, where their folder may be read. */
-  readonly #materialWatches = new FileWatches({
+  /** The configuration, certificates, keys, CAs and CRLs are read again when one of them changes. */
+  readonly #watches = new FileWatches({
     log: this.#log,
-    onChange: (path) => void this.reload(`${path} has changed`),
+    onChange: (path) =>
+      void this.reload(path === this.#path ? "the file has changed" : `${path} has changed`),
   });
+  /** The configuration file, as it is watched. */
+  readonly #path: string | undefined;
   /** Standard input, which can be read only once. */
   #text: string | undefined;
 
@@ -64,7 +66,8 @@ export class Supervisor implements Disposable {
     this.app = new App({ log: this.#log });
     this.#reloader = new Reloader({ log: this.#log, reload: () => this.#apply() });
     const { app } = this;
-    const { version, source: { folder } } = options;
+    const { version, source: { folder, path } } = options;
+    this.#path = path === undefined ? undefined : join(folder, basename(path));
     this.#admin = new AdminServer({
       target: new Control({ app, reloader: this.#reloader, version, folder }),
       wheel: app.wheel,
@@ -74,15 +77,13 @@ export class Supervisor implements Disposable {
   }
 
   /**
-   * Reads the configuration and starts what it asks for. Signals are obeyed from the first moment; those that come
-   * before everything runs wait for that.
+   * Reads the configuration and starts what it asks for. Signals are obeyed from the first moment: one to reload waits
+   * until everything runs; one to stop ends it at once, whatever is waited for. Then nothing runs when this resolves.
    *
    * @throws {ConfigError} with every problem of the configuration, and whatever reading, permissions and binding
    * throw; nothing runs then.
    */
   async start(): Promise<void> {
-    const { path } = this.#options.source;
-    const seen = path === undefined ? undefined : await fingerprint(path);
     this.#signals = new Signals({
       onReload: (why) => void this.reload(why),
       onStop: (why) => this.stop(why),
@@ -90,13 +91,16 @@ export class Supervisor implements Disposable {
     });
     this.#surviveBugs();
     try {
-      await this.#apply();
+      // Reading may take for ever: standard input that nobody ends.
+      await Promise.race([this.#apply(), this.#stopped.promise]);
     } catch (error) {
-      this[Symbol.dispose]();
-      throw error;
+      if (!this.#stopping) {
+        this[Symbol.dispose]();
+        throw error;
+      }
     }
+    if (this.#stopping) return;
     this.#sayStarted();
-    await this.#watch(seen);
     this.#started.resolve();
   }
 
@@ -116,11 +120,9 @@ export class Supervisor implements Disposable {
     return await this.#reloader.request(why);
   }
 
-  /** The first call drains; the second one cuts what is left. */
+  /** The first call drains, which is soon done while nothing runs yet; the second one cuts what is left. */
   stop(why: string): void {
-    if (this.app.state === "starting") {
-      void this.#started.promise.then(() => this.stop(why));
-    } else if (this.app.state === "ready") {
+    if (!this.#stopping) {
       this.#log.info("stopping", { why });
       void this.#drain();
     } else if (this.app.state === "draining") {
@@ -134,20 +136,25 @@ export class Supervisor implements Disposable {
    * arrives between the two would end it with an exit code that says something else.
    */
   [Symbol.dispose](): void {
-    this.#endWatches();
+    this.#watches.end();
     this.#signals?.[Symbol.dispose]();
     for (const undo of this.#undo.splice(0)) undo();
+  }
+
+  get #stopping(): boolean {
+    const { state } = this.app;
+    return state === "draining" || state === "stopped";
   }
 
   #sayStarted(): void {
     this.#log.info("started", { services: this.app.services.length });
     const reasons = unreadiness(this.app);
-    if (reasons.length > 0) this.#log.warn("not ready", { reasons: reasons.join("; ") });
+    if (reasons.length > 0) this.#log.info("not ready yet", { reasons: reasons.join("; ") });
   }
 
   async #drain(): Promise<void> {
     const cut = await this.app.drain();
-    this.#endWatches();
+    this.#watches.end();
     await this.#admin.close();
     if (cut > 0) this.#log.warn("stopped", { cut });
     else this.#log.info("stopped", { cut });
@@ -157,14 +164,22 @@ export class Supervisor implements Disposable {
 
   async #apply(): Promise<void> {
     const { source, writer, checkPermissions } = this.#options;
-    const config = parseConfig(await this.#read(), source);
+    const ofConfig = await fingerprints(this.#path === undefined ? [] : [this.#path]);
+    const text = await this.#read();
+    if (this.#stopping) {
+      throw new CulvertError("draining", "Cannot read the configuration: the program is stopping");
+    }
+    const reading = new ConfigReading(text, source);
+    const { config } = reading;
+    const named = { name: source.name, buffers: this.app.buffers };
+    if (config === undefined) throw await badConfig(reading, named);
     const starting = this.app.state === "starting";
     if (!starting && source.path === undefined && materialPaths(config).length === 0) {
       throw new CulvertError("reload_failed", `Cannot reload: ${source.name} can't be read again`);
     }
     await checkPermissions(config, { ask: starting });
-    const seen = await fingerprints(materialPaths(config)); // A change from here on is noticed.
-    const materials = await loadMaterials(config, { name: source.name, buffers: this.app.buffers });
+    const ofMaterials = await fingerprints(materialPaths(config)); // A change from here on is noticed.
+    const materials = await loadMaterials(reading, named);
     if (starting) await configureLog(config.log, writer);
     const bound = await this.#admin.bind(config.admin);
     try {
@@ -173,23 +188,16 @@ export class Supervisor implements Disposable {
       bound?.close();
       throw error;
     }
-    if (this.app.state !== "ready") return bound?.close(); // Stopped meanwhile.
     this.#admin.serve(config.admin, { bound, material: materials.admin });
     await configureLog(config.log, writer);
-    for (const warning of materials.warnings) this.#log.warn("look after this", { warning });
-    await this.#materialWatches.follow(seen);
+    for (const warning of materials.warnings) this.#log.warn(warning);
+    await this.#watches.follow(new Map([...ofConfig, ...ofMaterials]));
   }
 
   async #read(): Promise<string> {
     const { source } = this.#options;
     if (source.path !== undefined) return await source.read();
     return this.#text ??= await source.read();
-  }
-
-  #endWatches(): void {
-    this.#endWatch?.();
-    this.#endWatch = undefined;
-    this.#materialWatches.end();
   }
 
   /**
@@ -208,19 +216,6 @@ export class Supervisor implements Disposable {
     for (const type of ["unhandledrejection", "error"] as const) {
       globalThis.addEventListener(type, onError);
       this.#undo.push(() => globalThis.removeEventListener(type, onError));
-    }
-  }
-
-  async #watch(seen: string | undefined): Promise<void> {
-    const { path, folder } = this.#options.source;
-    if (path === undefined) return;
-    try {
-      const onChange = () => void this.reload("the file has changed");
-      this.#endWatch = await watchFile({ path, folder }, { onChange, log: this.#log, seen });
-      if (this.#endWatch !== undefined) return;
-      this.#log.info("changes of the file are not watched: its folder may not be read", { folder });
-    } catch (error) {
-      this.#log.warn("cannot watch the configuration", { error: describeError(error) });
     }
   }
 }

@@ -3,7 +3,9 @@ import { CulvertError } from "../core/errors.ts";
 
 /** What the program was asked to do. */
 export type Command =
-  | { readonly name: "run" | "check" | "permissions"; readonly config: string }
+  | { readonly name: "run" | "check"; readonly config: string }
+  /** `watch`: with the folders of files, so that changes are noticed. @default {false} */
+  | { readonly name: "permissions"; readonly config: string; readonly watch?: boolean }
   | { readonly name: "demo" | "help" | "version" };
 
 const WITH_CONFIG = ["run", "check", "permissions"] as const;
@@ -17,7 +19,7 @@ const COMMANDS: readonly string[] = [...WITH_CONFIG, "demo"];
 export function parseCommand(args: readonly string[]): Command {
   const parsed = parseArgs(joinDash(args), {
     string: ["config"],
-    boolean: ["help", "version"],
+    boolean: ["help", "version", "watch"],
     collect: ["config"],
     alias: { c: "config", h: "help", V: "version" },
     unknown(option, key) {
@@ -34,12 +36,15 @@ export function parseCommand(args: readonly string[]): Command {
   }
   if (rest.length > 0) throw badUsage(`unexpected argument "${rest[0]}"`);
   const config = parsed.config as string[];
+  const watch = parsed.watch === true;
+  if (watch && name !== "permissions") throw badUsage(`${name} takes no --watch`);
   if (name === "demo") {
     if (config.length > 0) throw badUsage("demo takes no --config");
     return { name };
   }
   const [path = "", ...more] = config;
   if (path === "" || more.length > 0) throw badUsage(`${name} needs --config FILE, once`);
+  if (watch) return { name: "permissions", config: path, watch };
   return { name: name as typeof WITH_CONFIG[number], config: path };
 }
 

@@ -33,8 +33,11 @@ export async function runDemo(): Promise<ExitCode> {
   });
   try {
     await supervisor.start();
-    console.log(introduction(supervisor, obstacle));
-    const live = setInterval(liveLine(supervisor), LIVE_LINE_MS);
+    let live: ReturnType<typeof setInterval> | undefined;
+    if (supervisor.adminAddress !== undefined) { // Else it has been stopped meanwhile.
+      console.log(introduction(supervisor, obstacle));
+      live = setInterval(liveLine(supervisor), LIVE_LINE_MS);
+    }
     const { cut } = await supervisor.stopped;
     clearInterval(live);
     return cut > 0 ? ExitCode.failed : ExitCode.ok;

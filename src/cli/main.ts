@@ -1,5 +1,6 @@
 import { type ConfigSource, configSource } from "../app/config_source.ts";
-import { loadMaterials } from "../app/materials.ts";
+import { badConfig, loadMaterials } from "../app/materials.ts";
+import { lookAtLists } from "../app/lists.ts";
 import { LineWriter } from "../app/line_writer.ts";
 import { Supervisor } from "../app/supervisor.ts";
 import type { Config } from "../config/config.ts";
@@ -12,7 +13,9 @@ import {
   requiredPermissions,
 } from "../config/permissions.ts";
 import { ConfigError } from "../config/problem.ts";
+import { ConfigReading } from "../config/reading.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
+import { escapeText } from "../core/escape_text.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { formatAddress } from "../net/address.ts";
 import { parseResolvConf, RESOLV_CONF } from "../upstream/discover/system_resolve.ts";
@@ -20,7 +23,7 @@ import { type Command, parseCommand } from "./arguments.ts";
 import { runCerts } from "./certs.ts";
 import { runDemo } from "./demo.ts";
 import { ExitCode } from "./exit_code.ts";
-import { MissingPermissionError, readNeed, requirePermissions } from "./permissions.ts";
+import { MissingPermissionError, readNeed, requirePermissions, watchedReads } from "./permissions.ts";
 import { USAGE } from "./usage.ts";
 import { VERSION } from "./version.ts";
 
@@ -56,7 +59,7 @@ async function execute(command: Command): Promise<ExitCode> {
     case "check":
       return await check(command.config);
     case "permissions":
-      console.log(await permissionFlags(command.config));
+      console.log(await permissionFlags(command.config, command));
       return ExitCode.ok;
   }
 }
@@ -75,11 +78,14 @@ async function run(path: string): Promise<ExitCode> {
 /** Reads all that a run would read, certificates included, and binds nothing. */
 async function check(path: string): Promise<ExitCode> {
   const source = await readableSource(path);
-  const config = parseConfig(await source.read(), source);
+  const reading = new ConfigReading(await source.read(), source);
+  const { config } = reading;
+  const named = { name: source.name, buffers: new BufferPool() };
+  if (config === undefined) throw await badConfig(reading, named);
   await requirePermissions({ net: [], read: materialPaths(config), write: [] }, { ask: true });
-  const { warnings } = await loadMaterials(config, { name: source.name, buffers: new BufferPool() });
+  const { warnings } = await loadMaterials(reading, named);
   console.log(describeConfig(config));
-  for (const warning of warnings) console.error(`warning: ${warning}`);
+  for (const warning of [...warnings, ...await lookAtLists(config)]) console.error(`warning: ${warning}`);
   return ExitCode.ok;
 }
 
@@ -94,13 +100,21 @@ async function readableSource(path: string): Promise<ConfigSource> {
   return source;
 }
 
-async function permissionFlags(path: string): Promise<string> {
+async function permissionFlags(path: string, { watch = false }: { watch?: boolean }): Promise<string> {
   const config = await load(path);
   const need = requiredPermissions(config);
   const { read } = readNeed(configSource(path));
   const found = discoveryNeed(config, await systemNameServers());
   const net = found.net === "any" ? found.net : [...new Set([...need.net, ...found.net])];
-  return formatPermissions({ ...need, net, read: [...read, ...need.read, ...found.read] });
+  const reads = [...read, ...need.read, ...found.read];
+  const files = new Set([...read, ...filePaths(config)]);
+  return formatPermissions({ ...need, net, read: watch ? watchedReads(reads, files) : reads });
+}
+
+/** The files that a configuration names, lists of backends included. */
+function filePaths(config: Config): string[] {
+  const lists = [...config.upstreams.values()].map(({ discover }) => discover?.filePath);
+  return [...materialPaths(config), ...lists.filter((path) => path !== undefined)];
 }
 
 /** None where the file that names them may not be read. */
@@ -113,6 +127,10 @@ async function systemNameServers(): Promise<string[]> {
 
 /** What a person is told. A bug of ours keeps its stack; what can be helped is said in one line. */
 function explain(error: unknown): string {
+  return messageOf(error).split("\n").map(escapeText).join("\n");
+}
+
+function messageOf(error: unknown): string {
   if (error instanceof ConfigError || !(error instanceof Error)) return describeError(error);
   if (error instanceof CulvertError) return `culvert: ${error.message}`;
   return `culvert: ${error.stack ?? error.message}`;

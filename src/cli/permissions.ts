@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { ConfigSource } from "../app/config_source.ts";
 import { formatPermissions, type PermissionNeed } from "../config/permissions.ts";
 import { CulvertError } from "../core/errors.ts";
@@ -39,6 +40,11 @@ async function missingLibrary(paths: readonly string[], ask: boolean): Promise<r
 /** What reading a configuration needs. */
 export function readNeed(source: ConfigSource): PermissionNeed {
   return { net: [], read: source.path === undefined ? [] : [source.path], write: [] };
+}
+
+/** What to read when changes of `files` are to be noticed: their folders in the place of them. */
+export function watchedReads(read: readonly string[], files: ReadonlySet<string>): string[] {
+  return [...new Set(read.map((path) => files.has(path) ? dirname(path) : path))];
 }
 
 async function denied(wanted: [string, Deno.PermissionDescriptor][], ask: boolean): Promise<string[]> {

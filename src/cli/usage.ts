@@ -8,6 +8,7 @@ export const USAGE = `Culvert, a secure proxy for TCP.
   culvert demo                      three small backends and a proxy in front, to look at
 
   --config FILE   the configuration, as YAML or JSON; - reads standard input
+  --watch         of permissions: the folders of the files that are read, so that changes are noticed
   --help          this text
   --version       the version
 

@@ -1,12 +1,15 @@
 import * as v from "valibot";
-import { formatAddress } from "../net/address.ts";
 import type { BackendSpec } from "../upstream/backend.ts";
 import { buildBackend } from "./build_upstream.ts";
+import { findBackendClashes } from "./checks.ts";
 import { type Field, list } from "./fields.ts";
 import { fromIssues, toProblems } from "./findings.ts";
 import { LineMarks } from "./line_marks.ts";
-import { ConfigError, type Problem } from "./problem.ts";
+import { Place } from "./place.ts";
+import { ConfigError } from "./problem.ts";
 import { readDocument } from "./read_document.ts";
+import { findReservedKeys } from "./reserved_keys.ts";
+import { addressOf } from "./upstream_checks.ts";
 import { backend } from "./upstream_schema.ts";
 
 /** What a list of backends is called in messages, and what paths of unix sockets are relative to. */
@@ -18,31 +21,19 @@ export interface BackendListOptions {
 const backendList = list(backend, "a list of backends, each an address or a mapping with one");
 
 /**
- * Reads a list of backends, in YAML or JSON, such as that of a file that is watched. It may be empty.
+ * Reads a list of backends, in YAML or JSON, such as that of a file that is watched. It may be empty; no address may be
+ * there twice.
  *
  * @throws {ConfigError} with everything that is wrong, in one go.
  */
 export function parseBackendList(text: string, options: BackendListOptions): BackendSpec[] {
   const document = readDocument(text, options.name);
-  return read(backendList, document, options, new LineMarks(text, document))
-    .map((section) => buildBackend(section, options.folder));
+  return readList(document, { ...options, marks: () => new LineMarks(text, document) });
 }
 
-/** As {@linkcode parseBackendList}, of a value that has been parsed already, and in which no address is there twice. */
+/** As {@linkcode parseBackendList}, of a value that has been parsed already. */
 export function readBackendList(value: unknown, options: BackendListOptions): BackendSpec[] {
-  const backends = read(backendList, value, options).map((section) => buildBackend(section, options.folder));
-  const seen = new Set<string>();
-  const problems = backends.flatMap(({ address }, index): Problem[] => {
-    const key = formatAddress(address);
-    if (!seen.has(key)) {
-      seen.add(key);
-      return [];
-    }
-    const expected = "an address that no other backend has";
-    return [{ kind: "bad_value", path: `[${index}]`, value: JSON.stringify(key), expected }];
-  });
-  if (problems.length > 0) throw new ConfigError(options.name, problems);
-  return backends;
+  return readList(value, { ...options, marks: () => new LineMarks("", value) });
 }
 
 /**
@@ -51,16 +42,30 @@ export function readBackendList(value: unknown, options: BackendListOptions): Ba
  * @throws {ConfigError} with everything that is wrong, in one go.
  */
 export function readBackend(value: unknown, options: BackendListOptions): BackendSpec {
-  return buildBackend(read(backend, value, options), options.folder);
+  const marks = () => new LineMarks("", value);
+  const section = read(backend, value, { ...options, marks, backends: [new Place([], value)] });
+  return buildBackend(section, options.folder);
 }
 
-function read<T>(
-  field: Field<T>,
-  value: unknown,
-  { name }: BackendListOptions,
-  marks = new LineMarks("", value),
-): T {
+interface ReadOptions extends BackendListOptions {
+  /** Made for bad ones alone: it takes as long as all the rest. */
+  readonly marks: () => LineMarks;
+}
+
+function readList(value: unknown, options: ReadOptions): BackendSpec[] {
+  const backends = new Place([], value).items();
+  return read(backendList, value, { ...options, backends }).map((each) => buildBackend(each, options.folder));
+}
+
+/** Looks at the same things as are looked at in a configuration. */
+function read<T>(field: Field<T>, value: unknown, options: ReadOptions & { backends: readonly Place[] }): T {
+  const { name, folder, marks, backends } = options;
   const result = v.safeParse(field, value);
-  if (result.success) return result.output;
-  throw new ConfigError(name, toProblems(fromIssues(result.issues), marks));
+  const findings = [
+    ...fromIssues(result.issues ?? []),
+    ...findBackendClashes(backends.flatMap((each) => addressOf(each).address(folder))),
+    ...findReservedKeys(value),
+  ];
+  if (result.success && findings.length === 0) return result.output;
+  throw new ConfigError(name, toProblems(findings, marks()));
 }

@@ -7,6 +7,21 @@ export function markBlocks(text: string): Mark {
   return new BlockMarker(text).read();
 }
 
+/** Where tabs stand in the indentation of block style, which YAML does not allow: the first line of each kind. */
+export interface TabLines {
+  /** In front of a key or a list item. Parsers that take it count it as they like. */
+  readonly structure?: number;
+  /** In front of anything. It may be a text of several lines, where it does no harm. */
+  readonly any?: number;
+}
+
+/** Finds tabs that indent. Those within brackets, as in JSON, do not. */
+export function findTabs(text: string): TabLines {
+  const marker = new BlockMarker(text);
+  marker.read();
+  return marker.tabs;
+}
+
 /** A mapping or list in block style that the lines that follow may go on with. */
 interface OpenBlock {
   readonly indent: number;
@@ -17,6 +32,7 @@ interface OpenBlock {
 }
 
 class BlockMarker {
+  readonly tabs: { -readonly [key in keyof TabLines]: TabLines[key] } = {};
   readonly #cursor: TextCursor;
   readonly #root: Mark = { line: 1, children: new Map() };
   readonly #open: OpenBlock[] = [];
@@ -36,6 +52,7 @@ class BlockMarker {
     if (cursor.take(/%|\.\.\.(?=\s|$)/y) !== undefined) return cursor.skipLine();
     cursor.take(/---(?=\s|$)/y);
     cursor.take(/ +/y);
+    if (cursor.sees(/\t[ \t]*[^\s#]/y)) this.#noteTab();
     // What a block scalar has to be indented further than.
     let owner = -1;
     let mark = this.#open.at(-1)?.last ?? this.#root;
@@ -53,6 +70,17 @@ class BlockMarker {
     }
     this.#readValue(mark, owner);
     cursor.skipLine();
+  }
+
+  #noteTab(): void {
+    const { line } = this.#cursor;
+    this.tabs.any ??= line;
+    const opensItem = this.#cursor.sees(/[ \t]+-(?=\s|$)/y);
+    this.#cursor.attempt(() => {
+      this.#cursor.take(/[ \t]+/y);
+      if (opensItem || this.#takeKey() !== undefined) this.tabs.structure ??= line;
+      return undefined;
+    });
   }
 
   #addItem(column: number): Mark {

@@ -46,7 +46,8 @@ function buildService(
   };
 }
 
-function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string): ServiceTls {
+/** Makes TLS settings of a section that has been found good. Relative paths are relative to `folder`. */
+export function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string): ServiceTls {
   const { cert, key, minVersion, maxVersion, alpn, native, clientAuth } = tls;
   return {
     certPath: resolve(folder, cert),

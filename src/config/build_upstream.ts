@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { HealthOptions } from "../upstream/check/options.ts";
 import type { BackendSpec } from "../upstream/backend.ts";
 import type { OutlierOptions } from "../upstream/outlier.ts";
-import type { DiscoverConfig, UpstreamConfig, UpstreamTls } from "./config.ts";
+import type { DiscoverConfig, EtcdTlsPaths, UpstreamConfig, UpstreamTls } from "./config.ts";
 import type { DiscoverSection } from "./discover_schema.ts";
 import { resolveAddress } from "./resolve_address.ts";
 import type { BackendSection, UpstreamSection } from "./upstream_schema.ts";
@@ -78,7 +78,8 @@ function buildEtcd(
   };
 }
 
-function buildUpstreamTls(tls: NonNullable<UpstreamSection["tls"]>, folder: string): UpstreamTls {
+/** Makes TLS settings of a section that has been found good. */
+export function buildUpstreamTls(tls: NonNullable<UpstreamSection["tls"]>, folder: string): UpstreamTls {
   const { serverName, verify, allow } = tls;
   return {
     ...resolveTlsPaths(tls, folder),
@@ -88,10 +89,11 @@ function buildUpstreamTls(tls: NonNullable<UpstreamSection["tls"]>, folder: stri
   };
 }
 
-function resolveTlsPaths(
+/** The paths of a section that has been found good, resolved. */
+export function resolveTlsPaths(
   { ca, cert, key }: { ca?: string; cert?: string; key?: string },
   folder: string,
-): { caPath?: string; certPath?: string; keyPath?: string } {
+): EtcdTlsPaths {
   return {
     ...(ca === undefined ? {} : { caPath: resolve(folder, ca) }),
     ...(cert === undefined ? {} : { certPath: resolve(folder, cert) }),

@@ -46,6 +46,13 @@ export interface UpstreamTls {
   readonly allow?: readonly AllowRule[];
 }
 
+/** The TLS that is spoken with etcd. Paths are resolved. */
+export interface EtcdTlsPaths {
+  readonly caPath?: string;
+  readonly certPath?: string;
+  readonly keyPath?: string;
+}
+
 /** Where the backends of an upstream come from, besides those that are listed. Paths are resolved. */
 export interface DiscoverConfig {
   readonly dns?: {
@@ -66,7 +73,7 @@ export interface DiscoverConfig {
     readonly prefix: string;
     readonly user?: string;
     readonly passwordPath?: string;
-    readonly tls?: { readonly caPath?: string; readonly certPath?: string; readonly keyPath?: string };
+    readonly tls?: EtcdTlsPaths;
   };
   /** The addresses and subnets where backends may be, as they are written; absent: anywhere. */
   readonly within?: readonly string[];

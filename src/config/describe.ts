@@ -1,7 +1,7 @@
 import { formatDuration } from "../core/units.ts";
 import { formatAddress } from "../net/address.ts";
 import type { Timeouts } from "../tcp/options.ts";
-import type { AdminConfig, Config, ServiceConfig, ServiceTls } from "./config.ts";
+import type { AdminConfig, Config, LogConfig, ServiceConfig, ServiceTls } from "./config.ts";
 import { describeRule, type Row, upstreamRows } from "./describe_upstream.ts";
 
 /**
@@ -9,12 +9,11 @@ import { describeRule, type Row, upstreamRows } from "./describe_upstream.ts";
  * Ends with a line end.
  */
 export function describeConfig(config: Config): string {
-  const { level, format, access } = config.log;
   const used = new Set(
     config.services.flatMap(({ upstream, names }) => [upstream, ...names?.values() ?? []]),
   );
   const sections = [
-    section("log", [["level", [level]], ["format", [format]], ["access lines", [access ? "yes" : "no"]]]),
+    section("log", logRows(config.log)),
     ...(config.admin === undefined ? [] : [section("admin", adminRows(config.admin))]),
     ...config.services.map((service) => section(`service ${service.name} (tcp)`, serviceRows(service))),
     ...[...config.upstreams.values()].map((upstream) => {
@@ -32,11 +31,14 @@ function section(title: string, rows: readonly Row[]): string {
   return [title, ...lines].join("\n");
 }
 
+function logRows({ level, format, access }: LogConfig): Row[] {
+  const isWritten = level === "debug" || level === "info";
+  const lines = !access ? "no" : isWritten ? "yes" : `no, as they are at info and the level is ${level}`;
+  return [["level", [level]], ["format", [format]], ["access lines", [lines]]];
+}
+
 function adminRows({ listen, tls }: AdminConfig): Row[] {
-  return [
-    ["listen", [formatAddress(listen)]],
-    ...(tls === undefined ? [] : [["tls", tlsLines(tls)] as const]),
-  ];
+  return [["listen", [formatAddress(listen)]], ["tls", tlsLines(tls)]];
 }
 
 function serviceRows(service: ServiceConfig): Row[] {
@@ -44,15 +46,20 @@ function serviceRows(service: ServiceConfig): Row[] {
     ["listen", service.listen.map(formatAddress)],
     ["clients", clientLines(service)],
     ["timeouts", [describeTimeouts(service.timeouts)]],
-    ...(service.tls === undefined ? [] : [["tls", tlsLines(service.tls)] as const]),
+    ["tls", tlsLines(service.tls)],
     ["upstream", routeLines(service)],
   ];
 }
 
-function tlsLines({ certPath, minVersion, maxVersion, alpn, clientAuth }: ServiceTls): string[] {
+function tlsLines(tls: ServiceTls | undefined): string[] {
+  if (tls === undefined) return ["none"];
+  const { certPath, keyPath, minVersion, maxVersion, alpn, native = false, clientAuth } = tls;
   const versions = minVersion === maxVersion ? `TLS ${minVersion}` : `TLS ${minVersion} to ${maxVersion}`;
-  const lines = [`${versions}, as ${certPath}${alpn.length === 0 ? "" : `, for ${alpn.join(", ")}`}`];
-  if (clientAuth === undefined) return lines;
+  const lines = [
+    `${versions}${native ? ", the runtime's own" : ""}${alpn.length === 0 ? "" : `, for ${alpn.join(", ")}`}`,
+    `as ${certPath}, with the key ${keyPath}`,
+  ];
+  if (clientAuth === undefined) return [...lines, "no client certificates"];
   const { mode, caPath, crlPath, allow } = clientAuth;
   lines.push(`client certificates of ${caPath}, ${mode === "require" ? "required" : "if shown"}`);
   lines.push(crlPath === undefined ? "revocation is not looked at" : `revoked ones by ${crlPath}`);
@@ -66,11 +73,16 @@ function routeLines({ upstream, names }: ServiceConfig): string[] {
 }
 
 function clientLines({ allow, deny, trusted, admission }: ServiceConfig): string[] {
-  const { maxConnections, rate } = admission;
+  const { maxConnections, maxHandshakes, rate } = admission;
   const from = allow === undefined ? "everybody" : allow.length === 0 ? "nobody" : `from ${allow.join(", ")}`;
   const lines = [deny.length === 0 ? from : `${from}, but not from ${deny.join(", ")}`];
   lines.push(
     maxConnections === 0 ? "any number of connections" : `at most ${maxConnections} connections at once`,
+  );
+  lines.push(
+    `${
+      maxHandshakes === 0 ? "any number" : `at most ${maxHandshakes}`
+    } of them before their handshake is over`,
   );
   if (rate !== undefined) {
     const { connections, perMs, burst } = rate;

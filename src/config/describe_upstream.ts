@@ -3,9 +3,11 @@ import { formatAddress } from "../net/address.ts";
 import type { AllowRule } from "../tls/rules.ts";
 import type { BackendSpec } from "../upstream/backend.ts";
 import type { HealthOptions } from "../upstream/check/options.ts";
+import type { ScriptStep } from "../upstream/check/script_steps.ts";
 import type { PoolOptions } from "../upstream/options.ts";
 import { DEFAULT_OUTLIER, type OutlierOptions } from "../upstream/outlier.ts";
 import type { DiscoverConfig, UpstreamConfig, UpstreamTls } from "./config.ts";
+import { showValue } from "./show_value.ts";
 
 /** A name in the left column and what is said about it, a line each. */
 export type Row = readonly [name: string, lines: readonly string[]];
@@ -17,20 +19,17 @@ const MAX_BACKENDS = 50;
 export function upstreamRows(options: UpstreamConfig): Row[] {
   const { balance, backends, pool, retries, onRemove, onDown, proxyProtocol } = options;
   const { health, outlier, slowStartMs = 0, discover } = options;
-  const told: Row[] = proxyProtocol === "none"
-    ? []
-    : [["PROXY header", [`${proxyProtocol}, to every backend`]]];
   return [
-    ...told,
-    ...(options.tls === undefined ? [] : [["tls", [backendTls(options.tls)]] as const]),
+    ["PROXY header", [proxyProtocol === "none" ? "none" : `${proxyProtocol}, to every backend`]],
+    ["tls", [backendTls(options.tls)]],
     ["balance", [balance]],
     ["retries", [retries === 1 ? "1 further backend" : `${retries} further backends`]],
     ["pool", [describePool(pool)]],
     ["when removed", [onRemove === "close" ? "its connections are closed" : "its connections may finish"]],
     ["when down", [onDown === "close" ? "its connections are closed" : "its connections go on"]],
-    ["checks", [healthLine(health)]],
+    ["checks", healthLines(health)],
     ["ejection", [outlierLine(outlier ?? DEFAULT_OUTLIER)]],
-    ...(slowStartMs === 0 ? [] : [["slow start", [`over ${formatDuration(slowStartMs)}`]] as const]),
+    ["slow start", [slowStartMs === 0 ? "none" : `over ${formatDuration(slowStartMs)}`]],
     ...(discover === undefined ? [] : [["discovery", discoverLines(discover)] as const]),
     ...(backends.length === 0 ? [] : [["backends", backendLines(backends)] as const]),
   ];
@@ -42,25 +41,39 @@ export function describeRule(rule: AllowRule): string {
   return kind === "any" ? "all of them" : `${kind} ${value}`;
 }
 
-function backendTls({ caPath, certPath, serverName, verify, allow }: UpstreamTls): string {
+function backendTls(tls: UpstreamTls | undefined): string {
+  if (tls === undefined) return "none";
+  const { caPath, certPath, keyPath, serverName, verify, allow } = tls;
   const who = allow === undefined
     ? `verified as ${serverName ?? "its address"}`
     : `verified by ${allow.map(describeRule).join(" or ")}`;
   return [
-    verify ? `${who}, with ${caPath ?? "the system's roots"}` : "NOT verified",
-    ...(certPath === undefined ? [] : [`as ${certPath}`]),
+    verify ? `${who}, with ${caPath ?? "the runtime's own roots"}` : "NOT verified",
+    // Where it is not what is verified, it is still what is asked for.
+    ...(serverName === undefined || (verify && allow === undefined) ? [] : [`asked for as ${serverName}`]),
+    ...(certPath === undefined ? [] : [`as ${certPath}, with the key ${keyPath}`]),
   ].join(", ");
 }
 
-function healthLine(health: HealthOptions | undefined): string {
-  if (health === undefined) return "not checked";
-  const { type, intervalMs, timeoutMs, rise, fall, port, http } = health;
-  const what = http === undefined ? "" : ` (${http.method} ${http.path}, good: ${http.expect})`;
-  return [
-    `by ${type}${what}${port === undefined ? "" : ` on port ${port}`}`,
+function healthLines(health: HealthOptions | undefined): string[] {
+  if (health === undefined) return ["not checked"];
+  const { type, intervalMs, timeoutMs, rise, fall, port, http, script } = health;
+  const line = [
+    `by ${type}${port === undefined ? "" : ` on port ${port}`}`,
     `every ${formatDuration(intervalMs)}, within ${formatDuration(timeoutMs)}`,
     `down after ${fall}, up after ${rise}`,
   ].join(", ");
+  return [line, ...(type === "http" ? [httpLine(http)] : []), ...(script ?? []).map(stepLine)];
+}
+
+function httpLine(options: HealthOptions["http"] = {}): string {
+  const { method = "GET", path = "/", host, expect = "200-399", body } = options;
+  const good = body === undefined ? expect : `${expect} with ${showValue(body)}`;
+  return `${method} ${path}${host === undefined ? "" : ` of ${host}`}, good: ${good}`;
+}
+
+function stepLine(step: ScriptStep): string {
+  return Object.entries(step).map(([what, value]) => `${what} ${showValue(value)}`).join(", ");
 }
 
 function outlierLine({ failures, ejectionMs, maxEjected }: OutlierOptions): string {
@@ -73,10 +86,22 @@ function discoverLines({ dns, filePath, etcd, within, keepOnEmpty }: DiscoverCon
   return [
     ...(dns === undefined ? [] : [dnsLine(dns)]),
     ...(filePath === undefined ? [] : [`from ${filePath}`]),
-    ...(etcd === undefined ? [] : [`from etcd at ${etcd.endpoints.join(", ")}, below ${etcd.prefix}`]),
+    ...(etcd === undefined ? [] : [etcdLine(etcd)]),
     ...(within === undefined ? [] : [`only within ${within.join(", ")}`]),
-    ...(keepOnEmpty ? ["an empty answer keeps the last set"] : []),
+    keepOnEmpty ? "an empty answer keeps the last set" : "an empty answer leaves no backend",
   ];
+}
+
+function etcdLine(
+  { endpoints, prefix, user, passwordPath, tls }: NonNullable<DiscoverConfig["etcd"]>,
+): string {
+  return [
+    `from etcd at ${endpoints.join(", ")}`,
+    `below ${prefix}`,
+    ...(user === undefined ? [] : [`as ${user} with the password in ${passwordPath}`]),
+    ...(tls?.caPath === undefined ? [] : [`verified with ${tls.caPath}`]),
+    ...(tls?.certPath === undefined ? [] : [`as ${tls.certPath}, with the key ${tls.keyPath}`]),
+  ].join(", ");
 }
 
 function dnsLine({ name, type, port, intervalMs, server }: NonNullable<DiscoverConfig["dns"]>): string {

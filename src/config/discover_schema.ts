@@ -13,6 +13,7 @@ import {
   serverAddress,
   subnet,
 } from "./fields.ts";
+import { isHostName } from "./host.ts";
 
 const DEFAULT_INTERVAL_MS = 10_000;
 
@@ -24,7 +25,8 @@ const dns = mapping({
   server: v.exactOptional(serverAddress()),
 }, "a mapping with the name to look up");
 
-const etcdTls = mapping({
+/** The TLS that is spoken with etcd. */
+export const etcdTls = mapping({
   ca: v.exactOptional(file()),
   cert: v.exactOptional(file()),
   key: v.exactOptional(file()),
@@ -55,7 +57,7 @@ export type DiscoverSection = v.InferOutput<typeof discover>;
 
 function dnsName(): Field<string> {
   const message = "a name in the DNS, such as db.internal or _db._tcp.internal";
-  return v.pipe(v.string(message), v.regex(/^[\w-]+(\.[\w-]+)*\.?$/, message), v.maxLength(254, message));
+  return v.pipe(v.string(message), v.check(isHostName, message));
 }
 
 /** An http or https URL with nothing behind the host and port. */

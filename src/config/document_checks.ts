@@ -90,7 +90,7 @@ function checkServiceTls(service: Place): Finding[] {
   const tls = service.at("tls");
   const findings: Finding[] = [];
   const clash = (place: Place, expected: string) => findings.push({ kind: "bad_value", ...place, expected });
-  if (tls.at("minVersion").value === "1.3" && tls.at("maxVersion").value === "1.2") {
+  if (isVersion(tls.at("minVersion"), "1.3") && isVersion(tls.at("maxVersion"), "1.2")) {
     clash(tls.at("minVersion"), "a version that is not above maxVersion");
   }
   if (tls.at("native").value === true) findings.push(...checkNative(service));
@@ -103,14 +103,20 @@ function checkServiceTls(service: Place): Finding[] {
 /** The runtime's own TLS can do less. */
 function checkNative(service: Place): Finding[] {
   const tls = service.at("tls");
-  const unable: [Place, boolean][] = [
-    [tls.at("clientAuth"), tls.at("clientAuth").value !== undefined],
-    [tls.at("minVersion"), tls.at("minVersion").value === "1.3"],
-    [tls.at("maxVersion"), tls.at("maxVersion").value === "1.2"],
-    [service.at("proxyProtocol"), service.at("proxyProtocol").value === true],
+  const unable: [Place, boolean, able: string][] = [
+    [tls.at("clientAuth"), tls.at("clientAuth").value !== undefined, "no clientAuth"],
+    [tls.at("minVersion"), isVersion(tls.at("minVersion"), "1.3"), 'minVersion "1.2"'],
+    [tls.at("maxVersion"), isVersion(tls.at("maxVersion"), "1.2"), 'maxVersion "1.3"'],
+    [service.at("proxyProtocol"), service.at("proxyProtocol").value === true, "proxyProtocol: false"],
   ];
-  const expected = "nothing that tls.native can't do";
-  return unable.filter(([, asked]) => asked).map(([place]) => ({ kind: "bad_value", ...place, expected }));
+  return unable.filter(([, asked]) => asked).map(([place, , able]) => {
+    return { kind: "bad_value", ...place, expected: `${able} together with tls.native: true` };
+  });
+}
+
+/** A version without quotes is a number. */
+function isVersion({ value }: Place, version: string): boolean {
+  return String(value) === version;
 }
 
 /** Whoever reaches the admin listener may take backends out. */

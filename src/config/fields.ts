@@ -6,6 +6,8 @@ import { parseAddressSet } from "../net/address_set.ts";
 import { parseIp } from "../net/ip.ts";
 import { faultOfSniPattern } from "../net/sni_map.ts";
 import { type AllowRule, compileRules } from "../tls/rules.ts";
+import type { TlsVersion } from "../tls/server_context.ts";
+import { MAX_BACKENDS } from "../upstream/discover/backend_set.ts";
 import { isHost } from "./host.ts";
 
 // What schemas are made of. The message of each says what is expected there: `a list of names`.
@@ -15,6 +17,9 @@ export type Field<T> = v.GenericSchema<unknown, T>;
 
 /** The largest count: far above what a machine can have of anything that is counted here. */
 const MAX_COUNT = 10_000_000;
+
+/** The longest list: as long as a set of backends may be. */
+export const MAX_ITEMS = MAX_BACKENDS;
 
 /**
  * A mapping that has these keys and no others. Every other key is a problem of its own, of type `never`; its
@@ -69,14 +74,39 @@ export function host(): Field<string> {
   return v.pipe(v.string(message), v.check(isHost, message));
 }
 
-/** A rule about certificates. */
+/** A rule about certificates: a mapping with one of its keys. */
 function allowRule(): Field<AllowRule> {
   const message = "one of {any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";
+  const keys = mapping(
+    Object.fromEntries(
+      Object.entries(RULE_VALUES).map(([key, expected]) => [key, v.exactOptional(ruleValue(key, expected))]),
+    ),
+    message,
+  );
+  return v.pipe(
+    keys,
+    v.check((rule) => Object.keys(rule).length > 0, message),
+    v.check((rule) => Object.keys(rule).length < 2, "one key in each rule; one rule that holds is enough"),
+    v.transform((rule) => rule as unknown as AllowRule),
+  );
+}
+
+/** What the keys of a rule take. */
+const RULE_VALUES: Readonly<Record<string, string>> = {
+  any: "true",
+  dns: 'a DNS name, or "*." and a DNS name',
+  uri: 'a URI such as "spiffe://example.org/ns/*/sa/**", with two stars in a row at most',
+  cn: "a name",
+  ou: "a name",
+  ip: "an IP address, and no subnet",
+  spki: '"sha256/" and the 44 characters of base64 that stand for a SHA-256',
+};
+
+function ruleValue(key: string, expected: string): Field<unknown> {
   return readWith((input) => {
-    if (!isMapping(input)) return undefined;
-    compileRules([input as unknown as AllowRule]);
-    return input as unknown as AllowRule;
-  }, message);
+    compileRules([{ [key]: input } as unknown as AllowRule]);
+    return input;
+  }, expected);
 }
 
 /** Rules about certificates. `any` must be said: a list that was forgotten lets nobody in. */
@@ -84,6 +114,13 @@ export function rules(): Field<AllowRule[]> {
   const message =
     "a list of rules such as {dns: client.example.org}, or {any: true} for everybody that the CA vouches for";
   return filledList(allowRule(), message);
+}
+
+/** The name of a protocol for ALPN, whose length is written as one byte (RFC 7301, section 3.1). */
+export function protocol(): Field<string> {
+  const message = "the name of a protocol, of 1 to 255 bytes";
+  const fits = (text: string) => text !== "" && new TextEncoder().encode(text).length <= 255;
+  return v.pipe(v.string(message), v.check(fits, message));
 }
 
 /** A share in percent, such as `50%`, as a fraction. */
@@ -94,19 +131,28 @@ export function percentage(): Field<number> {
   }, "a share from 0% to 100%");
 }
 
-/** A list, which may be empty. */
+/** A list, which may be empty. One that is too long is not looked into: each item might be a problem. */
 export function list<T>(item: Field<T>, message: string): Field<T[]> {
-  return v.array(item, message);
+  const fits = (value: unknown) => !Array.isArray(value) || value.length <= MAX_ITEMS;
+  return v.pipe(v.custom<unknown>(fits, `a list of ${MAX_ITEMS} items at most`), v.array(item, message));
 }
 
 /** A list of one item at least. */
 export function filledList<T>(item: Field<T>, message: string): Field<T[]> {
-  return v.pipe(v.array(item, message), v.minLength(1, message));
+  return v.pipe(list(item, message), v.minLength(1, message));
 }
 
 /** One of these words. */
 export function choice<const T extends readonly string[]>(options: T): Field<T[number]> {
   return v.picklist(options, options.length === 1 ? `"${options[0]}"` : `one of ${options.join(", ")}`);
+}
+
+/** A version of TLS. YAML reads `1.2` without quotes as a number, which will do. */
+export function tlsVersion(): Field<TlsVersion> {
+  const version = choice(["1.2", "1.3"]);
+  return v.lazy((input) =>
+    typeof input === "number" ? v.pipe(v.unknown(), v.transform(String), version) : version
+  );
 }
 
 /** `true` or `false`. */
@@ -131,11 +177,16 @@ export function count({ min = 0, max = MAX_COUNT }: { min?: number; max?: number
 
 /** A duration, in milliseconds. `zero: false` where there must be a bound. */
 export function duration({ zero }: { zero: boolean }): Field<number> {
-  const message = zero ? DURATION_FORM : `${DURATION_FORM}, and not 0`;
-  return readWith((input) => {
+  const read = (input: unknown) => {
     const ms = typeof input === "string" || typeof input === "number" ? parseDuration(input) : undefined;
     return ms === 0 && !zero ? undefined : ms;
-  }, message);
+  };
+  const orZero = zero ? "or 0" : "and not 0";
+  const form = readWith(read, `${DURATION_FORM}, ${orZero}`);
+  return v.lazy((input) => {
+    if (!/^[1-9]\d{0,5}$/.test(String(input))) return form;
+    return readWith(read, `a duration with its unit, such as ${input}s or ${input}ms, ${orZero}`);
+  });
 }
 
 /** An IP address or subnet, as text. */

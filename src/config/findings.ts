@@ -9,15 +9,18 @@ import { showValue } from "./show_value.ts";
 export interface Finding {
   readonly kind: ProblemKind;
   readonly path: Path;
-  /** What stands there. */
+  /** What stands there; for `bad_file`, a text about it; for `more`, how many. */
   readonly value: unknown;
   readonly expected: string;
   readonly nearest?: string;
 }
 
-/** The findings of a schema. */
+/** As many problems are told one by one. */
+const MAX_PROBLEMS = 100;
+
+/** The findings of a schema. Those that nobody will be told are only counted: each costs far more than the value. */
 export function fromIssues(issues: readonly v.BaseIssue<unknown>[]): Finding[] {
-  const findings = issues.map((issue): Finding => {
+  const findings = issues.slice(0, MAX_PROBLEMS).map((issue): Finding => {
     const path = (issue.path ?? []).map(({ key }) => typeof key === "number" ? key : String(key));
     const last = issue.path?.at(-1);
     if (issue.type === "never") {
@@ -31,7 +34,12 @@ export function fromIssues(issues: readonly v.BaseIssue<unknown>[]): Finding[] {
     const finding: Finding = { kind, path, value, expected: issue.message };
     return issue.type === "picklist" ? withNearest(finding, wordsOf(issue.expected)) : finding;
   });
-  return withoutMisspelt(findings);
+  const told = withoutMisspelt(findings);
+  return issues.length > MAX_PROBLEMS ? [...told, others(issues.length - MAX_PROBLEMS)] : told;
+}
+
+function others(count: number): Finding {
+  return { kind: "more", path: [], value: count, expected: "no problem at all" };
 }
 
 /** Leaves out the keys that are missing but are there under a name that is nearly the same: that is one problem. */
@@ -57,20 +65,27 @@ export function withNearest(finding: Finding, names: readonly string[]): Finding
   return nearest === undefined ? finding : { ...finding, nearest };
 }
 
-/** The findings as problems, in the order of their lines. */
+/** The findings as problems, in the order of their lines; of very many, the first ones, and how many there are besides. */
 export function toProblems(findings: readonly Finding[], marks: LineMarks): Problem[] {
-  const problems = findings.map(({ kind, path, value, expected, nearest }): Problem => {
-    const line = marks.lineOf(path);
-    return {
-      kind,
-      path: formatPath(path),
-      ...(kind === "missing" ? {} : { value: showValue(value) }),
-      expected,
-      ...(nearest === undefined ? {} : { nearest }),
-      ...(line === undefined ? {} : { line }),
-    };
-  });
-  return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || comparePaths(a.path, b.path));
+  const single = findings.filter(({ kind }) => kind !== "more");
+  const counted = findings.filter(({ kind }) => kind === "more").map(({ value }) => Number(value));
+  const problems = single.slice(0, MAX_PROBLEMS).map((finding) => toProblem(finding, marks));
+  problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || comparePaths(a.path, b.path));
+  const more = counted.reduce((sum, count) => sum + count, single.length - problems.length);
+  if (more > 0) problems.push({ ...others(more), path: "", value: String(more) });
+  return problems;
+}
+
+function toProblem({ kind, path, value, expected, nearest }: Finding, marks: LineMarks): Problem {
+  const line = marks.lineOf(path);
+  return {
+    kind,
+    path: formatPath(path),
+    ...(kind === "missing" ? {} : { value: kind === "bad_file" ? String(value) : showValue(value) }),
+    expected,
+    ...(nearest === undefined ? {} : { nearest }),
+    ...(line === undefined ? {} : { line }),
+  };
 }
 
 const { compare: comparePaths } = new Intl.Collator("en", { numeric: true });

@@ -35,6 +35,7 @@ class FlowMarker {
   }
 
   markCollection(mark: Mark, depth: number): void {
+    if (depth > MAX_DEPTH) return this.#cursor.skipToEnd();
     const list = this.#cursor.take(/[{[]/y) === "[";
     for (let index = 0;; index++) {
       this.#skipSpace();
@@ -43,7 +44,7 @@ class FlowMarker {
       const start = this.#cursor.at;
       if (list) this.#markItem(addChild(mark, { key: index, line: this.#cursor.line }), depth);
       else this.#markEntry(mark, depth);
-      if (this.#cursor.at === start || depth > MAX_DEPTH) return this.#cursor.skipToEnd();
+      if (this.#cursor.at === start) return this.#cursor.skipToEnd();
     }
   }
 

@@ -2,13 +2,20 @@ import { formatIp, parseIp } from "../net/ip.ts";
 
 /** The longest host name, RFC 1035 section 2.3.4 without the dot at the end. */
 const MAX_NAME = 253;
+/** Longer than any host. What is longer is not looked at: it would cost in vain. */
+const MAX_TEXT = 300;
 
 /**
  * Whether `text` is an IP address or has the shape of a host name: RFC 1123 labels, and underscores, which names
  * of containers and of DNS service records have.
  */
 export function isHost(text: string): boolean {
-  if (readIp(text) !== undefined) return true;
+  return readIp(text) !== undefined || isHostName(text);
+}
+
+/** As {@linkcode isHost}, of names alone. */
+export function isHostName(text: string): boolean {
+  if (text.length > MAX_TEXT) return false;
   const name = text.endsWith(".") ? text.slice(0, -1) : text;
   const labels = name.split(".");
   // A name that ends in a number is a misspelt IPv4 address; a resolver may take 127.1 for one.
@@ -25,5 +32,9 @@ export function canonicalHost(host: string): string {
 }
 
 function readIp(text: string): ReturnType<typeof parseIp> {
-  return parseIp(text.replace(/(?<=:.*)%[\w.-]+$/, ""));
+  if (text.length > MAX_TEXT) return undefined;
+  const zone = text.indexOf("%");
+  if (zone === -1) return parseIp(text);
+  const ip = text.slice(0, zone);
+  return ip.includes(":") && /^%[\w.-]+$/.test(text.slice(zone)) ? parseIp(ip) : undefined;
 }

@@ -1,4 +1,5 @@
 import { type Address, formatAddress } from "../net/address.ts";
+import { parseIp } from "../net/ip.ts";
 import { libcPaths } from "../upstream/check/libc_paths.ts";
 import { RESOLV_CONF } from "../upstream/discover/system_resolve.ts";
 import type { Config, UpstreamConfig } from "./config.ts";
@@ -68,23 +69,34 @@ function foundNames({ discover, health }: UpstreamConfig): string[] {
   if (discover === undefined) return [];
   const { dns, filePath, etcd, within } = discover;
   const anyPort = filePath !== undefined || etcd !== undefined || dns?.type === "SRV";
-  const ports = anyPort ? [undefined] : [dns?.port, health?.port].filter((port) => port !== undefined);
+  const ports = anyPort ? [undefined] : [dns?.port, dialledPort(health)].filter((port) => port !== undefined);
+  // A record of one type alone brings addresses of one family alone.
+  const family = anyPort ? undefined : dns?.type === "AAAA" ? 6 : 4;
+  const networks = within?.filter((each) => family === undefined || familyOf(each) === family) ??
+    (family === 4 ? ["0.0.0.0/0"] : undefined);
   // Flags can name single addresses, and networks of IPv4.
-  const everywhere = anyPort || dns?.type === "AAAA" ? undefined : ["0.0.0.0/0"];
-  const networks = within?.some((each) => each.includes(":") && each.includes("/"))
-    ? undefined
-    : within ?? everywhere;
-  if (networks === undefined) return ["any"];
+  if (networks === undefined || networks.some((each) => each.includes(":") && each.includes("/"))) {
+    return ["any"];
+  }
   const named = networks.map((network) => network.includes(":") ? `[${network}]` : network);
   return named.flatMap((network) => ports.map((port) => port === undefined ? network : `${network}:${port}`));
+}
+
+/** That of an entry of `within`; IPv4 in the form of IPv6 (`::ffff:10.0.0.1`) is IPv4 there too. */
+function familyOf(network: string): number | undefined {
+  return parseIp(network.replace(/\/\d+$/, ""))?.family;
+}
+
+/** The port of their own that checks dial. A half-open check asks for no permission of the network. */
+function dialledPort(health: UpstreamConfig["health"]): number | undefined {
+  return health?.type === "half-open" ? undefined : health?.port;
 }
 
 /** The backends that are listed, and where they are checked. */
 function dialledAddresses({ backends, health }: UpstreamConfig): Address[] {
   const addresses = backends.map(({ address }) => address);
-  const port = health?.port;
-  // A half-open check asks for no permission of the network.
-  if (port === undefined || health!.type === "half-open") return addresses;
+  const port = dialledPort(health);
+  if (port === undefined) return addresses;
   return [
     ...addresses,
     ...addresses.map((address) => address.kind === "tcp" ? { ...address, port } : address),

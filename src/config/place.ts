@@ -1,7 +1,7 @@
 import { CulvertError } from "../core/errors.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import type { Located } from "./checks.ts";
-import { isMapping } from "./fields.ts";
+import { isMapping, MAX_ITEMS } from "./fields.ts";
 import type { Path } from "./path.ts";
 import { resolveAddress } from "./resolve_address.ts";
 
@@ -26,7 +26,7 @@ export class Place {
 
   /** The items of a list. */
   items(): Place[] {
-    if (!Array.isArray(this.value)) return [];
+    if (!Array.isArray(this.value) || this.value.length > MAX_ITEMS) return [];
     return this.value.map((item: unknown, index) => new Place([...this.path, index], item));
   }
 

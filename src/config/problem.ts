@@ -1,7 +1,10 @@
 import { CulvertError } from "../core/errors.ts";
 
-/** What is wrong: the text is no YAML, a key that does not exist, one that must be there, or its value. */
-export type ProblemKind = "syntax" | "unknown_key" | "missing" | "bad_value";
+/**
+ * What is wrong: the text is no YAML, a key that does not exist, one that must be there, its value, or the file that it
+ * names. `more` stands for all that is wrong besides, where that is too much to be told; it comes last.
+ */
+export type ProblemKind = "syntax" | "unknown_key" | "missing" | "bad_value" | "bad_file" | "more";
 
 /** One thing that is wrong with a configuration. */
 export interface Problem {
@@ -9,7 +12,10 @@ export interface Problem {
   readonly kind: ProblemKind;
   /** Where, such as `services[0].listen[1]`; empty for the document as a whole. */
   readonly path: string;
-  /** What stands there, shortened to about 60 characters. Absent when nothing does. */
+  /**
+   * What stands there, shortened to about 60 characters. Absent when nothing does. For `bad_file`, what is wrong with
+   * the file: `cannot read "server.pem": no such file`; for `more`, how many problems there are besides.
+   */
   readonly value?: string;
   /** What should stand there: `a whole number from 0 to 65535`. */
   readonly expected: string;
@@ -53,6 +59,8 @@ function describe({ kind, value, expected, nearest }: Problem): string {
   const hint = nearest === undefined ? "" : `; did you mean ${JSON.stringify(nearest)}?`;
   if (kind === "unknown_key") return `unknown key${hint || `; expected ${expected}`}`;
   if (kind === "missing") return `missing; expected ${expected}`;
+  if (kind === "bad_file") return value ?? expected;
+  if (kind === "more") return `and ${value} more`;
   const got = value === undefined ? "" : `, got ${value}`;
   return `expected ${expected}${got}${hint}`;
 }

@@ -1,20 +1,46 @@
 import { parse } from "@std/yaml";
 import { describeError } from "../core/errors.ts";
+import { findTabs } from "./block_marks.ts";
 import { ConfigError, type Problem } from "./problem.ts";
 import { showValue } from "./show_value.ts";
+import { withoutOldNumbers } from "./yaml_numbers.ts";
 
 /**
- * Parses one YAML document, and so JSON too.
+ * Parses one YAML document, and so JSON too. What only YAML 1.1 takes for a number is a text.
  *
  * @param name What the message calls the text.
  * @throws {ConfigError} With the line and the column, where the text is no YAML.
  */
 export function readDocument(text: string, name: string): unknown {
+  let document: unknown;
   try {
-    return parse(text);
+    document = parse(text);
   } catch (error) {
-    throw new ConfigError(name, [toProblem(error, text)], { cause: error });
+    throw new ConfigError(name, [tabBefore(error, text) ?? toProblem(error, text)], { cause: error });
   }
+  // The parser takes tabs for nothing, so what they indent ends up elsewhere.
+  const { structure } = findTabs(text);
+  if (structure !== undefined) throw new ConfigError(name, [tabProblem(text, structure)]);
+  return withoutOldNumbers(document, text);
+}
+
+/** What the parser stumbles over later, and elsewhere, than where it went wrong. */
+function tabBefore(error: unknown, text: string): Problem | undefined {
+  const { any } = findTabs(text);
+  const { line } = positionOf(error);
+  return any === undefined || any > line ? undefined : tabProblem(text, any);
+}
+
+function tabProblem(text: string, line: number): Problem {
+  const written = text.split("\n")[line - 1] ?? "";
+  return {
+    kind: "syntax",
+    path: "",
+    expected: "YAML (tab in the indentation, where only spaces count)",
+    value: showValue(written.trim()),
+    line,
+    column: written.indexOf("\t") + 1,
+  };
 }
 
 function toProblem(error: unknown, text: string): Problem {

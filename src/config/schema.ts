@@ -15,8 +15,10 @@ import {
   mappingOf,
   name,
   namesByPattern,
+  protocol,
   rules,
   subnet,
+  tlsVersion,
 } from "./fields.ts";
 import { upstream, type UpstreamSection } from "./upstream_schema.ts";
 
@@ -55,12 +57,13 @@ const clientAuth = mapping({
   allow: rules(),
 }, "a mapping with the CA of the clients, and whom to let in");
 
-const serviceTls = mapping({
+/** The TLS of a service, or of the admin listener. */
+export const serviceTls = mapping({
   cert: file(),
   key: file(),
-  minVersion: v.optional(choice(["1.2", "1.3"]), "1.2"),
-  maxVersion: v.optional(choice(["1.2", "1.3"]), "1.3"),
-  alpn: v.optional(list(v.string("the name of a protocol"), "a list of protocols"), []),
+  minVersion: v.optional(tlsVersion(), "1.2"),
+  maxVersion: v.optional(tlsVersion(), "1.3"),
+  alpn: v.optional(list(protocol(), "a list of protocols"), []),
   native: v.optional(flag(), false),
   clientAuth: v.exactOptional(clientAuth),
 }, "a mapping with a certificate and its key");

@@ -1,3 +1,5 @@
+import { escapeText } from "../core/escape_text.ts";
+
 /** The longest text that {@linkcode showValue} returns. */
 const MAX_LENGTH = 60;
 
@@ -7,7 +9,7 @@ const MAX_LENGTH = 60;
  */
 export function showValue(value: unknown): string {
   if (value === undefined || value === null) return "nothing";
-  const text = write(value, MAX_LENGTH);
+  const text = escapeText(write(value, MAX_LENGTH));
   if (text.length <= MAX_LENGTH) return text;
   // A text keeps its closing quote, so that it shows what is the value and what was left out.
   return typeof value === "string"

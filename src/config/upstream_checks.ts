@@ -1,3 +1,5 @@
+import { describeError } from "../core/errors.ts";
+import { requireBody } from "../upstream/check/http_check.ts";
 import { DEFAULT_POOL } from "../upstream/options.ts";
 import { findBackendClashes } from "./checks.ts";
 import { isMapping } from "./fields.ts";
@@ -75,10 +77,10 @@ function checkHealth(upstream: Place): Finding[] {
   if (!isMapping(health.value)) return [];
   const type = health.at("type");
   const findings: Finding[] = [];
-  for (const  of of["http", "script"]) {
-    const settings = health.at(of);
-    if (settings.value !== undefined && type.value !== of) {
-      findings.push({ kind: "bad_value", ...settings, expected: `none, unless type is ${of}` });
+  for (const key of ["http", "script"]) {
+    const settings = health.at(key);
+    if (settings.value !== undefined && type.value !== key) {
+      findings.push({ kind: "bad_value", ...settings, expected: `none, unless type is ${key}` });
     }
   }
   if (type.value === "script" && health.at("script").value === undefined) {
@@ -91,6 +93,7 @@ function checkHealth(upstream: Place): Finding[] {
       expected: "another type, or tls of the upstream, which is checked",
     });
   }
+  findings.push(...checkBody(health.at("http")));
   const onUnix = unixBackends(upstream);
   if (onUnix && type.value === "half-open") {
     findings.push({ kind: "bad_value", ...type, expected: "another type: a unix socket can't be half open" });
@@ -101,11 +104,26 @@ function checkHealth(upstream: Place): Finding[] {
   return findings;
 }
 
-/** Each backend is its address, or a mapping with that. */
+/** A text that no answer could have in its body. */
+function checkBody(http: Place): Finding[] {
+  if (!isMapping(http.value)) return [];
+  const [body, { value: method }] = [http.at("body"), http.at("method")];
+  if (typeof body.value !== "string" || body.value === "") return [];
+  try {
+    requireBody(body.value, typeof method === "string" ? method : "GET");
+    return [];
+  } catch (error) {
+    return [{ kind: "bad_value", ...body, expected: `another text, or none: ${describeError(error)}` }];
+  }
+}
+
 function addressesOf(upstream: Place): Place[] {
-  return upstream.at("backends").items().map((backend) =>
-    typeof backend.value === "string" ? backend : backend.at("address")
-  );
+  return upstream.at("backends").items().map(addressOf);
+}
+
+/** Where the address of a backend stands: it is its address, or a mapping with that. */
+export function addressOf(backend: Place): Place {
+  return typeof backend.value === "string" ? backend : backend.at("address");
 }
 
 function unixBackends(upstream: Place): boolean {
@@ -138,10 +156,6 @@ function checkUpstreamTls(upstream: Place): Finding[] {
   if (unixBackends(upstream) && named === undefined && tls.at("verify").value !== false) {
     const expected = "a name, which a unix socket does not have, or allow";
     findings.push({ kind: "missing", ...tls.at("serverName"), expected });
-  }
-  const proxy = upstream.at("proxyProtocol");
-  if (proxy.value === "v1" || proxy.value === "v2") {
-    findings.push({ kind: "bad_value", ...proxy, expected: "none, where tls is spoken with the backends" });
   }
   return findings;
 }

@@ -50,7 +50,8 @@ const pool = mapping({
   idleTimeout: v.optional(duration({ zero: true }), formatDuration(DEFAULT_POOL.idleTimeoutMs)),
 }, "a mapping of pool settings");
 
-const upstreamTls = mapping({
+/** The TLS that is spoken with backends. */
+export const upstreamTls = mapping({
   ca: v.exactOptional(file()),
   cert: v.exactOptional(file()),
   key: v.exactOptional(file()),

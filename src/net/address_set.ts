@@ -1,5 +1,5 @@
 import { CulvertError } from "../core/errors.ts";
-import { formatIp, type Ip, isMapped, parseIpv4, parseIpv6 } from "./ip.ts";
+import { formatIp, ipOfWords, isMapped, parseIpv4, parseIpv6 } from "./ip.ts";
 
 /** A set of IP addresses and subnets, of both families. Immutable. */
 export interface AddressSet {
@@ -124,9 +124,8 @@ function mask(prefix: number, index: number): number {
 }
 
 function formatSubnet(words: readonly number[], prefix: number): string {
-  if (words.length === 1) return `${formatIp({ family: 4, words })}/${prefix}`;
-  const ip: Ip = isMapped(words) ? { family: 4, words: words.slice(3) } : { family: 6, words };
-  return `${formatIp(ip)}/${ip.family === 4 ? prefix - 96 : prefix}`;
+  const ip = ipOfWords(words);
+  return `${formatIp(ip)}/${words.length === 4 && ip.family === 4 ? prefix - 96 : prefix}`;
 }
 
 function badEntry(entry: string, reason: string): CulvertError {

@@ -16,4 +16,15 @@ export interface Connection {
   closeWrite(): Promise<void>;
   /** Ends both halves and gives the resource back. What is under way rejects. Throws if already closed. */
   close(): void;
+  /**
+   * Ends both halves at once, as `close` does, without saying goodbye: a peer that can tell a cut from an end (by TLS,
+   * with its close_notify) is not told that this was an end. Absent: `close` is all that there is.
+   */
+  abort?(): void;
+}
+
+/** Ends a connection by its `abort`, or by its `close` where it has none. Throws if already closed. */
+export function abortConnection(connection: Connection): void {
+  if (connection.abort === undefined) connection.close();
+  else connection.abort();
 }

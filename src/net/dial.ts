@@ -1,5 +1,6 @@
 import type { Address } from "./address.ts";
 import type { Connection } from "./connection.ts";
+import { requireDialPermission } from "./dial_permission.ts";
 
 /** Opens a connection to an address; `signal` gives up and frees what was begun. The caller closes it. */
 export type Dial = (address: Address, signal: AbortSignal) => Promise<Connection>;
@@ -8,9 +9,11 @@ export type Dial = (address: Address, signal: AbortSignal) => Promise<Connection
  * Dials TCP and unix sockets. `TCP_NODELAY` and keep-alive are on. A host name is resolved anew at each call, and
  * its addresses are tried in turn (RFC 8305).
  *
+ * @throws {DialPermissionError} where it may not; nobody is asked, were there a terminal or not.
  * @throws the runtime's error, such as `Deno.errors.ConnectionRefused`, or the signal's reason.
  */
 export async function dial(address: Address, signal: AbortSignal): Promise<Connection> {
+  requireDialPermission(address);
   if (address.kind === "unix") return await dialUnix(address.path, signal);
   const connection = await Deno.connect({ hostname: address.host, port: address.port, signal });
   try {

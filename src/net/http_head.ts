@@ -119,7 +119,7 @@ export function badHttp(reason: string): CulvertError {
 }
 
 /** Without blanks around it. An expression that does this takes its time over many blanks in the middle. */
-function trimBlanks(text: string): string {
+export function trimBlanks(text: string): string {
   let [start, end] = [0, text.length];
   while (start < end && isBlank(text[start])) start++;
   while (end > start && isBlank(text[end - 1])) end--;

@@ -1,4 +1,5 @@
 import { CulvertError } from "../core/errors.ts";
+import { trimBlanks } from "./http_head.ts";
 import { quoteText } from "./quote_text.ts";
 
 /** The head of an HTTP/1 request, read strictly. */
@@ -148,7 +149,7 @@ function addHeader(headers: Map<string, string>, line: string): void {
   const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
   // A space before the colon and a folded line fail here too: neither is part of a name.
   if (!TOKEN.test(name)) throw badRequest(`no header: ${quoteText(line)}`);
-  const value = line.slice(colon + 1).replace(/^[ \t]+/, "").replace(/[ \t]+$/, "");
+  const value = trimBlanks(line.slice(colon + 1));
   // deno-lint-ignore no-control-regex
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) {
     throw badRequest(`a control character in the header ${quoteText(name)}`);

@@ -20,8 +20,7 @@ export function parseIp(text: string): Ip | undefined {
   const ipv4 = parseIpv4(text);
   if (ipv4 !== -1) return { family: 4, words: [ipv4] };
   const words = parseIpv6(text);
-  if (words === undefined) return undefined;
-  return isMapped(words) ? { family: 4, words: [words[3]!] } : { family: 6, words };
+  return words === undefined ? undefined : ipOfWords(words);
 }
 
 /**
@@ -77,6 +76,12 @@ export function parseIpv6(text: string): number[] | undefined {
 /** Whether these bits are those of an IPv4-mapped IPv6 address, `::ffff:0:0/96`. */
 export function isMapped(words: readonly number[]): boolean {
   return words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
+}
+
+/** The address of these bits, one whole number of 32 or four; of an IPv4-mapped one the IPv4 address. */
+export function ipOfWords(words: readonly number[]): Ip {
+  if (words.length === 1) return { family: 4, words };
+  return isMapped(words) ? { family: 4, words: words.slice(3) } : { family: 6, words };
 }
 
 /** Writes an address as text, IPv6 in the form of RFC 5952: lower case, the longest run of zeros as `::`. */

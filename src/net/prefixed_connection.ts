@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.ts";
+import { abortConnection, type Connection } from "./connection.ts";
 
 /**
  * A connection some of whose first bytes have been read already: they are read again, before all that
@@ -41,6 +41,11 @@ export class PrefixedConnection implements Connection {
   close(): void {
     this.#prefix = undefined;
     this.bare.close();
+  }
+
+  abort(): void {
+    this.#prefix = undefined;
+    abortConnection(this.bare);
   }
 }
 

@@ -1,4 +1,4 @@
-import { formatIp, isMapped, parseIpv4, parseIpv6 } from "./ip.ts";
+import { formatIp, ipOfWords, parseIpv4, parseIpv6 } from "./ip.ts";
 import { badProxyHeader, MAX_PROXY_V1_BYTES, type ProxyAddress, type ProxyParse } from "./proxy_header.ts";
 import { quoteText } from "./quote_text.ts";
 
@@ -68,9 +68,9 @@ function parseIp(text: string, protocol: "TCP4" | "TCP6"): string {
   if (protocol === "TCP4") {
     const bits = parseIpv4(text);
     if (bits === -1) throw badProxyHeader(`expected an IPv4 address, found ${quoteText(text)}`);
-    return formatIp({ family: 4, words: [bits] });
+    return formatIp(ipOfWords([bits]));
   }
   const words = parseIpv6(text);
   if (words === undefined) throw badProxyHeader(`expected an IPv6 address, found ${quoteText(text)}`);
-  return formatIp(isMapped(words) ? { family: 4, words: words.slice(3) } : { family: 6, words });
+  return formatIp(ipOfWords(words));
 }

@@ -1,6 +1,6 @@
 import { ByteCursor } from "./byte_cursor.ts";
 import { crc32c } from "./crc32c.ts";
-import { formatIp, isMapped } from "./ip.ts";
+import { formatIp, ipOfWords } from "./ip.ts";
 import {
   badProxyHeader,
   MAX_PROXY_V2_BYTES,
@@ -96,8 +96,7 @@ function readIps(cursor: ByteCursor, size: 4 | 16): ProxyEndpoints {
 function readIp(cursor: ByteCursor, size: 4 | 16): string {
   const words: number[] = [];
   for (let i = 0; i < size; i += 4) words.push(cursor.uint(4, "an address"));
-  if (size === 4) return formatIp({ family: 4, words });
-  return formatIp(isMapped(words) ? { family: 4, words: words.slice(3) } : { family: 6, words });
+  return formatIp(ipOfWords(words));
 }
 
 function readPaths(cursor: ByteCursor): ProxyEndpoints {

@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.ts";
+import { abortConnection, type Connection } from "./connection.ts";
 
 /**
  * Reads from a connection that nobody uses yet (a client whose backend is being dialled, an idle backend
@@ -109,5 +109,9 @@ export class ReadAheadConnection implements Connection {
 
   close(): void {
     this.#ahead.connection.close();
+  }
+
+  abort(): void {
+    abortConnection(this.#ahead.connection);
   }
 }

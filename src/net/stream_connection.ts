@@ -13,7 +13,7 @@ export interface StreamPair {
  * it is asked for, and a write resolves when the sink has taken it.
  *
  * The connection owns both streams: `closeWrite` closes the writable; `close` closes it too, or aborts it while a
- * write is under way, and cancels the readable.
+ * write (or a close) is under way, and cancels the readable.
  *
  * @throws {TypeError} if one of the streams is locked.
  *
@@ -44,7 +44,7 @@ class StreamConnection implements Connection {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   #rest: Uint8Array | undefined;
-  /** Fails the write that is under way; absent while there is none. */
+  /** Fails the write, or the end, that is under way; absent while there is none. */
   #failWrite: ((reason: Error) => void) | undefined;
   #closed = false;
 
@@ -70,19 +70,13 @@ class StreamConnection implements Connection {
   }
 
   async write(bytes: Uint8Array): Promise<number> {
-    const broken = Promise.withResolvers<never>();
-    this.#failWrite = broken.reject;
-    try {
-      // The sink may keep what it is given, while the caller goes on to use its buffer.
-      await Promise.race([this.#writer.write(bytes.slice()), broken.promise]);
-    } finally {
-      this.#failWrite = undefined;
-    }
+    // The sink may keep what it is given, while the caller goes on to use its buffer.
+    await this.#waitForSink(this.#writer.write(bytes.slice()));
     return bytes.length;
   }
 
   closeWrite(): Promise<void> {
-    return this.#writer.close();
+    return this.#waitForSink(this.#writer.close());
   }
 
   close(): void {
@@ -95,5 +89,16 @@ class StreamConnection implements Connection {
     ended.catch(() => {});
     // An abort by itself waits for the sink, which may be the one that is stuck.
     this.#failWrite?.(reason);
+  }
+
+  /** Until the sink has done it, or `close` is called. */
+  async #waitForSink(done: Promise<void>): Promise<void> {
+    const broken = Promise.withResolvers<never>();
+    this.#failWrite = broken.reject;
+    try {
+      await Promise.race([done, broken.promise]);
+    } finally {
+      this.#failWrite = undefined;
+    }
   }
 }

@@ -1,6 +1,7 @@
 import net from "node:net";
 import type { Address } from "./address.ts";
 import { dial } from "./dial.ts";
+import { requireDialPermission } from "./dial_permission.ts";
 
 /** Connects to an address and leaves nothing of the connection behind; `signal` gives up. */
 export type Touch = (address: Address, signal: AbortSignal) => Promise<void>;
@@ -12,11 +13,13 @@ export type Touch = (address: Address, signal: AbortSignal) => Promise<void>;
  *
  * It is a socket of `node:net`, as the runtime's own can't be reset. A host name's addresses are tried in turn.
  *
+ * @throws {DialPermissionError} where it may not; nobody is asked, were there a terminal or not.
  * @throws what the runtime says, such as `connect ECONNREFUSED 127.0.0.1:5432`, or the signal's reason.
  */
 export async function touch(address: Address, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   if (address.kind === "unix") return (await dial(address, signal)).close();
+  requireDialPermission(address);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
   const socket = net.connect({ host: address.host, port: address.port });

@@ -1,6 +1,6 @@
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import type { BufferPool } from "./buffers.ts";
-import type { Connection } from "./connection.ts";
+import { abortConnection, type Connection } from "./connection.ts";
 import type { ReadAhead } from "./read_ahead.ts";
 
 /**
@@ -49,6 +49,8 @@ class Flow {
   writing = false;
   /** Nothing more will be delivered. */
   done = false;
+  /** The source has said all of what it had to say, and all of it has been passed on. */
+  complete = false;
 
   constructor(source: "client" | "backend", ends: { from: Connection; to: Connection }) {
     this.source = source;
@@ -64,7 +66,11 @@ class Flow {
  * A side that breaks ends the tunnel at once, after what it sent before has been delivered. A peer that does not
  * read stops the sender: at most one buffer is held for each direction.
  *
- * The tunnel owns both connections from {@linkcode Tunnel.run} on and has closed both when `run` resolves.
+ * A side is told an end of stream only if the other has come to one: every other end of the tunnel is an `abort`
+ * of the connection, if it knows the difference, so that nobody takes half an answer for a whole one.
+ *
+ * The tunnel owns both connections from {@linkcode Tunnel.run} on, and has ended both when `run` resolves; one that
+ * is spoken over another (TLS) may give back what it holds a turn later.
  *
  * @example
  * ```ts
@@ -123,12 +129,12 @@ export class Tunnel<Reason extends string = never> {
     this.#activeAtMs = options.wheel.nowMs;
   }
 
-  /** Bytes delivered from the client to the backend. */
+  /** Bytes of the client's that the connection to the backend has taken. */
   get bytesUp(): number {
     return this.#up.bytes;
   }
 
-  /** Bytes delivered from the backend to the client. */
+  /** Bytes of the backend's that the connection to the client has taken. */
   get bytesDown(): number {
     return this.#down.bytes;
   }
@@ -151,8 +157,8 @@ export class Tunnel<Reason extends string = never> {
     if (this.#end !== undefined) return;
     this.#end = reason;
     this.#wheel.stop(this.#timer);
-    closeQuietly(this.#up.from);
-    closeQuietly(this.#up.to);
+    endQuietly(this.#down);
+    endQuietly(this.#up);
   }
 
   /**
@@ -175,13 +181,15 @@ export class Tunnel<Reason extends string = never> {
         if (view.length !== count) view = buffer.subarray(0, count);
         flow.writing = true;
         let written = await to.write(view);
+        flow.bytes += written;
         while (written < count) {
           this.#activeAtMs = wheel.nowMs;
-          written += await to.write(view.subarray(written));
+          const more = await to.write(view.subarray(written));
+          flow.bytes += more;
+          written += more;
         }
         flow.writing = false;
         this.#activeAtMs = wheel.nowMs;
-        flow.bytes += count;
         const next = buffers.exchange(buffer, count);
         if (next !== buffer) view = buffer = next;
       }
@@ -221,6 +229,7 @@ export class Tunnel<Reason extends string = never> {
   /** The source has said all: pass its end on, or end everything when the other direction was done before. */
   async #finish(flow: Flow): Promise<void> {
     if (this.#end !== undefined) return;
+    flow.complete = true;
     if (!this.#halfDone(flow, `${flow.source}-closed`)) return;
     try {
       await flow.to.closeWrite();
@@ -283,9 +292,11 @@ function endsWithoutNotice(error: unknown): boolean {
   return error instanceof Deno.errors.UnexpectedEof;
 }
 
-function closeQuietly(connection: Connection): void {
+/** Ends the connection that a direction leads to, as it befits what was delivered there. */
+function endQuietly({ to, complete }: Flow): void {
   try {
-    connection.close();
+    if (complete) to.close();
+    else abortConnection(to);
   } catch {
     // Closed already, by whoever owned it before or by the peer.
   }

@@ -35,7 +35,7 @@ export class Admission {
   /** Whether one more may begin a handshake, while `handshakes` others have not finished theirs. */
   checkHandshakes(handshakes: number): Refusal | undefined {
     const { maxHandshakes = DEFAULT_MAX_HANDSHAKES } = this.#options;
-    return maxHandshakes > 0 && handshakes >= maxHandshakes ? "refused-by-limit" : undefined;
+    return maxHandshakes > 0 && handshakes >= maxHandshakes ? "refused-by-handshakes" : undefined;
   }
 
   /** Takes new rules. What clients have used of an unchanged rate stays used. */

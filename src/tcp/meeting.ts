@@ -3,7 +3,7 @@ import { CulvertError } from "../core/errors.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { ClientAddress } from "../net/client_address.ts";
-import type { Connection } from "../net/connection.ts";
+import { abortConnection, type Connection } from "../net/connection.ts";
 import type { ProxyAddress, ProxyTls } from "../net/proxy_header.ts";
 import { TlsHandshakeError } from "../tls/handshake_errors.ts";
 import type { PeerIdentity } from "../tls/identity.ts";
@@ -40,6 +40,8 @@ export class Meeting {
   identity: string | undefined;
   /** What a PROXY header tells of its TLS; absent: it speaks none that ends here. */
   tls: ProxyTls | undefined;
+  /** The protocol that was agreed on with it by ALPN, where its TLS ends here. */
+  alpn: string | undefined;
   readonly #options: MeetingOptions;
   #deadline: Deadline | undefined;
   #stop: Reason | undefined;
@@ -81,6 +83,7 @@ export class Meeting {
       this.client = session.connection;
       this.identity = identity?.subject;
       this.serverName = session.serverName;
+      this.alpn = session.alpn;
       this.tls = proxyTls(session, identity);
     } catch (error) {
       if (this.#stop !== undefined) throw new Ended(this.#stop);
@@ -102,10 +105,10 @@ export class Meeting {
     this.#deadline = undefined;
   }
 
-  /** Closes the client. */
+  /** Closes the client, to whom this is no end of anything. */
   close(): void {
     try {
-      this.client.close();
+      abortConnection(this.client);
     } catch {
       // Closed already.
     }
@@ -140,9 +143,9 @@ function endOfPreface(error: unknown): Ended {
   }
 }
 
-/** What a PROXY header tells of the client's TLS. */
+/** What a PROXY header tells of the client's TLS. Its specification wants the cipher by OpenSSL's name. */
 function proxyTls(session: ClientSession, identity: PeerIdentity | undefined): ProxyTls {
-  const { protocol, cipher, resumed } = session;
+  const { protocol, opensslCipher: cipher, resumed } = session;
   const known = { ...(protocol && { version: protocol }), ...(cipher && { cipher }) };
   if (identity === undefined) return { clientCertificate: "none", verified: false, ...known };
   const [commonName] = identity.commonNames;

@@ -7,6 +7,7 @@ import { BufferPool } from "../net/buffers.ts";
 import { clientAddress } from "../net/client_address.ts";
 import type { Connection } from "../net/connection.ts";
 import { type Dial, dial, prepareSocket } from "../net/dial.ts";
+import type { TlsConnect } from "../tls/tls_dial.ts";
 import type { BackendSpec, BackendState } from "../upstream/backend.ts";
 import type { BalanceName } from "../upstream/balance/balancer.ts";
 import { DEFAULT_POOL, DEFAULT_RETRIES, type PoolOptions } from "../upstream/options.ts";
@@ -55,7 +56,7 @@ export interface TcpProxyOptions {
   readonly onRemove?: "close" | "drain";
   /** Live connections of a backend whose checks say that it is down go on, or end. @default {"keep"} */
   readonly onDown?: "keep" | "close";
-  /** How backends are checked; `tls` is of no use here. @default they are not */
+  /** How backends are checked; `tls` needs `connectTls`. @default they are not */
   readonly health?: Partial<HealthOptions> & { readonly type: HealthOptions["type"] };
   /** What live traffic may show of a backend before it is left alone for a while. @default {DEFAULT_OUTLIER} */
   readonly outlier?: Partial<OutlierOptions>;
@@ -63,7 +64,10 @@ export interface TcpProxyOptions {
   readonly slowStartMs?: number;
   /** How connections to each backend are kept. @default {DEFAULT_POOL} */
   readonly pool?: Partial<PoolOptions>;
-  /** The PROXY header that tells the backends who the client is. @default {"none"} */
+  /**
+   * The PROXY header that tells the backends who the client is: the first that is said over what `dial` opens.
+   * @default {"none"}
+   */
   readonly proxyProtocol?: "none" | "v1" | "v2";
   /** Further backends tried when a connection can't be made. @default {2} */
   readonly retries?: number;
@@ -71,8 +75,13 @@ export interface TcpProxyOptions {
   readonly timeouts?: Partial<Timeouts>;
   /** Who may come in. @default everybody, 10,000 at once */
   readonly admission?: Partial<AdmissionOptions>;
-  /** How backends are reached. @default {dial} */
+  /** Opens connections to backends. @default {dial} */
   readonly dial?: Dial;
+  /**
+   * Speaks TLS with the backends, such as what {@linkcode tlsConnector} makes. With `proxyProtocol` it does so over a
+   * connection of `dial`, behind the header, and else over one of its own. @default none is spoken
+   */
+  readonly connectTls?: TlsConnect;
   /** What the log and errors call it. @default {"proxy"} */
   readonly name?: string;
   /** Told of failures, and of each connection that has ended. @default {silentLog} */
@@ -145,7 +154,7 @@ export class TcpProxy {
       health: options.health && { ...DEFAULT_HEALTH, ...options.health },
       outlier: { ...DEFAULT_OUTLIER, ...options.outlier },
       slowStartMs: options.slowStartMs ?? 0,
-    }, { ...parts, dial: options.dial ?? dial });
+    }, { ...parts, dial: options.dial ?? dial, connectTls: options.connectTls });
     this.#service = new TcpService({
       name,
       admission: { maxConnections: DEFAULT_MAX_CONNECTIONS, ...options.admission },

@@ -6,6 +6,7 @@ export type Refusal =
   | "refused-by-allow"
   | "refused-by-rate"
   | "refused-by-limit"
+  | "refused-by-handshakes"
   | "refused-by-proxy"
   | "refused-by-name";
 
@@ -29,7 +30,8 @@ export type Refusal =
  * | `cut` | that time ran out, or a second signal came |
  * | `handshake` | what the client must say first did not come within `timeouts.handshake` |
  * | `tls-…` | the client's TLS handshake failed, or its certificate does not let it in; the rest says why |
- * | `refused-by-deny`, `-allow`, `-rate`, `-limit` | the rule of that name (`maxConnections` for the last) |
+ * | `refused-by-deny`, `-allow`, `-rate` | the rule of that name |
+ * | `refused-by-limit`, `refused-by-handshakes` | there are `maxConnections`, or `maxHandshakes` under way |
  * | `refused-by-proxy` | no PROXY header where one must come, a bad one, or one from somebody who is not trusted |
  * | `refused-by-name` | no ClientHello where one must come, or the name that it asks for leads nowhere |
  */

@@ -30,7 +30,7 @@ export interface TcpServiceParts {
   readonly clock?: Clock;
   /** @default {silentLog} */
   readonly log?: Log;
-  /** Whether each finished connection gets its line in the log. @default {false} */
+  /** Whether each finished connection gets its line in the log; those refused always do. @default {false} */
   readonly access?: boolean;
 }
 
@@ -225,7 +225,8 @@ export class TcpService {
       const { gate } = this.#route;
       if (gate === undefined) return upstream;
       await session.meeting.secure(gate, () => this.#route.gate ?? gate);
-      // A reload may have closed the one of before meanwhile.
+      this.#tellAdmitted(session);
+      // A reload may have closed the one of before meanwhile. (Names lead elsewhere, and go with no gate.)
       return this.#route.upstream ?? upstream;
     } finally {
       this.#meeting--;
@@ -267,13 +268,19 @@ export class TcpService {
     }
     this.#rejected++;
     this.#count(reason);
-    if (!this.#access) return;
     this.#log.info("connection refused", {
       service: this.name,
       listener: accepted.listener,
       client: formatClient(accepted.address),
       reason,
     });
+  }
+
+  /** Who has come in, for those who can't wait for the line at the end. */
+  #tellAdmitted({ listener, meeting: { address, identity, serverName } }: Session): void {
+    if (identity === undefined) return;
+    const client = formatClient(address);
+    this.#log.debug("client admitted", { service: this.name, listener, client, identity, name: serverName });
   }
 
   #account(session: Session, reason: Reason): void {
@@ -286,7 +293,7 @@ export class TcpService {
     if (refused) this.#rejected++;
     this.#count(reason);
     if (reason.startsWith("tls-crl-")) this.#cryOut(session.failure);
-    if (!this.#access) return;
+    if (!this.#access && !refused) return;
     this.#log.info(refused ? "connection refused" : "connection closed", {
       service: this.name,
       listener: session.listener,

@@ -80,9 +80,8 @@ export class Session implements LiveConnection, SearchObserver {
 
   /** What a PROXY header tells the backend. */
   tellBackend(): ClientStory {
-    this.uniqueId = crypto.randomUUID();
-    const { tls, serverName } = this.meeting;
-    return { ...this.#ends, uniqueId: this.uniqueId, tls, authority: serverName };
+    const { tls, serverName, alpn } = this.meeting;
+    return { ...this.#ends, uniqueId: crypto.randomUUID(), tls, authority: serverName, alpn };
   }
 
   get #ends(): ProxyEnds {
@@ -105,6 +104,7 @@ export class Session implements LiveConnection, SearchObserver {
   findBackend(search: BackendSearch): Promise<Found> {
     this.#searchesSinceMs = this.#wheel.now();
     this.#search = search;
+    this.uniqueId = search.uniqueId;
     search.observer = this;
     if (this.#stop !== undefined) search.abort(new Ended(this.#stop));
     return search.run();

@@ -1,5 +1,6 @@
 import type { Certificate } from "./certificate.ts";
 import type { Crl } from "./crl.ts";
+import { formatAttributes } from "./distinguished_name.ts";
 import { checkSignature } from "./signature.ts";
 
 /** Why a certificate can't be let in, as far as revocation goes. */
@@ -17,7 +18,7 @@ export interface RevocationFinding {
 export class CrlSet {
   readonly #byIssuer = new Map<string, Crl[]>();
   readonly #unreadable: string | undefined;
-  /** Whether the signature of a CRL is good, by the DER of the public key that it should be of. */
+  /** Whether the signature of a CRL is good, by the fingerprint of the issuer's certificate. */
   readonly #signatures = new WeakMap<Crl, Map<string, boolean>>();
 
   /** A set of these. None at all is a set that lets nobody in. */
@@ -53,6 +54,28 @@ export class CrlSet {
     return undefined;
   }
 
+  /**
+   * The same for a listener that trusts `authorities`: it may also be that the set has no good CRL of any of these.
+   *
+   * @internal
+   */
+  problemOf(authorities: readonly Certificate[], nowMs: number): RevocationFinding | undefined {
+    const problem = this.problem(nowMs);
+    if (problem !== undefined || authorities.length === 0) return problem;
+    const findings = authorities.map((authority) => this.standing(authority, nowMs));
+    return findings.every((finding) => finding !== undefined) ? findings[0] : undefined;
+  }
+
+  /**
+   * Why nobody whom `issuer` has issued is let in; `undefined` if there is a good CRL of it.
+   *
+   * @internal
+   */
+  standing(issuer: Certificate, nowMs: number): RevocationFinding | undefined {
+    const found = this.#crlOf(issuer);
+    return "reason" in found ? found : datesOf(found, nowMs);
+  }
+
   /** Whether a CRL names this issuer. */
   hasIssuer(subject: string): boolean {
     return this.#unreadable !== undefined || this.#byIssuer.has(subject);
@@ -64,23 +87,29 @@ export class CrlSet {
    * @internal
    */
   check(certificate: Certificate, issuer: Certificate, nowMs: number): RevocationFinding | undefined {
-    if (this.#unreadable !== undefined) return { reason: "crl-unreadable", detail: this.#unreadable };
-    const named = this.#byIssuer.get(certificate.issuer);
-    if (named === undefined) return { reason: "crl-missing", detail: "there is no CRL of its issuer" };
-    // One of the same name may be of another key: of a CA of that name, or of the same CA before it changed
-    // its key.
-    const crl = named.find((crl) => this.#isSignedBy(crl, issuer));
-    if (crl === undefined) {
-      return {
-        reason: "crl-unreadable",
-        detail: `the CRL of ${named[0]!.issuerName} is not signed by its key`,
-      };
-    }
+    const crl = this.#crlOf(issuer);
+    if ("reason" in crl) return crl;
     const finding = datesOf(crl, nowMs);
     if (finding !== undefined) return finding;
     const entry = crl.find(certificate.serial);
     if (entry === undefined) return undefined;
     return { reason: "revoked", detail: `it was revoked on ${entry.at.toISOString()} (${entry.reason})` };
+  }
+
+  #crlOf(issuer: Certificate): Crl | RevocationFinding {
+    if (this.#unreadable !== undefined) return { reason: "crl-unreadable", detail: this.#unreadable };
+    const named = this.#byIssuer.get(issuer.subject);
+    if (named === undefined) {
+      return { reason: "crl-missing", detail: `there is no CRL of ${formatAttributes(issuer.attributes)}` };
+    }
+    // One of the same name may be of another key: of a CA of that name, or of the same CA before it changed
+    // its key.
+    const signed = named.find((crl) => this.#isSignedBy(crl, issuer));
+    if (signed !== undefined) return signed;
+    return {
+      reason: "crl-unreadable",
+      detail: `the CRL of ${named[0]!.issuerName} is not signed by its key`,
+    };
   }
 
   #isSignedBy(crl: Crl, issuer: Certificate): boolean {

@@ -26,6 +26,8 @@ export interface TlsSession {
   readonly protocol: string;
   /** The cipher suite, by its IANA name. */
   readonly cipher: string;
+  /** The same by OpenSSL's name, which is another one up to TLS 1.2. */
+  readonly opensslCipher: string;
   /** Whether an older session was taken up. */
   readonly resumed: boolean;
 }
@@ -249,13 +251,15 @@ function describe(
 ): TlsSession {
   // The types know neither that the client's SNI is here, nor that `false` stands for none.
   const { servername } = socket as TLSSocket & { servername?: string | false | null };
+  const cipher = socket.getCipher();
   return {
     connection,
     ...(chain.length === 0 ? {} : { peer: { chain } }),
     alpn: socket.alpnProtocol || undefined,
     serverName: servername || undefined,
     protocol: socket.getProtocol() ?? "unknown",
-    cipher: socket.getCipher()?.standardName ?? "unknown",
+    cipher: cipher?.standardName ?? "unknown",
+    opensslCipher: cipher?.name ?? "unknown",
     resumed: socket.isSessionReused(),
   };
 }

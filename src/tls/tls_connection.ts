@@ -28,6 +28,7 @@ interface PendingWrite {
  * - The peer's close_notify, and FIN without one, both end reading; writing goes on.
  * - `closeWrite` sends close_notify and then ends the writing half of the connection below.
  * - `close` gives the resource back at once. Unless something is in its way, close_notify goes out before.
+ * - `abort` does so too, and sends no close_notify: the peer is told that the stream was cut short.
  * - What the peer does not read waits with it: a write is over when the connection below has taken all of it.
  * - What we do not read is not fetched: at most what one read from below has brought is kept.
  *
@@ -59,7 +60,7 @@ export class TlsConnection implements Connection, CipherEvents {
     // Flowing from the first moment, and never paused: the engine's sockets lose their end when they are.
     socket.on("data", (chunk: Uint8Array) => this.#onData(chunk));
     socket.on("end", () => this.onEnd());
-    socket.on("error", (error: Error) => this.#fail(toHandshakeError(error)));
+    socket.on("error", (error: Error) => this.#onEngineError(toHandshakeError(error)));
   }
 
   read(buffer: Uint8Array): Promise<number | null> {
@@ -113,19 +114,24 @@ export class TlsConnection implements Connection, CipherEvents {
     if (this.#closed) throw closedError();
     const polite = !this.#writeEnded && this.#writeError === undefined && this.#readError === undefined &&
       this.#write === undefined && !this.#cipher.writing;
-    this.#closed = true;
-    this.#chunks.length = 0;
-    this.#fail(closedError());
-    if (!polite) return this.#destroy();
+    if (!polite) return this.abort();
+    this.#shut();
     this.#socket.end();
     // By then close_notify has been handed to the connection below. It is not waited for.
     setImmediate(() => this.#destroy());
   }
 
+  abort(): void {
+    if (this.#closed) throw closedError();
+    this.#shut();
+    this.#destroy();
+  }
+
   /** The connection below has ended, or close_notify has come. */
   onEnd(): void {
-    this.#ended = true;
     this.#cipher.enough();
+    if (this.#readError !== undefined) return; // What an engine ends with that has failed is no end of the stream.
+    this.#ended = true;
     const read = this.#read;
     this.#read = undefined;
     read?.resolve(null);
@@ -153,6 +159,17 @@ export class TlsConnection implements Connection, CipherEvents {
     if (write === undefined || !write.accepted || this.#cipher.writing) return;
     this.#write = undefined;
     write.resolve(write.count);
+  }
+
+  /**
+   * The engine has given up, and in this turn has still to say so to the peer: its alert. Whoever waits here would
+   * close the connection before, and so is told in the next turn.
+   */
+  #onEngineError(error: unknown): void {
+    this.#readError ??= error;
+    this.#writeError ??= error;
+    this.#cipher.enough();
+    setImmediate(() => this.#fail(error));
   }
 
   /** A record's worth of clear text. What one read from below has brought may be many. */
@@ -183,6 +200,13 @@ export class TlsConnection implements Connection, CipherEvents {
       else this.#chunks[0] = chunk.subarray(count);
     }
     return filled;
+  }
+
+  /** Nothing can be asked of it any more. */
+  #shut(): void {
+    this.#closed = true;
+    this.#chunks.length = 0;
+    this.#fail(closedError());
   }
 
   #fail(error: unknown): void {

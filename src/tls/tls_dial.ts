@@ -1,5 +1,6 @@
 import type { Address } from "../net/address.ts";
 import type { BufferPool } from "../net/buffers.ts";
+import type { Connection } from "../net/connection.ts";
 import type { Dial } from "../net/dial.ts";
 import { ClientContext, type ClientContextOptions } from "./client_context.ts";
 import { connectTls } from "./connect_tls.ts";
@@ -67,8 +68,21 @@ export function tlsDial(options: TlsDialOptions): Dial {
   return async (address, signal) => (await connect(address, signal)).connection;
 }
 
-/** Opens a connection to an address and speaks TLS over it. The caller closes the session's connection. */
-export type TlsConnect = (address: Address, signal: AbortSignal) => Promise<TlsSession>;
+/** A connection to `address` that is there already, and over which nothing of TLS has been said yet. */
+export interface OpenConnection {
+  /** What tells it from an address. */
+  readonly kind: "open";
+  /** Whom it leads to, whose certificate is asked for where no other name is. */
+  readonly address: Address;
+  /** The connection itself. */
+  readonly connection: Connection;
+}
+
+/**
+ * Speaks TLS with whom it is given: an address, to which it opens a connection, or the other end of one that is open,
+ * which it owns from then on. The caller closes the session's connection.
+ */
+export type TlsConnect = (to: Address | OpenConnection, signal: AbortSignal) => Promise<TlsSession>;
 
 /**
  * As {@linkcode tlsDial}, for those who want to know what was agreed on, and which certificate was shown.
@@ -86,9 +100,10 @@ export function tlsConnector(options: TlsDialOptions): TlsConnect {
     return made;
   };
   contextFor(serverName ?? "localhost"); // Bad material is found now, not at the first connection.
-  return async (address, signal) => {
-    const context = contextFor(serverName ?? nameOf(address));
-    const connection = await dial(address, signal);
+  return async (to, signal) => {
+    const isOpen = to.kind === "open";
+    const context = contextFor(serverName ?? nameOf(isOpen ? to.address : to));
+    const connection = isOpen ? to.connection : await dial(to, signal);
     return await connectTls(connection, { context, signal, buffers });
   };
 }

@@ -62,7 +62,8 @@ export class TlsGate {
 
   /** Why nobody can come in at this moment, as far as revocation goes. */
   get problem(): RevocationFinding | undefined {
-    return this.#crls?.problem(this.#context.now());
+    const { trust, now } = this.#context;
+    return this.#crls?.problemOf(trust?.certificates ?? [], now());
   }
 
   /**

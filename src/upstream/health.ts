@@ -10,6 +10,8 @@ export interface CheckOutcome {
   readonly at: number;
   /** Until when the certificate is good that the backend showed, where it showed one. */
   readonly certificateValidTo?: Date | undefined;
+  /** It failed for want of something of our own, such as descriptors, and says nothing of the backend. */
+  readonly ours?: boolean;
 }
 
 /** How many checks in a row change what is held of a backend. */

@@ -5,6 +5,8 @@ import type { HealthOptions } from "./check/options.ts";
 import type { CheckScheduler, CheckTask } from "./check/scheduler.ts";
 import type { CheckOutcome } from "./health.ts";
 
+const WARN_INTERVAL_MS = 60_000;
+
 /** What a {@linkcode HealthMonitor} works with. */
 export interface HealthMonitorParts {
   readonly upstream: string;
@@ -23,6 +25,7 @@ export class HealthMonitor {
   readonly #tasks = new Map<Backend, CheckTask | undefined>();
   #options: HealthOptions | undefined;
   #check: Check | undefined;
+  #warnedAt = -Infinity;
 
   constructor(parts: HealthMonitorParts) {
     this.#parts = parts;
@@ -52,6 +55,7 @@ export class HealthMonitor {
     }
     backend.followHealth(true);
     const task: CheckTask = {
+      upstream: this.#parts.upstream,
       intervalMs: options.intervalMs,
       timeoutMs: options.timeoutMs,
       run: (signal) => check.run(backend.address, signal),
@@ -72,6 +76,7 @@ export class HealthMonitor {
   }
 
   #observe(backend: Backend, outcome: CheckOutcome): void {
+    if (outcome.ours) return this.#warn(outcome);
     const { health } = backend;
     const { upstream, log, onDown, onUp } = this.#parts;
     const before = health.state;
@@ -91,6 +96,13 @@ export class HealthMonitor {
       log.info("backend is up", fields);
       onUp(backend);
     }
+  }
+
+  /** Once a minute at most. */
+  #warn({ detail, at }: CheckOutcome): void {
+    if (at - this.#warnedAt < WARN_INTERVAL_MS) return;
+    this.#warnedAt = at;
+    this.#parts.log.warn("cannot check backends", { upstream: this.#parts.upstream, error: detail });
   }
 }
 

@@ -13,8 +13,10 @@ export class Lease {
    * of `connection`. Absent for a connection just dialled.
    */
   readonly ahead: ReadAhead | undefined;
-  /** In which of its pool's epochs it began. */
+  /** In which of its pool's epochs its connection was made, or was known to be good. */
   readonly epoch: number;
+  /** Whether something is spoken over `connection`, by {@linkcode Lease.over}; no tunnel takes `ahead` then. */
+  covered = false;
   readonly #onEnd: (lease: Lease, how: LeaseEnd) => void;
   #ended = false;
 
@@ -36,6 +38,19 @@ export class Lease {
     this.#end("released");
   }
 
+  /**
+   * A lease of `connection`, which is spoken over this one's and closes that with itself. It takes the place of this
+   * one, whose connection is of no use to anybody else any more.
+   */
+  over(connection: Connection): Lease {
+    this.covered = true;
+    const onEnd = (_lease: Lease, how: LeaseEnd) => {
+      if (how !== "closed") closeQuietly(connection);
+      this.closed();
+    };
+    return new Lease({ connection, epoch: this.epoch, onEnd });
+  }
+
   /** Closes the connection. */
   discard(): void {
     this.#end("discarded");
@@ -50,5 +65,14 @@ export class Lease {
     if (this.#ended) return;
     this.#ended = true;
     this.#onEnd(this, how);
+  }
+}
+
+/** Closes a connection that somebody who had it on loan may have closed. */
+export function closeQuietly(connection: Connection): void {
+  try {
+    connection.close();
+  } catch {
+    // Closed already.
   }
 }

@@ -6,7 +6,7 @@ import { type ReadAhead, ReadAheadConnection } from "../net/read_ahead.ts";
 import { DialAhead } from "./dial_ahead.ts";
 import { PoolBusyError, PoolClosedError } from "./errors.ts";
 import { IdleConnection } from "./idle_connection.ts";
-import { Lease, type LeaseEnd } from "./lease.ts";
+import { closeQuietly, Lease, type LeaseEnd } from "./lease.ts";
 import type { PoolOptions } from "./options.ts";
 import { eventLoopTurn } from "./turn.ts";
 import { WaitingLine } from "./waiting_line.ts";
@@ -138,6 +138,11 @@ export class ConnectionPool {
     return this.#dialNow(signal);
   }
 
+  /** Whether connections are still made as the one of this lease was. */
+  isCurrent({ epoch }: Lease): boolean {
+    return epoch === this.#epoch;
+  }
+
   /** Takes new bounds. What is open beyond them ends as it becomes idle or is given back. */
   configure(bounds: PoolOptions): void {
     this.#bounds = bounds;
@@ -186,7 +191,7 @@ export class ConnectionPool {
     if (this.#hasRoom()) this.#active++;
     else {
       const handedOver = await this.#wait(signal);
-      if (handedOver !== undefined) return this.#lease(handedOver);
+      if (handedOver !== undefined) return handedOver;
     }
     return await this.#dialNow(signal);
   }
@@ -220,10 +225,11 @@ export class ConnectionPool {
   async #reuse(youngest: IdleConnection, signal: AbortSignal): Promise<Lease> {
     this.#active++;
     for (let idle: IdleConnection | undefined = youngest; idle !== undefined; idle = this.#idle.pop()) {
+      const epoch = this.#epoch;
       idle.take();
       this.#freed();
       await eventLoopTurn();
-      if (!idle.ahead.ended && !this.#closed) {
+      if (!idle.ahead.ended && !this.#closed && epoch === this.#epoch) {
         this.#ahead.succeeded();
         return this.#leaseIdle(idle, signal);
       }
@@ -270,13 +276,13 @@ export class ConnectionPool {
     throw signal.reason;
   }
 
-  readonly #onLeaseEnd = ({ connection, ahead, epoch }: Lease, end: LeaseEnd): void => {
+  readonly #onLeaseEnd = ({ connection, ahead, epoch, covered }: Lease, end: LeaseEnd): void => {
     const how = end === "released" && epoch !== this.#epoch ? "discarded" : end;
     if (!(connection instanceof ReadAheadConnection)) return this.#giveBack(connection, how);
     // One that has not been read to the end of what was read ahead can't be handed on.
     const reusable = how === "released" && connection.passedOn;
     this.#giveBack(connection.bare, reusable || how === "closed" ? how : "discarded");
-    if (how !== "closed") this.#track(this.#recycle(ahead!)); // A tunnel has done so.
+    if (how !== "closed" || covered) this.#track(this.#recycle(ahead!)); // A tunnel has done so.
   };
 
   /** Gives back the buffer of what was read ahead, as soon as nothing is read into it any more. */
@@ -287,7 +293,7 @@ export class ConnectionPool {
 
   #giveBack(connection: Connection, how: LeaseEnd): void {
     const reusable = how === "released" && !this.#closed && !this.#overfull();
-    if (reusable && this.#line.serve(connection)) return;
+    if (reusable && this.#line.size > 0) return void this.#line.serve(this.#lease(connection));
     this.#active--;
     if (reusable && this.#idle.length < this.#bounds.maxIdle) return this.#addIdle(connection);
     if (how !== "closed") closeQuietly(connection);
@@ -330,10 +336,10 @@ export class ConnectionPool {
   }
 
   /** Waits its turn. What it is given counts as active already. */
-  async #wait(signal: AbortSignal): Promise<Connection | undefined> {
+  async #wait(signal: AbortSignal): Promise<Lease | undefined> {
     const handedOver = await this.#line.wait(signal, (reason) => new PoolBusyError(this.#name, reason));
     if (handedOver === undefined || !signal.aborted) return handedOver;
-    this.#giveBack(handedOver, "released");
+    handedOver.release();
     throw signal.reason;
   }
 
@@ -344,13 +350,5 @@ export class ConnectionPool {
   #track(work: Promise<void>): void {
     this.#ending.add(work);
     work.finally(() => this.#ending.delete(work));
-  }
-}
-
-function closeQuietly(connection: Connection): void {
-  try {
-    connection.close();
-  } catch {
-    // Closed already, by whoever had it on loan.
   }
 }

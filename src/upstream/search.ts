@@ -6,6 +6,8 @@ import { formatProxyV1 } from "../net/format_proxy_v1.ts";
 import { formatProxyV2 } from "../net/format_proxy_v2.ts";
 import type { ProxyEnds } from "../net/proxy_endpoints.ts";
 import type { ProxyTls } from "../net/proxy_header.ts";
+import { isShortage } from "../net/shortage.ts";
+import type { TlsConnect } from "../tls/tls_dial.ts";
 import type { Backend } from "./backend.ts";
 import { ConnectFailedError, ConnectTimeoutError, PoolBusyError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
@@ -19,6 +21,8 @@ export interface ClientStory extends ProxyEnds {
   readonly tls?: ProxyTls | undefined;
   /** The name that it asked for. */
   readonly authority?: string | undefined;
+  /** The protocol that was agreed on with it, a character for each byte. */
+  readonly alpn?: string | undefined;
 }
 
 /** What one client's connection asks of its upstream. */
@@ -42,6 +46,8 @@ export interface SearchContext {
   readonly name: string;
   readonly retries: number;
   readonly proxyProtocol: "none" | "v1" | "v2";
+  /** What is spoken behind the header; absent: nothing, or a connection of the pool's speaks it already. */
+  readonly connectTls: TlsConnect | undefined;
   readonly wheel: TimerWheel;
   readonly log: Log;
   /** What live traffic shows of backends. */
@@ -85,21 +91,26 @@ export class Found {
 export class BackendSearch {
   /** Those tried so far, in order; the last one is the one that was found, if any was. */
   readonly tried: Backend[] = [];
+  /** What backends are told that the connection is called; absent: they are not. Version 1 has no room for it. */
+  readonly uniqueId: string | undefined;
   /** Told when the search takes long. */
   observer: SearchObserver | undefined;
   readonly #context: SearchContext;
   readonly #options: SearchOptions;
-  /** As it was when the search began: who the client is was asked then. */
-  readonly #proxyProtocol: "none" | "v1" | "v2";
+  /** What each backend is told first. As it was when the search began: who the client is was asked then. */
+  readonly #header: Uint8Array | undefined;
   #attempt: Deadline | undefined;
   #aborted: Error | undefined;
   #leaving: WheelTimer | undefined;
   #over = false;
 
+  /** @throws {CulvertError} `bad_proxy_header` if there is more to tell of the client than a header can hold. */
   constructor(context: SearchContext, options: SearchOptions) {
+    const { proxyProtocol } = context;
     this.#context = context;
     this.#options = options;
-    this.#proxyProtocol = context.proxyProtocol;
+    this.#header = proxyProtocol === "none" ? undefined : headerOf(proxyProtocol, options.client ?? {});
+    this.uniqueId = proxyProtocol === "v2" ? options.client?.uniqueId : undefined;
   }
 
   /** Gives up: `run` rejects with `reason`, and what was being dialled is freed. */
@@ -136,8 +147,9 @@ export class BackendSearch {
       this.#attempt = this.#deadline(backend);
       let passedBy = false;
       try {
-        const lease = await backend.pool.acquire({ signal: this.#attempt.signal });
-        if (this.#proxyProtocol !== "none") await this.#tell(lease, this.#attempt.signal);
+        let lease = await backend.pool.acquire({ signal: this.#attempt.signal });
+        if (this.#header !== undefined) await this.#tell(lease, this.#header);
+        if (context.connectTls !== undefined) lease = await this.#secure(lease, backend);
         const found = new Found(backend, lease, context.outlier);
         if (this.#wanted(found)) return found;
         passedBy = true;
@@ -151,7 +163,7 @@ export class BackendSearch {
       } finally {
         this.#attempt[Symbol.dispose]();
       }
-      // It has left the set meanwhile, or gone down, which is no failure to connect: that was no try.
+      // The world has changed meanwhile, which is no failure to connect: that was no try.
       if (backend.removed || passedBy) this.tried.pop();
     }
     this.#finish();
@@ -174,9 +186,8 @@ export class BackendSearch {
   }
 
   /** Tells the backend who the client is, before anything else. A backend that can't be told has failed. */
-  async #tell(lease: Lease, signal: AbortSignal): Promise<void> {
-    const client = this.#options.client ?? {};
-    const header = this.#proxyProtocol === "v1" ? formatProxyV1(client) : headerV2(client);
+  async #tell(lease: Lease, header: Uint8Array): Promise<void> {
+    const { signal } = this.#attempt!;
     const giveUp = () => lease.discard(); // Ends a write that is stuck.
     signal.addEventListener("abort", giveUp);
     try {
@@ -189,14 +200,33 @@ export class BackendSearch {
     }
   }
 
-  /** Whether what was found is still wanted; the world may have changed while we dialled. */
+  /** Speaks TLS behind the header. A backend with which that can't be done has failed. */
+  async #secure(lease: Lease, backend: Backend): Promise<Lease> {
+    if (!backend.pool.isCurrent(lease)) return lease; // It may speak TLS as it is, and is not used anyway.
+    const { connection } = lease;
+    try {
+      const to = { kind: "open", address: backend.address, connection } as const;
+      const session = await this.#context.connectTls!(to, this.#attempt!.signal);
+      return lease.over(session.connection);
+    } catch (error) {
+      lease.discard();
+      throw error;
+    }
+  }
+
+  /**
+   * Whether what was found is still wanted. While we dialled, the backend may have left the set or gone down, and
+   * what holds for connections to it may have become something else.
+   */
   #wanted(found: Found): boolean {
-    if (this.#aborted !== undefined || found.backend.removed || found.backend.down) {
+    const { backend, lease } = found;
+    const isGood = !backend.removed && !backend.down && backend.pool.isCurrent(lease);
+    if (this.#aborted !== undefined || !isGood) {
       found.discard();
       return false;
     }
-    found.backend.total++;
-    this.#context.outlier.connected(found.backend);
+    backend.total++;
+    this.#context.outlier.connected(backend);
     this.#finish();
     return true;
   }
@@ -206,8 +236,8 @@ export class BackendSearch {
     backend.failures++;
     backend.lastFailure = describeError(error);
     log.debug("cannot reach a backend", { upstream: name, backend: backend.key, error: backend.lastFailure });
-    // What is full by our own bound has not failed.
-    if (!(error instanceof PoolBusyError)) outlier.connectFailed(backend);
+    // What we have too little of ourselves is not the backend's failure.
+    if (!(error instanceof PoolBusyError) && !isShortage(error)) outlier.connectFailed(backend);
   }
 
   #finish(): void {
@@ -216,8 +246,11 @@ export class BackendSearch {
   }
 }
 
-function headerV2({ uniqueId, tls, authority, ...ends }: ClientStory): Uint8Array {
+function headerOf(version: "v1" | "v2", client: ClientStory): Uint8Array {
+  if (version === "v1") return formatProxyV1(client);
+  const { uniqueId, tls, authority, alpn, ...ends } = client;
   const tlvs = {
+    ...(alpn === undefined ? {} : { alpn }),
     ...(uniqueId === undefined ? {} : { uniqueId: new TextEncoder().encode(uniqueId) }),
     ...(tls === undefined ? {} : { ssl: tls }),
     ...(authority === undefined ? {} : { authority }),

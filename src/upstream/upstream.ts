@@ -2,7 +2,7 @@ import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { formatAddress } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
-import { type Dial, dial } from "../net/dial.ts";
+import { dial } from "../net/dial.ts";
 import { Backend, type BackendSpec } from "./backend.ts";
 import type { Balancer } from "./balance/balancer.ts";
 import { createBalancer } from "./balance/create_balancer.ts";
@@ -17,11 +17,10 @@ import { DEFAULT_OUTLIER, OutlierDetector } from "./outlier.ts";
 import { ConnectionPool } from "./pool.ts";
 import { BackendSearch, type SearchContext, type SearchOptions } from "./search.ts";
 import { SlowStart } from "./slow_start.ts";
+import { type Reach, Way } from "./way.ts";
 
 /** What an upstream works with. Everything has a default that suits a program of its own. */
-export interface UpstreamParts {
-  /** Opens connections to backends. @default {dial} */
-  readonly dial?: Dial;
+export interface UpstreamParts extends Partial<Reach> {
   readonly wheel?: TimerWheel;
   readonly buffers?: BufferPool;
   /** @default {silentLog} */
@@ -36,12 +35,12 @@ export interface UpstreamParts {
 
 /**
  * A named set of backends: picks one for each connection, keeps the pools, has the backends checked, and follows
- * changes of the set. A backend keeps what it has shown of itself (counts, current weight, health, idle
- * connections) as long as its address stays.
+ * changes of the set. A backend keeps what it has shown of itself (counts, current weight, health while it is
+ * checked) as long as its address stays, and its idle connections as long as they are made in the same way.
  */
 export class Upstream {
   readonly name: string;
-  #dial: Dial;
+  #way: Way;
   readonly #wheel: TimerWheel;
   readonly #buffers: BufferPool;
   readonly #log: Log;
@@ -60,7 +59,8 @@ export class Upstream {
 
   constructor(options: UpstreamOptions, parts: UpstreamParts = {}) {
     this.name = options.name;
-    this.#dial = parts.dial ?? dial;
+    const { connectTls } = parts;
+    this.#way = new Way({ dial: parts.dial ?? dial, connectTls, proxyProtocol: options.proxyProtocol });
     this.#wheel = parts.wheel ?? new TimerWheel();
     this.#buffers = parts.buffers ?? new BufferPool();
     this.#log = parts.log ?? silentLog;
@@ -85,7 +85,7 @@ export class Upstream {
       onChange: () => this.#updateBalancers(),
     });
     this.#context = this.#makeContext();
-    this.#monitor.configure(options.health, this.#checkOf(options).made);
+    this.#monitor.configure(options.health, this.#checkOf(options, this.#way).made);
     this.update(options);
   }
 
@@ -127,14 +127,17 @@ export class Upstream {
   }
 
   /**
-   * Takes a new configuration and a new set. Backends that stay keep all they have; the live connections of those
-   * that have left end or drain, as `onRemove` says.
+   * Takes a new configuration and a new set; with `reach`, another way to reach backends too. Backends that stay
+   * keep all they have, except, in another way, their idle connections; the live connections of those that have
+   * left end or drain, as `onRemove` says.
    */
-  update(options: UpstreamOptions): void {
+  update(options: UpstreamOptions, { dial, connectTls }: Reach = this.#way): void {
     const previous = this.#options;
+    const way = new Way({ dial, connectTls, proxyProtocol: options.proxyProtocol });
     // What may fail comes first.
-    const check = sameChecks(previous, options) ? undefined : this.#checkOf(options);
+    const check = sameChecks(previous, options) ? undefined : this.#checkOf(options, way);
     this.#options = options;
+    this.#take(way); // Before backends come that would be dialled as before.
     if (previous.balance !== options.balance) {
       this.#primary = createBalancer(options.balance);
       this.#backup = createBalancer(options.balance);
@@ -157,12 +160,6 @@ export class Upstream {
     this.update({ ...this.#options, backends });
   }
 
-  /** Reaches backends in another way from now on, as {@linkcode ConnectionPool.renew} does it. */
-  redial(dial: Dial): void {
-    this.#dial = dial;
-    for (const backend of this.#backends.values()) backend.pool.renew();
-  }
-
   /** Removes all backends: live connections end or drain, as `onRemove` says; pools close. */
   async close(): Promise<void> {
     const pools = this.backends.map((backend) => backend.pool);
@@ -173,6 +170,7 @@ export class Upstream {
 
   #makeContext(): SearchContext {
     const current = () => this.#options;
+    const way = () => this.#way;
     return {
       name: this.name,
       wheel: this.#wheel,
@@ -183,6 +181,9 @@ export class Upstream {
       },
       get proxyProtocol() {
         return current().proxyProtocol;
+      },
+      get connectTls() {
+        return way().secure;
       },
       pick: (options) =>
         (this.#hasPrimary ? this.#primary.pick(options) : undefined) ??
@@ -195,7 +196,7 @@ export class Upstream {
     const pool = new ConnectionPool({
       ...this.#options.pool,
       name: key,
-      dial: (signal) => this.#dial(spec.address, signal),
+      dial: (signal) => this.#way.open(spec.address, signal),
       connectMs: this.#connectMs,
       wheel: this.#wheel,
       buffers: this.#buffers,
@@ -205,10 +206,21 @@ export class Upstream {
   }
 
   /** The check that `options` ask for; none for those that ask for none. */
-  #checkOf({ health, proxyProtocol }: UpstreamOptions): { made: Check | undefined } {
-    // The dialler of the moment: a reload may bring another.
-    const dial: Dial = (address, signal) => this.#dial(address, signal);
-    return { made: health && this.#makeCheck(health, { dial, proxyProtocol }) };
+  #checkOf({ health }: UpstreamOptions, { connectTls }: Way): { made: Check | undefined } {
+    // The way of the moment: a reload may bring another.
+    const ways: CheckWays = {
+      dial: (address, signal) => this.#way.openOwn(address, signal),
+      connectTls: connectTls && ((to, signal) => this.#way.connectOwn(to, signal)),
+    };
+    return { made: health && this.#makeCheck(health, ways) };
+  }
+
+  /** Reaches backends this way from now on. */
+  #take(way: Way): void {
+    const isSame = way.opensAs(this.#way);
+    this.#way = way;
+    if (isSame) return;
+    for (const backend of this.#backends.values()) backend.pool.renew();
   }
 
   /** Makes `options.backends` the set; tells who is new in it, and who has left. */

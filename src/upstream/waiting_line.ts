@@ -1,7 +1,7 @@
-import type { Connection } from "../net/connection.ts";
+import type { Lease } from "./lease.ts";
 
 /** What one who waits is given: a connection that has come back, or (`undefined`) a place to dial one. */
-export type Turn = Connection | undefined;
+export type Turn = Lease | undefined;
 
 /** Those who wait at a pool's bound, first come, first served. */
 export class WaitingLine {

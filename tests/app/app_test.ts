@@ -103,14 +103,30 @@ Deno.test("a configuration that comes while draining changes nothing and binds n
   await fixture.apply(ONE);
   const connected = await fixture.connect(fixture.port("postgres"));
   const drained = fixture.app.drain();
-  await fixture.apply(configText({
+  const other = configText({
     upstreams: { db: ["a"] },
     services: { other: { listen: [LOCAL], upstream: "db" } },
-  }));
+  });
+  const refused = () => assertRejects(() => fixture.apply(other), CulvertError, "the program is stopping");
+  assertEquals((await refused()).code, "draining");
   assertEquals([fixture.app.state, fixture.app.services.map(({ name }) => name)], ["draining", ["postgres"]]);
   await fixture.app.destroy();
   await drained;
+  assertEquals((await refused()).code, "draining");
   await gone(connected);
+  await fixture.end();
+});
+
+Deno.test("a configuration that is overtaken by the stop while it binds is refused, and closes what it bound", async () => {
+  const fixture = new AppFixture();
+  await fixture.apply(ONE);
+  const applying = fixture.apply(configText({
+    upstreams: { db: ["a"] },
+    services: { other: { listen: [LOCAL], upstream: "db" } },
+  }));
+  const drained = fixture.app.drain();
+  assertEquals((await assertRejects(() => applying, CulvertError)).code, "draining");
+  assertEquals([await drained, fixture.app.services.map(({ name }) => name)], [0, ["postgres"]]);
   await fixture.end();
 });
 

@@ -34,11 +34,15 @@ Deno.test("standard input can't be watched or read again", () => {
   assertEquals([source.name, source.path, source.folder], ["standard input", undefined, Deno.cwd()]);
 });
 
-Deno.test("a file that is not there, or is no file, or has no end is unreadable, and says why", async () => {
+Deno.test("a file that is not there, or is no file, or is too large is unreadable, and says why", async () => {
   await using folder = new TemporaryFolder();
   await unreadable(folder.file("none.yaml"), "there is no such file");
-  await unreadable(folder.path, `Cannot read configuration "${folder.path}": `);
-  await unreadable("/dev/zero", 'Cannot read configuration "/dev/zero": larger than 16 MiB');
+  await unreadable(folder.path, `Cannot read configuration "${folder.path}": it is a directory`);
+  await unreadable("/dev/zero", 'Cannot read configuration "/dev/zero": it is not a regular file');
+  const large = folder.file("large.yaml");
+  await Deno.writeTextFile(large, "");
+  await Deno.truncate(large, 16 * 1024 * 1024 + 1);
+  await unreadable(large, `Cannot read configuration "${large}": larger than 16 MiB`);
 });
 
 Deno.test({

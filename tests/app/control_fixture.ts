@@ -3,9 +3,9 @@ import * as v from "valibot";
 import type { BackendStatus, Status, UpstreamStatus } from "../../src/admin/status.ts";
 import { statusSchema } from "../../src/admin/status_schema.ts";
 import { Control } from "../../src/app/control.ts";
-import { loadMaterials } from "../../src/app/materials.ts";
+import { badConfig, loadMaterials } from "../../src/app/materials.ts";
 import { Reloader } from "../../src/app/reloader.ts";
-import { parseConfig } from "../../src/config/parse.ts";
+import { ConfigReading } from "../../src/config/reading.ts";
 import { AppFixture } from "./app_fixture.ts";
 
 /** The running program as the admin API sees it, without its files and signals: see {@linkcode AppFixture}. */
@@ -26,8 +26,11 @@ export class ControlFixture extends AppFixture {
 
   /** Runs this configuration, with the files that it names. */
   async start(text: string): Promise<void> {
-    const config = parseConfig(text, { name: "test.yaml", folder: this.folder });
-    const materials = await loadMaterials(config, { name: "test.yaml", buffers: this.app.buffers });
+    const reading = new ConfigReading(text, { name: "test.yaml", folder: this.folder });
+    const { config } = reading;
+    const named = { name: "test.yaml", buffers: this.app.buffers };
+    if (config === undefined) throw await badConfig(reading, named);
+    const materials = await loadMaterials(reading, named);
     await this.app.apply(config, materials);
   }
 

@@ -156,6 +156,17 @@ Deno.test("a backend that is drained by hand stays so through reloads", async ()
   await fixture.end();
 });
 
+Deno.test("a backend is found however its address is written", async () => {
+  const fixture = await started(configText({ upstreams: { app: ["[::1]"] }, services: WEB }));
+  for (const address of ["[0:0::1]:1", "[::1]:1"]) {
+    assertEquals((await fixture.control.drainBackend("app", address)).state, "drained");
+    assertEquals((await fixture.control.enableBackend("app", address)).state, "up");
+  }
+  const error = await assertRejects(() => fixture.control.drainBackend("app", "no address"), AdminError);
+  assertEquals(error.code, "unknown_backend");
+  await fixture.end();
+});
+
 Deno.test("a program that stops takes neither reloads nor sets", async () => {
   const fixture = await started(
     configText({ upstreams: { app: ["a"] }, services: WEB, timeouts: { drain: "5s" } }),

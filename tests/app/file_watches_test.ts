@@ -91,3 +91,30 @@ Deno.test("an end while the watches begin leaves none behind", async () => {
   await rest();
   assertEquals(test.changed, []);
 });
+
+Deno.test({
+  name:
+    "files whose folders may not be read are named together, with what to do, and again when they are others",
+  permissions: { read: false },
+  async fn() {
+    const log = new RecordingLog();
+    const watches = new FileWatches({ onChange() {}, log });
+    const follow = (...paths: string[]) => watches.follow(new Map(paths.map((path) => [path, undefined])));
+    await follow("/etc/a/proxy.yaml", "/etc/b c/ca.crl", "/etc/a/ca.pem");
+    await follow("/etc/a/proxy.yaml", "/etc/b c/ca.crl", "/etc/a/ca.pem");
+    await follow("/etc/a/proxy.yaml");
+    await follow();
+    await follow("/etc/a/proxy.yaml");
+    const message = "changes of files are not watched: their folders may not be read";
+    const one = {
+      files: "/etc/a/proxy.yaml",
+      help: "add --allow-read=/etc/a, or send SIGHUP after a change",
+    };
+    const all = {
+      files: "/etc/a/proxy.yaml, /etc/b c/ca.crl, /etc/a/ca.pem",
+      help: "add '--allow-read=/etc/a,/etc/b c', or send SIGHUP after a change",
+    };
+    assertEquals(log.lines, [all, one, one].map((fields) => ({ level: "info", message, fields })));
+    watches.end();
+  },
+});

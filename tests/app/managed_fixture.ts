@@ -34,8 +34,10 @@ export function config(listed: string, options: Partial<UpstreamConfig> = {}): U
 
 /** TLS that is none: what is dialled is in the hands of the test. */
 export function tlsBy(dialler: ScriptedDialler): TlsConnect {
-  return async (address, signal) =>
-    ({ connection: await dialler.dial(address, signal) }) as unknown as TlsSession;
+  return async (to, signal) => {
+    const connection = to.kind === "open" ? to.connection : await dialler.dial(to, signal);
+    return { connection } as unknown as TlsSession;
+  };
 }
 
 /** A managed upstream in fake time, whose sources and dials are in the hands of the test. */

@@ -78,6 +78,63 @@ Deno.test("an empty set of a new source is a set, also if the source has failed 
   }
 });
 
+Deno.test("with keepOnEmpty new sources that have nothing to give leave the set of before as it is", async () => {
+  const fixture = await discovering();
+  const keeping = (path: string, more = {}) => ({ discover: from(path, { keepOnEmpty: true, ...more }) });
+  const kept = () => fixture.log.messages.filter((message) => message.includes("came back empty")).length;
+  fixture.update(config("a", keeping("two", dns("db"))));
+  await fixture.give("file two", "");
+  assertEquals([fixture.hosts, kept()], ["a x y", 0]);
+  await fixture.give("dns db", "");
+  await fixture.give("dns db", "");
+  assertEquals([fixture.hosts, kept()], ["a x y", 1]);
+  fixture.update(config("a", keeping("two")));
+  await fixture.give("file two", "");
+  fixture.update(config("b", keeping("two"))); // What is listed is no answer.
+  assertEquals([fixture.hosts, kept()], ["b x y", 2]);
+  await fixture.give("file two", "z");
+  assertEquals(fixture.hosts, "b z");
+  await fixture.give("file two", "");
+  assertEquals(fixture.hosts, "b z");
+  await fixture.end();
+});
+
+Deno.test("with keepOnEmpty nothing is said of a set of before that has only what is listed", async () => {
+  const discover = from("one", { keepOnEmpty: true });
+  const fixture = new ManagedFixture(config("a"));
+  fixture.update(config("a", { discover }));
+  await fixture.give("file one", "");
+  assertEquals([fixture.hosts, fixture.log.messages], ["a", []]);
+  fixture.update(config("b", { discover }));
+  assertEquals([fixture.hosts, fixture.log.messages], ["b", []]);
+  await fixture.end();
+});
+
+Deno.test("once keepOnEmpty does not hold any more, what new sources did not give counts at once", async () => {
+  const fixture = await discovering();
+  fixture.update(config("a", { discover: from("two", { keepOnEmpty: true }) }));
+  await fixture.give("file two", "");
+  assertEquals(fixture.hosts, "a x y");
+  fixture.update(config("a", { discover: from("two") }));
+  assertEquals([fixture.hosts, fixture.made.length], ["a", 2]);
+  await fixture.end();
+});
+
+Deno.test("what is taken off the list leaves as the new configuration says, with sources and without", async () => {
+  for (const sources of [{}, { discover: from("one") }]) {
+    const fixture = new ManagedFixture(config("a b", { ...sources, onRemove: "close" }));
+    const seen: string[] = [];
+    fixture.managed.upstream.backends[0]!.live.add({
+      onBackendRemoved: () => seen.push("removed"),
+      onBackendDown: () => seen.push("down"),
+      drain: () => seen.push("drain"),
+    });
+    fixture.update(config("b", { ...sources, onRemove: "drain" }));
+    assertEquals([fixture.hosts, seen], ["b", ["drain"]]);
+    await fixture.end();
+  }
+});
+
 Deno.test("a set of a new source that is listed already ends the old one too", async () => {
   const fixture = await discovering();
   fixture.update(config("a", { discover: from("two", dns("db")) }));

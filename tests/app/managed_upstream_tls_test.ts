@@ -35,6 +35,21 @@ Deno.test("pools follow TLS that comes, changes and goes: what was dialled the o
   assertEquals([one.unclosed, two.unclosed], [0, 0]);
 });
 
+Deno.test("TLS that is made anew of the same keeps what was dialled, and of something else it does not", async () => {
+  const [one, two, three] = [new ScriptedDialler(), new ScriptedDialler(), new ScriptedDialler()];
+  const fixture = new ManagedFixture(config("a", { pool: POOL }), { ...by(one), madeOf: "ca" });
+  one.open[0]!.accept();
+  await settle();
+  fixture.update(config("a", { pool: POOL }), { ...by(two), madeOf: "ca" });
+  await settle();
+  assertEquals([one.unclosed, one.calls.length, two.calls.length], [1, 1, 0]);
+  fixture.update(config("a", { pool: POOL }), { ...by(three), madeOf: "another ca" });
+  await settle();
+  assertEquals([one.unclosed, one.calls.length, two.calls.length, three.open.length], [0, 1, 0, 1]);
+  three.open[0]!.refuse();
+  await fixture.end();
+});
+
 Deno.test("a dial that began in plain is of no use once TLS is spoken", async () => {
   const fixture = new ManagedFixture(config("a", { pool: POOL }));
   const tls = new ScriptedDialler();

@@ -1,13 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { MaterialLoader } from "../../src/app/material_loader.ts";
 import type { ServiceTls } from "../../src/config/config.ts";
+import { formatPath } from "../../src/config/path.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import { canShareAddresses } from "../../src/net/listen.ts";
 import { TlsFiles } from "../support/tls_files.ts";
 import { makePki } from "../tls/tls_fixture.ts";
 
 const VERSIONS = { minVersion: "1.2", maxVersion: "1.3", alpn: [] } as const;
-const ADMIN = { path: "admin.tls", who: "admin" };
+const ADMIN = { path: ["admin", "tls"], who: "admin" };
 
 function loader(): MaterialLoader {
   return new MaterialLoader(new BufferPool());
@@ -26,7 +27,7 @@ Deno.test("without TLS there is nothing to load, and nothing to complain of", as
   assertEquals(await loading.admin(undefined), undefined);
   assertEquals(await loading.connect(undefined, ADMIN), undefined);
   assertEquals(await loading.etcdTls(undefined, ADMIN), undefined);
-  assertEquals([loading.problems, loading.certificates, loading.crls, loading.warnings], [[], [], [], []]);
+  assertEquals([loading.faults, loading.certificates, loading.crls, loading.warnings], [[], [], [], []]);
 });
 
 Deno.test("the admin listener has a gate, and the names of its certificate", async () => {
@@ -64,14 +65,14 @@ Deno.test("admin files that can't be used are problems of admin.tls, and there i
   for (const [tls, path] of cases) {
     const loading = loader();
     assertEquals(await loading.admin(tls), undefined);
-    assertEquals(loading.problems.map((problem) => problem.path), [path]);
+    assertEquals(loading.faults.map(({ path }) => formatPath(path)), [path]);
   }
 });
 
 Deno.test("an etcd's TLS is its CA and a certificate of ours, each if it is given", async () => {
   const { ca, client } = await makePki();
   await using files = new TlsFiles();
-  const place = { path: "upstreams.db.discover.etcd.tls", who: "etcd of upstream db" };
+  const place = { path: ["upstreams", "db", "discover", "etcd", "tls"], who: "etcd of upstream db" };
   const own = files.putOwn("client", client);
   const keys = { certPath: own.cert, keyPath: own.key };
   const caPath = files.put("ca.pem", ca.certPem);
@@ -81,15 +82,15 @@ Deno.test("an etcd's TLS is its CA and a certificate of ours, each if it is give
   assertEquals(await loading.etcdTls({ caPath }, place), { ca: ca.certPem });
   assertEquals(await loading.etcdTls({ caPath, ...keys }, place), { ca: ca.certPem, ...pems });
   assertEquals(loading.certificates.map(({ usedBy }) => usedBy), ["etcd of upstream db"]);
-  assertEquals(loading.problems, []);
+  assertEquals(loading.faults, []);
   files.put("ca.pem", "garbage");
   assertEquals(await loading.etcdTls({ caPath, ...keys, keyPath: own.cert }, place), undefined);
-  assertEquals(loading.problems.map(({ path }) => path), [`${place.path}.ca`, place.path]);
+  assertEquals(loading.faults.map(({ path }) => path), [[...place.path, "ca"], place.path]);
 });
 
 Deno.test("backends that are not verified are a warning each time", async () => {
   const loading = loader();
-  const place = { path: "upstreams.db.tls", who: "upstream db" };
+  const place = { path: ["upstreams", "db", "tls"], who: "upstream db" };
   assert(await loading.connect({ verify: false }, place) !== undefined);
   assert(await loading.connect({ verify: true, serverName: "db.test" }, place) !== undefined);
   assertEquals(loading.warnings.length, 1);
@@ -104,9 +105,24 @@ Deno.test("a CRL with several lists is one file in use, with each of them", asyn
   const caPath = files.put("ca.pem", ca.certPem + other.ca.certPem);
   const clientAuth = { caPath, crlPath, mode: "optional", allow: [{ any: true }] } as const;
   const tls = serviceTls(files.putOwn("server", server), { clientAuth });
-  const gate = await loading.gate(tls, { path: "services[0].tls", who: "service web" });
+  const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
   assertEquals([gate?.problem, loading.crls.length], [undefined, 1]);
   assertEquals(loading.crls[0]!.crls.map(({ issuerName }) => issuerName), ["CN=Test CA", "CN=Other CA"]);
+});
+
+Deno.test("a CRL that covers some of the CAs is good, with a warning for each of the others", async () => {
+  const [{ ca, server }, other] = [await makePki(), await makePki("ecdsa-p256", "Other CA")];
+  await using files = new TlsFiles();
+  const loading = loader();
+  const caPath = files.put("ca.pem", ca.certPem + other.ca.certPem);
+  const crlPath = files.put("one.crl", ca.crl());
+  const clientAuth = { caPath, crlPath, mode: "optional", allow: [{ any: true }] } as const;
+  const tls = serviceTls(files.putOwn("server", server), { clientAuth });
+  const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
+  assertEquals([gate?.problem, loading.crls[0]!.problem(Date.now())], [undefined, undefined]);
+  assertEquals(loading.warnings, [
+    "service web: nobody whom CN=Other CA has issued can come in: there is no CRL of CN=Other CA",
+  ]);
 });
 
 Deno.test("the runtime's TLS gets what the gate has been made of", async () => {
@@ -114,7 +130,7 @@ Deno.test("the runtime's TLS gets what the gate has been made of", async () => {
   await using files = new TlsFiles();
   const loading = loader();
   const tls = serviceTls(files.putOwn("server", server), { native: true, alpn: ["h2"] });
-  await loading.gate(tls, { path: "services[0].tls", who: "service web" });
+  await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
   loading.native("web", tls);
   assertEquals(canShareAddresses, true); // As in deno.json.
   const expected = { cert: server.chainPem, key: server.keyPem, alpn: ["h2"] };

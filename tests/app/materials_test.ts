@@ -1,6 +1,6 @@
-import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { loadMaterials, type Materials } from "../../src/app/materials.ts";
-import { parseConfig } from "../../src/config/parse.ts";
+import { assertEquals, assertMatch, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { badConfig, loadMaterials, type Materials } from "../../src/app/materials.ts";
+import { ConfigReading } from "../../src/config/reading.ts";
 import { ConfigError } from "../../src/config/problem.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import { TlsFiles } from "../support/tls_files.ts";
@@ -30,8 +30,8 @@ function load(files: TlsFiles, ...keys: readonly Keys[]): Promise<Materials> {
     ...(service === undefined ? {} : { tls: service }),
   }));
   const text = JSON.stringify({ version: 1, upstreams: Object.fromEntries(upstreams), services });
-  const config = parseConfig(text, { name: NAME, folder: files.folder.path });
-  return loadMaterials(config, { name: NAME, buffers: new BufferPool() });
+  const reading = new ConfigReading(text, { name: NAME, folder: files.folder.path });
+  return loadMaterials(reading, { name: NAME, buffers: new BufferPool() });
 }
 
 Deno.test("services and upstreams with TLS have what they need, and others nothing", async () => {
@@ -53,6 +53,22 @@ Deno.test("services and upstreams with TLS have what they need, and others nothi
   assertEquals([...materials.gates.keys()], ["s0", "s1"]);
   assertEquals([...materials.connects.keys()], ["u3"]);
   assertEquals(materials.warnings, []);
+});
+
+Deno.test("TLS with backends that is made of the same can be told from one that is not", async () => {
+  const [{ ca, client }, other] = [await makePki(), await makePki()];
+  await using files = new TlsFiles();
+  files.put("ca.pem", ca.certPem);
+  files.putOwn("client", client);
+  const keys = { ca: "ca.pem", cert: "client.pem", key: "client.key", serverName: "db.test" };
+  const madeOf = async (upstream: unknown) => (await load(files, { upstream })).connects.get("u0")!.madeOf;
+  const first = await madeOf(keys);
+  assertEquals(await madeOf(keys), first);
+  for (const more of [{ serverName: "db" }, { verify: false }, { allow: [{ dns: "db.test" }] }]) {
+    assertNotEquals(await madeOf({ ...keys, ...more }), first);
+  }
+  files.put("ca.pem", other.ca.certPem);
+  assertNotEquals(await madeOf(keys), first);
 });
 
 Deno.test("everything that can't be used is told in one go, with the file and where it is named", async () => {
@@ -77,16 +93,91 @@ Deno.test("everything that can't be used is told in one go, with the file and wh
   const told = error.problems.map(({ path, value }) => [path, /[\w-]+\.(?:pem|key)/.exec(value ?? "")?.[0]]);
   assertEquals(told, [
     ["services[0].tls.cert", "none.pem"],
-    ["services[0].tls.key", "none.key"],
     ["services[0].tls.clientAuth.ca", "none-ca.pem"],
+    ["services[0].tls.key", "none.key"],
     ["services[1].tls.clientAuth.ca", "garbage.pem"],
-    ["services[2].tls", "other.key"],
-    ["services[3].tls", "garbage.pem"],
+    ["services[2].tls.key", "other.key"],
+    ["services[3].tls.cert", "garbage.pem"],
     ["upstreams.u4.tls.ca", "garbage.pem"],
-    ["upstreams.u4.tls", "other.key"],
+    ["upstreams.u4.tls.key", "other.key"],
     ["upstreams.u5.tls.ca", "missing.pem"],
   ]);
-  assertStringIncludes(error.message, "there is no such file");
+  assertStringIncludes(
+    error.message,
+    `${NAME}:1: services[0].tls.cert: cannot read "none.pem": no such file\n`,
+  );
+  assertStringIncludes(
+    error.message,
+    `services[2].tls.key: cannot use "other.key": it does not match the certificate in ${
+      files.folder.file("server.pem")
+    }\n`,
+  );
+});
+
+Deno.test("a bad CRL is among what is told as soon as something else is bad", async () => {
+  const { ca, server } = await makePki();
+  await using files = new TlsFiles();
+  const own = files.putOwn("server", server);
+  files.put("ca.pem", ca.certPem);
+  files.put("garbage.crl", "garbage");
+  const service = (crl: string) => ({ ...own, clientAuth: { ca: "ca.pem", crl, allow: [{ any: true }] } });
+  const keys = [{ service: service("none.crl") }, { service: service("garbage.crl") }];
+  assertEquals((await load(files, ...keys)).warnings.length, 2);
+  const error = await assertRejects(
+    () => load(files, ...keys, { upstream: { ca: "none.pem" } }),
+    ConfigError,
+  );
+  assertEquals(error.message.split("\n"), [
+    `${NAME}:1: services[0].tls.clientAuth.crl: cannot read "none.crl": no such file`,
+    `${NAME}:1: services[1].tls.clientAuth.crl: cannot use "garbage.crl": Cannot read a CRL: not a CRL in DER`,
+    `${NAME}:1: upstreams.u2.tls.ca: cannot read "none.pem": no such file`,
+  ]);
+});
+
+Deno.test("with bad keys the files are looked at too, and lines are told", async () => {
+  await using files = new TlsFiles();
+  const text = `version: 1
+services:
+  - name: web
+    lisen: [":1"]
+    tls:
+      cert: none.pem
+      key: none.key
+    upstream: {backends: [10.0.0.1:1]}
+`;
+  const options = { name: NAME, folder: files.folder.path };
+  const error = await badConfig(new ConfigReading(text, options), { ...options, buffers: new BufferPool() });
+  assertEquals(error.message.split("\n"), [
+    `${NAME}:4: services[0].lisen: unknown key; did you mean "listen"?`,
+    `${NAME}:6: services[0].tls.cert: cannot read "none.pem": no such file`,
+    `${NAME}:7: services[0].tls.key: cannot read "none.key": no such file`,
+  ]);
+});
+
+Deno.test({
+  name: "with bad keys nobody is asked for the permission to read files: those are passed over",
+  permissions: { read: false },
+  async fn() {
+    const tls = {
+      cert: "none.pem",
+      key: "none.key",
+      clientAuth: { ca: "c.pem", crl: "c.crl", allow: [{ any: true }] },
+    };
+    const options = { name: NAME, folder: "/nowhere" };
+    const reading = new ConfigReading(JSON.stringify({ version: 1, services: [{ tls }] }), options);
+    const { problems } = await badConfig(reading, { ...options, buffers: new BufferPool() });
+    assertEquals(problems.filter(({ path }) => path.includes("tls")), []);
+  },
+});
+
+Deno.test("a certificate among the clients' CAs that is no CA is a warning", async () => {
+  const { ca, server, client } = await makePki();
+  await using files = new TlsFiles();
+  const own = files.putOwn("server", server);
+  files.put("ca.pem", ca.certPem + client.certPem);
+  const service = { ...own, clientAuth: { ca: "ca.pem", allow: [{ any: true }] } };
+  const { warnings } = await load(files, { service });
+  assertEquals(warnings, ["service s0: clientAuth.ca has CN=alice,OU=operations, which is no CA"]);
 });
 
 Deno.test("a CRL that can't be used is a gate that lets nobody in, and a warning", async () => {

@@ -29,21 +29,39 @@ Deno.test("a program is ready from its first configuration until it is to stop",
   await fixture.end();
 });
 
-Deno.test("backends that have not been checked yet are waited for, every one of them", async () => {
+Deno.test("backends that have not been checked yet are waited for until one has been found good", async () => {
   const fixture = new ControlFixture();
-  await fixture.start(configText({ upstreams: { app: ["a", "b"] }, services: WEB, policy: CHECKED }));
+  await fixture.start(configText({ upstreams: { app: ["a", "b", "c"] }, services: WEB, policy: CHECKED }));
   const { backends } = fixture.app.upstream("app")!.upstream;
   const checked = (index: number, ok: boolean) => {
     backends[index]!.health.observe({ ...AT, ok }, RULES);
     backends[index]!.followHealth(true);
   };
-  assertEquals(fixture.reasons(), ["upstream app: 2 backends have not been checked yet"]);
-  checked(0, true);
-  assertEquals(fixture.reasons(), ["upstream app: 1 backend has not been checked yet"]);
-  checked(1, false);
-  assertEquals(fixture.reasons(), []); // One is enough.
+  assertEquals(fixture.reasons(), ["upstream app: 3 backends have not been checked yet"]);
   checked(0, false);
-  assertEquals(fixture.reasons(), ["upstream app: no backend is available (2 down)"]);
+  assertEquals(fixture.reasons(), ["upstream app: 2 backends have not been checked yet"]);
+  checked(1, true);
+  assertEquals(fixture.reasons(), []); // One is enough, and it may be full.
+  backends[1]!.configure({ ...backends[1]!.spec, maxConnections: 1 });
+  backends[1]!.active = 1;
+  assertEquals(fixture.reasons(), []);
+  checked(1, false);
+  assertEquals(fixture.reasons(), ["upstream app: 1 backend has not been checked yet"]);
+  checked(2, false);
+  assertEquals(fixture.reasons(), ["upstream app: no backend is available (3 down)"]);
+  await fixture.end();
+});
+
+Deno.test("a backend that joins one that was found good takes no readiness away", async () => {
+  const fixture = new ControlFixture();
+  await fixture.start(configText({ upstreams: { app: ["a"] }, services: WEB, policy: CHECKED }));
+  const [a] = fixture.app.upstream("app")!.upstream.backends;
+  a!.health.observe({ ...AT, ok: true }, RULES);
+  a!.followHealth(true);
+  await fixture.control.replaceBackends("app", ["a:1", "b:1"]);
+  assertEquals([fixture.backend("b").state, fixture.reasons()], ["unknown", []]);
+  await fixture.control.replaceBackends("app", ["b:1"]);
+  assertEquals(fixture.reasons(), ["upstream app: 1 backend has not been checked yet"]);
   await fixture.end();
 });
 
@@ -94,10 +112,25 @@ Deno.test("sources are waited for until each has answered, were it with an error
   await fixture.end();
 });
 
+Deno.test("sources that a reload has changed are not waited for while a set of before lasts", async () => {
+  const fixture = new ManagedFixture(config("", { discover: from("one") }));
+  const reasons = () => reasonsOf({ upstreams: [fixture.managed] });
+  await fixture.give("file one", "x");
+  fixture.update(config("", { discover: from("two", dns("db")) }));
+  assertEquals([fixture.hosts, reasons()], ["x", []]);
+  await fixture.give("file two", "");
+  await fixture.give("dns db", "");
+  const none = "upstream db: no backend is available (there is none)";
+  assertEquals(reasons(), [none]);
+  fixture.update(config("", { discover: from("three") })); // There is no set that could last.
+  assertEquals(reasons(), ["upstream db: file three has not answered yet", none]);
+  await fixture.end();
+});
+
 Deno.test("a CRL that lets nobody in is a reason for each who relies on it", () => {
   const bad = CrlSet.unreadable("garbage");
   const materials = (set: CrlSet) => {
-    const crl = { path: "/ca.crl", set, crls: [] };
+    const crl = { path: "/ca.crl", crls: [], problem: (nowMs: number) => set.problem(nowMs) };
     const crls = [{ ...crl, usedBy: "service a" }, { ...crl, usedBy: "service b" }];
     return { gates: new Map(), connects: new Map(), certificates: [], warnings: [], crls } as unknown as App[
       "materials"

@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { parseConfig } from "../../src/config/parse.ts";
+import { CulvertError } from "../../src/core/errors.ts";
 import { settle } from "../support/settle.ts";
 import { until } from "../support/wait.ts";
 import { AppFixture, closed, configText, gone } from "./app_fixture.ts";
@@ -101,6 +103,47 @@ Deno.test("a service that has left stops listening, and its live connections dra
   await fixture.end();
 });
 
+Deno.test("a service that leaves together with its upstream has its time all the same", async () => {
+  const fixture = new AppFixture();
+  const timeouts = { drain: "5s" };
+  const all = { a: ["a"], b: ["b"], c: ["c"] };
+  const leaving = { first: { listen: [LOCAL], upstream: "a" }, second: { listen: [LOCAL], upstream: "b" } };
+  const services = { web: { listen: [LOCAL], upstream: "c" } };
+  await fixture.apply(configText({ upstreams: all, services: { ...leaving, ...services }, timeouts }));
+  const first = await fixture.connect(fixture.port("first"));
+  const second = await fixture.connect(fixture.port("second"));
+  // The second service leaves first, its upstream later.
+  const next = { ...services, first: leaving.first };
+  await fixture.apply(configText({ upstreams: all, services: next, timeouts }));
+  await fixture.apply(configText({ upstreams: { c: ["c"] }, services, timeouts }));
+  assertEquals(fixture.app.upstreams.map(({ upstream }) => upstream.name), ["c"]);
+  for (const { client, server } of [first, second]) {
+    await client.write(new TextEncoder().encode("more"));
+    assertEquals(await server.receive(), "more");
+  }
+  first.client.close();
+  assertEquals(await first.server.receive(), null);
+  first.server.close();
+  fixture.clock.advance(5200);
+  await gone(second);
+  await settle();
+  assertEquals(fixture.dialler.unclosed, 0);
+  await fixture.end();
+});
+
+Deno.test("the end of everything is the end of upstreams that have left too", async () => {
+  const fixture = new AppFixture();
+  const upstreams = { app: ["a"], other: ["b"] };
+  const services = { ...web(), gone: { listen: [LOCAL], upstream: "other" } };
+  const policy = { pool: { minIdle: 1 } };
+  await fixture.apply(configText({ upstreams, services }));
+  const connected = await fixture.connect(fixture.port("gone"));
+  await fixture.apply(configText({ upstreams: { app: ["a"] }, services: web(), policy }));
+  await fixture.app.destroy();
+  await gone(connected);
+  await fixture.end();
+});
+
 Deno.test("an upstream that has left closes its pools, one that stays keeps them", async () => {
   const fixture = new AppFixture();
   const policy = { pool: { minIdle: 1 } };
@@ -115,6 +158,28 @@ Deno.test("an upstream that has left closes its pools, one that stays keeps them
     "app",
   ], 1]);
   assert(!fixture.dialler.dialled[0]!.closed);
+  await fixture.end();
+});
+
+Deno.test("a configuration that can't be made leaves everything as it was, and binds nothing", async () => {
+  const fixture = new AppFixture();
+  const upstreams = { app: ["a"], other: ["b"] };
+  await fixture.apply(configText({ upstreams, services: web() }));
+  const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  taken.close();
+  const services = { ...web("other"), more: { listen: [`127.0.0.1:${port}`], upstream: "other" } };
+  const config = parseConfig(configText({ upstreams, services }), { name: "test.yaml", folder: "." });
+  const http = { method: "HEAD", body: "ok" };
+  const health = { type: "http", http, intervalMs: 1000, timeoutMs: 500, rise: 1, fall: 1 } as const;
+  // One that parsing would have refused.
+  const bad = new Map([...config.upstreams].map(([name, each]) => [name, { ...each, health }]));
+  await assertRejects(() => fixture.app.apply({ ...config, upstreams: bad }), CulvertError, "HEAD");
+  Deno.listen({ hostname: "127.0.0.1", port }).close();
+  assertEquals(fixture.app.services.map(({ name, upstream }) => [name, upstream]), [["web", "app"]]);
+  assertEquals(fixture.app.upstreams.map(({ upstream }) => upstream.name), ["app", "other"]);
+  await fixture.apply(configText({ upstreams, services }));
+  assertEquals(fixture.port("more"), port);
   await fixture.end();
 });
 

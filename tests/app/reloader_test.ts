@@ -77,6 +77,14 @@ Deno.test("a configuration that is refused changes nothing, and each of its prob
   assertEquals(log.lines.slice(1).map(({ fields }) => fields.problem), error.message.split("\n"));
 });
 
+Deno.test("one problem is one problem", async () => {
+  const { log, reloads, reloader } = setUp();
+  const outcome = reloader.request("SIGHUP");
+  reloads[0]!.reject(new ConfigError("f", [{ kind: "missing", path: "services", expected: "a list" }]));
+  await outcome;
+  assertEquals(log.lines[0]!.fields, { why: "SIGHUP", error: "1 problem" });
+});
+
 Deno.test("whatever else goes wrong is an answer too, and the next reload is not held up by it", async () => {
   const { log, reloads, reloader } = setUp();
   const first = reloader.request("first");

@@ -69,7 +69,7 @@ Deno.test("CRLs are told list by list, with what is wrong with them", async () =
   assertEquals(crls.map(({ problem }) => problem === undefined), [true, true, false, false, false]);
   assertStringIncludes(crls[2]!.problem!, `has expired on ${whole(dates.nextUpdate)}`);
   assertStringIncludes(crls[3]!.problem!, garbage);
-  assertStringIncludes(crls[4]!.problem!, "there is no such file");
+  assertStringIncludes(crls[4]!.problem!, "no such file");
   assertEquals([crls[3]!.thisUpdate, crls[3]!.nextUpdate], [undefined, undefined]);
   assertEquals(fixture.reasons().length, 3);
   await fixture.end();

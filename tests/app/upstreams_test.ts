@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { CulvertError } from "../../src/core/errors.ts";
 import { NO_MATERIALS } from "../../src/app/materials.ts";
 import { Upstreams } from "../../src/app/upstreams.ts";
 import type { UpstreamConfig } from "../../src/config/config.ts";
@@ -11,9 +12,12 @@ import { RecordingLog } from "../support/recording_log.ts";
 import { ScriptedDialler } from "../support/scripted_dialler.ts";
 import { settle } from "../support/settle.ts";
 import { AppFixture, configText } from "./app_fixture.ts";
-import { config } from "./managed_fixture.ts";
+import { specs } from "../upstream/upstream_fixture.ts";
+import { config, from } from "./managed_fixture.ts";
 
 const HALF_OPEN = { type: "half-open", intervalMs: 1000, timeoutMs: 500, rise: 1, fall: 1 } as const;
+
+const tcp = (index: number) => ({ kind: "tcp", host: `host${index}`, port: 1 }) as const;
 
 /** A checker that opens nothing, and says what is done with it. */
 class FakeChecker extends HalfOpenChecker {
@@ -54,8 +58,12 @@ function setUp() {
   });
   const apply = (configs: Record<string, UpstreamConfig>) => {
     const byName = new Map(Object.entries(configs).map(([name, each]) => [name, { ...each, name }]));
-    upstreams.prepare(byName);
-    return upstreams.update(byName, NO_MATERIALS);
+    try {
+      upstreams.prepare(byName, NO_MATERIALS);
+      return upstreams.update(byName, NO_MATERIALS);
+    } finally {
+      upstreams.settle();
+    }
   };
   return { clock, checkers, upstreams, apply };
 }
@@ -68,11 +76,13 @@ Deno.test("upstreams are kept by their names, in the order of the configuration"
   assertEquals(upstreams.all.map(({ upstream }) => upstream.name), ["c", "b"]);
   assertEquals([upstreams.get("b") === b, upstreams.get("a"), left], [true, undefined, [a!]]);
   assertEquals(b!.upstream.backends.length, 2);
-  await Promise.all([upstreams.close(), ...left.map((each) => each.close())]);
+  await upstreams.closeLeft(left);
+  assertEquals(a!.upstream.backends, []);
+  await upstreams.close();
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("one checker makes the half-open checks of all upstreams, from the first need to the end", async () => {
+Deno.test("one checker makes the half-open checks of all upstreams, from the first need to the last", async () => {
   const { clock, checkers, upstreams, apply } = setUp();
   apply({ a: config("x") });
   assertEquals(checkers.length, 0);
@@ -82,20 +92,59 @@ Deno.test("one checker makes the half-open checks of all upstreams, from the fir
   assertEquals(checkers.map(({ done }) => done), [["start"]]);
   assertEquals([...new Set(checkers[0]!.checked)].toSorted(), ["x", "y"]);
   assertEquals(upstreams.all.map(({ upstream }) => upstream.backends[0]!.state), ["up", "up"]);
-  // Nobody needs it any more, but it goes with the rest.
-  await Promise.all(apply({ a: config("x") }).map((left) => left.close()));
+  const left = apply({ a: config("x") });
+  assertEquals(checkers.map(({ done }) => done), [["start"]]); // `b` has left, but its connections may live.
+  const before = checkers[0]!.checked.length;
+  await clock.advanceAsync(2000);
+  assertEquals([...new Set(checkers[0]!.checked.slice(before))], ["y"]);
+  await upstreams.closeLeft(left);
+  assertEquals(checkers.map(({ done }) => done), [["start", "close"]]); // Nobody needs it any more.
   apply(both);
-  assertEquals(checkers.map(({ done }) => done), [["start"]]);
+  assertEquals(checkers.map(({ done }) => done), [["start", "close"], ["start"]]);
   await upstreams.close();
   await settle(); // For the checks that were under way.
-  assertEquals([checkers.length, checkers[0]!.done, clock.pending], [1, ["start", "close"], 0]);
+  assertEquals([checkers.at(-1)!.done, clock.pending], [["start", "close"], 0]);
 });
 
 Deno.test("a configuration that comes after the end starts no checker", async () => {
   const { checkers, upstreams } = setUp();
   await upstreams.close();
-  upstreams.prepare(new Map([["a", config("x", { health: HALF_OPEN })]]));
+  upstreams.prepare(new Map([["a", config("x", { health: HALF_OPEN })]]), NO_MATERIALS);
   assertEquals(checkers, []);
+});
+
+Deno.test("a checker that was started for nothing is closed, and not while it may still be needed", async () => {
+  const { checkers, upstreams, apply } = setUp();
+  apply({ a: config("x", { health: HALF_OPEN }) });
+  const left = apply({ b: config("y") });
+  const next = new Map([["b", config("y", { health: HALF_OPEN })]]);
+  upstreams.prepare(next, NO_MATERIALS);
+  await upstreams.closeLeft(left);
+  assertEquals(checkers.map(({ done }) => done), [["start"]]); // As `next` is about to need it.
+  upstreams.settle(); // It has been refused, for another reason.
+  assertEquals(checkers.map(({ done }) => done), [["start", "close"]]);
+  await upstreams.close();
+});
+
+Deno.test("what can't be made is told before anything changes, whatever comes before it", async () => {
+  const { checkers, upstreams, apply } = setUp();
+  apply({ a: config("x") });
+  const http = { ...HALF_OPEN, type: "http", http: { method: "HEAD", body: "ok" } } as const;
+  const many = Array.from({ length: 65_537 }, (_, index) => ({ ...specs("x")[0]!, address: tcp(index) }));
+  const bad: UpstreamConfig[] = [
+    config("x", { health: http }),
+    { ...config(""), backends: many, discover: from("one") },
+    config("x", { discover: { dns: { name: "db", type: "A", intervalMs: 1000 }, keepOnEmpty: false } }),
+  ];
+  for (const [index, code] of ["bad_check", "too_many_backends", "bad_source"].entries()) {
+    const next = { fresh: config("z", { health: HALF_OPEN }), a: config("x y"), bad: bad[index]! };
+    const error = assertThrows(() => apply(next), CulvertError);
+    assertEquals(error.code, code);
+    assertEquals(upstreams.all.map(({ upstream }) => upstream.name), ["a"]);
+    assertEquals(upstreams.get("a")!.upstream.backends.length, 1);
+    assertEquals(checkers.map(({ done }) => done), Array(index + 1).fill(["start", "close"]));
+  }
+  await upstreams.close();
 });
 
 Deno.test("a checker that can't be started is told before anything changes, and tried again", async () => {

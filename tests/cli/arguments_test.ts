@@ -14,6 +14,9 @@ Deno.test("each form of each command is understood", () => {
   assertEquals(parseCommand(words("--config proxy.yaml run")), run);
   assertEquals(parseCommand(words("check --config a.yaml")), { name: "check", config: "a.yaml" });
   assertEquals(parseCommand(words("permissions -c a.yaml")), { name: "permissions", config: "a.yaml" });
+  const watch = { name: "permissions", config: "a.yaml", watch: true } as const;
+  assertEquals(parseCommand(words("permissions --watch -c a.yaml")), watch);
+  assertEquals(parseCommand(words("permissions -c a.yaml --watch")), watch);
   assertEquals(parseCommand(["demo"]), { name: "demo" });
 });
 
@@ -49,6 +52,9 @@ Deno.test("what is not understood is bad usage, and named", () => {
     ["proxy.yaml", 'unknown command "proxy.yaml"'],
     ["run b.yaml --config a", 'unexpected argument "b.yaml"'],
     ["demo --config a", "demo takes no --config"],
+    ["demo --watch", "demo takes no --watch"],
+    ["run --config a --watch", "run takes no --watch"],
+    ["--watch --config a", "run takes no --watch"],
     ["--confg a", 'unknown option "--confg"'],
     ["--config a -x", 'unknown option "-x"'],
     ["--config a -", 'unknown command "-"'],

@@ -140,12 +140,14 @@ Deno.test("names that are no names are refused before anything is made", async (
   assertEquals(names(folder).map((name) => read(folder, name)), before);
 
   const good = `--dns A.Test --dns *.b.test --dns ${label}.xn--bcher-kva.test --dns 3com --dns localhost`;
-  const uris = ["spiffe://x/a", "urn:a:b", "https://a.test/%20?b=c#d", "mailto:a@b.test"];
+  const uris = ["urn:a:b", "https://a.test/%20?b=c#d", "mailto:a@b.test"];
   const more = `${uris.map((each) => `--uri ${each}`).join(" ")} --email a@b.test --ip ::1`;
   await certs(folder, `client good ${good} ${more}`);
   const { dnsNames, uris: made } = identityIn(folder, "good.pem");
   assertEquals(dnsNames, ["a.test", "*.b.test", `${label}.xn--bcher-kva.test`, "3com", "localhost"]);
   assertEquals(made, uris);
+  await certs(folder, "client spiffe --uri spiffe://x/a");
+  assertEquals(identityIn(folder, "spiffe.pem").uris, ["spiffe://x/a"]);
   await certs(folder, "server *.c.test 10.0.0.1 ::1");
 });
 

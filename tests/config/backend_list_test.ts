@@ -3,6 +3,8 @@ import { parseBackendList, readBackend, readBackendList } from "../../src/config
 import { ConfigError } from "../../src/config/problem.ts";
 import { formatAddress } from "../../src/net/address.ts";
 import type { BackendSpec } from "../../src/upstream/backend.ts";
+import { MAX_BACKENDS } from "../../src/upstream/discover/backend_set.ts";
+import { unplaced } from "./support.ts";
 
 const OPTIONS = { name: "backends.yaml", folder: "/etc/culvert" };
 const DEFAULTS = { weight: 1, maxConnections: 0, backup: false };
@@ -118,9 +120,74 @@ Deno.test("ten thousand backends are read", () => {
   assertEquals(parse(text).length, 10_000);
 });
 
-Deno.test("a set that names an address twice is refused by the API, and every such place is told", () => {
+/** What is wrong with a list, read both ways: the paths. */
+function badPaths(list: readonly unknown[]): string[] {
+  const text = JSON.stringify(list);
+  const ways = [() => parse(text), () => readBackendList(JSON.parse(text), OPTIONS)];
+  const [first, second] = ways.map((way) => assertThrows(way, ConfigError).problems.map(({ path }) => path));
+  assertEquals(first, second);
+  return first!;
+}
+
+Deno.test("a list that names an address twice is refused, however it is written, and every such place is told", () => {
   const list = ["10.0.0.1:1", "10.0.0.2:1", { address: "10.0.0.1:1", weight: 2 }, "10.0.0.2:1"];
-  const error = assertThrows(() => readBackendList(list, { name: "backends", folder: "/" }), ConfigError);
-  assertEquals(error.problems.map(({ path }) => path), ["[2]", "[3]"]);
-  assertEquals(readBackendList(list.slice(0, 2), { name: "backends", folder: "/" }).length, 2);
+  assertEquals(badPaths(list), ["[2].address", "[3]"]);
+  assertEquals(readBackendList(list.slice(0, 2), OPTIONS).length, 2);
+  const alike = ["localhost:1", "LOCALHOST:1", "[::1]:1", "[0:0::1]:1", "unix:a", "unix:/etc/culvert/./a"];
+  assertEquals(badPaths(alike), ["[1]", "[3]", "[5]"]);
+});
+
+Deno.test("paths of sockets that are too long, and keys that are reserved, are refused in lists too", () => {
+  const long = `unix:/${"a".repeat(300)}`;
+  assertEquals(badPaths(["a:1", long, { address: `${long}b` }]), ["[1]", "[2].address"]);
+  const reserved = JSON.parse('{"address": "a:1", "__proto__": {"weight": 9}, "constructor": 1}');
+  assertThrows(() => readBackendList([reserved], OPTIONS), ConfigError, "[0].__proto__");
+  assertThrows(() => readBackendList([reserved], OPTIONS), ConfigError, "[0].constructor");
+  for (const one of [long, reserved]) assertThrows(() => readBackend(one, OPTIONS), ConfigError);
+  assertThrows(
+    () => parse("- {address: 'a:1', constructor: 1}"),
+    ConfigError,
+    "backends.yaml:1: [0].constructor",
+  );
+});
+
+Deno.test("a list may be as long as a set of backends, and one that is longer is one problem", () => {
+  const list = Array.from({ length: MAX_BACKENDS }, (_, i) => `10.0.${i >> 8}.${i & 255}:80`);
+  assertEquals(readBackendList(list, OPTIONS).length, MAX_BACKENDS);
+  const tooLong: readonly unknown[] = [...list, 1];
+  assertEquals(badPaths(tooLong), [""]);
+  const { message } = assertThrows(() => readBackendList(tooLong, OPTIONS), ConfigError);
+  assertStringIncludes(message, `expected a list of ${MAX_BACKENDS} items at most`);
+});
+
+Deno.test("of very many problems the first hundred are told, and how many there are besides", () => {
+  const lists: [readonly unknown[], number][] = [
+    [Array.from({ length: 250 }, () => 7), 250],
+    [Array.from({ length: 250 }, () => "a:1"), 249],
+    [[...Array.from({ length: 150 }, () => 7), ...Array.from({ length: 100 }, () => "a:1")], 249],
+  ];
+  for (const [list, count] of lists) {
+    const { problems, message } = assertThrows(() => readBackendList(list, OPTIONS), ConfigError);
+    assertEquals(problems.length, 101);
+    assertEquals(problems.at(-1)?.kind, "more");
+    assertEquals(message.split("\n").at(-1), `backends.yaml: and ${count - 100} more`);
+  }
+  assertEquals(badPaths(Array.from({ length: 100 }, () => 7)).length, 100);
+  assertEquals(complaints("- 7\n".repeat(101)).slice(-2), [
+    "backends.yaml:100: [99]: expected a backend: its address, or a mapping with that, got 7",
+    "backends.yaml: and 1 more",
+  ]);
+});
+
+Deno.test("the backends of a configuration have the same bounds", () => {
+  const complaintsAbout = (backends: readonly unknown[]) =>
+    unplaced(
+      JSON.stringify({ version: 1, services: [{ name: "a", listen: [":1"], upstream: { backends } }] }),
+    );
+  assertEquals(
+    complaintsAbout(Array.from({ length: MAX_BACKENDS + 1 }, () => 7)).map((line) => line.slice(0, 78)),
+    ["services[0].upstream.backends: expected a list of 65536 items at most, got [7,"],
+  );
+  const lines = complaintsAbout(Array.from({ length: 250 }, () => "a:1"));
+  assertEquals([lines.length, lines.at(-1)], [101, "and 149 more"]);
 });

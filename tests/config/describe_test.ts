@@ -45,18 +45,24 @@ service postgres (tcp)
                 [::1]:5433
   clients       from 10.0.0.0/8, 192.0.2.1, but not from 10.6.6.0/24
                 any number of connections
+                at most 1000 of them before their handshake is over
                 100 new connections in 1s from each address, 200 in a burst
   timeouts      connect 1500ms, handshake 10s, idle off, halfClose 1m, lifetime 24h, drain at once
+  tls           none
   upstream      db
 
 service echo (tcp)
   listen        :7
   clients       nobody
                 at most 10000 connections at once
+                at most 1000 of them before their handshake is over
   timeouts      connect 10s, handshake 10s, idle 90s, halfClose 1m, lifetime 24h, drain at once
+  tls           none
   upstream      echo
 
 upstream db
+  PROXY header  none
+  tls           none
   balance       least-connections
   retries       2 further backends
   pool          2 to 8 idle for each backend, at most 20 open, idle for 90s at most
@@ -64,11 +70,14 @@ upstream db
   when down     its connections go on
   checks        not checked
   ejection      after 5 failures in a row, for 30s and more, at most 50% of them
+  slow start    none
   backends      10.0.0.11:5432             weight 5, at most 100 connections
                 10.0.0.12:5432             weight 1, backup
                 unix:/etc/culvert/db.sock  weight 0 (takes no new connections)
 
 upstream spare (not used by any service)
+  PROXY header  none
+  tls           none
   balance       round-robin
   retries       1 further backend
   pool          0 to 8 idle for each backend, any number open, idle without end
@@ -76,9 +85,12 @@ upstream spare (not used by any service)
   when down     its connections go on
   checks        not checked
   ejection      after 5 failures in a row, for 30s and more, at most 50% of them
+  slow start    none
   backends      10.0.0.13:5432  weight 1
 
 upstream echo
+  PROXY header  none
+  tls           none
   balance       round-robin
   retries       2 further backends
   pool          0 to 8 idle for each backend, any number open, idle for 90s at most
@@ -86,6 +98,7 @@ upstream echo
   when down     its connections go on
   checks        not checked
   ejection      after 5 failures in a row, for 30s and more, at most 50% of them
+  slow start    none
   backends      echo.internal:7  weight 1
 `,
   );

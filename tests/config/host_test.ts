@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { canonicalHost, isHost } from "../../src/config/host.ts";
+import { canonicalHost, isHost, isHostName } from "../../src/config/host.ts";
 
 const GOOD = [
   "10.0.0.1",
@@ -34,6 +34,9 @@ const BAD = [
   "1.2.3.4.5",
   ":::",
   "10.0.0.1%eth0",
+  "fe80::1%",
+  "fe80::1%a%b",
+  "a%b:c",
   "a".repeat(64),
   `${"a".repeat(63)}.`.repeat(3) + "a".repeat(62),
 ];
@@ -45,6 +48,20 @@ for (const host of GOOD) {
 for (const host of BAD) {
   Deno.test(`"${host.slice(0, 40)}" is no host`, () => assertEquals(isHost(host), false));
 }
+
+Deno.test("a text that is much too long for a host is none, and takes no time worth speaking of", () => {
+  // In quadratic time each of these would take minutes.
+  for (const piece of ["%a", "a", ".", "a.", "-", "_-", ":%", "1."]) {
+    const text = `::${piece.repeat(1_000_000)}`;
+    assertEquals([isHost(text), isHost(text.slice(2)), isHostName(text)], [false, false, false], piece);
+    assertEquals(canonicalHost(text).length >= 1_000_000, true);
+  }
+});
+
+Deno.test("an address is no name of a host", () => {
+  const texts = ["db.internal", "_db._tcp.internal.", "10.0.0.1", "::1", "fe80::1%eth0"];
+  assertEquals(texts.map(isHostName), [true, true, false, false, false]);
+});
 
 const SAME: readonly (readonly [string, string])[] = [
   ["DB.Internal.", "db.internal"],

@@ -129,7 +129,7 @@ services:
   assertEquals(complaints(text), [
     ":1: version: expected 1, the one version that there is, got 2",
     ':2: lgo: unknown key; did you mean "log"?',
-    ":4: timeouts.idle: expected a duration such as 250ms, 10s, 5m or 1h, at most 576h, got 10",
+    ":4: timeouts.idle: expected a duration with its unit, such as 10s or 10ms, or 0, got 10",
     ':9: upstreams.db.backends[0].weight: expected a whole number from 0 to 65535, got "heavy"',
     ":10: upstreams.db.backends[1].address: expected an address of its own " +
     '(upstreams.db.backends[0].address has it), got "10.0.0.11:5432"',

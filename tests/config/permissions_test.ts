@@ -75,6 +75,8 @@ Deno.test("backends are dialled where they are, and also where they are checked"
   const checked = ["10.0.0.1:9", "[::2]:9", "db.internal:9"];
   assertEquals(netOf(`${backends}\nhealth: {type: tcp, port: 9}`), [...at, ...checked]);
   assertEquals(netOf(`${backends}\nhealth: {type: tcp, port: 1}`).length, 5); // One is there already.
+  // A half-open check asks for no permission of the network.
+  assertEquals(netOf(`${backends}\nhealth: {type: half-open, port: 9}`), at);
 });
 
 Deno.test("half-open checks need the C library, and others do not", () => {
@@ -137,6 +139,9 @@ Deno.test("discovery may use what is known of where it will lead, or all where n
     "0.0.0.0/0:5432",
     "0.0.0.0/0:9",
   ]);
+  const halfOpen =
+    "discover: {dns: {name: db, port: 5432}, within: [10.0.0.0/8]}\nhealth: {type: half-open, port: 9}";
+  assertEquals(need(halfOpen).net, [...servers, "10.0.0.0/8:5432"]);
   const server = 'server: "10.0.0.1:53"';
   assertEquals(need(`discover: {dns: {name: db, port: 5432, ${server}}}`), {
     net: ["0.0.0.0/0:5432"],

@@ -8,6 +8,16 @@ const PROBLEMS: readonly (readonly [Problem, string])[] = [
     'proxy.yaml:12: services[0].lisen: unknown key; did you mean "listen"?',
   ],
   [
+    {
+      kind: "bad_file",
+      path: "a.cert",
+      value: 'cannot read "x.pem": no such file',
+      expected: "a file that can be read",
+      line: 3,
+    },
+    'proxy.yaml:3: a.cert: cannot read "x.pem": no such file',
+  ],
+  [
     { kind: "unknown_key", path: "foo", expected: "one of name, listen" },
     "proxy.yaml: foo: unknown key; expected one of name, listen",
   ],

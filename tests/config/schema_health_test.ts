@@ -9,6 +9,8 @@ const URL_FORM = "a URL such as http://127.0.0.1:2379, without a path, a user or
 const SCRIPT =
   "a list of steps, each {send: …}, {sendHex: …}, {expect: …} or {expectHex: …}, of which one expects something";
 
+const NO_BODY = "Cannot look for a text in the body";
+
 const health = (keys: string): ExtraKeys => ({ upstream: `health: {${keys}}` });
 const outlier = (keys: string): ExtraKeys => ({ upstream: `outlier: {${keys}}` });
 const discover = (keys: string): ExtraKeys => ({ upstream: `discover: {${keys}}` });
@@ -46,6 +48,21 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
     health("type: http, http: {body: ''}"),
     `${DB}.health.http.body: expected a text that is not empty, got ""`,
   ],
+  [
+    health("type: http, http: {method: HEAD, body: ok}"),
+    `${DB}.health.http.body: expected another text, or none: ${NO_BODY}: the answer to HEAD has none, got "ok"`,
+  ],
+  [
+    health(`type: http, http: {body: ${"x".repeat(65_537)}}`),
+    `${DB}.health.http.body: expected another text, or none: ${NO_BODY}: no more than 65536 bytes are searched` +
+    `, got "${"x".repeat(57)}…"`,
+  ],
+  ...["PING", null, 1, { expect: "a", foo: 1 }, { expect: null }, { expect: 5 }].map((step) =>
+    [
+      health(`type: script, script: [${JSON.stringify(step)}]`),
+      `${DB}.health.script: expected ${SCRIPT}, got ${JSON.stringify([step]).replaceAll(/([:,])/g, "$1 ")}`,
+    ] as const
+  ),
   [health("type: script"), `${DB}.health.script: missing; expected the steps of the script`],
   [
     health("type: script, script: [{send: a}]"),
@@ -69,7 +86,7 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
   [outlier("maxEjected: 101%"), `${DB}.outlier.maxEjected: expected a share from 0% to 100%, got "101%"`],
   [
     { upstream: "slowStart: soon" },
-    `${DB}.slowStart: expected a duration such as 250ms, 10s, 5m or 1h, at most 576h, got "soon"`,
+    `${DB}.slowStart: expected a duration such as 250ms, 10s, 5m or 1h, at most 576h, or 0, got "soon"`,
   ],
   [discover(""), `${DB}.discover: expected one of dns, file and etcd at least, got {}`],
   [
@@ -83,6 +100,16 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
   [
     discover("dns: {name: 'a b', port: 1}"),
     `${DB}.discover.dns.name: expected a name in the DNS, such as db.internal or _db._tcp.internal, got "a b"`,
+  ],
+  [
+    discover(`dns: {name: ${"a".repeat(64)}.b, port: 1}`),
+    `${DB}.discover.dns.name: expected a name in the DNS, such as db.internal or _db._tcp.internal, got ` +
+    `"${"a".repeat(57)}…"`,
+  ],
+  [
+    discover(`dns: {name: ${"a.".repeat(127)}b, port: 1}`),
+    `${DB}.discover.dns.name: expected a name in the DNS, such as db.internal or _db._tcp.internal, got ` +
+    `"${"a.".repeat(28)}a…"`,
   ],
   [
     discover("dns: {name: a, port: 1, server: 'ns.internal:53'}"),
@@ -151,7 +178,7 @@ for (const [keys, ...complaints] of BAD) {
 Deno.test("checks, ejection and slow start are read", () => {
   const config = parse(configWith({
     upstream: `health: {type: http, interval: 1s, timeout: 250ms, rise: 1, fall: 2, port: 8081,
-  http: {method: HEAD, path: "/a?b", host: app, expect: "200,204", body: ok}}
+  http: {method: POST, path: "/a?b", host: app, expect: "200,204", body: ok}}
 outlier: {failures: 0, ejection: 1m, maxEjected: 100%}
 slowStart: 30s
 onDown: close`,
@@ -164,7 +191,7 @@ onDown: close`,
     rise: 1,
     fall: 2,
     port: 8081,
-    http: { method: "HEAD", path: "/a?b", host: "app", expect: "200,204", body: "ok" },
+    http: { method: "POST", path: "/a?b", host: "app", expect: "200,204", body: "ok" },
   });
   assertEquals(outlier, { failures: 0, ejectionMs: 60_000, maxEjected: 1 });
   assertEquals([slowStartMs, onDown], [30_000, "close"]);
@@ -202,6 +229,8 @@ services: [{name: a, listen: [":1"], upstream: db}]
   });
 });
 
+const SERVED = "name: a, port: 1, server: '127.0.0.1:53'";
+
 /** What is written below `discover`, and what `--allow-net` has to name for the backends that it brings. */
 const FOUND: readonly (readonly [discover: string, net: readonly string[] | "any"])[] = [
   ["dns: {name: a, port: 1, server: '127.0.0.1:53'}", ["0.0.0.0/0:1"]],
@@ -216,6 +245,15 @@ const FOUND: readonly (readonly [discover: string, net: readonly string[] | "any
   ]],
   ["file: b.yaml, within: [10.0.0.0/8, '::1']", ["10.0.0.0/8", "[::1]"]],
   ["file: b.yaml, within: [10.0.0.0/8, 'fd00::/8']", "any"],
+  ["file: b.yaml, within: ['::1', 'fd00::1']", ["[::1]", "[fd00::1]"]],
+  [`dns: {${SERVED}}, within: [10.0.0.0/8, 'fd00::/8', '::1']`, ["10.0.0.0/8:1"]],
+  [`dns: {${SERVED}}, within: ['fd00::/8']`, []],
+  [`dns: {${SERVED}}, within: ['::ffff:10.0.0.1']`, ["[::ffff:10.0.0.1]:1"]],
+  [`dns: {${SERVED}}, within: ['::ffff:10.0.0.0/104']`, "any"],
+  [`dns: {${SERVED}, type: AAAA}, within: [10.0.0.0/8, '::1']`, ["[::1]:1"]],
+  [`dns: {${SERVED}, type: AAAA}, within: [10.0.0.0/8, 'fd00::/8']`, "any"],
+  [`dns: {${SERVED}}, file: b.yaml, within: [10.0.0.0/8, '::1']`, ["10.0.0.0/8", "[::1]"]],
+  ["dns: {name: a, type: SRV, server: '127.0.0.1:53'}, within: [10.0.0.0/8, '::1']", ["10.0.0.0/8", "[::1]"]],
 ];
 
 for (const [keys, net] of FOUND) {

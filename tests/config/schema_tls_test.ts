@@ -3,6 +3,8 @@ import { configWith, type ExtraKeys, parse, unplaced } from "./support.ts";
 
 const FILE = "the path of a file, without commas";
 const RULE = "one of {any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";
+const URI = 'a URI such as "spiffe://example.org/ns/*/sa/**", with two stars in a row at most';
+const PIN = '"sha256/" and the 44 characters of base64 that stand for a SHA-256';
 const NAME = "a host name or an IP address";
 const OWN = "cert: a.pem, key: a.key";
 const AUTH = "services[0].tls.clientAuth";
@@ -13,6 +15,31 @@ const tls = (keys: string): ExtraKeys => ({ service: `tls: {${keys}}` });
 const auth = (keys: string): ExtraKeys => tls(`${OWN}, clientAuth: {ca: c.pem, ${keys}}`);
 const up = (keys: string): ExtraKeys => ({ upstream: `tls: {${keys}}` });
 const UP = "upstreams.db.tls";
+
+/** Bad rules, and what is said about each. */
+const RULES: readonly (readonly [rule: string, ...complaints: string[]])[] = [
+  ["{}", `: expected ${RULE}, got {}`],
+  ["a", `: expected ${RULE}, got "a"`],
+  ["{any: false}", ".any: expected true, got false"],
+  ["{any: yes}", '.any: expected true, got "yes"'],
+  [
+    "{cn: a, ou: b}",
+    ': expected one key in each rule; one rule that holds is enough, got {"cn": "a", "ou": "b"}',
+  ],
+  ["{dns: a, cn: b}", ": expected one key in each rule"],
+  ["{dsn: x}", '.dsn: unknown key; did you mean "dns"?'],
+  ["{xyz: w}", ".xyz: unknown key; expected one of any, dns, uri, cn, ou, ip, spki"],
+  ["{dns: }", '.dns: expected a DNS name, or "*." and a DNS name, got nothing'],
+  ["{dns: 'a.*.b'}", '.dns: expected a DNS name, or "*." and a DNS name, got "a.*.b"'],
+  ["{uri: foo}", `.uri: expected ${URI}, got "foo"`],
+  ["{uri: 'a:/***'}", `.uri: expected ${URI}, got "a:/***"`],
+  ["{cn: ''}", '.cn: expected a name, got ""'],
+  ["{ou: 5}", ".ou: expected a name, got 5"],
+  ["{ip: 1.2.3}", '.ip: expected an IP address, and no subnet, got "1.2.3"'],
+  ["{ip: 10.0.0.0/8}", '.ip: expected an IP address, and no subnet, got "10.0.0.0/8"'],
+  ["{spki: 'sha256/x'}", `.spki: expected ${PIN}, got "sha256/x"`],
+  [`{spki: 'sha256/${"A".repeat(42)}B='}`, `.spki: expected ${PIN}, got "sha256/`],
+];
 
 /** What is written, and all that is said about it. */
 const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
@@ -25,8 +52,20 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
   [tls("cert: '', key: a.key"), `services[0].tls.cert: expected ${FILE}, got ""`],
   [tls("cert: 'a,b', key: a.key"), `services[0].tls.cert: expected ${FILE}, got "a,b"`],
   [tls(`${OWN}, minVersion: "1.1"`), 'services[0].tls.minVersion: expected one of 1.2, 1.3, got "1.1"'],
-  [tls(`${OWN}, minVersion: 1.2`), "services[0].tls.minVersion: expected one of 1.2, 1.3, got 1.2"],
+  [tls(`${OWN}, minVersion: 1.1`), "services[0].tls.minVersion: expected one of 1.2, 1.3, got 1.1"],
+  [
+    tls(`${OWN}, minVersion: 1.3, maxVersion: 1.2`),
+    "services[0].tls.minVersion: expected a version that is not above maxVersion, got 1.3",
+  ],
   [tls(`${OWN}, alpn: h2`), 'services[0].tls.alpn: expected a list of protocols, got "h2"'],
+  [
+    tls(`${OWN}, alpn: [h2, ""]`),
+    'services[0].tls.alpn[1]: expected the name of a protocol, of 1 to 255 bytes, got ""',
+  ],
+  [
+    tls(`${OWN}, alpn: [${"a".repeat(255)}, ${"é".repeat(128)}]`),
+    `services[0].tls.alpn[1]: expected the name of a protocol, of 1 to 255 bytes, got "${"é".repeat(57)}…"`,
+  ],
   [
     tls(`${OWN}, minVersion: "1.3", maxVersion: "1.2"`),
     'services[0].tls.minVersion: expected a version that is not above maxVersion, got "1.3"',
@@ -34,20 +73,10 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
   [tls(`${OWN}, clientAuht: {}`), 'services[0].tls.clientAuht: unknown key; did you mean "clientAuth"?'],
   [auth("mode: maybe, allow: [{any: true}]"), `${AUTH}.mode: expected one of require, optional, got "maybe"`],
   [auth("crl: 5, allow: [{any: true}]"), `${AUTH}.crl: expected the path of a file, got 5`],
-  ...[
-    "{}",
-    "{any: false}",
-    "{any: yes}",
-    "{cn: a, ou: b}",
-    "{spki: x}",
-    "{dns: 'a.*.b'}",
-    "{ip: x}",
-    "{x: y}",
-    "a",
-  ]
-    .map((rule) =>
-      [auth(`allow: [{any: true}, ${rule}]`), `${AUTH}.allow[1]: expected ${RULE}, got`] as const
-    ),
+  ...RULES.map(([rule, ...said]) =>
+    [auth(`allow: [{any: true}, ${rule}]`), ...said.map((each) => `${AUTH}.allow[1]${each}`)] as const
+  ),
+  [up("allow: [{dsn: x}]"), `${UP}.allow[0].dsn: unknown key; did you mean "dns"?`],
   [up("cert: a.pem"), `${UP}.key: missing; expected the key of cert`],
   [up("key: a.key"), `${UP}.cert: missing; expected the certificate of key`],
   [up("verify: no"), `${UP}.verify: expected true or false, got "no"`],
@@ -111,4 +140,25 @@ Deno.test("backends on unix sockets are told apart by a name or by rules", () =>
     const upstream = `tls: {${keys}}\nbackends: [{address: unix:/run/x.sock}]`;
     assertEquals(unplaced(configWith({ upstream })), []);
   }
+});
+
+Deno.test("versions may be written as numbers", () => {
+  const { minVersion, maxVersion } = parse(configWith(tls(`${OWN}, minVersion: 1.3, maxVersion: 1.3`)))
+    .services[0]!.tls!;
+  assertEquals([minVersion, maxVersion], ["1.3", "1.3"]);
+});
+
+Deno.test("what the runtime's own TLS can't do is told key by key", () => {
+  const keys =
+    `${OWN}, native: true, minVersion: 1.3, maxVersion: "1.3", clientAuth: {ca: c.pem, allow: [{any: true}]}`;
+  const service = `tls: {${keys}}\nproxyProtocol: true\ntrusted: [10.0.0.1]`;
+  assertEquals(unplaced(configWith({ service })).map((line) => line.replace(/, got .*/, "")), [
+    "services[0].tls.clientAuth: expected no clientAuth together with tls.native: true",
+    'services[0].tls.minVersion: expected minVersion "1.2" together with tls.native: true',
+    "services[0].proxyProtocol: expected proxyProtocol: false together with tls.native: true",
+  ]);
+  const maximum = `tls: {${OWN}, native: true, maxVersion: 1.2}`;
+  assertEquals(unplaced(configWith({ service: maximum })), [
+    'services[0].tls.maxVersion: expected maxVersion "1.3" together with tls.native: true, got 1.2',
+  ]);
 });

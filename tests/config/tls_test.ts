@@ -39,15 +39,22 @@ Deno.test("backends are verified unless something else is said", () => {
   assertEquals(config.upstreams.get("db")!.tls, { caPath: "/etc/culvert/ca.pem", verify: true });
 });
 
+Deno.test("backends may be told of their clients before TLS, and connections to them dialled ahead", () => {
+  for (const version of ["v1", "v2"] as const) {
+    const upstream = `tls: {ca: ca.pem}\nproxyProtocol: ${version}\npool: {minIdle: 1}`;
+    const { tls, proxyProtocol, pool } = parse(configWith({ upstream })).upstreams.get("db")!;
+    assertEquals([tls?.verify, proxyProtocol, pool.minIdle], [true, version, 1]);
+  }
+});
+
 Deno.test("what does not go together is told", () => {
   const problems = unplaced(configWith({
-    upstream: "tls: {cert: a.pem}\nproxyProtocol: v2",
+    upstream: "tls: {cert: a.pem}",
     service: `tls: {${OWN}, minVersion: "1.3", maxVersion: "1.2"}\nsni: {a.example: db}`,
   }));
   assertEquals(problems.map((line) => line.split(":")[0]).toSorted(), [
     "services[0].sni",
     "services[0].tls.minVersion",
-    "upstreams.db.proxyProtocol",
     "upstreams.db.tls.key",
   ]);
 });

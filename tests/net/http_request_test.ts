@@ -84,6 +84,12 @@ Deno.test("a request line is three words with one space between them", () => {
   }
 });
 
+Deno.test("blanks around a header's value are not part of it, those within are", () => {
+  const middle = `a${" \t".repeat(3000)}b`;
+  const { headers } = parse("GET / HTTP/1.1", "Host: a", `X: \t ${middle} \t`, "Y:", "Z: \t ");
+  assertEquals([headers.get("x"), headers.get("y"), headers.get("z")], [middle, "", ""]);
+});
+
 Deno.test("the target must be a path of visible ASCII", () => {
   for (
     const target of [

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { formatIp, isMapped, parseIp } from "../../src/net/ip.ts";
+import { formatIp, ipOfWords, isMapped, parseIp } from "../../src/net/ip.ts";
 import { seededRandom } from "../core/seeded_random.ts";
 
 const IPS: readonly [text: string, formatted: string | undefined][] = [
@@ -65,6 +65,12 @@ Deno.test("an IP address is read strictly and written in its shortest form", () 
 });
 
 const WORDS = [0, 0, 0, 1, 0x1_0000, 0xffff, 0xffff_0000, 0x1234_5678];
+
+Deno.test("bits are an address, and mapped ones the IPv4 address that they stand for", () => {
+  assertEquals(ipOfWords([0x0102_0304]), { family: 4, words: [0x0102_0304] });
+  assertEquals(ipOfWords([0, 0, 0xffff, 0x0102_0304]), { family: 4, words: [0x0102_0304] });
+  assertEquals(ipOfWords([0, 0, 0, 0x0102_0304]), { family: 6, words: [0, 0, 0, 0x0102_0304] });
+});
 
 Deno.test("what is written of any IP address is read as the same", () => {
   const random = seededRandom(11);

@@ -67,6 +67,20 @@ Deno.test("writing, half-close and close are those of the connection underneath"
   assertThrows(() => connection.close(), Deno.errors.BadResource);
 });
 
+Deno.test("abort is that of the connection underneath, or its close where it has none", async () => {
+  const { bare, connection } = setUp("hello");
+  connection.abort();
+  assert(bare.closed);
+  await assertRejects(() => connection.read(new Uint8Array(1)), Deno.errors.BadResource);
+
+  const other = setUp("hello");
+  let aborts = 0;
+  const bareToAbort: Connection = other.bare;
+  bareToAbort.abort = () => void aborts++;
+  other.connection.abort();
+  assertEquals([aborts, other.bare.closed], [1, false]);
+});
+
 Deno.test("a tunnel carries a prefix that is longer than what it reads ahead, unchanged", async () => {
   const [client, accepted] = memoryPair();
   const [dialled, backend] = memoryPair();

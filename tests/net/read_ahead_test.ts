@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Connection } from "../../src/net/connection.ts";
 import { ReadAhead, ReadAheadConnection } from "../../src/net/read_ahead.ts";
 import { memoryPair } from "../support/memory_connection.ts";
 import { settle } from "../support/settle.ts";
@@ -111,6 +112,19 @@ Deno.test("writing and closing go to the connection itself", async () => {
   await same.closeWrite();
   assertEquals(await peer.receive(), null);
   same.close();
+  assert(connection.closed);
+  await ahead.pending;
+});
+
+Deno.test("abort goes to the connection itself, or to its close where it has none", async () => {
+  const { connection, ahead } = setUp();
+  let aborts = 0;
+  const bare: Connection = connection;
+  bare.abort = () => void aborts++;
+  new ReadAheadConnection(ahead).abort();
+  assertEquals([aborts, connection.closed], [1, false]);
+  delete bare.abort;
+  new ReadAheadConnection(ahead).abort();
   assert(connection.closed);
   await ahead.pending;
 });

@@ -92,6 +92,16 @@ Deno.test("close ends both halves, and what is under way fails, though the sink 
   assertThrows(() => connection.close(), Deno.errors.BadResource);
 });
 
+Deno.test("close ends a closeWrite that the sink never finishes", async () => {
+  const { readable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writable = new WritableStream<Uint8Array>({ close: () => new Promise(() => {}) });
+  const connection = connectionFromStreams({ readable, writable });
+  const ending = assertRejects(() => connection.closeWrite(), Deno.errors.BadResource);
+  await settle();
+  connection.close();
+  await ending;
+});
+
 Deno.test("close delivers what has been written", async () => {
   const { connection, seen, take } = setUp();
   const write = connection.write(new Uint8Array([1]));

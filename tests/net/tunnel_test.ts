@@ -1,21 +1,26 @@
 import { assert, assertEquals } from "@std/assert";
 import { TimerWheel } from "../../src/core/timer_wheel.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
+import type { Connection } from "../../src/net/connection.ts";
 import { ReadAhead } from "../../src/net/read_ahead.ts";
 import { connectionFromStreams } from "../../src/net/stream_connection.ts";
 import { Tunnel, type TunnelOptions } from "../../src/net/tunnel.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import { hashAll, readText, seededBytes, sha256, writeAll } from "../support/bytes.ts";
-import { memoryPair } from "../support/memory_connection.ts";
+import { type MemoryConnection, memoryPair } from "../support/memory_connection.ts";
+import { within } from "../support/wait.ts";
 
-function setUp(options: Partial<TunnelOptions> & { capacity?: number } = {}) {
+function setUp(
+  options: Partial<TunnelOptions> & { capacity?: number } = {},
+  over: (backend: MemoryConnection) => Connection = (backend) => backend,
+) {
   const clock = new FakeClock();
   const wheel = new TimerWheel({ clock });
   const buffers = new BufferPool();
   const pair = options.capacity === undefined ? {} : { capacity: options.capacity };
   const [caller, client] = memoryPair(pair);
   const [server, backend] = memoryPair(pair);
-  const tunnel = new Tunnel<"cut">(client, backend, { wheel, buffers, ...options });
+  const tunnel = new Tunnel<"cut">(client, over(backend), { wheel, buffers, ...options });
   const run = tunnel.run();
   return { clock, wheel, buffers, caller, client, server, backend, tunnel, run };
 }
@@ -209,6 +214,92 @@ Deno.test("destroy ends everything with the reason given, and only the first one
   tunnel.destroy("idle");
   assertEquals(await run, "cut");
   assert(client.closed && backend.closed);
+});
+
+/** Whom a tunnel has left without a goodbye. */
+function watchAborts(ends: Pick<ReturnType<typeof setUp>, "client" | "backend">): string[] {
+  const aborted: string[] = [];
+  for (const name of ["client", "backend"] as const) {
+    const connection: Connection = ends[name];
+    connection.abort = () => {
+      aborted.push(name);
+      connection.close();
+    };
+  }
+  return aborted;
+}
+
+Deno.test("both sides are told an end when both directions have come to theirs", async () => {
+  const ends = setUp();
+  const aborted = watchAborts(ends);
+  await ends.caller.closeWrite();
+  await ends.server.closeWrite();
+  assertEquals([await ends.run, aborted], ["client-closed", []]);
+  assert(ends.client.closed && ends.backend.closed);
+});
+
+Deno.test("no side is told an end that was none", async () => {
+  for (const side of ["client", "backend"] as const) {
+    const ends = setUp();
+    const aborted = watchAborts(ends);
+    (side === "client" ? ends.caller : ends.server).reset();
+    assertEquals([await ends.run, aborted], [`${side}-reset`, ["client", "backend"]]);
+  }
+  const { tunnel, run, ...ends } = setUp();
+  const aborted = watchAborts(ends);
+  tunnel.destroy("cut");
+  assertEquals([await run, aborted], ["cut", ["client", "backend"]]);
+});
+
+Deno.test("timers leave without a goodbye, unless that side was told the other's end before", async () => {
+  for (const reason of ["idle", "lifetime"] as const) {
+    const ends = setUp({ [`${reason}Ms`]: 1000 });
+    const aborted = watchAborts(ends);
+    ends.clock.advance(1300);
+    assertEquals([await ends.run, aborted], [reason, ["client", "backend"]]);
+  }
+  const ends = setUp({ halfCloseMs: 1000 });
+  const aborted = watchAborts(ends);
+  await ends.caller.closeWrite();
+  assertEquals(await ends.server.receive(), null);
+  ends.clock.advance(1300);
+  assertEquals([await ends.run, aborted], ["half-close", ["client"]]);
+});
+
+Deno.test("a client is told the end of an answer whose backend takes nothing more", async () => {
+  const ends = setUp();
+  const aborted = watchAborts(ends);
+  ends.backend.write = () => Promise.reject(new Deno.errors.BrokenPipe("by the test"));
+  await ends.caller.send("a body that nobody reads");
+  await ends.server.send("413 too large");
+  await ends.server.closeWrite();
+  assertEquals(await readText(ends.caller), "413 too large");
+  assertEquals([await ends.run, aborted], ["backend-reset", ["backend"]]);
+});
+
+Deno.test("a tunnel over web streams ends when its time is up, though a sink never finishes closing", async () => {
+  const { clock, run, caller } = setUp({ halfCloseMs: 1000 }, (backend) => {
+    const readable = new ReadableStream<Uint8Array>({ cancel: () => backend.close() });
+    const writable = new WritableStream<Uint8Array>({ close: () => new Promise(() => {}) });
+    return connectionFromStreams({ readable, writable });
+  });
+  await caller.closeWrite();
+  await settle();
+  clock.advance(1300);
+  assertEquals(await within(run, { what: "the tunnel to end", timeoutMs: 5000 }), "half-close");
+});
+
+Deno.test("what was taken of a piece counts, though the rest of it fails", async () => {
+  const { caller, server, backend, tunnel, run } = setUp();
+  const write = backend.write.bind(backend);
+  backend.write = (bytes) => {
+    backend.write = () => Promise.reject(new Deno.errors.ConnectionReset("by the test"));
+    return write(bytes.subarray(0, 4));
+  };
+  await caller.send("question");
+  assertEquals(await server.receive(), "ques");
+  await server.closeWrite();
+  assertEquals([await run, tunnel.bytesUp], ["backend-reset", 4]);
 });
 
 Deno.test("what was read before there was a tunnel goes first, in order", async () => {

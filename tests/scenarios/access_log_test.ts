@@ -59,7 +59,7 @@ for (const format of ["json", "text"]) {
   });
 }
 
-Deno.test("with access: false, finished and refused connections have no line", async () => {
+Deno.test("with access: false, finished connections have no line, and refused ones have theirs", async () => {
   using backend = startBackend(echo);
   const head = HEAD.replace("debug", "debug, access: false");
   await using culvert = await startCulvert(
@@ -72,7 +72,10 @@ Deno.test("with access: false, finished and refused connections have no line", a
     await ending(refused);
   }
   await culvert.finish();
-  assertEquals(culvert.found((record) => String(record.message).startsWith("connection")), []);
+  const lines = culvert.found((record) => String(record.message).startsWith("connection"));
+  assertEquals(lines.map(({ message, reason }) => [message, reason]), [
+    ["connection refused", "refused-by-limit"],
+  ]);
 });
 
 Deno.test("a log that nobody reads keeps no connection from being served, and the program from ending", async () => {

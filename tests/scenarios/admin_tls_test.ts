@@ -113,7 +113,7 @@ testWith(
     files.put("server.pem", "garbage");
     const refused = JSON.parse(await curl(culvert, "/api/reload", { ...clients[1]!, args }));
     assertEquals(refused.error.code, "bad_config");
-    assertEquals(refused.error.problems[0].path, "admin.tls");
+    assertEquals(refused.error.problems[0].path, "admin.tls.cert");
     await culvert.waitFor(REFUSED);
     assertEquals(await answers(), ["", ok]);
     assertEquals(culvert.found({ message: "admin API" }).length, 1);

@@ -125,6 +125,68 @@ services:
   }
 });
 
+Deno.test("bad keys and missing files are told in one go, each with its line", async () => {
+  await using folder = new TemporaryFolder();
+  const file = await written(
+    folder,
+    `version: 1
+services:
+  - name: web
+    listen: ["127.0.0.1:0"]
+    maxConections: 5
+    tls:
+      cert: none.pem
+      key: none.key
+      minVersion: 1.3
+    upstream:
+      backends: ["127.0.0.1:1"]
+      tls: {ca: none-ca.pem}
+`,
+  );
+  const key = `${file}:5: services[0].maxConections: unknown key; did you mean "maxConnections"?\n`;
+  const files = `${file}:7: services[0].tls.cert: cannot read "none.pem": no such file
+${file}:8: services[0].tls.key: cannot read "none.key": no such file
+${file}:12: services[0].upstream.tls.ca: cannot read "none-ca.pem": no such file
+`;
+  for (const command of ["run", "check"]) {
+    const { code, stdout, stderr } = await culvert(["-A"], [command, "--config", file]);
+    assertEquals([code, stdout, stderr], [78, "", key + files]);
+  }
+  // Files that may not be read are passed over while there is something else to put right.
+  const { code, stderr } = await culvert([`--allow-read=${file}`], ["check", "--config", file]);
+  assertEquals([code, stderr], [78, key]);
+});
+
+Deno.test("what works but is hardly meant is a warning of check, and at the start", async () => {
+  await using folder = new TemporaryFolder();
+  const file = await written(
+    folder,
+    `version: 1
+log: {format: json}
+upstreams:
+  db: {backends: ["127.0.0.1:1"], discover: {file: none.yaml}}
+  spare: {backends: ["127.0.0.1:2"]}
+services:
+  - {name: web, listen: ["127.0.0.1:0"], trusted: ["10.0.0.1"], upstream: db}
+`,
+  );
+  const warnings = [
+    "service web: trusted does nothing without proxyProtocol: true: a PROXY header would go on to the backends as data",
+    "upstream spare: no service uses it",
+  ];
+  const { code, stderr } = await culvert([`--allow-read=${folder.path}`], ["check", "--config", file]);
+  const list = `upstream db: discover.file: cannot read "${folder.file("none.yaml")}": no such file`;
+  assertEquals([code, stderr], [0, [...warnings, list].map((line) => `warning: ${line}\n`).join("")]);
+
+  await using child = new Child({ program: DENO, args: ["run", "-A", MAIN, "--config", file] });
+  await until(() => child.stderr.includes(warnings[1]!), { what: "warnings", context: () => child.stderr });
+  for (const message of warnings) {
+    assertStringIncludes(child.stderr, `"level":"WARN","message":${JSON.stringify(message)}`);
+  }
+  child.signal("SIGTERM");
+  await within(child.exit, { what: "the program to end" });
+});
+
 Deno.test("an address in use is an exit code of 1 with the address in the message", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using folder = new TemporaryFolder();

@@ -63,7 +63,7 @@ Deno.test("a CRL that expires while the program runs is a reason not to be ready
 
   files.put("ca.crl", "garbage");
   await reloaded(2);
-  assertStringIncludes((await admin.unready()).join(), `"${crl}" can't be used`);
+  assertStringIncludes((await admin.unready()).join(), `cannot use "${crl}"`);
   const [unreadable] = (await admin.status()).crls;
   assertEquals([unreadable!.usable, unreadable!.issuer], [false, undefined]);
   assertEquals(await enters(culvert, pki), false);

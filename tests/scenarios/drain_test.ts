@@ -1,4 +1,4 @@
-import { assertEquals, assertLess } from "@std/assert";
+import { assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { hashAll } from "../support/bytes.ts";
 import {
   connect,
@@ -16,6 +16,7 @@ import { proxyConfig } from "../support/proxy_config.ts";
 import { until } from "../support/wait.ts";
 
 const CLOSED = { message: "connection closed" };
+const REFUSED = { message: "reload refused, the configuration from before goes on" };
 
 Deno.test("a drain under load refuses new connections, lets live ones finish, and exits with 0", async () => {
   using backend = startBackend(echo);
@@ -124,11 +125,15 @@ Deno.test("SIGHUP during a drain changes nothing about it", async () => {
     culvert.signal("SIGTERM");
     await culvert.waitFor({ message: "draining" });
     culvert.signal("SIGHUP");
+    const { why, error } = await culvert.waitFor(REFUSED);
+    assertEquals(why, "SIGHUP");
+    assertStringIncludes(String(error), "the program is stopping");
     await refused(culvert.port("main"));
     assertEquals(await exchange(client, "goodbye"), "goodbye");
   }
   assertEquals(await culvert.exit, 0);
   await listened(culvert, 1);
+  assertEquals(culvert.found({ message: "reloaded" }), []);
 });
 
 async function listened(culvert: Culvert, times: number): Promise<void> {

@@ -97,6 +97,23 @@ testWith(
   },
 );
 
+testWith(["prlimit"], "a program that has run out of descriptors blames no backend for it", async () => {
+  using backend = startBackend(greet("here"));
+  const upstream = "retries: 0, outlier: {failures: 1}, health: {type: tcp, interval: 100ms, fall: 1}";
+  await using culvert = await startCulvert(proxyConfig({ backends: [backend.address], upstream }), {
+    descriptors: 100,
+  });
+  const port = culvert.port("main");
+  const clients = await Promise.all(Array.from({ length: 200 }, () => connect(port)));
+  await culvert.waitFor({ message: "cannot check backends" });
+  for (const client of clients) client.close();
+  await until(() => servedBy(port), { what: "new clients to be served again" });
+  const blame = ["backend is ejected", "backend is down"].flatMap((message) => culvert.found({ message }));
+  assertEquals(blame, []);
+  culvert.signal("SIGTERM");
+  assertEquals(await culvert.exit, 0);
+});
+
 async function servedBy(port: number): Promise<boolean> {
   using client = await connect(port);
   return await readLine(client).catch(() => "nobody") === "here";

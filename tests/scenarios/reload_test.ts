@@ -122,6 +122,23 @@ Deno.test("a file that is replaced by a rename is noticed where its folder may b
   await culvert.finish();
 });
 
+Deno.test("a service that leaves with the upstream in it has drain to finish", async () => {
+  using a = startBackend(greet("a"));
+  using b = startBackend(greet("b"));
+  const one = proxyConfig({ backends: [a.address] });
+  const two = `${one}  - {name: extra, listen: ["127.0.0.1:0"], upstream: {backends: ["${b.address}"]}}\n`;
+  await using culvert = await startCulvert(one, { later: [two] });
+  await culvert.reload(two);
+  using leaving = await connect(culvert.port("extra"));
+  assertEquals(await readLine(leaving), "b");
+  await culvert.reload(one);
+  await culvert.waitFor({ message: "stopped listening" });
+  assertEquals(await exchange(leaving, "finishing"), "finishing");
+  leaving.close();
+  await culvert.waitFor({ message: "connection closed", service: "extra", reason: "drained" });
+  await culvert.finish();
+});
+
 Deno.test("a reload opens listeners that are new and closes those that have gone; their connections finish", async () => {
   using a = startBackend(greet("a"));
   const one = proxyConfig({ backends: [a.address] });

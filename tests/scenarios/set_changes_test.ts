@@ -2,7 +2,7 @@ import { assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
 import { badEnds, callInVain, callOneByOne, connectToEach } from "../support/calls.ts";
 import { Callers } from "../support/callers.ts";
-import { finishChecked } from "../support/checked.ts";
+import { finishChecked, restingDescriptors } from "../support/checked.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { Member, Members } from "../support/member.ts";
 import { connect, exchange } from "../support/peers.ts";
@@ -154,6 +154,7 @@ Deno.test("a watched file of backends is followed under load, and no client noti
   await using culvert = await startCulvert(config, { later: [all], readable: [folder.path] });
   using admin = new AdminClient(culvert);
   await admin.ready();
+  const resting = await restingDescriptors(culvert); // The file is watched by now.
   await using callers = new Callers(culvert.port("main"), { clients: 3 });
   const random = numbers(7);
   for (let round = 0; round < 8; round++) {
@@ -169,7 +170,7 @@ Deno.test("a watched file of backends is followed under load, and no client noti
   assertEquals([callers.errors, badEnds(culvert)], [[], []]);
   const [source] = (await admin.upstream()).discovery!;
   assertEquals(source!.state, "ok");
-  await culvert.finish();
+  await finishChecked(culvert, resting);
 });
 
 /** Gives `main` as many sets of the members, one right after the other; the last one, which it has taken. */

@@ -105,7 +105,7 @@ Deno.test("a backend must be whom its upstream asks for, whatever the environmen
       "",
     );
   await using culvert = await startCulvert(config, { env: { NODE_TLS_REJECT_UNAUTHORIZED: "0" } });
-  const warnings = culvert.found({ level: "WARN" }).map(({ warning }) => warning);
+  const warnings = culvert.found({ level: "WARN" }).map(({ message }) => message);
   assertEquals(warnings, ["upstream s5: the backends' certificates are NOT verified (tls.verify: false)"]);
   for (const [index, [tls, , fault]] of cases.entries()) {
     await t.step(`${JSON.stringify(tls)}: ${fault ?? "fine"}`, async () => {

@@ -6,7 +6,7 @@ import { until, within } from "../support/wait.ts";
 import { makePki } from "../tls/tls_fixture.ts";
 
 const MAX_HANDSHAKES = 8;
-const REFUSED = { message: "connection refused", reason: "refused-by-limit" };
+const REFUSED = { message: "connection refused", reason: "refused-by-handshakes" };
 
 /** A program whose service has room for a few handshakes, and an honest client of its. */
 async function start(stack: AsyncDisposableStack, timeouts: string) {

@@ -143,7 +143,7 @@ for (const kind of GOOD) {
         assertEquals((await client.talk(culvert.port("main"), { own: theirs })).entered, true);
         const { identity } = await culvert.waitFor({ message: "connection closed" });
         assertEquals(identity, "CN=theirs");
-        const warnings = culvert.found({ level: "WARN" }).map(({ warning }) => String(warning));
+        const warnings = culvert.found({ level: "WARN" }).map(({ message }) => String(message));
         assertEquals(warnings.map((text) => /P-521/.test(text)), kind.needs13 ? [true] : []);
         {
           using asking = await connect(culvert.port("out"));

@@ -112,8 +112,8 @@ Deno.test("material that can't be used keeps the old, and the log says why", asy
     ["server.key", other.server.keyPem, "match"],
     ["server.key", "", "key"],
     ["server.key", undefined, "server.key"],
-    ["ca.pem", "garbage", "CA"],
-    ["ca.pem", "", "CA"],
+    ["ca.pem", "garbage", "there is no certificate in it"],
+    ["ca.pem", "", "there is no certificate in it"],
     ["ca.pem", undefined, "ca.pem"],
   ];
   for (const [index, [file, content, said]] of bad.entries()) {

@@ -96,7 +96,7 @@ testWith(["openssl"], "the chain is sent, and an expired certificate of ours is 
   await culvert.reload(config);
   assertStringIncludes(await verify(), "certificate has expired");
   const [warned] = culvert.found({ level: "WARN" });
-  assertMatch(String(warned?.warning), /^service main: .*server\.pem: .*expired/);
+  assertMatch(String(warned?.message), /^service main: .*server\.pem: .*expired/);
   await culvert.finish();
 });
 

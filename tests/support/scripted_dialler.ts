@@ -15,7 +15,7 @@ export class DialCall {
   constructor(address: Address, signal: AbortSignal) {
     this.to = formatAddress(address);
     this.signal = signal;
-    signal.addEventListener("abort", () => this.#fail(signal.reason));
+    signal.addEventListener("abort", () => this.fail(signal.reason));
   }
 
   /** Succeeds; returns the far end, which the backend would hold. */
@@ -28,10 +28,11 @@ export class DialCall {
 
   /** Fails as a backend does that does not listen. */
   refuse(): void {
-    this.#fail(new Deno.errors.ConnectionRefused("refused by the test"));
+    this.fail(new Deno.errors.ConnectionRefused("refused by the test"));
   }
 
-  #fail(error: Error): void {
+  /** The dial ends with this. */
+  fail(error: Error): void {
     this.over = true;
     this.result.reject(error);
   }

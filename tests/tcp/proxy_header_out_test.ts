@@ -1,4 +1,5 @@
-import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
+import { CulvertError } from "../../src/core/errors.ts";
 import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
 import { readProxyHeader } from "../../src/net/proxy_protocol.ts";
 import { joined } from "../net/hex.ts";
@@ -43,6 +44,7 @@ Deno.test("v1 names the client to the backend, before anything else, and counts 
   assertEquals(await server.receive(), "question");
   await finish(caller, server);
   assertEquals([fixture.service.stats.bytesUp, fixture.reasons], [8, ["client-closed"]]);
+  assertEquals(fixture.lines[0]!.fields.unique_id, undefined); // It has no room for one.
   await fixture.end();
 });
 
@@ -102,6 +104,16 @@ Deno.test("each backend that is tried is told the same; who can't be told has fa
   const { unique_id, tries, backend } = fixture.lines[0]!.fields;
   assertEquals([unique_id, tries, backend], [uniqueId, 3, "c:1"]);
   assertEquals(fixture.counts, ["a 0 active 1 failed", "b 0 active 1 failed", "c 0 active 0 failed"]);
+  await fixture.end();
+});
+
+Deno.test("a client of whom there is more to tell than a header holds is let go, and no backend is blamed", async () => {
+  const fixture = new ServiceFixture({ upstream: { proxyProtocol: "v2" } });
+  const tls = { clientCertificate: "connection", verified: true, commonName: "x".repeat(5000) } as const;
+  const client = { ...ENDPOINTS, tls };
+  const search = () => fixture.upstream.search({ connectMs: 1000, client });
+  assertEquals(assertThrows(search, CulvertError).code, "bad_proxy_header");
+  assertEquals([fixture.dialler.calls, fixture.counts[0]], [[], "a 0 active 0 failed"]);
   await fixture.end();
 });
 

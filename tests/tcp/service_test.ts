@@ -125,12 +125,12 @@ Deno.test("who is refused is closed at once, counted by reason, and costs no bac
   await fixture.end();
 });
 
-Deno.test("without an access log nothing is said of connections", async () => {
+Deno.test("without an access log nothing is said of connections but of those refused", async () => {
   const fixture = new ServiceFixture({ access: false, admission: { maxConnections: 1 } });
   const live = await fixture.connect();
   await fixture.call().served;
   await finish(live);
-  assertEquals([fixture.log.lines, fixture.service.stats.rejected], [[], 1]);
+  assertEquals([fixture.log.messages, fixture.service.stats.rejected], [["connection refused"], 1]);
   await fixture.end();
 });
 

@@ -133,6 +133,24 @@ Deno.test("a set tells what is wrong with it, and when it will expire", async ()
   assertEquals(crlSet(ca.crl(), old).problem(now), undefined);
 });
 
+Deno.test("a set without a good CRL of any of the CAs is of no use, and of one of them is enough", async () => {
+  const [other, impostor] = [
+    await createAuthority({ name: "Other" }),
+    await createAuthority(),
+  ];
+  const authorities = [ca, other].map(({ certPem }) => parseCertificate(derOf(certPem)[0]!));
+  const now = Date.now();
+  const problem = (...crls: string[]) => crlSet(...crls).problemOf(authorities, now)?.reason;
+  assertEquals(problem(impostor.crl()), "crl-unreadable");
+  assertEquals(problem((await createAuthority({ name: "Third" })).crl()), "crl-missing");
+  assertEquals([problem(ca.crl()), problem(other.crl())], [undefined, undefined]);
+  const set = crlSet(other.crl());
+  assertEquals(authorities.map((authority) => set.standing(authority, now)?.reason), [
+    "crl-missing",
+    undefined,
+  ]);
+});
+
 testWith(
   ["openssl"],
   "a CRL of a hundred thousand entries is walked through once, and looked up without",

@@ -162,6 +162,23 @@ for (const version of VERSIONS) {
     });
   });
 
+  testWith(
+    ["python3"],
+    `TLS ${version}: abort() ends without close_notify, after what was written`,
+    async () => {
+      await withPeer(version, async ({ ours, peer }) => {
+        await writeAll(ours, new TextEncoder().encode("bye"));
+        const reading = assertRejects(() => ours.read(new Uint8Array(1)), Deno.errors.BadResource);
+        ours.abort();
+        await reading;
+        assertThrows(() => ours.abort(), Deno.errors.BadResource);
+        assertThrows(() => ours.close(), Deno.errors.BadResource);
+        const [count, , end] = await peer.do("p.read_all()") as [number, string, string];
+        assertEquals([count, end], [3, "eof"]);
+      });
+    },
+  );
+
   testWith(["python3"], `TLS ${version}: close() ends a read and a write that wait, at once`, async () => {
     await withPeer(version, async ({ ours, server }) => {
       const reading = ours.read(new Uint8Array(100));

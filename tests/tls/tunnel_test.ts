@@ -1,15 +1,17 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { TimerWheel } from "../../src/core/timer_wheel.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import type { Connection } from "../../src/net/connection.ts";
 import { Tunnel } from "../../src/net/tunnel.ts";
 import { acceptTls } from "../../src/tls/accept_tls.ts";
 import { connectTls } from "../../src/tls/connect_tls.ts";
+import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
 import { hashAll, sha256, writeAll } from "../support/bytes.ts";
+import { type MemoryConnection, memoryPair } from "../support/memory_connection.ts";
 import { connectionCount } from "../support/proc.ts";
 import { stampedBlocks } from "../support/stamped.ts";
 import { until } from "../support/wait.ts";
-import { clientContext, connect, echoAll, pki, serverContext, TlsServer } from "./tls_fixture.ts";
+import { clientContext, connect, echoAll, pki, serverContext, socketPair, TlsServer } from "./tls_fixture.ts";
 
 const SIZE = 24 * 1024 * 1024;
 
@@ -98,6 +100,88 @@ for (const version of ["1.2", "1.3"] as const) {
       assertEquals(await hashAll(client), { length: SIZE, sha256: stampedHash(5) });
     });
     assertEquals(result, { reason: "client-closed", up: 3, down: SIZE });
+  });
+}
+
+/** How a tunnel from a TLS client to a backend ends for the client: the runtime's own, which tells ends apart. */
+async function endFor(
+  end: (ends: { server: MemoryConnection; tunnel: Tunnel<"cut"> }) => unknown,
+): Promise<{ reason: string; text: string; end: "close_notify" | "cut short" }> {
+  const material = await pki();
+  const buffers = new BufferPool();
+  const { signal } = new AbortController();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = listener.accept().then((connection) =>
+    acceptTls(connection, { context: serverContext(material, { clientAuth: "none" }), signal, buffers })
+  );
+  const { port } = listener.addr;
+  using client = await Deno.connectTls({ hostname: "127.0.0.1", port, caCerts: [material.ca.certPem] });
+  await client.handshake();
+  const [server, backend] = memoryPair();
+  const options = { wheel: new TimerWheel(), buffers };
+  const tunnel = new Tunnel<"cut">((await accepting).connection, backend, options);
+  const run = tunnel.run();
+  await server.send("half of the answ");
+  const buffer = new Uint8Array(100);
+  const count = await client.read(buffer);
+  const ending = client.read(buffer).then((more) => {
+    assertEquals(more, null);
+    return "close_notify" as const;
+  }, (error) => {
+    assertInstanceOf(error, Deno.errors.UnexpectedEof);
+    return "cut short" as const;
+  });
+  end({ server, tunnel });
+  const result = { text: new TextDecoder().decode(buffer.subarray(0, count!)), end: await ending };
+  await client.closeWrite().catch(() => {});
+  return { reason: await run, ...result };
+}
+
+Deno.test("a TLS client is told that an answer was cut short, and told an end only if it was one", async () => {
+  const text = "half of the answ";
+  assertEquals(await endFor(({ server }) => server.reset()), {
+    ...{ reason: "backend-reset", text, end: "cut short" },
+  });
+  assertEquals(await endFor(({ tunnel }) => tunnel.destroy("cut")), {
+    ...{ reason: "cut", text, end: "cut short" },
+  });
+  assertEquals(await endFor(({ server }) => server.closeWrite()), {
+    ...{ reason: "backend-closed", text, end: "close_notify" },
+  });
+});
+
+for (const version of ["1.2", "1.3"] as const) {
+  Deno.test(`TLS ${version}: a client whose record was tampered with on its way hears so, by an alert`, async () => {
+    const material = await pki();
+    const buffers = new BufferPool();
+    const { signal } = new AbortController();
+    const [here, there] = await socketPair();
+    let tampering = false;
+    const between: Connection = {
+      read: (buffer) => here.read(buffer),
+      write(bytes) {
+        const sent = bytes.slice();
+        if (tampering) sent[sent.length - 1]! ^= 1;
+        return here.write(sent);
+      },
+      closeWrite: () => here.closeWrite(),
+      close: () => here.close(),
+    };
+    const context = clientContext(material, { minVersion: version, maxVersion: version });
+    const [accepted, client] = await Promise.all([
+      acceptTls(there, { context: serverContext(material), signal, buffers }),
+      connectTls(between, { context, signal, buffers }),
+    ]);
+    const [server, backend] = memoryPair();
+    const run = new Tunnel(accepted.connection, backend, { wheel: new TimerWheel(), buffers }).run();
+    const reading = assertRejects(() => client.connection.read(new Uint8Array(10)), TlsHandshakeError);
+    tampering = true;
+    await client.connection.write(new Uint8Array([1, 2, 3]));
+    assertEquals(await run, "client-reset");
+    assertEquals(await server.receive(), null);
+    const { reason, message } = await reading;
+    assertEquals([reason, message.includes("bad_record_mac")], ["refused-by-peer", true], message);
+    client.connection.close();
   });
 }
 

@@ -21,15 +21,15 @@ export const HEALTH: HealthOptions = { type: "tcp", intervalMs: 1000, timeoutMs:
 
 /** A check that says of each backend what the test has written down; the others are good. */
 export class ScriptedCheck implements Check {
-  /** By host: a check that fails, or one that does not end by itself. */
-  readonly says: Map<string, "bad" | "hangs">;
+  /** By host: a check that fails, one that does not end by itself, or one for which there is no descriptor. */
+  readonly says: Map<string, "bad" | "hangs" | "short">;
   /** Whom it has looked at, in order: `a b a`. */
   readonly looked: string[] = [];
   /** Why checks were given up. */
   readonly givenUp: unknown[] = [];
   closed = 0;
 
-  constructor(says: Map<string, "bad" | "hangs">) {
+  constructor(says: Map<string, "bad" | "hangs" | "short">) {
     this.says = says;
   }
 
@@ -39,6 +39,8 @@ export class ScriptedCheck implements Check {
     switch (this.says.get(host)) {
       case "bad":
         throw new CheckFailedError("answered 503, expected 200-399");
+      case "short":
+        throw Object.assign(new Error("Too many open files"), { code: "EMFILE" });
       case "hangs":
         await new Promise((_, reject) => {
           signal.addEventListener("abort", () => {

@@ -16,7 +16,7 @@ class MonitorFixture {
   readonly wheel = new TimerWheel({ clock: this.clock });
   readonly scheduler = new CheckScheduler({ wheel: this.wheel, random: () => 0 });
   readonly log = new RecordingLog();
-  readonly says = new Map<string, "bad" | "hangs">();
+  readonly says = new Map<string, "bad" | "hangs" | "short">();
   /** What the upstream would be told: `a down`. */
   readonly told: string[] = [];
   readonly monitor: HealthMonitor;
@@ -121,6 +121,21 @@ Deno.test("every flip is told, logged with its reason and the last good and bad 
   assertEquals(up!.last_good, new Date(lastGood!.at).toISOString());
   assertEquals(up!.last_bad, new Date(lastBad!.at).toISOString());
   assertEquals([typeof down!.last_good, typeof down!.last_bad], ["string", "string"]);
+  await fixture.end();
+});
+
+Deno.test("a check for which there is no descriptor says nothing of the backend, and is logged once a minute", async () => {
+  const fixture = new MonitorFixture();
+  fixture.configure({ fall: 2 });
+  fixture.monitor.watch(fixture.a);
+  await settle();
+  fixture.says.set("a", "short");
+  for (let i = 0; i < 5; i++) await fixture.clock.advanceAsync(1000);
+  await settle();
+  assertEquals([fixture.a.state, fixture.told, fixture.a.health.lastBad], ["up", [], undefined]);
+  assertEquals(fixture.log.lines.map(({ level, message, fields }) => [level, message, fields]), [
+    ["warn", "cannot check backends", { upstream: "db", error: "Too many open files" }],
+  ]);
   await fixture.end();
 });
 

@@ -16,3 +16,19 @@ Deno.test("the pool is told how a lease ended, once, by the first of its three e
     assertEquals(ends, [[lease, how]]);
   }
 });
+
+Deno.test("what is spoken over a connection ends with the lease, and closes the connection itself", () => {
+  for (const [end, closed] of [["release", true], ["discard", true], ["closed", false]] as const) {
+    const [connection] = memoryPair();
+    const [spoken] = memoryPair();
+    const ends: LeaseEnd[] = [];
+    const below = new Lease({ connection, epoch: 3, onEnd: (_, how) => ends.push(how) });
+    assertEquals(below.covered, false);
+    const lease = below.over(spoken);
+    assertEquals([lease.connection, lease.ahead, lease.epoch, below.covered], [spoken, undefined, 3, true]);
+    lease[end]();
+    lease.discard();
+    // Nobody can use it again, and the last words of what was spoken are still on their way.
+    assertEquals([ends, spoken.closed, connection.closed], [["closed"], closed, false]);
+  }
+});

@@ -227,31 +227,3 @@ Deno.test("a pool works with nothing but a dialler", async () => {
   accepted.close();
   backend.close();
 });
-
-Deno.test("what was begun before connections are made in another way is not used after it", async () => {
-  const fixture = new PoolFixture({ maxOpen: 2 });
-  const { lease } = await fixture.open();
-  const acquired = fixture.acquire();
-  const before = await fixture.dialler.call(1);
-  fixture.pool.renew();
-  before.accept();
-  (await fixture.dialler.call(2)).accept();
-  const second = await acquired;
-  assertEquals(fixture.dialler.dialled.map(({ closed }) => closed), [false, true, false]);
-  lease.release();
-  second.release();
-  await settle();
-  assertEquals(fixture.dialler.dialled.map(({ closed }) => closed), [true, true, false]);
-  await fixture.end();
-});
-
-Deno.test("what is being dialled ahead meanwhile is dialled anew", async () => {
-  const fixture = new PoolFixture({ minIdle: 1 });
-  const before = await fixture.dialler.call(0);
-  fixture.pool.renew();
-  before.accept();
-  (await fixture.dialler.call(1)).accept();
-  await settle();
-  assertEquals(fixture.dialler.dialled.map(({ closed }) => closed), [true, false]);
-  await fixture.end();
-});

@@ -218,3 +218,24 @@ Deno.test("who waits at a backend that leaves the set goes on to another at once
   await fixture.upstream.close();
   assertEquals(fixture.dialler.unclosed, 0);
 });
+
+Deno.test("a dial that fails for want of our own descriptors or ports ejects nobody", async () => {
+  const outlier = { failures: 1, ejectionMs: 30_000, maxEjected: 1 };
+  for (const code of ["EMFILE", "EADDRNOTAVAIL"]) {
+    const fixture = new UpstreamFixture(specs("a b"), { retries: 0, outlier });
+    const fail = async (call: number, error: Error) => {
+      const run = fixture.upstream.search(WITHIN).run();
+      (await fixture.dialler.call(call)).fail(error);
+      await assertRejects(() => run, ConnectFailedError, error.message);
+    };
+    await fail(0, Object.assign(new Error("it is ours"), { code }));
+    await fail(1, new Error("outer", { cause: Object.assign(new Error("inner"), { code }) }));
+    assertEquals(fixture.upstream.backends.map(({ state, failures }) => [state, failures]), [
+      ["up", 2],
+      ["up", 0],
+    ]);
+    await fail(2, new Error("it is the backend's"));
+    assertEquals(fixture.upstream.backends.map(({ state }) => state), ["ejected", "up"]);
+    await fixture.upstream.close();
+  }
+});

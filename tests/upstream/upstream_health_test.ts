@@ -400,14 +400,14 @@ Deno.test("other checks while it runs: what is known stays, and the new ones beg
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
 
-Deno.test("checks dial as the upstream does, after a redial too", async () => {
+Deno.test("checks dial as the upstream does, also after it has begun to do so in another way", async () => {
   const fixture = new HealthFixture("a");
   await settle();
   const { signal } = new AbortController();
   const other = new ScriptedDialler();
   const { address } = fixture.backend("a");
   fixture.dials[0]!(address, signal).then((connection) => connection.close());
-  fixture.upstream.redial(other.dial);
+  fixture.upstream.update(fixture.upstream.options, { dial: other.dial });
   fixture.dials[0]!(address, signal).then((connection) => connection.close());
   assertEquals([fixture.dialler.calls.length, other.calls.length], [1, 1]);
   fixture.dialler.calls[0]!.accept();

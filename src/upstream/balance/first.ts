@@ -6,6 +6,16 @@ import { type Balancer, type Candidate, EmptySetError, type PickOptions } from "
  * not matter, except that 0 still means none.
  *
  * This is HAProxy's `balance first` (`src/lb_fas.c`).
+ *
+ * @example
+ * ```ts
+ * import { First } from "@culvert/culvert";
+ *
+ * const selector = new First();
+ * const backend = (key: string, available: boolean) => ({ key, weight: 1, active: 0, available });
+ * selector.update([backend("a", false), backend("b", true), backend("c", true)]);
+ * console.log(selector.pick()?.key); // b
+ * ```
  */
 export class First<B extends Candidate> implements Balancer<B> {
   #backends: readonly B[] = [];

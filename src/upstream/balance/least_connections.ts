@@ -9,6 +9,16 @@ import { CurrentWeights } from "./current_weights.ts";
  * by cross multiplication, which is exact where a division would round.
  *
  * A pick takes O(size), twice when several tie.
+ *
+ * @example
+ * ```ts
+ * import { LeastConnections } from "@culvert/culvert";
+ *
+ * const selector = new LeastConnections();
+ * const backend = (key: string, active: number) => ({ key, weight: 1, active, available: true });
+ * selector.update([backend("a", 2), backend("b", 1)]);
+ * console.log(selector.pick()?.key); // b
+ * ```
  */
 export class LeastConnections<B extends Candidate> implements Balancer<B> {
   readonly #set = new CurrentWeights<B>();

@@ -19,6 +19,16 @@ export interface RandomTwoChoicesOptions {
  *
  * A pick takes O(log size) and two random numbers. When one of the two can't be had, both are drawn anew from
  * only those that can, which takes O(size): it finds one whenever there is one.
+ *
+ * @example
+ * ```ts
+ * import { RandomTwoChoices } from "@culvert/culvert";
+ *
+ * const selector = new RandomTwoChoices();
+ * const backend = (key: string, active: number) => ({ key, weight: 1, active, available: true });
+ * selector.update([backend("a", 2), backend("b", 1)]);
+ * console.log(selector.pick()?.key); // b: there are no two others
+ * ```
  */
 export class RandomTwoChoices<B extends Candidate> implements Balancer<B> {
   readonly #random: () => number;

@@ -18,6 +18,17 @@ const KEY_SEED_2 = 0x9e3779b9;
  * and so does one that can't take more just now.
  *
  * A pick takes O(size), with two multiplications for each backend.
+ *
+ * @example
+ * ```ts
+ * import { SourceHash } from "@culvert/culvert";
+ *
+ * const selector = new SourceHash();
+ * const backend = (key: string) => ({ key, weight: 1, active: 0, available: true });
+ * selector.update([backend("a"), backend("b"), backend("c")]);
+ * const first = selector.pick({ source: "192.0.2.7" });
+ * console.log(first === selector.pick({ source: "192.0.2.7" })); // true, and so it stays
+ * ```
  */
 export class SourceHash<B extends Candidate> implements Balancer<B> {
   #backends: readonly B[] = [];

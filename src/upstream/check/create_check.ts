@@ -1,11 +1,8 @@
 import { CulvertError } from "../../core/errors.ts";
 import type { Dial } from "../../net/dial.ts";
-import { formatProxyV1 } from "../../net/format_proxy_v1.ts";
-import { formatProxyV2 } from "../../net/format_proxy_v2.ts";
 import { type Touch, touch } from "../../net/touch.ts";
 import type { TlsConnect } from "../../tls/tls_dial.ts";
 import type { Check } from "./check.ts";
-import { writeAll } from "./exchange.ts";
 import { HalfOpenCheck } from "./half_open_check.ts";
 import type { HalfOpenChecker } from "./half_open_checker.ts";
 import { HttpCheck } from "./http_check.ts";
@@ -17,7 +14,7 @@ import { withPort } from "./with_port.ts";
 
 /** How checks reach backends. */
 export interface CheckWays {
-  /** Opens connections as the upstream does, with TLS where it speaks that. */
+  /** Opens connections as the upstream does, with a PROXY header that names nobody, and TLS, where it has these. */
   readonly dial: Dial;
   /** For `tls`: as `dial`, and tells of the session. */
   readonly connectTls?: TlsConnect | undefined;
@@ -25,8 +22,6 @@ export interface CheckWays {
   readonly halfOpen?: HalfOpenChecker | undefined;
   /** For `tcp`. @default {touch} */
   readonly touch?: Touch;
-  /** What backends expect at the beginning of a connection; a check has no client to name. @default {"none"} */
-  readonly proxyProtocol?: "none" | "v1" | "v2";
 }
 
 /**
@@ -46,8 +41,7 @@ export function createCheck(health: HealthOptions, ways: CheckWays): Check {
 }
 
 function checkOf({ type, http, script = [] }: HealthOptions, ways: CheckWays): Check {
-  const { connectTls, halfOpen, proxyProtocol = "none" } = ways;
-  const dial = proxyProtocol === "none" ? ways.dial : introduced(ways.dial, proxyProtocol);
+  const { dial, connectTls, halfOpen } = ways;
   switch (type) {
     case "tcp":
       return new TcpCheck({ touch: ways.touch ?? touch });
@@ -61,19 +55,4 @@ function checkOf({ type, http, script = [] }: HealthOptions, ways: CheckWays): C
     case "script":
       return new ScriptCheck({ dial, steps: script });
   }
-}
-
-/** Says in the PROXY header that nobody's connection is passed on: UNKNOWN in version 1, LOCAL in version 2. */
-function introduced(dial: Dial, version: "v1" | "v2"): Dial {
-  const header = version === "v1" ? formatProxyV1({}) : formatProxyV2({});
-  return async (address, signal) => {
-    const connection = await dial(address, signal);
-    try {
-      await writeAll(connection, header); // So few bytes that nothing can hold them up.
-      return connection;
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
-  };
 }

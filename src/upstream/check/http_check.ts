@@ -18,7 +18,7 @@ export interface HttpCheckSpec {
   readonly host?: string | undefined;
   /** Status codes that are good, as {@linkcode parseStatusRanges} reads them. @default {"200-399"} */
   readonly expect?: string | undefined;
-  /** Must occur in the body's first 64 KiB. Absent: the body is not read. */
+  /** Must occur in the body's first 64 KiB; not with `HEAD`. Absent: the body is not read. */
   readonly body?: string | undefined;
 }
 
@@ -28,7 +28,20 @@ export interface HttpCheckOptions extends HttpCheckSpec {
   readonly dial: Dial;
 }
 
-/** A backend is fit that answers a request as it should. HTTP/1.1, with a connection for each check. */
+/**
+ * A backend is fit that answers a request as it should. HTTP/1.1, with a connection for each check.
+ *
+ * @example
+ * ```ts
+ * import { dial, HttpCheck } from "@culvert/culvert";
+ *
+ * await using backend = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => new Response("ok"));
+ * const address = { kind: "tcp", host: "127.0.0.1", port: backend.addr.port } as const;
+ * const check = new HttpCheck({ dial, path: "/healthz", body: "ok" });
+ * const { detail } = await check.run(address, AbortSignal.timeout(2_000));
+ * console.log(detail); // answered 200
+ * ```
+ */
 export class HttpCheck implements Check {
   readonly #dial: Dial;
   readonly #method: string;
@@ -76,7 +89,12 @@ export class HttpCheck implements Check {
   }
 }
 
-function requireBody(body: string, method: string): string {
+/**
+ * A text that can be looked for in what answers a request of this method.
+ *
+ * @throws {CulvertError} `bad_check`
+ */
+export function requireBody(body: string, method: string): string {
   const length = new TextEncoder().encode(body).length;
   if (method === "HEAD") throw badBody("the answer to HEAD has none");
   if (length === 0) throw badBody("there is nothing to look for");

@@ -1,6 +1,8 @@
 import { Deadline } from "../../core/deadline.ts";
 import { CulvertError, describeError } from "../../core/errors.ts";
+import { type Log, silentLog } from "../../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../../core/timer_wheel.ts";
+import { isShortage } from "../../net/shortage.ts";
 import type { CheckOutcome } from "../health.ts";
 import type { CheckReport } from "./check.ts";
 
@@ -11,6 +13,8 @@ export interface CheckSchedulerOptions {
   readonly maxUnderWay?: number;
   /** Uniform in [0, 1). @default {Math.random} */
   readonly random?: () => number;
+  /** Told when checks are late. @default {silentLog} */
+  readonly log?: Log;
 }
 
 /** What is to be checked again and again. */
@@ -18,11 +22,18 @@ export interface CheckTask {
   readonly intervalMs: number;
   /** Hard: what has not ended by then has failed. */
   readonly timeoutMs: number;
+  /** The upstream that it is for: upstreams take turns for free places. @default one for all that name none */
+  readonly upstream?: string;
   /** Looks once; gives up when `signal` fires. */
   run(signal: AbortSignal): Promise<CheckReport>;
   /** Told how each check ended. Must not throw. */
   onOutcome(outcome: CheckOutcome): void;
 }
+
+/** So often it is said, at the most, that checks are late. */
+const WARN_EVERY_MS = 60_000;
+/** So often it is looked whether they are. */
+const LOOK_EVERY_MS = 1_000;
 
 /** A backend did not stand the check in the time that it had. */
 export class CheckTimeoutError extends CulvertError {
@@ -38,22 +49,27 @@ export class CheckTimeoutError extends CulvertError {
  * Runs the checks of all backends: each at once when it is added, then every `intervalMs`, so much earlier (a tenth
  * at the most, and for the second one anything) that those that began together do not stay together. Never more
  * than `maxUnderWay` at once, and never two of one task: one that does not end even when it is given up keeps its
- * place, and fails again every `intervalMs`.
+ * place, and fails again every `intervalMs`. Where there are more to run than places, the upstreams take turns, so
+ * that one whose backends are silent does not hold up the checks of all others.
  */
 export class CheckScheduler {
   readonly #wheel: TimerWheel;
   readonly #maxUnderWay: number;
   readonly #random: () => number;
+  readonly #log: Log;
   readonly #jobs = new Map<CheckTask, Job>();
-  /** Due, and waiting for a place; in their order. */
-  readonly #waiting = new Set<Job>();
+  /** Due, and waiting for a place, in their order; the upstreams in the order of their turns. */
+  readonly #waiting = new Map<string, Set<Job>>();
   #underWay = 0;
+  /** Until then it is not looked whether checks are late. */
+  #quietUntilMs = -Infinity;
 
   /** Nothing runs until the first task is added. */
   constructor(options: CheckSchedulerOptions) {
     this.#wheel = options.wheel;
     this.#maxUnderWay = options.maxUnderWay ?? 256;
     this.#random = options.random ?? Math.random;
+    this.#log = options.log ?? silentLog;
   }
 
   /** Tasks that are checked. */
@@ -70,7 +86,7 @@ export class CheckScheduler {
   add(task: CheckTask): void {
     if (this.#jobs.has(task)) return;
     const timer = new WheelTimer(() => this.#onDue(job));
-    const job: Job = { task, timer, runs: 0, deadline: undefined };
+    const job: Job = { task, timer, runs: 0, dueMs: 0, deadline: undefined };
     this.#jobs.set(task, job);
     this.#due(job);
   }
@@ -80,7 +96,7 @@ export class CheckScheduler {
     const job = this.#jobs.get(task);
     if (job === undefined) return;
     this.#jobs.delete(task);
-    this.#waiting.delete(job);
+    this.#forget(job);
     this.#wheel.stop(job.timer);
     job.deadline?.abort(new CulvertError("check_removed", "The check is no longer wanted"));
   }
@@ -91,20 +107,51 @@ export class CheckScheduler {
       return 0;
     }
     this.#tell(job, failure("the check was given up and has not ended"));
+    this.#lookForLate();
     return this.#has(job) ? this.#wheel.now() + job.task.intervalMs : 0;
   }
 
   #due(job: Job): void {
-    this.#waiting.add(job);
+    job.dueMs = this.#wheel.now();
+    const { upstream = "" } = job.task;
+    const jobs = this.#waiting.get(upstream);
+    if (jobs === undefined) this.#waiting.set(upstream, new Set([job]));
+    else jobs.add(job);
     this.#fill();
   }
 
+  /** It no longer waits. */
+  #forget(job: Job): void {
+    const { upstream = "" } = job.task;
+    const jobs = this.#waiting.get(upstream);
+    if (jobs?.delete(job) && jobs.size === 0) this.#waiting.delete(upstream);
+  }
+
   #fill(): void {
-    for (const job of this.#waiting) {
-      if (this.#underWay >= this.#maxUnderWay) return;
-      this.#waiting.delete(job);
+    // Whoever has had its turn goes to the end, where the loop comes to it again.
+    for (const [upstream, jobs] of this.#waiting) {
+      if (this.#underWay >= this.#maxUnderWay) return this.#lookForLate();
+      const job = first(jobs);
+      jobs.delete(job);
+      this.#waiting.delete(upstream);
+      if (jobs.size > 0) this.#waiting.set(upstream, jobs);
       this.#underWay++;
       void this.#run(job);
+    }
+  }
+
+  /** Says so when a check should have begun more than its interval ago: a backend may be long down by then. */
+  #lookForLate(): void {
+    const now = this.#wheel.now();
+    if (now < this.#quietUntilMs) return;
+    this.#quietUntilMs = now + LOOK_EVERY_MS;
+    for (const [upstream, jobs] of this.#waiting) {
+      const { dueMs, task } = first(jobs);
+      if (now - dueMs <= task.intervalMs) continue;
+      this.#quietUntilMs = now + WARN_EVERY_MS;
+      const waiting = [...this.#waiting.values()].reduce((sum, { size }) => sum + size, 0);
+      const fields = { upstream, late_ms: Math.round(now - dueMs), waiting, under_way: this.#underWay };
+      return this.#log.warn("checks are late: too many wait for backends that are silent", fields);
     }
   }
 
@@ -154,8 +201,16 @@ interface Job {
   readonly task: CheckTask;
   readonly timer: WheelTimer;
   runs: number;
+  /** When it last began to wait for a place. */
+  dueMs: number;
   /** While a check is under way. */
   deadline: Deadline | undefined;
+}
+
+/** The one that has waited longest. */
+function first(jobs: ReadonlySet<Job>): Job {
+  const [job] = jobs;
+  return job!;
 }
 
 /** How it ends, or that it was given up before. Never rejects. */
@@ -167,7 +222,8 @@ async function outcomeOf(running: Promise<CheckReport>, signal: AbortSignal): Pr
     const { detail, certificateValidTo } = await Promise.race([running, givenUp.promise]);
     return { ok: true, detail, certificateValidTo, at: Date.now() };
   } catch (error) {
-    return failure(describeError(signal.aborted ? signal.reason : error));
+    const reason: unknown = signal.aborted ? signal.reason : error;
+    return { ...failure(describeError(reason)), ours: isShortage(reason) };
   }
 }
 

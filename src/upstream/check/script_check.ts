@@ -23,6 +23,23 @@ export interface ScriptCheckOptions {
  * to the end of that has been used, and the next step that expects looks in what follows. Sending uses nothing
  * up: how the backend's bytes are cut into packets, and when they come, makes no difference. 64 KiB may come for
  * each step that expects, and are kept.
+ *
+ * @example
+ * ```ts
+ * import { dial, ScriptCheck } from "@culvert/culvert";
+ *
+ * using backend = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const serving = backend.accept().then(async (connection) => {
+ *   await connection.read(new Uint8Array(6)); // PING
+ *   await connection.write(new TextEncoder().encode("+PONG\r\n"));
+ *   connection.close();
+ * });
+ * const address = { kind: "tcp", host: "127.0.0.1", port: backend.addr.port } as const;
+ * const check = new ScriptCheck({ dial, steps: [{ send: "PING\r\n" }, { expect: "+PONG" }] });
+ * const { detail } = await check.run(address, AbortSignal.timeout(2_000));
+ * console.log(detail); // script done
+ * await serving;
+ * ```
  */
 export class ScriptCheck implements Check {
   readonly #dial: Dial;

@@ -50,10 +50,11 @@ export function parseHex(text: string): Uint8Array<ArrayBuffer> {
 }
 
 function compileStep(step: ScriptStep, number: number): CompiledStep {
-  const given = KEYS.filter((key) => key in step);
-  const [key] = given;
-  if (key === undefined || given.length > 1) throw bad(`it must be one of ${KEYS.join(", ")}`, number);
-  const text = (step as Readonly<Record<string, string>>)[key]!;
+  // It may be anything: it comes out of a document, perhaps.
+  const given: [string, unknown][] = typeof step === "object" && step !== null ? Object.entries(step) : [];
+  const [key, text] = given[0] ?? [];
+  if (given.length !== 1 || !isKey(key)) throw bad(`it must be one of ${KEYS.join(", ")}`, number);
+  if (typeof text !== "string") throw bad(`${key} must be a text`, number);
   const kind = key.startsWith("send") ? "send" : "expect";
   const bytes = key.endsWith("Hex") ? bytesOfHex(text, number) : new TextEncoder().encode(text);
   if (bytes.length === 0) throw bad(`there is nothing to ${kind}`, number);
@@ -61,6 +62,10 @@ function compileStep(step: ScriptStep, number: number): CompiledStep {
     throw bad(`no more than ${MAX_EXPECT_BYTES} bytes can be expected`, number);
   }
   return { kind, bytes, number, text };
+}
+
+function isKey(key: string | undefined): key is typeof KEYS[number] {
+  return KEYS.some((known) => known === key);
 }
 
 function bytesOfHex(text: string, number: number): Uint8Array<ArrayBuffer> {

@@ -8,7 +8,19 @@ export interface TcpCheckOptions {
   readonly touch: Touch;
 }
 
-/** A backend is fit that takes a connection. Nothing is said; the connection is broken off with a reset. */
+/**
+ * A backend is fit that takes a connection. Nothing is said; the connection is broken off with a reset.
+ *
+ * @example
+ * ```ts
+ * import { TcpCheck, touch } from "@culvert/culvert";
+ *
+ * using backend = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const address = { kind: "tcp", host: "127.0.0.1", port: backend.addr.port } as const;
+ * const { detail } = await new TcpCheck({ touch }).run(address, AbortSignal.timeout(2_000));
+ * console.log(detail); // connected
+ * ```
+ */
 export class TcpCheck implements Check {
   readonly #touch: Touch;
 

@@ -103,11 +103,6 @@ export class Discovery {
     return this.#backends;
   }
 
-  /** Whether each source has answered once, with a set or an error. */
-  get answered(): boolean {
-    return this.#waiting === 0;
-  }
-
   /** How each source is, in the order of the sources. */
   get status(): readonly SourceStatus[] {
     return this.#runs.map(({ status }) => status);

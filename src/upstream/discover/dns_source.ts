@@ -67,10 +67,9 @@ async function servicesOf(
   answer: DnsAnswer,
   options: LookupOptions,
 ): Promise<{ set: BackendSpec[]; ttlMs: number }> {
-  // A target that is the root says that there is no such service.
-  const services = answer.records.filter((record) => record.type === "SRV").filter(({ target }) =>
-    target !== ""
-  );
+  // A target that is the root says that there is no such service, and at port 0 there can be none.
+  const services = answer.records.filter((record) => record.type === "SRV")
+    .filter(({ target, port }) => target !== "" && port !== 0);
   const found = new Map<string, readonly string[]>();
   let ttlMs = answer.ttlMs ?? Infinity;
   const open: string[] = [];

@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import type { Clock } from "../../core/clock.ts";
+import { formatAddress } from "../../net/address.ts";
 import { formatIp, type Ip, parseIp } from "../../net/ip.ts";
 import type { DnsResponse } from "./dns_message.ts";
 import type { DnsQuery } from "./dns_query.ts";
@@ -21,9 +22,9 @@ export async function askOverUdp(
   const ip = server.kind === "tcp" ? parseIp(server.host) : undefined;
   if (server.kind !== "tcp" || ip === undefined) throw unreachable("only addresses can be asked");
   const local = ip.family === 4 ? "0.0.0.0:0" : "[::]:0";
-  // Otherwise the runtime throws where nobody can catch it.
-  const { state } = await Deno.permissions.query({ name: "net", host: local });
-  if (state !== "granted") throw unreachable(`not permitted, add --allow-net=${local}`);
+  // Otherwise the runtime throws where nobody can catch it, or asks, where there is a terminal.
+  const missing = [local, formatAddress(server)].filter((host) => !isPermitted(host));
+  if (missing.length > 0) throw unreachable(`not permitted, add --allow-net=${missing.join(",")}`);
   signal.throwIfAborted();
   const socket = createSocket(ip.family === 4 ? "udp4" : "udp6");
   const send = () => {
@@ -61,6 +62,10 @@ function nextAnswer(
     }
   });
   return promise.finally(() => signal.removeEventListener("abort", onAbort));
+}
+
+function isPermitted(host: string): boolean {
+  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }
 
 function unreachable(reason: string): DnsError {

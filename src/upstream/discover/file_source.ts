@@ -33,6 +33,8 @@ export interface FileSourceOptions {
 const MAX_BYTES = 16 * 1024 * 1024;
 /** A file that has changed must read the same again after this time: it may still be being written. */
 const QUIET_MS = 100;
+/** One that is replaced again and again is taken after this time: what is put in a file's place is whole. */
+const RESTLESS_MS = 2_000;
 
 /**
  * The backends that a file lists, read at the start and whenever the file has changed, been replaced, or come back.
@@ -74,18 +76,24 @@ function use({ text, error }: Content, { path, parse }: FileSourceOptions): read
   }
 }
 
-/** Reads until it is what it was, or the same twice in a row. */
+/**
+ * Reads until it is what it was, or the same twice in a row. Where that takes long, what has been put in the place of
+ * another file will do; one that is written in place may be half of what it will be.
+ */
 async function readSettled(
   path: string,
   options: { last: Content; clock: Clock; signal: AbortSignal },
 ): Promise<Content> {
   const { last, clock, signal } = options;
+  const restlessAtMs = clock.now() + RESTLESS_MS;
   let content = await read(path);
   while (!signal.aborted && !equal(content, last)) {
     await pause(QUIET_MS, { clock, signal });
     const again = await read(path);
     if (equal(content, again)) break;
+    const replaced = again.file !== content.file && again.file !== undefined;
     content = again;
+    if (replaced && clock.now() >= restlessAtMs) break;
   }
   return content;
 }
@@ -94,14 +102,16 @@ async function readSettled(
 interface Content {
   readonly text?: string;
   readonly error?: unknown;
+  /** Which file it was: its inode, where there are any. */
+  readonly file?: number | undefined;
 }
 
 async function read(path: string): Promise<Content> {
   try {
-    const { isFile, size } = await Deno.stat(path);
+    const { isFile, size, ino } = await Deno.stat(path);
     if (!isFile) return { error: "not a regular file" }; // Reading a pipe might take for ever.
     if (size > MAX_BYTES) return { error: `larger than ${MAX_BYTES} bytes` };
-    return { text: await Deno.readTextFile(path) };
+    return { text: await Deno.readTextFile(path), file: ino ?? undefined };
   } catch (error) {
     return { error };
   }

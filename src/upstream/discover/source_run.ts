@@ -34,8 +34,6 @@ export interface SourceStatus {
   readonly size: number;
   /** How often it has failed since the start. */
   readonly failures: number;
-  /** Its last answer was empty, and `keepOnEmpty` keeps the set before. */
-  readonly keptOnEmpty: boolean;
 }
 
 /** Options of {@linkcode SourceRun}. */
@@ -74,6 +72,7 @@ export class SourceRun {
   #error: string | undefined;
   #lastSetAtMs: number | undefined;
   #failures = 0;
+  /** Its last answer was empty, and `keepOnEmpty` keeps the set before. */
   #keptOnEmpty = false;
   #answered = false;
   #ended: Promise<void> | undefined;
@@ -101,7 +100,6 @@ export class SourceRun {
       ...(this.#lastSetAtMs === undefined ? {} : { lastSetAtMs: this.#lastSetAtMs }),
       size: this.set.length,
       failures: this.#failures,
-      keptOnEmpty: this.#keptOnEmpty,
     };
   }
 

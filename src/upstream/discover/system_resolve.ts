@@ -133,6 +133,11 @@ async function readSettings(path: string): Promise<ResolverSettings | undefined>
 }
 
 async function runtimeResolve({ name, type }: DnsQuestion, signal: AbortSignal): Promise<DnsAnswer> {
+  if (mightAsk()) {
+    const why =
+      `whom to ask is not known; add --allow-read=${RESOLV_CONF}, or --allow-net for all of the network`;
+    throw new DnsError("dns_unclear", `Cannot resolve "${name}" (${type}): ${why}`);
+  }
   const base = { name, ttlS: 0 };
   try {
     const records: DnsRecord[] = type === "SRV"
@@ -147,6 +152,15 @@ async function runtimeResolve({ name, type }: DnsQuestion, signal: AbortSignal):
       : String(cause);
     throw new DnsError("dns_unclear", `Cannot resolve "${name}" (${type}): ${why}`, { cause });
   }
+}
+
+/**
+ * Whether the runtime might ask for the permission to reach the servers, whom only it knows: it does where it can ask
+ * and be answered, and everything stands still meanwhile.
+ */
+function mightAsk(): boolean {
+  if (Deno.permissions.querySync({ name: "net" }).state === "granted") return false;
+  return Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
 }
 
 function tooLate({ name, type }: DnsQuestion): DnsError {

@@ -8,6 +8,7 @@ import {
 } from "../../../src/upstream/check/scheduler.ts";
 import type { CheckOutcome } from "../../../src/upstream/health.ts";
 import { FakeClock } from "../../core/fake_clock.ts";
+import { RecordingLog } from "../../support/recording_log.ts";
 import { settle } from "../../support/settle.ts";
 
 /** One check under way, which the test ends. */
@@ -274,6 +275,89 @@ Deno.test("never more than maxUnderWay: the others wait for their turn, first co
   for (const task of tasks) fixture.scheduler.remove(task);
   await settle();
   fixture.assertIdle();
+});
+
+Deno.test("upstreams take turns for free places, and within one it is first come, first served", async () => {
+  const fixture = new SchedulerFixture({ maxUnderWay: 2 });
+  const of = (upstream: string, ...names: string[]) =>
+    names.map((name) => fixture.task(name, { upstream, timeoutMs: 60_000, intervalMs: 1e6 }));
+  const tasks = [...of("a", "a1", "a2", "a3", "a4", "a5"), ...of("b", "b1", "b2"), ...of("c", "c1")];
+  for (const task of tasks) fixture.scheduler.add(task);
+  assertEquals(fixture.begun, "a1 a2");
+  fixture.scheduler.remove(tasks[3]!);
+  for (let i = 0; i < 6; i++) await fixture.pass(i);
+  assertEquals(fixture.begun, "a1 a2 a3 b1 c1 a5 b2");
+  for (const task of tasks) fixture.scheduler.remove(task);
+  await settle();
+  fixture.assertIdle();
+});
+
+Deno.test("one upstream's silent backends do not hold up the checks of another", async () => {
+  const fixture = new SchedulerFixture({ maxUnderWay: 4, random: Math.random });
+  const silent = Array.from({ length: 60 }, (_, i) => fixture.task(`s${i}`, { upstream: "silent" }));
+  const starts: number[] = [];
+  const healthy = fixture.good("healthy", {
+    upstream: "healthy",
+    run: () => {
+      starts.push(fixture.clock.now());
+      return Promise.resolve({ detail: "" });
+    },
+  });
+  for (const task of [...silent, healthy]) fixture.scheduler.add(task);
+  await fixture.clock.advanceAsync(6_000);
+  // Four silent ones have a place for 500 ms each, and so it is never later than that.
+  for (let i = 1; i < starts.length; i++) assertLessOrEqual(starts[i]! - starts[i - 1]!, 1_600);
+  assertGreaterOrEqual(starts.length, 4);
+  for (const task of [...silent, healthy]) fixture.scheduler.remove(task);
+  await settle();
+  fixture.assertIdle();
+});
+
+Deno.test("checks that are more than an interval late are a warning, once a minute", async () => {
+  const log = new RecordingLog();
+  const fixture = new SchedulerFixture({ maxUnderWay: 1, log, tickMs: 1_000 });
+  const slow = { upstream: "db", intervalMs: 5_000, timeoutMs: 4_000 };
+  const tasks = Array.from({ length: 9 }, (_, i) => fixture.task(`${i}`, slow));
+  for (const task of tasks) fixture.scheduler.add(task);
+  await fixture.clock.advanceAsync(5_000);
+  assertEquals(log.messages, []);
+  await fixture.clock.advanceAsync(5_000);
+  const late = "checks are late: too many wait for backends that are silent";
+  assertEquals(log.messages, [late]);
+  assertEquals([log.lines[0]!.fields.upstream, log.lines[0]!.fields.under_way], ["db", 1]);
+  await fixture.clock.advanceAsync(55_000);
+  assertEquals(log.messages, [late]);
+  await fixture.clock.advanceAsync(10_000);
+  assertEquals(log.messages, [late, late]);
+  for (const task of tasks) fixture.scheduler.remove(task);
+  await settle();
+  fixture.assertIdle();
+});
+
+Deno.test("checks that never end, and so let nobody else begin, are a warning too", async () => {
+  const log = new RecordingLog();
+  const fixture = new SchedulerFixture({ maxUnderWay: 1, log });
+  const ends = Promise.withResolvers<CheckReport>();
+  const [deaf, other] = [fixture.task("deaf", { run: () => ends.promise }), fixture.good("other")];
+  fixture.scheduler.add(deaf);
+  fixture.scheduler.add(other);
+  await fixture.clock.advanceAsync(4_000);
+  assertEquals(log.messages.length, 1);
+  ends.resolve({ detail: "" });
+  for (const task of [deaf, other]) fixture.scheduler.remove(task);
+  await settle();
+  fixture.assertIdle();
+});
+
+Deno.test("checks that wait no longer than their interval are no warning", async () => {
+  const log = new RecordingLog();
+  const fixture = new SchedulerFixture({ maxUnderWay: 1, log });
+  const tasks = Array.from({ length: 4 }, (_, i) => fixture.task(`${i}`, { timeoutMs: 200 }));
+  for (const task of tasks) fixture.scheduler.add(task);
+  await fixture.clock.advanceAsync(5_000);
+  assertEquals(log.messages, []);
+  for (const task of tasks) fixture.scheduler.remove(task);
+  await settle();
 });
 
 Deno.test("whoever waits for a place has its whole timeout from the moment that it gets one", async () => {

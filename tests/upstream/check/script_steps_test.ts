@@ -31,6 +31,16 @@ Deno.test("a script that could not work, or not fail, is refused, and its step n
     [[{ expectHex: "0" }], 'Cannot use step 1 of the script: Cannot read "0" as hexadecimal: 1 digit'],
     [[{}], "it must be one of send, sendHex, expect, expectHex"],
     [[{ send: "x", expect: "y" }], "it must be one of"],
+    [[{ expect: "x", foo: 1 }], "it must be one of"],
+    [[{ expect: "x" }, { foo: "y" }], "Cannot use step 2 of the script: it must be one of"],
+    [["PING"], "it must be one of"],
+    [[null], "it must be one of"],
+    [[1], "it must be one of"],
+    [[["expect", "x"]], "it must be one of"],
+    [[["x"]], "it must be one of"],
+    [[{ send: 5 }, { expect: "x" }], "Cannot use step 1 of the script: send must be a text"],
+    [[{ expect: null }], "expect must be a text"],
+    [[{ expectHex: 22 }], "expectHex must be a text"],
     [[{ expect: "x".repeat(65_537) }], "no more than 65536 bytes can be expected"],
   ];
   for (const [steps, message] of wrong) {

@@ -109,6 +109,7 @@ Deno.test("the targets of SRV records are taken from the answer, else looked up 
       { ...srv, port: 3, target: "b.internal" },
       { ...srv, port: 4, target: "" },
       { ...srv, port: 5, target: "gone.internal" },
+      { ...srv, port: 0, target: "nowhere.internal" }, // Not looked up, and not the end of the others.
     ],
     additional: [{ name: "a.internal", ttlS: 60, type: "A", address: "10.0.0.1" }],
     ttlMs: 60_000,

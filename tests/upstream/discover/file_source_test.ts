@@ -151,30 +151,68 @@ Deno.test("a file that stays bad is one failure, and one that stays the same is 
   assertEquals(file.log.messages, ["discovery fails, the last set stays"]);
 });
 
-Deno.test("a file that is being written is not taken before it stays the same", async () => {
-  await using folder = new TemporaryFolder();
-  const path = folder.file("backends.yaml");
-  const clock = new FakeClock();
-  const sets: string[] = [];
-  const resting = () => until(() => clock.pending === 1, { what: "the next pause" });
-  await Deno.writeTextFile(path, "[a]");
-  const source = fileSource({ path, parse, clock, intervalMs: 1_000 });
-  const discovery = new Discovery({
-    sources: [{ name: "file", source }],
-    onSet: (set) => void sets.push(hosts(set)),
-  });
-  discovery.start();
-  await resting();
-  for (let i = 0; i < 5; i++) { // Each piece is a list that would do.
-    await Deno.writeTextFile(path, `[a${" b".repeat(i)} c]`);
-    clock.advance(i === 0 ? 1_000 : 100);
-    await resting();
-    assertEquals(sets, ["a"]);
+/** A file that a source in fake time looks at every second; each look is awaited. */
+class LookedAt implements AsyncDisposable {
+  readonly folder = new TemporaryFolder();
+  readonly path = this.folder.file("backends.yaml");
+  readonly clock = new FakeClock();
+  readonly sets: string[] = [];
+  readonly discovery: Discovery;
+
+  constructor(text: string) {
+    Deno.writeTextFileSync(this.path, text);
+    const source = fileSource({ path: this.path, parse, clock: this.clock, intervalMs: 1_000 });
+    const onSet = (set: readonly BackendSpec[]) => void this.sets.push(hosts(set));
+    this.discovery = new Discovery({ sources: [{ name: "file", source }], onSet });
+    this.discovery.start();
   }
-  clock.advance(100);
-  await resting();
-  assertEquals(sets, ["a", "a b c"]);
-  await discovery.close();
+
+  /** Lets time pass, until the next pause. */
+  async pass(ms: number): Promise<void> {
+    this.clock.advance(ms);
+    await this.rests();
+  }
+
+  async rests(): Promise<void> {
+    await until(() => this.clock.pending === 1, { what: "the next pause" });
+  }
+
+  async replace(text: string): Promise<void> {
+    await Deno.writeTextFile(this.folder.file("next"), text);
+    await Deno.rename(this.folder.file("next"), this.path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.discovery.close();
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("a file that is being written is not taken before it stays the same, however long that takes", async () => {
+  await using file = new LookedAt("[a]");
+  await file.rests();
+  for (let i = 0; i < 30; i++) { // Each piece is a list that would do.
+    await Deno.writeTextFile(file.path, `[a${" b".repeat(i)} c]`);
+    await file.pass(i === 0 ? 1_000 : 100);
+    assertEquals(file.sets, ["a"]);
+  }
+  await file.pass(100);
+  assertEquals(file.sets.length, 2);
+});
+
+Deno.test("a file that is replaced again and again is taken after two seconds, and then again", async () => {
+  await using file = new LookedAt("[a]");
+  await file.rests();
+  for (let i = 0; i <= 20; i++) {
+    await file.replace(`[b${i}]`);
+    await file.pass(i === 0 ? 1_000 : 100);
+    assertEquals(file.sets, i < 20 ? ["a"] : ["a", "b20"]);
+  }
+  for (let i = 0; i <= 20; i++) {
+    await file.replace(`[c${i}]`);
+    await file.pass(i === 0 ? 1_000 : 100);
+  }
+  assertEquals(file.sets, ["a", "b20", "c20"]);
 });
 
 Deno.test("where there can be no watch, or it fails, the file is looked at", async () => {

@@ -1,0 +1,72 @@
+import * as v from "valibot";
+import { isAppsDocument, readApps } from "./apps.ts";
+import { buildConfig } from "./build.ts";
+import type { Config } from "./config.ts";
+import { checkDocument } from "./document_checks.ts";
+import { type FileFault, fromFaults } from "./file_faults.ts";
+import { type Finding, fromIssues, toProblems } from "./findings.ts";
+import { LineMarks } from "./line_marks.ts";
+import type { Problem } from "./problem.ts";
+import { readDocument } from "./read_document.ts";
+import { findReservedKeys } from "./reserved_keys.ts";
+import { type ConfigDocument, documentSchema } from "./schema.ts";
+import { readTlsSections, type TlsSections } from "./tls_sections.ts";
+import { findWarnings } from "./warnings.ts";
+
+/** Where the text of a configuration comes from. */
+export interface ParseConfigOptions {
+  /** What messages call the text, such as `proxy.yaml`. */
+  readonly name: string;
+  /** The folder that relative paths are relative to. It is not looked at. */
+  readonly folder: string;
+}
+
+/**
+ * A configuration that has been read from a text and may be bad: what can be known of it before any of the files that
+ * it names has been looked at. Immutable.
+ */
+export class ConfigReading {
+  /** Absent: it is bad. */
+  readonly config: Config | undefined;
+  /** What should be looked after in a good one, though it works; a sentence each. */
+  readonly warnings: readonly string[];
+  /** What names certificates, keys, CAs and CRLs; of a bad one, as much as is good by itself. */
+  readonly tls: TlsSections;
+  readonly #text: string;
+  readonly #document: unknown;
+  readonly #findings: readonly Finding[];
+
+  /**
+   * Reads a configuration, in YAML or JSON: version 1, or the form of `config.json` with its apps. Reads no other
+   * file, and binds and dials nothing.
+   *
+   * @throws {ConfigError} when the text is no YAML.
+   */
+  constructor(text: string, { name, folder }: ParseConfigOptions) {
+    const document = readDocument(text, name);
+    const result = isAppsDocument(document) ? readApps(document, folder) : readVersion1(document, folder);
+    const reserved = findReservedKeys(document);
+    const good = "document" in result && reserved.length === 0 ? result.document : undefined;
+    this.config = good && buildConfig(good, folder);
+    this.warnings = good === undefined ? [] : findWarnings(good);
+    this.tls = readTlsSections(document, folder);
+    this.#text = text;
+    this.#document = document;
+    this.#findings = [...("findings" in result ? result.findings : []), ...reserved];
+  }
+
+  /** Everything that is wrong, and with the files that it names too, in the order of the lines. */
+  problems(faults: readonly FileFault[] = []): Problem[] {
+    const findings = [...this.#findings, ...fromFaults(faults, this.#document)];
+    return toProblems(findings, new LineMarks(this.#text, this.#document));
+  }
+}
+
+function readVersion1(
+  document: unknown,
+  folder: string,
+): { document: ConfigDocument } | { findings: Finding[] } {
+  const result = v.safeParse(documentSchema, document);
+  const findings = [...fromIssues(result.issues ?? []), ...checkDocument(document, folder)];
+  return result.success && findings.length === 0 ? { document: result.output } : { findings };
+}

@@ -1,0 +1,76 @@
+import * as v from "valibot";
+import { buildServiceTls } from "./build.ts";
+import { buildUpstreamTls, resolveTlsPaths } from "./build_upstream.ts";
+import type { EtcdTlsPaths, ServiceTls, UpstreamTls } from "./config.ts";
+import { etcdTls } from "./discover_schema.ts";
+import { type Field, isMapping } from "./fields.ts";
+import { formatPath, type Path } from "./path.ts";
+import { Place } from "./place.ts";
+import { serviceTls } from "./schema.ts";
+import { upstreamTls } from "./upstream_schema.ts";
+
+/** TLS settings, and where in a document they stand. */
+export interface TlsSection<T> {
+  /** Such as that of `services[0].tls`. */
+  readonly path: Path;
+  /** Of the service, or of the upstream. */
+  readonly name: string;
+  readonly tls: T;
+}
+
+/** All places of a document that name certificates, keys, CAs and CRLs. */
+export interface TlsSections {
+  readonly services: readonly TlsSection<ServiceTls>[];
+  readonly upstreams: readonly TlsSection<UpstreamTls>[];
+  readonly etcd: readonly TlsSection<EtcdTlsPaths>[];
+  /** One at the most. */
+  readonly admin: readonly TlsSection<ServiceTls>[];
+}
+
+/**
+ * The TLS settings of a document of version 1, good or bad. Those that are good by themselves are there whatever else
+ * is wrong, so that what they name can be looked at; an optional key that is bad is taken for absent.
+ */
+export function readTlsSections(document: unknown, folder: string): TlsSections {
+  const root = new Place([], document);
+  const services = root.at("services").items();
+  const upstreams = [
+    ...root.at("upstreams").entries().map((upstream) => ({ upstream, name: String(upstream.path.at(-1)) })),
+    ...services.map((service) => ({ upstream: service.at("upstream"), name: nameOf(service) })),
+  ];
+  const ofService = { schema: serviceTls, build: buildServiceTls, folder };
+  const ofUpstream = { schema: upstreamTls, build: buildUpstreamTls, folder };
+  const ofEtcd = { schema: etcdTls, build: resolveTlsPaths, folder };
+  return {
+    services: services.flatMap((each) => read(each.at("tls"), { ...ofService, name: nameOf(each) })),
+    upstreams: upstreams.flatMap(({ upstream, name }) => read(upstream.at("tls"), { ...ofUpstream, name })),
+    etcd: upstreams.flatMap(({ upstream, name }) =>
+      read(upstream.at("discover").at("etcd").at("tls"), { ...ofEtcd, name })
+    ),
+    admin: read(root.at("admin").at("tls"), { ...ofService, name: "admin" }),
+  };
+}
+
+function nameOf(service: Place): string {
+  const { value } = service.at("name");
+  return typeof value === "string" ? value : formatPath(service.path);
+}
+
+interface ReadOptions<S, T> {
+  readonly schema: Field<S>;
+  readonly build: (section: S, folder: string) => T;
+  readonly folder: string;
+  readonly name: string;
+}
+
+/** A list of one at the most. */
+function read<S, T>({ path, value }: Place, options: ReadOptions<S, T>): TlsSection<T>[] {
+  const { schema, build, folder, name } = options;
+  if (!isMapping(value)) return [];
+  let result = v.safeParse(schema, value);
+  if (!result.success) {
+    const bad = new Set(result.issues.map((issue) => issue.path?.[0]?.key));
+    result = v.safeParse(schema, Object.fromEntries(Object.entries(value).filter(([key]) => !bad.has(key))));
+  }
+  return result.success ? [{ path, name, tls: build(result.output, folder) }] : [];
+}

@@ -1,0 +1,83 @@
+import type { Address } from "../net/address.ts";
+import type { Connection } from "../net/connection.ts";
+import type { Dial } from "../net/dial.ts";
+import { formatProxyV1 } from "../net/format_proxy_v1.ts";
+import { formatProxyV2 } from "../net/format_proxy_v2.ts";
+import type { TlsSession } from "../tls/handshake.ts";
+import type { OpenConnection, TlsConnect } from "../tls/tls_dial.ts";
+import { writeAll } from "./check/exchange.ts";
+
+/** How backends are reached. */
+export interface Reach {
+  /** Opens connections. */
+  readonly dial: Dial;
+  /** Speaks TLS with backends, behind the PROXY header where there is one; absent: none is spoken. */
+  readonly connectTls?: TlsConnect | undefined;
+}
+
+/** Options of a {@linkcode Way}. */
+export interface WayOptions extends Reach {
+  /** The header that tells the backend who the client is. */
+  readonly proxyProtocol: "none" | "v1" | "v2";
+}
+
+/**
+ * How an upstream reaches its backends: over what, and in which order. Immutable.
+ *
+ * A header is about one client, and goes before TLS. So where there are both, a connection that waits for its client
+ * is a bare one, and {@linkcode Way.secure} is for when the header has been written; where there is no header, it
+ * has its handshake behind it. A header without TLS is the first that is said over what `dial` makes, whatever
+ * that is.
+ */
+export class Way implements Reach {
+  readonly dial: Dial;
+  readonly connectTls: TlsConnect | undefined;
+  /** What is spoken behind the header over a connection of {@linkcode Way.open}; absent: nothing. */
+  readonly secure: TlsConnect | undefined;
+  readonly #proxyProtocol: "none" | "v1" | "v2";
+
+  constructor({ dial, connectTls, proxyProtocol }: WayOptions) {
+    this.dial = dial;
+    this.connectTls = connectTls;
+    this.secure = proxyProtocol === "none" ? undefined : connectTls;
+    this.#proxyProtocol = proxyProtocol;
+  }
+
+  /** Whether what one of them opens can be used as if the other had. */
+  opensAs({ dial, connectTls, secure }: Way): boolean {
+    return dial === this.dial && connectTls === this.connectTls && secure === this.secure;
+  }
+
+  /** A connection for a client who need not be known yet. */
+  open(address: Address, signal: AbortSignal): Promise<Connection> {
+    if (this.connectTls === undefined || this.secure !== undefined) return this.dial(address, signal);
+    return this.connectTls(address, signal).then(({ connection }) => connection);
+  }
+
+  /** A connection of our own, for a check: the header says that nobody's is passed on, and TLS is spoken. */
+  async openOwn(address: Address, signal: AbortSignal): Promise<Connection> {
+    if (this.connectTls === undefined) return await this.#introduced(address, signal);
+    return (await this.connectOwn(address, signal)).connection;
+  }
+
+  /** As {@linkcode Way.openOwn}, for those who want to know what was agreed on. There must be TLS. */
+  async connectOwn(to: Address | OpenConnection, signal: AbortSignal): Promise<TlsSession> {
+    if (this.secure === undefined || to.kind === "open") return await this.connectTls!(to, signal);
+    const connection = await this.#introduced(to, signal);
+    return await this.secure({ kind: "open", address: to, connection }, signal);
+  }
+
+  /** UNKNOWN in version 1, LOCAL in version 2. */
+  async #introduced(address: Address, signal: AbortSignal): Promise<Connection> {
+    const connection = await this.dial(address, signal);
+    if (this.#proxyProtocol === "none") return connection;
+    try {
+      // So few bytes that nothing can hold them up.
+      await writeAll(connection, this.#proxyProtocol === "v1" ? formatProxyV1({}) : formatProxyV2({}));
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,19 @@
+// Run by the test beside it with few permissions. Says how it goes to dial and to touch the addresses that are named.
+import { parseAddress } from "../../src/net/address.ts";
+import { dial } from "../../src/net/dial.ts";
+import { touch } from "../../src/net/touch.ts";
+
+const { signal } = new AbortController();
+for (const text of Deno.args) {
+  const address = parseAddress(text);
+  for (
+    const [what, how] of Object.entries({
+      dial: async () => (await dial(address, signal)).close(),
+      touch: () => touch(address, signal),
+    })
+  ) {
+    const outcome = await how().then(() => "good", (error) => `${error.code} ${error.message}`);
+    console.log(`${what} ${text}: ${outcome}`);
+  }
+}
+console.log("done");

@@ -1,0 +1,59 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { readProxyHeader } from "../../src/net/proxy_protocol.ts";
+import type { ClientContextOptions } from "../../src/tls/client_context.ts";
+import { connectTls } from "../../src/tls/connect_tls.ts";
+import { TlsGate, type TlsGateOptions } from "../../src/tls/tls_gate.ts";
+import { clientContext, pki } from "../tls/tls_fixture.ts";
+import { ServiceFixture } from "./service_fixture.ts";
+
+/** What a backend is told of a client of these settings, and what that client has agreed on. */
+async function told(
+  client: Partial<ClientContextOptions>,
+  gate: Partial<TlsGateOptions> = {},
+) {
+  const { ca, server } = await pki("rsa-2048");
+  const own = { cert: server.chainPem, key: server.keyPem };
+  const asked = { clientAuth: "require", ca: ca.certPem, allow: [{ any: true }] } as const;
+  const fixture = new ServiceFixture({ upstream: { proxyProtocol: "v2" } });
+  const route = { ...fixture.route({}), gate: new TlsGate({ ...own, ...asked, ...gate }) };
+  fixture.service.update(fixture.serviceOptions(), { route, access: true });
+  const caller = fixture.call();
+  const session = await connectTls(caller.end, {
+    context: clientContext(await pki("rsa-2048"), client),
+    signal: new AbortController().signal,
+    buffers: fixture.buffers,
+  });
+  const backend = await fixture.answer();
+  const { header } = await readProxyHeader(backend);
+  await session.connection.closeWrite();
+  assertEquals(await backend.receive(), null);
+  await backend.closeWrite();
+  await caller.served;
+  session.connection.close();
+  assertEquals(fixture.reasons, ["client-closed"]);
+  return { tlvs: header.tlvs, session };
+}
+
+for (const [version, pattern] of [["1.2", /^ECDHE-RSA-AES\d+-GCM-SHA\d+$/], ["1.3", /^TLS_\w+$/]] as const) {
+  Deno.test(`a client's TLS ${version} is told with OpenSSL's name of the cipher, and the protocol`, async () => {
+    const alpn = ["postgresql"];
+    const { tlvs, session } = await told({ alpn, maxVersion: version }, { alpn: ["h2", ...alpn] });
+    assertEquals(tlvs.alpn, "postgresql");
+    assertEquals(tlvs.authority, "server.test");
+    assertEquals(tlvs.ssl, {
+      clientCertificate: "connection",
+      verified: true,
+      version: `TLSv${version}`,
+      cipher: session.opensslCipher,
+      commonName: "alice",
+    });
+    assertMatch(session.opensslCipher, pattern);
+    assertMatch(session.cipher, /^TLS_\w+$/);
+  });
+}
+
+Deno.test("without ALPN no protocol is told", async () => {
+  assertEquals((await told({})).tlvs.alpn, undefined);
+  assertEquals((await told({ alpn: ["h2"] })).tlvs.alpn, undefined);
+  assertEquals((await told({}, { alpn: ["h2"] })).tlvs.alpn, undefined);
+});

@@ -1,0 +1,39 @@
+import { assertStringIncludes } from "@std/assert";
+import { testWith } from "../../support/installed.ts";
+import { runAtTerminal } from "../../support/terminal.ts";
+import { FakeDnsServer } from "./dns_fixture.ts";
+
+function pathOf(program: string): string {
+  return new URL(`./${program}`, import.meta.url).pathname;
+}
+
+testWith(["python3"], "at a terminal nobody is asked who may be asked for names", async () => {
+  const command = [
+    Deno.execPath(),
+    "run",
+    "--no-config",
+    "--allow-net=127.0.0.1:1",
+    pathOf("system_resolve_program.ts"),
+  ];
+  const output = await runAtTerminal(command, "Allow?");
+  const why =
+    "whom to ask is not known; add --allow-read=/etc/resolv.conf, or --allow-net for all of the network";
+  assertStringIncludes(output, `dns_unclear Cannot resolve "db.internal" (A): ${why}\r\ndone`);
+});
+
+testWith(
+  ["python3"],
+  "at a terminal nobody is asked whether a named server may be reached, over TCP or UDP",
+  async () => {
+    await using server = new FakeDnsServer(() => ({ answers: [] }), { tcp: true, udp: true });
+    const { port } = server.address;
+    const command = [Deno.execPath(), "run", "--allow-net=0.0.0.0:0", pathOf("dns_program.ts"), String(port)];
+    const output = await runAtTerminal(command, "Allow?");
+    const flag = `--allow-net=127.0.0.1:${port}`;
+    assertStringIncludes(
+      output,
+      `over TCP: Cannot dial "127.0.0.1:${port}": a permission is missing; add ${flag}`,
+    );
+    assertStringIncludes(output, `over UDP: not permitted, add ${flag}`);
+  },
+);
