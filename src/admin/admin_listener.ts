@@ -7,7 +7,7 @@ import { AcceptLoop } from "../net/accept_loop.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { clientAddress, formatClient } from "../net/client_address.ts";
-import type { Connection } from "../net/connection.ts";
+import { closeQuietly, type Connection } from "../net/connection.ts";
 import { prepareSocket } from "../net/dial.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { isAdminAddress } from "../net/loopback.ts";
@@ -225,12 +225,4 @@ function exposed(address: Address): CulvertError {
       formatAddress(address)
     }": expected loopback, a unix socket, or TLS with client certificates`,
   );
-}
-
-function closeQuietly(connection: Connection): void {
-  try {
-    connection.close();
-  } catch {
-    // It has gone already.
-  }
 }

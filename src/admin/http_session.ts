@@ -1,7 +1,7 @@
 import { CulvertError, describeError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
-import type { Connection } from "../net/connection.ts";
+import { type Connection, writeAll } from "../net/connection.ts";
 import { HttpRequestError, type RequestHead } from "../net/http_request.ts";
 import { HttpRequestReader } from "../net/http_request_reader.ts";
 import { errorResponse, formatResponse, type HttpResponse } from "./http_response.ts";
@@ -262,8 +262,4 @@ export class HttpSession {
       identity: this.#parts.identity,
     });
   }
-}
-
-async function writeAll(connection: Connection, bytes: Uint8Array): Promise<void> {
-  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }

@@ -28,3 +28,18 @@ export function abortConnection(connection: Connection): void {
   if (connection.abort === undefined) connection.close();
   else connection.abort();
 }
+
+/** Closes a connection that may have been closed already, by whoever else has it or had it on loan. */
+export function closeQuietly(connection: Connection): void {
+  try {
+    connection.close();
+  } catch {
+    // Closed already.
+  }
+}
+
+/** Writes all of `bytes`. */
+export async function writeAll(connection: Connection, bytes: Uint8Array): Promise<void> {
+  let sent = await connection.write(bytes);
+  while (sent < bytes.length) sent += await connection.write(bytes.subarray(sent));
+}

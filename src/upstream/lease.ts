@@ -1,4 +1,4 @@
-import type { Connection } from "../net/connection.ts";
+import { closeQuietly, type Connection } from "../net/connection.ts";
 import type { ReadAhead } from "../net/read_ahead.ts";
 
 /** How a lease has ended: the connection may be used again, is to be closed, or has been closed. */
@@ -65,14 +65,5 @@ export class Lease {
     if (this.#ended) return;
     this.#ended = true;
     this.#onEnd(this, how);
-  }
-}
-
-/** Closes a connection that somebody who had it on loan may have closed. */
-export function closeQuietly(connection: Connection): void {
-  try {
-    connection.close();
-  } catch {
-    // Closed already.
   }
 }

@@ -1,12 +1,12 @@
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { BufferPool } from "../net/buffers.ts";
-import type { Connection } from "../net/connection.ts";
+import { closeQuietly, type Connection } from "../net/connection.ts";
 import { type ReadAhead, ReadAheadConnection } from "../net/read_ahead.ts";
 import { DialAhead } from "./dial_ahead.ts";
 import { PoolBusyError, PoolClosedError } from "./errors.ts";
 import { IdleConnection } from "./idle_connection.ts";
-import { closeQuietly, Lease, type LeaseEnd } from "./lease.ts";
+import { Lease, type LeaseEnd } from "./lease.ts";
 import type { PoolOptions } from "./options.ts";
 import { eventLoopTurn } from "./turn.ts";
 import { WaitingLine } from "./waiting_line.ts";

@@ -2,6 +2,7 @@ import { Deadline } from "../core/deadline.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
+import { writeAll } from "../net/connection.ts";
 import { formatProxyV1 } from "../net/format_proxy_v1.ts";
 import { formatProxyV2 } from "../net/format_proxy_v2.ts";
 import type { ProxyEnds } from "../net/proxy_endpoints.ts";
@@ -191,7 +192,7 @@ export class BackendSearch {
     const giveUp = () => lease.discard(); // Ends a write that is stuck.
     signal.addEventListener("abort", giveUp);
     try {
-      for (let sent = 0; sent < header.length;) sent += await lease.connection.write(header.subarray(sent));
+      await writeAll(lease.connection, header);
     } catch (error) {
       lease.discard();
       throw signal.aborted ? signal.reason : error;

@@ -1,11 +1,10 @@
 import type { Address } from "../net/address.ts";
-import type { Connection } from "../net/connection.ts";
+import { type Connection, writeAll } from "../net/connection.ts";
 import type { Dial } from "../net/dial.ts";
 import { formatProxyV1 } from "../net/format_proxy_v1.ts";
 import { formatProxyV2 } from "../net/format_proxy_v2.ts";
 import type { TlsSession } from "../tls/handshake.ts";
 import type { OpenConnection, TlsConnect } from "../tls/tls_dial.ts";
-import { writeAll } from "./check/exchange.ts";
 
 /** How backends are reached. */
 export interface Reach {

@@ -1,6 +1,6 @@
 import { CulvertError, describeError } from "../../core/errors.ts";
 import type { Address } from "../../net/address.ts";
-import type { Connection } from "../../net/connection.ts";
+import { closeQuietly, type Connection } from "../../net/connection.ts";
 import type { Dial } from "../../net/dial.ts";
 import { CheckFailedError } from "./check.ts";
 
@@ -27,7 +27,7 @@ export async function exchange<T>(
   const { signal } = options;
   signal.throwIfAborted();
   const connection = await dialNow(options);
-  const onAbort = () => close(connection);
+  const onAbort = () => closeQuietly(connection);
   signal.addEventListener("abort", onAbort);
   try {
     signal.throwIfAborted();
@@ -38,7 +38,7 @@ export async function exchange<T>(
     throw new CheckFailedError(`the connection broke: ${describeError(error)}`, { cause: error });
   } finally {
     signal.removeEventListener("abort", onAbort);
-    close(connection);
+    closeQuietly(connection);
   }
 }
 
@@ -48,19 +48,5 @@ async function dialNow({ dial, address, signal }: ExchangeOptions): Promise<Conn
     return await dial(address, signal);
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
-  }
-}
-
-/** Writes all of it. */
-export async function writeAll(connection: Connection, bytes: Uint8Array): Promise<void> {
-  let sent = await connection.write(bytes);
-  while (sent < bytes.length) sent += await connection.write(bytes.subarray(sent));
-}
-
-function close(connection: Connection): void {
-  try {
-    connection.close();
-  } catch {
-    // Closed already.
   }
 }

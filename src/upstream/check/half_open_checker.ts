@@ -1,4 +1,5 @@
 import { TimerWheel, WheelTimer } from "../../core/timer_wheel.ts";
+import { unlessAborted } from "../../core/unless_aborted.ts";
 import type { Address } from "../../net/address.ts";
 import {
   HalfOpenAlreadyStartedError,
@@ -224,18 +225,6 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
       this.#wheel.stop(timer);
       end.abort(); // The other addresses.
     }
-  }
-}
-
-/** What `promise` brings, or the signal's reason if that is sooner. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,9 +1,9 @@
 import { CulvertError } from "../../core/errors.ts";
 import type { Address } from "../../net/address.ts";
-import type { Connection } from "../../net/connection.ts";
+import { type Connection, writeAll } from "../../net/connection.ts";
 import type { Dial } from "../../net/dial.ts";
 import { type Check, CheckFailedError, type CheckReport } from "./check.ts";
-import { exchange, writeAll } from "./exchange.ts";
+import { exchange } from "./exchange.ts";
 import { formatRequest, requireHost, requireMethod, requirePath } from "./http_request.ts";
 import { HttpResponse, MAX_BODY_BYTES } from "./http_response.ts";
 import { parseStatusRanges, type StatusRanges } from "./status_ranges.ts";

@@ -1,11 +1,11 @@
 import { Buffer } from "node:buffer";
 import type { Address } from "../../net/address.ts";
-import type { Connection } from "../../net/connection.ts";
+import { type Connection, writeAll } from "../../net/connection.ts";
 import type { Dial } from "../../net/dial.ts";
 import { quoteText } from "../../net/quote_text.ts";
 import { ByteWindow } from "./byte_window.ts";
 import { type Check, CheckFailedError, type CheckReport } from "./check.ts";
-import { exchange, writeAll } from "./exchange.ts";
+import { exchange } from "./exchange.ts";
 import { type CompiledStep, compileScript, MAX_EXPECT_BYTES, type ScriptStep } from "./script_steps.ts";
 
 /** Options of {@linkcode ScriptCheck}. */

@@ -1,5 +1,5 @@
 import type { Address } from "../../net/address.ts";
-import type { Connection } from "../../net/connection.ts";
+import { type Connection, writeAll } from "../../net/connection.ts";
 import type { Dial } from "../../net/dial.ts";
 import type { DnsResponse } from "./dns_message.ts";
 import type { DnsQuery } from "./dns_query.ts";
@@ -44,10 +44,6 @@ function frame(message: Uint8Array): Uint8Array {
   framed[1] = message.length & 0xff;
   framed.set(message, 2);
   return framed;
-}
-
-async function writeAll(connection: Connection, bytes: Uint8Array): Promise<void> {
-  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }
 
 async function readExactly(connection: Connection, length: number): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import { unlessAborted } from "../../core/unless_aborted.ts";
 
 /** Resolves after `delayMs`, or as soon as `signal` aborts. Never rejects. */
 export function pause(delayMs: number, options: { clock: Clock; signal: AbortSignal }): Promise<void> {
@@ -13,19 +14,6 @@ export function pause(delayMs: number, options: { clock: Clock; signal: AbortSig
     const cancel = clock.after(delayMs, end);
     signal.addEventListener("abort", end);
   });
-}
-
-/** Rejects with the signal's reason as soon as it aborts, whatever becomes of `promise`. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 /** What a wait ends with, and on which clock. */
