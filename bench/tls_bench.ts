@@ -7,9 +7,12 @@ import type { Connection } from "../src/net/connection.ts";
 import { Tunnel } from "../src/net/tunnel.ts";
 import { acceptTls } from "../src/tls/accept_tls.ts";
 import { createAuthority } from "../src/tls/authority.ts";
+import { verifyChain } from "../src/tls/chain.ts";
 import { ClientContext } from "../src/tls/client_context.ts";
 import { connectTls } from "../src/tls/connect_tls.ts";
+import { readPem } from "../src/tls/pem.ts";
 import { ServerContext } from "../src/tls/server_context.ts";
+import { TrustStore } from "../src/tls/trust_store.ts";
 
 const MIB = 1024 * 1024;
 const hostname = "127.0.0.1";
@@ -78,6 +81,22 @@ for (const [what, context] of Object.entries(contexts)) {
     ]);
     connected.connection.close();
     accepted.connection.close();
+  });
+}
+
+// What is done with a certificate before anything is known about who has sent it.
+const trust = new TrustStore(ca.certPem);
+const stranger = await createAuthority({ name: "Stranger" });
+const names = Array.from({ length: 5000 }, () => "a");
+const shown = {
+  "a client that comes back": client,
+  "a stranger": await stranger.issueClient({ cn: "mallory" }),
+  "a stranger with 5,000 names": await stranger.issueClient({ cn: "mallory", dns: names }),
+};
+for (const [what, { certPem }] of Object.entries(shown)) {
+  const chain = readPem(certPem).map(({ der }) => der);
+  Deno.bench(`the chain of ${what}`, { group: "chain" }, () => {
+    verifyChain(chain, { trust, now: new Date(), usage: "client" });
   });
 }
 

@@ -193,8 +193,8 @@ export class MaterialLoader {
 
   /** A certificate that may not issue others lets nobody in but, it may be, itself. */
   #warnOfLeaves(authorities: readonly Certificate[], who: string): void {
-    for (const { basicConstraints, attributes } of authorities) {
-      if (basicConstraints?.isCa !== false) continue;
+    for (const { basicConstraints, version, attributes } of authorities) {
+      if (basicConstraints?.isCa ?? version === 1) continue;
       this.warnings.push(`${who}: clientAuth.ca has ${formatAttributes(attributes)}, which is no CA`);
     }
   }

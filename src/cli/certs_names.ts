@@ -21,6 +21,10 @@ export function checkNames(request: CertsRequest): void {
   names.dns.forEach(checkDns);
   names.ip.forEach(checkIp);
   names.uri.forEach(checkUri);
+  const spiffe = names.uri.find((uri) => uri.startsWith("spiffe:"));
+  if (spiffe !== undefined && names.uri.length > 1) {
+    throw badName(spiffe, "expected a SPIFFE ID to be the only URI of its certificate");
+  }
   names.email.forEach(checkEmail);
   for (const name of command === "server" ? operands : serverNames) {
     if (parseIp(name) === undefined) checkDns(name);

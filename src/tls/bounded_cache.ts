@@ -1,14 +1,30 @@
-/** A map that never holds more than so many entries: the least recently used one makes room for a new one. */
-export class BoundedCache<V> {
-  readonly #capacity: number;
-  readonly #entries = new Map<string, V>();
+/** How much a {@linkcode BoundedCache} may hold. */
+export interface CacheBounds<V> {
+  /** How many entries. */
+  readonly entries: number;
+  /** How much all of them may weigh together. */
+  readonly weight: number;
+  /** What one weighs: always the same for the same value. */
+  weigh(value: V): number;
+}
 
-  constructor(capacity: number) {
-    this.#capacity = capacity;
+/** A map that never holds more than its bounds allow: the least recently used entries make room for a new one. */
+export class BoundedCache<V> {
+  readonly #bounds: CacheBounds<V>;
+  readonly #entries = new Map<string, V>();
+  #weight = 0;
+
+  constructor(bounds: CacheBounds<V>) {
+    this.#bounds = bounds;
   }
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** What all of it weighs. */
+  get weight(): number {
+    return this.#weight;
   }
 
   get(key: string): V | undefined {
@@ -20,12 +36,24 @@ export class BoundedCache<V> {
     return value;
   }
 
+  /** What is heavier than all may be is not kept at all. */
   set(key: string, value: V): void {
-    this.#entries.delete(key);
-    if (this.#entries.size >= this.#capacity) {
+    this.#delete(key);
+    const { entries, weight, weigh } = this.#bounds;
+    const added = weigh(value);
+    if (added > weight) return;
+    while (this.#entries.size >= entries || this.#weight + added > weight) {
       const [oldest] = this.#entries.keys();
-      this.#entries.delete(oldest!);
+      this.#delete(oldest!);
     }
     this.#entries.set(key, value);
+    this.#weight += added;
+  }
+
+  #delete(key: string): void {
+    const value = this.#entries.get(key);
+    if (value === undefined) return;
+    this.#entries.delete(key);
+    this.#weight -= this.#bounds.weigh(value);
   }
 }

@@ -1,36 +1,45 @@
-import { createHash, type KeyObject, X509Certificate } from "node:crypto";
-import * as asn1js from "asn1js";
-import * as pkijs from "pkijs";
-import { CulvertError } from "../core/errors.ts";
+import { createHash, type KeyObject } from "node:crypto";
+import type * as pkijs from "pkijs";
 import { BoundedCache } from "./bounded_cache.ts";
-import { type CertificateContent, contentOf } from "./certificate_content.ts";
-import { DerWalker } from "./der_walker.ts";
-import { type Attribute, attributesOf, nameKey } from "./distinguished_name.ts";
+import type { CertificateContent, KeyIds } from "./certificate_content.ts";
+import { CertificateReader } from "./certificate_reader.ts";
+import type { Attribute } from "./distinguished_name.ts";
+import { unreadable } from "./fields.ts";
 import { readPem } from "./pem.ts";
-import { serialOf, timeOf, unreadable } from "./fields.ts";
 
 /**
- * A certificate that has been read. Immutable, and the same object for the same DER while it is in the cache.
+ * A certificate, immutable. Its frame has been read; everything else is read when it is first asked for, as most
+ * of what strangers send is never looked at. Until {@linkcode readWhole} has been called, every property from
+ * `signed` on may throw a `CulvertError` of the code `bad_certificate`.
  */
-export interface Certificate extends CertificateContent {
+export interface Certificate extends CertificateContent, KeyIds {
   readonly der: Uint8Array<ArrayBuffer>;
   /** SHA-256 of the DER, as hexadecimal digits. */
   readonly fingerprint: string;
-  /** What the issuer has signed, and how. */
-  readonly signed: SignedPart;
+  readonly version: 1 | 2 | 3;
   /** Upper-case hexadecimal digits, without zeros in front. */
   readonly serial: string;
   /** The DER of the issuer's and the subject's name as hexadecimal digits: names are equal if these are. */
   readonly issuer: string;
   readonly subject: string;
+  /** The public key's DER, as it stands in the certificate. */
+  readonly spki: Uint8Array<ArrayBuffer>;
+  /** What the issuer has signed, and how. */
+  readonly signed: SignedPart;
+  /** The subject for people to read, as `formatName` shows it. */
+  readonly subjectName: string;
   /** The attributes of the subject in their order; those that are no text are left out. */
   readonly attributes: readonly Attribute[];
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
-  /** The public key's DER, as it stands in the certificate. */
-  readonly spki: Uint8Array<ArrayBuffer>;
   /** The public key, or `undefined` if it is of a kind that the runtime does not know. */
   publicKey(): KeyObject | undefined;
+  /**
+   * Reads everything at once.
+   *
+   * @throws {CulvertError} `bad_certificate` when something can't be read.
+   */
+  readWhole(): void;
 }
 
 /** What a signature covers, and the signature. */
@@ -43,112 +52,76 @@ export interface SignedPart {
   readonly signature: Uint8Array;
 }
 
-/** How many certificates are remembered: parsing one anew takes a millisecond. */
+/** Peers' certificates that are larger are not read: one of a hundred names has 4 KiB. */
+export const MAX_CERTIFICATE_BYTES = 16_384;
+
+/** How many certificates are remembered, and of how many bytes: reading one anew takes 200 µs. */
 const CACHE_SIZE = 4096;
+const CACHE_BYTES = 8 * 1024 * 1024;
 /** The second is an old name for the same: RFC 7468 section 5.1. */
 const CERTIFICATE_LABELS: ReadonlySet<string> = new Set(["CERTIFICATE", "X509 CERTIFICATE"]);
-const cache = new BoundedCache<Certificate>(CACHE_SIZE);
+const trusted = new BoundedCache<Certificate>({
+  entries: CACHE_SIZE,
+  weight: CACHE_BYTES,
+  weigh: ({ der }) => der.length,
+});
 
 /**
- * Reads a certificate, RFC 5280 section 4.1. What has been read lately is not read again.
+ * Reads the frame of a peer's certificate, RFC 5280 section 4.1. One that was remembered is not read again, and
+ * is the same object.
  *
- * @throws {CulvertError} `bad_certificate` when it is no certificate, says something twice, or what it says
- * can't be understood.
+ * @throws {CulvertError} `bad_certificate` when it is no certificate, or larger than
+ * {@linkcode MAX_CERTIFICATE_BYTES}.
+ */
+export function parseFrame(der: Uint8Array): Certificate {
+  if (der.length > MAX_CERTIFICATE_BYTES) {
+    throw unreadable(`it has ${der.length} bytes, and ${MAX_CERTIFICATE_BYTES} are the most`);
+  }
+  const fingerprint = fingerprintOf(der);
+  // A copy: what the caller does with its own later must not reach what may be remembered.
+  return trusted.get(fingerprint) ?? new CertificateReader(new Uint8Array(der), fingerprint);
+}
+
+/**
+ * The same, and reads all of it.
+ *
+ * @throws {CulvertError} `bad_certificate` also when it says something twice, or what it says can't be understood.
  */
 export function parseCertificate(der: Uint8Array): Certificate {
-  const fingerprint = createHash("sha256").update(der).digest("hex");
-  let certificate = cache.get(fingerprint);
-  if (certificate === undefined) {
-    // A copy: what the caller does with its own later must not reach what is remembered.
-    certificate = read(new Uint8Array(der), fingerprint);
-    cache.set(fingerprint, certificate);
-  }
+  const certificate = parseFrame(der);
+  certificate.readWhole();
   return certificate;
 }
 
 /**
- * Reads every certificate of a PEM text, in its order. Blocks of other kinds are left aside.
+ * Remembers what a certificate says, so that it is not read again when its peer comes back. Only for those of
+ * which somebody trusted has signed every byte: strangers must not be able to fill our memory, nor to push others
+ * out of it.
+ */
+export function rememberCertificate(certificate: Certificate): void {
+  trusted.set(certificate.fingerprint, certificate);
+}
+
+/** How many certificates are remembered, and of how many bytes. */
+export function rememberedCertificates(): { count: number; bytes: number } {
+  return { count: trusted.size, bytes: trusted.weight };
+}
+
+/**
+ * Reads every certificate of a PEM text of ours, in its order, whatever its size. Blocks of other kinds are left
+ * aside.
  *
  * @throws {CulvertError} `bad_certificate` as {@linkcode parseCertificate} and {@linkcode readPem} do.
  */
 export function readCertificates(pem: string): Certificate[] {
   const blocks = readPem(pem).filter(({ label }) => CERTIFICATE_LABELS.has(label));
-  return blocks.map(({ der }) => parseCertificate(der));
+  return blocks.map(({ der }) => {
+    const certificate = new CertificateReader(der, fingerprintOf(der));
+    certificate.readWhole();
+    return certificate;
+  });
 }
 
-/** The libraries' errors say little, and are not ours. */
-function read(der: Uint8Array<ArrayBuffer>, fingerprint: string): Certificate {
-  try {
-    checkForm(der);
-    // A second reader, the runtime's: a certificate counts only if both can make something of it.
-    const strict = new X509Certificate(der);
-    return convert(der, fingerprint, strict);
-  } catch (cause) {
-    if (cause instanceof CulvertError && cause.message.startsWith("Cannot read a certificate")) throw cause;
-    const message = "Cannot read a certificate: not a certificate in DER";
-    throw new CulvertError("bad_certificate", message, { cause });
-  }
-}
-
-/**
- * What is not signed (the frame, and the name of the algorithm, which must be the signed one) has to be DER:
- * the library reads BER too, and one certificate must not have many forms.
- */
-function checkForm(der: Uint8Array): void {
-  const walker = new DerWalker(der);
-  const whole = walker.elementAt(0, der.length);
-  if (whole.end !== der.length) throw unreadable("something follows it");
-  const parts = [...walker.children(whole)];
-  if (parts.length !== 3) throw unreadable("it does not have three parts");
-  walker.children(parts[1]!).forEach(() => {});
-}
-
-function convert(der: Uint8Array<ArrayBuffer>, fingerprint: string, strict: X509Certificate): Certificate {
-  const { result } = asn1js.fromBER(der, { copyInput: false });
-  const parsed = new pkijs.Certificate({ schema: result });
-  if (!parsed.signature.isEqual(parsed.signatureAlgorithm)) {
-    throw unreadable("it names two signature algorithms");
-  }
-  if (parsed.signatureValue.valueBlock.unusedBits !== 0) throw unreadable("its signature is no whole octets");
-  const signed = {
-    bytes: parsed.tbsView,
-    algorithm: parsed.signatureAlgorithm,
-    signature: parsed.signatureValue.valueBlock.valueHexView,
-  };
-  return {
-    ...{ der, fingerprint, signed },
-    serial: serialOf(parsed.serialNumber),
-    issuer: nameKey(parsed.issuer),
-    subject: nameKey(parsed.subject),
-    attributes: attributesOf(parsed.subject),
-    notBeforeMs: timeOf(parsed.notBefore),
-    notAfterMs: timeOf(parsed.notAfter),
-    spki: spkiOf(result),
-    publicKey: keyReader(strict),
-    ...contentOf(parsed.extensions ?? []),
-  };
-}
-
-/** The DER of the public key: it follows the subject, sixth in a version 1 certificate, else seventh. */
-function spkiOf(certificate: asn1js.AsnType): Uint8Array<ArrayBuffer> {
-  const [tbs] = (certificate as asn1js.Sequence).valueBlock.value;
-  const fields = (tbs as asn1js.Sequence).valueBlock.value;
-  const hasVersion = fields[0]?.idBlock.tagClass === 3;
-  return new Uint8Array(fields[hasVersion ? 6 : 5]!.valueBeforeDecodeView);
-}
-
-/** Reads the key when it is first asked for. */
-function keyReader(certificate: X509Certificate): () => KeyObject | undefined {
-  let key: KeyObject | undefined;
-  let asked = false;
-  return () => {
-    if (asked) return key;
-    asked = true;
-    try {
-      key = certificate.publicKey;
-    } catch {
-      // Of a kind that nobody here can use: no signature of it will be good.
-    }
-    return key;
-  };
+function fingerprintOf(der: Uint8Array): string {
+  return createHash("sha256").update(der).digest("hex");
 }

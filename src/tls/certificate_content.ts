@@ -1,6 +1,5 @@
-import * as asn1js from "asn1js";
-import * as pkijs from "pkijs";
-import { DerWalker } from "./der_walker.ts";
+import { DerNode, Tag } from "./der_node.ts";
+import { latin1 } from "./distinguished_name.ts";
 import { unreadable } from "./fields.ts";
 import { KEY_USAGES, type KeyUsage, Oid } from "./oids.ts";
 
@@ -10,12 +9,18 @@ export interface CertificateContent {
   readonly keyUsage: readonly KeyUsage[] | undefined;
   /** Object identifiers. */
   readonly extendedKeyUsage: readonly string[] | undefined;
-  /** Hexadecimal digits. */
+  readonly alternativeNames: readonly AlternativeName[];
+  /**
+   * The extensions that forbid to use it here: critical ones that are not understood, RFC 5280 section 4.2, and
+   * constraints on names.
+   */
+  readonly unsupported: readonly string[];
+}
+
+/** Which keys a certificate speaks of, as hexadecimal digits; absent where it does not say. */
+export interface KeyIds {
   readonly subjectKeyId: string | undefined;
   readonly authorityKeyId: string | undefined;
-  readonly alternativeNames: readonly AlternativeName[];
-  /** The critical extensions that are not understood here: RFC 5280 section 4.2 forbids to pass over them. */
-  readonly unknownCritical: readonly string[];
 }
 
 /** A name under which the subject is known besides, as it stands there: RFC 5280 section 4.2.1.6. */
@@ -23,7 +28,13 @@ export type AlternativeName =
   | { readonly kind: "dns" | "uri" | "email"; readonly value: string }
   | { readonly kind: "ip"; readonly bytes: Uint8Array };
 
-type Parsed = Pick<pkijs.Extension, "parsedValue" | "critical" | "extnValue">;
+/** The extensions of a certificate by their object identifiers, what is in them not read yet. */
+export type Extensions = ReadonlyMap<string, Extension>;
+
+interface Extension {
+  readonly critical: boolean;
+  readonly value: Uint8Array;
+}
 
 /** Those whose content is read here; whatever else is critical makes a certificate useless. */
 const UNDERSTOOD: ReadonlySet<string> = new Set([
@@ -35,81 +46,131 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   Oid.authorityKeyIdentifier,
 ]);
 
+/** The kinds of names by their tags: RFC 5280 section 4.2.1.6. */
 const TEXT_KINDS: ReadonlyMap<number, "dns" | "uri" | "email"> = new Map([
-  [1, "email"],
-  [2, "dns"],
-  [6, "uri"],
+  [0x81, "email"],
+  [0x82, "dns"],
+  [0x86, "uri"],
 ]);
-const IP_TYPE = 7;
+const IP_TAG = 0x87;
+/** Names of kinds that no rule speaks of, such as those of directories. */
+const OTHER_NAME_TAGS: ReadonlySet<number> = new Set([0xa0, 0xa3, 0xa4, 0xa5, 0x88]);
+const KEY_ID_TAG = 0x80;
+/** What else may stand beside it: the name of the issuer's issuer, and the issuer's serial number. */
+const KEY_ID_TAGS: ReadonlySet<number> = new Set([KEY_ID_TAG, 0xa1, 0x82]);
+/** More than any path is long. */
+const MAX_LENGTH_OCTETS = 4;
 
 /**
- * Reads the extensions of a certificate, RFC 5280 section 4.2.
+ * Finds the extensions in their list, RFC 5280 section 4.2.
  *
- * @throws {CulvertError} `bad_certificate` when one is there twice, or one that matters here can't be read.
+ * @throws {CulvertError} `bad_certificate` when one is there twice.
  */
-export function contentOf(extensions: readonly pkijs.Extension[]): CertificateContent {
-  const byOid = new Map<string, Parsed>();
-  for (const extension of extensions) {
-    if (byOid.has(extension.extnID)) throw unreadable(`it has extension ${extension.extnID} twice`);
-    byOid.set(extension.extnID, extension);
+export function extensionsOf(list: DerNode): Extensions {
+  const byOid = new Map<string, Extension>();
+  for (const node of list.children(Tag.sequence)) {
+    const parts = node.children(Tag.sequence, 3);
+    const [type, critical] = parts;
+    if (parts.length < 2) throw unreadable("an extension is empty");
+    const oid = type!.oid();
+    if (byOid.has(oid)) throw unreadable(`it has extension ${oid} twice`);
+    byOid.set(oid, {
+      critical: parts.length === 3 && flagOf(critical!),
+      value: parts.at(-1)!.content(Tag.octetString),
+    });
   }
-  // Constraints on names narrow what a CA may vouch for, whether or not they are marked as critical, as they
-  // must be.
-  const unknownCritical = [...byOid].filter(([oid, { critical }]) =>
-    oid === Oid.nameConstraints || (critical && !UNDERSTOOD.has(oid))
-  );
-  const keyUsage = find(byOid, Oid.keyUsage, asn1js.BitString);
-  const names = find(byOid, Oid.subjectAltName, pkijs.AltName);
-  const ski = find(byOid, Oid.subjectKeyIdentifier, asn1js.OctetString);
-  const aki = find(byOid, Oid.authorityKeyIdentifier, pkijs.AuthorityKeyIdentifier)?.keyIdentifier;
+  return byOid;
+}
+
+/**
+ * Reads what is in the extensions.
+ *
+ * @throws {CulvertError} `bad_certificate` when one that matters here can't be read.
+ */
+export function contentOf(extensions: Extensions): CertificateContent {
   return {
-    basicConstraints: constraintsOf(find(byOid, Oid.basicConstraints, pkijs.BasicConstraints)),
-    keyUsage: keyUsage && KEY_USAGES.filter((_, place) => bitAt(keyUsage, place)),
-    extendedKeyUsage: find(byOid, Oid.extendedKeyUsage, pkijs.ExtKeyUsage)?.keyPurposes,
-    subjectKeyId: ski?.valueBlock.valueHexView.toHex(),
-    authorityKeyId: aki?.valueBlock.valueHexView.toHex(),
-    alternativeNames: (names?.altNames ?? []).flatMap(alternativeName),
-    unknownCritical: unknownCritical.map(([oid]) => oid),
+    basicConstraints: find(extensions, Oid.basicConstraints, constraintsOf),
+    keyUsage: find(extensions, Oid.keyUsage, usagesOf),
+    extendedKeyUsage: find(
+      extensions,
+      Oid.extendedKeyUsage,
+      (node) => node.children(Tag.sequence).map((purpose) => purpose.oid()),
+    ),
+    alternativeNames: find(
+      extensions,
+      Oid.subjectAltName,
+      (node) => node.children(Tag.sequence).flatMap(alternativeName),
+    ) ?? [],
+    // Constraints on names narrow what a CA may vouch for, whether or not they are marked as critical, as they
+    // must be.
+    unsupported: [...extensions].filter(([oid, { critical }]) =>
+      oid === Oid.nameConstraints || (critical && !UNDERSTOOD.has(oid))
+    ).map(([oid]) => oid),
   };
 }
 
-/** The value of an extension, which must be what its type says. */
-function find<T>(
-  byOid: ReadonlyMap<string, Parsed>,
-  oid: string,
-  type: new (...args: never[]) => T,
-): T | undefined {
-  const extension = byOid.get(oid);
+/**
+ * Reads the identifiers of the subject's and the issuer's keys alone.
+ *
+ * @throws {CulvertError} `bad_certificate` when one can't be read.
+ */
+export function keyIdsOf(extensions: Extensions): KeyIds {
+  return {
+    subjectKeyId: find(
+      extensions,
+      Oid.subjectKeyIdentifier,
+      (node) => node.content(Tag.octetString).toHex(),
+    ),
+    authorityKeyId: find(extensions, Oid.authorityKeyIdentifier, (node) => {
+      const parts = node.children(Tag.sequence, 3);
+      if (!parts.every(({ tag }) => KEY_ID_TAGS.has(tag))) throw unreadable("it has a part too many");
+      return parts.find(({ tag }) => tag === KEY_ID_TAG)?.content(KEY_ID_TAG).toHex();
+    }),
+  };
+}
+
+/** The value of an extension, if it is there. */
+function find<T>(extensions: Extensions, oid: string, read: (node: DerNode) => T): T | undefined {
+  const extension = extensions.get(oid);
   if (extension === undefined) return undefined;
-  const { parsedValue: value, extnValue } = extension;
-  const bytes = extnValue.valueBlock.valueHexView;
-  if (new DerWalker(bytes).elementAt(0, bytes.length).end !== bytes.length) {
-    throw unreadable(`something follows its extension ${oid}`);
+  try {
+    return read(DerNode.whole(extension.value));
+  } catch {
+    throw unreadable(`its extension ${oid} is broken`);
   }
-  // The library reports what it could not read by a note in an otherwise empty value.
-  const failed = !(value instanceof type) || (value as { parsingError?: string }).parsingError !== undefined;
-  if (failed) throw unreadable(`its extension ${oid} is broken`);
-  return value;
 }
 
-function constraintsOf(value: pkijs.BasicConstraints | undefined): CertificateContent["basicConstraints"] {
-  if (value === undefined) return undefined;
-  const { cA: isCa, pathLenConstraint: pathLen } = value;
-  if (pathLen === undefined) return { isCa, pathLen };
-  // What does not fit into a small whole number is given as the whole number's octets.
-  if (typeof pathLen !== "number" || pathLen < 0) throw unreadable("its length of paths is out of range");
-  return { isCa, pathLen };
+function constraintsOf(node: DerNode): CertificateContent["basicConstraints"] {
+  const parts = node.children(Tag.sequence, 2);
+  const isCa = parts[0]?.tag === Tag.boolean && flagOf(parts.shift()!);
+  const [length, ...more] = parts;
+  if (more.length > 0) throw unreadable("it has a part too many");
+  if (length === undefined) return { isCa, pathLen: undefined };
+  const octets = length.content(Tag.integer);
+  // One with the highest bit is negative.
+  const isInRange = octets.length > 0 && octets.length <= MAX_LENGTH_OCTETS && octets[0]! < 0x80;
+  if (!isInRange) throw unreadable("its length of paths is out of range");
+  return { isCa, pathLen: octets.reduce((sum, octet) => sum * 256 + octet, 0) };
 }
 
-function bitAt(bits: asn1js.BitString, place: number): boolean {
-  const byte = bits.valueBlock.valueHexView[place >> 3] ?? 0;
-  return (byte & (0x80 >> (place & 7))) !== 0;
+/** The octet in front says how many bits at the end do not count; those are zero in DER. */
+function usagesOf(node: DerNode): KeyUsage[] {
+  const [unused, ...octets] = node.content(Tag.bitString);
+  if (unused === undefined || unused > 7) throw unreadable("its bits are broken");
+  return KEY_USAGES.filter((_, place) => ((octets[place >> 3] ?? 0) & (0x80 >> (place & 7))) !== 0);
 }
 
-function alternativeName(name: pkijs.GeneralName): AlternativeName[] {
-  const { type, value } = name;
-  const kind = TEXT_KINDS.get(type);
-  if (kind !== undefined) return [{ kind, value: value as string }];
-  if (type !== IP_TYPE) return [];
-  return [{ kind: "ip", bytes: (value as asn1js.OctetString).valueBlock.valueHexView }];
+function flagOf(node: DerNode): boolean {
+  const octets = node.content(Tag.boolean);
+  if (octets.length !== 1) throw unreadable("a boolean is broken");
+  return octets[0] !== 0;
+}
+
+function alternativeName(node: DerNode): AlternativeName[] {
+  const { tag } = node;
+  if (tag === IP_TAG) return [{ kind: "ip", bytes: node.content(tag) }];
+  const kind = TEXT_KINDS.get(tag);
+  if (kind !== undefined) return [{ kind, value: latin1(node.content(tag)) }];
+  if (!OTHER_NAME_TAGS.has(tag)) throw unreadable("a name is of no kind");
+  return [];
 }

@@ -1,13 +1,17 @@
 import { CulvertError, describeError } from "../core/errors.ts";
-import { type Certificate, parseCertificate } from "./certificate.ts";
+import { type Certificate, MAX_CERTIFICATE_BYTES, parseFrame, rememberCertificate } from "./certificate.ts";
 import type { CrlSet } from "./crl_set.ts";
-import { formatAttributes } from "./distinguished_name.ts";
 import { checkPath, type PathFinding, type PathPurpose } from "./path_check.ts";
-import { isSignedBy } from "./signature.ts";
+import { isKnownSigner, isSignedBy, rememberSigner } from "./signature.ts";
 import type { TrustStore } from "./trust_store.ts";
 
 /** Why a chain is not let in. */
-export type ChainRefusal = "no-certificate" | "unknown-ca" | "bad-signature" | PathFinding["reason"];
+export type ChainRefusal =
+  | "no-certificate"
+  | "too-large"
+  | "unknown-ca"
+  | "bad-signature"
+  | PathFinding["reason"];
 
 /** What has been found out about a chain. */
 export type Verdict =
@@ -39,20 +43,22 @@ export interface VerifyOptions {
 
 /** Nobody needs more; each costs its sender less than us. */
 const MAX_SENT = 10;
+/** All that is sent. What is larger is refused before anything is read. */
+export const MAX_CHAIN_BYTES = 32_768;
 /** The leaf, and at most so many CAs above it. */
 const MAX_DEPTH = 8;
 /**
- * How many signatures one chain may make us check: cross-signed CAs can be woven into exponentially many
- * paths.
+ * How many signatures one chain may make us check, those that are remembered aside: cross-signed CAs can be woven
+ * into exponentially many paths, and each signature takes half a millisecond.
  */
-const MAX_SIGNATURES = 64;
+const MAX_SIGNATURES = 16;
 
 interface Search extends PathPurpose {
   readonly trust: TrustStore;
   readonly sent: readonly Certificate[];
   signaturesLeft: number;
   /** The worst that was found on any path, in case that none is good. */
-  finding: Finding;
+  finding: Finding | undefined;
 }
 
 interface Finding {
@@ -62,8 +68,9 @@ interface Finding {
 
 /**
  * Decides whether a chain (DER, the leaf first, the others in any order) would be let in now. It is
- * synchronous and takes some microseconds for certificates that were seen lately: what they say and whether
- * their signatures are good is remembered; dates, usage and revocation are looked at each time.
+ * synchronous and takes some microseconds for certificates that were let in lately: what they say and whether
+ * their signatures are good is remembered; dates, usage and revocation are looked at each time. Of those that
+ * nobody trusted vouches for nothing is remembered, and little is read.
  *
  * All paths from the leaf over what was sent to what is trusted are tried, within bounds, and one that is
  * good is enough (RFC 4158 calls this forward path building). If none is, the verdict tells of the one that
@@ -72,12 +79,13 @@ interface Finding {
 export function verifyChain(chainDer: readonly Uint8Array[], options: VerifyOptions): Verdict {
   const [first, ...others] = chainDer;
   if (first === undefined) return refuse({ reason: "no-certificate", detail: "no certificate was sent" });
+  const tooLarge = checkSize(chainDer);
+  if (tooLarge !== undefined) return refuse(tooLarge);
   let leaf: Certificate;
   try {
-    leaf = parseCertificate(first);
+    leaf = parseFrame(first);
   } catch (error) {
-    if (!(error instanceof CulvertError)) throw error;
-    return refuse({ reason: "bad-certificate", detail: describeError(error) });
+    return refuse(notReadable(error));
   }
   const search: Search = {
     trust: options.trust,
@@ -86,22 +94,62 @@ export function verifyChain(chainDer: readonly Uint8Array[], options: VerifyOpti
     nowMs: options.now.getTime(),
     crls: options.crls,
     signaturesLeft: MAX_SIGNATURES,
-    finding: { reason: "unknown-ca", detail: `${nameOf(leaf)}: its issuer is not known` },
+    finding: undefined,
   };
   const path = extend([leaf], search);
-  return path === undefined ? refuse(search.finding, leaf) : { trusted: true, path };
+  if (path !== undefined) return { trusted: true, path: remembered(path) };
+  return refuse(search.finding ?? unknownIssuer(leaf), leaf);
 }
 
-/** What can't be read can't help either; it is the sender's loss. */
+function unknownIssuer(leaf: Certificate): Finding {
+  try {
+    return { reason: "unknown-ca", detail: `${leaf.subjectName}: its issuer is not known` };
+  } catch (error) {
+    return notReadable(error);
+  }
+}
+
+/** Whether there is more than any honest peer sends. Its length is all that is looked at. */
+function checkSize(chainDer: readonly Uint8Array[]): Finding | undefined {
+  const largest = Math.max(...chainDer.map(({ length }) => length));
+  if (largest > MAX_CERTIFICATE_BYTES) {
+    const detail = `a certificate of ${largest} bytes was sent, and ${MAX_CERTIFICATE_BYTES} are the most`;
+    return { reason: "too-large", detail };
+  }
+  const total = chainDer.reduce((sum, { length }) => sum + length, 0);
+  if (total <= MAX_CHAIN_BYTES) return undefined;
+  const detail = `certificates of ${total} bytes were sent, and ${MAX_CHAIN_BYTES} are the most`;
+  return { reason: "too-large", detail };
+}
+
+/** What can't be read can't help either; it is the sender's loss. One that was sent twice counts once. */
 function readable(chainDer: readonly Uint8Array[]): Certificate[] {
-  return chainDer.flatMap((der) => {
+  const byFingerprint = new Map<string, Certificate>();
+  for (const der of chainDer) {
     try {
-      return [parseCertificate(der)];
+      const certificate = parseFrame(der);
+      byFingerprint.set(certificate.fingerprint, certificate);
     } catch (error) {
-      if (!(error instanceof CulvertError)) throw error;
-      return [];
+      notReadable(error);
     }
-  });
+  }
+  return [...byFingerprint.values()];
+}
+
+/** The finding that an error of reading is; any other goes on. */
+function notReadable(error: unknown): Finding {
+  if (!(error instanceof CulvertError)) throw error;
+  return { reason: "bad-certificate", detail: describeError(error) };
+}
+
+/** Remembers what a good path has shown: every byte of it was signed by somebody who is trusted. */
+function remembered(path: readonly Certificate[]): readonly Certificate[] {
+  for (const [index, certificate] of path.entries()) {
+    rememberCertificate(certificate);
+    const issuer = path[index + 1];
+    if (issuer !== undefined) rememberSigner(certificate, issuer);
+  }
+  return path;
 }
 
 /** Looks for a good path that begins with `path`; notes in `search` why there is none. */
@@ -124,19 +172,24 @@ function extend(path: readonly Certificate[], search: Search): readonly Certific
 }
 
 function hasIssued(issuer: Certificate, certificate: Certificate, search: Search): boolean {
-  const { subjectKeyId } = issuer;
-  const { authorityKeyId } = certificate;
-  // Of several CAs of one name, this tells which is meant.
-  if (subjectKeyId !== undefined && authorityKeyId !== undefined && subjectKeyId !== authorityKeyId) {
-    return false;
+  try {
+    const { subjectKeyId } = issuer;
+    const { authorityKeyId } = certificate;
+    // Of several CAs of one name, this tells which is meant.
+    if (subjectKeyId !== undefined && authorityKeyId !== undefined && subjectKeyId !== authorityKeyId) {
+      return false;
+    }
+    if (isKnownSigner(issuer, certificate)) return true;
+    if (search.signaturesLeft === 0) return false;
+    search.signaturesLeft--;
+    if (isSignedBy(certificate, issuer)) return true;
+    note(
+      { reason: "bad-signature", detail: `${certificate.subjectName}: its signature is not its issuer's` },
+      search,
+    );
+  } catch (error) {
+    note(notReadable(error), search);
   }
-  if (search.signaturesLeft === 0) return false;
-  search.signaturesLeft--;
-  if (isSignedBy(certificate, issuer)) return true;
-  note(
-    { reason: "bad-signature", detail: `${nameOf(certificate)}: its signature is not its issuer's` },
-    search,
-  );
   return false;
 }
 
@@ -152,16 +205,11 @@ function judge(path: readonly Certificate[], search: Search): readonly Certifica
  * not.
  */
 function note(finding: Finding, search: Search): void {
-  if (rank(finding) > rank(search.finding)) search.finding = finding;
+  if (search.finding === undefined || rank(finding) > rank(search.finding)) search.finding = finding;
 }
 
 function rank({ reason }: Finding): number {
-  if (reason === "unknown-ca") return 0;
-  return reason === "bad-signature" ? 1 : 2;
-}
-
-function nameOf(certificate: Certificate): string {
-  return formatAttributes(certificate.attributes);
+  return reason === "bad-signature" ? 0 : 1;
 }
 
 function refuse(finding: Finding, leaf?: Certificate): Verdict {

@@ -1,7 +1,7 @@
 import tls from "node:tls";
 import { CulvertError } from "../core/errors.ts";
 import { parseIp } from "../net/ip.ts";
-import { checkServerMaterial } from "./material.ts";
+import { type CheckedMaterial, checkServerMaterial } from "./material.ts";
 import type { TlsVersion } from "./server_context.ts";
 import { TrustStore } from "./trust_store.ts";
 import type { VerifyPeer } from "./verify_peer.ts";
@@ -70,11 +70,12 @@ export class ClientContext {
     this.now = now;
     this.trust = ca === undefined ? undefined : new TrustStore(ca);
     this.hasCertificate = cert !== undefined;
-    this.warnings = checkOwn(cert, { key, now });
+    const own = checkOwn(cert, { key, now });
+    this.warnings = own?.warnings ?? [];
     this.engine = {
       secureContext: tls.createSecureContext({
         ...(ca === undefined ? {} : { ca: [ca] }),
-        ...(cert === undefined ? {} : { cert, key: key! }),
+        ...(own === undefined ? {} : { cert: own.certPem, key: own.keyPem }),
         minVersion: `TLSv${minVersion}`,
         maxVersion: `TLSv${maxVersion}`,
       }),
@@ -97,13 +98,13 @@ export class ClientContext {
 function checkOwn(
   cert: string | undefined,
   own: { key: string | undefined; now: () => number },
-): readonly string[] {
+): CheckedMaterial | undefined {
   if ((cert === undefined) !== (own.key === undefined)) {
     throw badOptions("a certificate and its key go together");
   }
-  if (cert === undefined) return [];
+  if (cert === undefined) return undefined;
   const material = { certPem: cert, keyPem: own.key!, usage: "client" } as const;
-  return checkServerMaterial(material, new Date(own.now())).warnings;
+  return checkServerMaterial(material, new Date(own.now()));
 }
 
 function badOptions(why: string): CulvertError {

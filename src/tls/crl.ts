@@ -105,7 +105,7 @@ function convert(der: Uint8Array<ArrayBuffer>): Crl {
   if (outer.toHex() !== walker.bytesOf(fields.algorithm).toHex()) {
     throw unreadable("it names two signature algorithms", "CRL");
   }
-  const issuer = pkijs.RelativeDistinguishedNames.fromBER(copy(walker.bytesOf(fields.issuer)));
+  const issuer = walker.bytesOf(fields.issuer);
   checkExtensions(extensionsIn(walker, fields.extensions), KNOWN_EXTENSIONS);
   const places = fields.revoked === undefined ? new Map<string, number>() : placesOf(walker, fields.revoked);
   return {

@@ -1,4 +1,4 @@
-import type * as pkijs from "pkijs";
+import { DerNode, Tag } from "./der_node.ts";
 import { ATTRIBUTE_NAMES } from "./oids.ts";
 
 /** One attribute of a name. */
@@ -8,35 +8,101 @@ export interface Attribute {
   readonly value: string;
 }
 
-/** A name in the form in which names are compared here: their DER. (So does the TLS engine.) */
-export function nameKey(name: pkijs.RelativeDistinguishedNames): string {
-  return new Uint8Array(name.valueBeforeDecode).toHex();
+/** How many characters of one value, and of a name altogether, are shown: who sends it must not fill the log. */
+const MAX_VALUE_LENGTH = 128;
+const MAX_NAME_LENGTH = 512;
+
+/** How the kinds of text are written, by their tags: RFC 5280 section 4.1.2.4 and X.690 section 8.23. */
+const DECODERS: ReadonlyMap<number, (bytes: Uint8Array) => string | undefined> = new Map([
+  [12, decoder("utf-8")], // UTF8String
+  [18, latin1], // NumericString
+  [19, latin1], // PrintableString
+  [20, latin1], // TeletexString: nobody uses more of it
+  [22, latin1], // IA5String
+  [26, latin1], // VisibleString
+  [30, decoder("utf-16be")], // BMPString
+]);
+
+/** A name in the form in which names are compared here: its DER. (So does the TLS engine.) */
+export function nameKey(name: Uint8Array): string {
+  return name.toHex();
 }
 
-/** The attributes of a name in their order; what is no text is left out. */
-export function attributesOf(name: pkijs.RelativeDistinguishedNames): Attribute[] {
-  return name.typesAndValues.flatMap(({ type, value }) => {
-    const block = value as { valueBlock?: { value?: unknown }; idBlock?: { isConstructed: boolean } };
-    const text = block.valueBlock?.value;
-    // One in pieces is no DER, and the library gives the pieces with their headers as text.
-    return typeof text === "string" && block.idBlock?.isConstructed === false ? [{ type, value: text }] : [];
-  });
+/**
+ * The attributes of a name (DER) in their order; what is no text is left out.
+ *
+ * @throws {CulvertError} `bad_certificate` when it is no name.
+ */
+export function attributesOf(name: Uint8Array): Attribute[] {
+  return [...fromTheLast(name)].toReversed();
 }
 
 /**
  * How a name is shown to people, RFC 4514: the last attribute first, and everything escaped that could end a
- * line, move a cursor, or be taken for the next attribute.
+ * line, move a cursor, or be taken for the next attribute. What is long is cut, with `…` in its place.
  */
 export function formatAttributes(attributes: readonly Attribute[]): string {
-  const parts = attributes.toReversed().map(({ type, value }) =>
-    `${ATTRIBUTE_NAMES.get(type) ?? type}=${escapeValue(value)}`
-  );
-  return parts.join(",");
+  return format(attributes.toReversed());
+}
+
+/**
+ * The same for a name in DER, of which no more is read than is shown.
+ *
+ * @throws {CulvertError} `bad_certificate` when it is no name.
+ */
+export function formatName(name: Uint8Array): string {
+  return format(fromTheLast(name));
+}
+
+function* fromTheLast(name: Uint8Array): Generator<Attribute> {
+  for (const step of DerNode.whole(name).children(Tag.sequence).toReversed()) {
+    for (const pair of step.children(Tag.set).toReversed()) {
+      const [type, value] = pair.children(Tag.sequence, 2);
+      const text = value && DECODERS.get(value.tag)?.(value.content(value.tag));
+      if (text !== undefined) yield { type: type!.oid(), value: text };
+    }
+  }
+}
+
+function format(fromTheLast: Iterable<Attribute>): string {
+  let shown = "";
+  for (const { type, value } of fromTheLast) {
+    if (shown !== "") shown += ",";
+    shown += `${ATTRIBUTE_NAMES.get(type) ?? type}=${escapeValue(value)}`;
+    if (shown.length > MAX_NAME_LENGTH) return cut(shown, MAX_NAME_LENGTH);
+  }
+  return shown;
 }
 
 function escapeValue(value: string): string {
-  return value
+  return cut(value, MAX_VALUE_LENGTH)
     .replaceAll(/[,+"\\<>;=]/g, "\\$&")
     .replaceAll(/^[ #]| $/g, "\\$&")
     .replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+}
+
+/** At most so many characters, and a sign that there were more. */
+function cut(text: string, length: number): string {
+  if (text.length <= length) return text;
+  // Not through the middle of a character of two halves.
+  const isSplit = /[\ud800-\udbff]/.test(text[length - 1]!);
+  return `${text.slice(0, isSplit ? length - 1 : length)}…`;
+}
+
+function decoder(encoding: string): (bytes: Uint8Array) => string | undefined {
+  const strict = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
+  return (bytes) => {
+    try {
+      return strict.decode(bytes);
+    } catch {
+      return undefined; // No text after all.
+    }
+  };
+}
+
+/** Each octet is a character, as it stands there. */
+export function latin1(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
 }

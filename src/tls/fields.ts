@@ -1,14 +1,8 @@
-import type * as asn1js from "asn1js";
 import type * as pkijs from "pkijs";
 import { CulvertError } from "../core/errors.ts";
 
 /** Before 1950 there is no time that a certificate could name: what a broken one is read as lies there. */
 const EARLIEST_MS = Date.UTC(1950, 0, 1);
-
-/** A serial number in the form in which all of them are compared here. */
-export function serialOf(integer: asn1js.Integer): string {
-  return formatSerial(integer.valueBlock.valueHexView);
-}
 
 /** The octets of a whole number as upper-case hexadecimal digits, without zeros in front. */
 export function formatSerial(bytes: Uint8Array): string {

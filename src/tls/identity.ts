@@ -1,8 +1,7 @@
 import { hash } from "node:crypto";
-import { formatIp, isMapped } from "../net/ip.ts";
-import { type Certificate, parseCertificate } from "./certificate.ts";
+import { formatIp, ipOfWords } from "../net/ip.ts";
+import { type Certificate, parseCertificate, parseFrame } from "./certificate.ts";
 import type { AlternativeName } from "./certificate_content.ts";
-import { formatAttributes } from "./distinguished_name.ts";
 import { type KeyUsage, Oid } from "./oids.ts";
 
 /** Who a peer is, by its certificate. It says nothing about whether the certificate can be trusted. */
@@ -17,7 +16,7 @@ export interface PeerIdentity {
   readonly organizationalUnits: readonly string[];
   /** In lower case. One that begins with `*.` is a wildcard of the certificate's own. */
   readonly dnsNames: readonly string[];
-  /** As they stand in the certificate. */
+  /** As they stand in the certificate. One of `spiffe:` is a SPIFFE ID, and the only URI there is. */
   readonly uris: readonly string[];
   /** In the form of RFC 5952; an IPv4-mapped address as IPv4. */
   readonly ips: readonly string[];
@@ -48,13 +47,21 @@ const identities = new WeakMap<Certificate, PeerIdentity>();
 const DNS_NAME =
   /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const MAX_DNS_LENGTH = 253;
+/**
+ * https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md, section 2: a name in lower case and perhaps a
+ * path, without ports, users, queries, escapes, or segments that are empty.
+ */
+const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[A-Za-z0-9._-]+)*$/;
+const MAX_SPIFFE_LENGTH = 2048;
+const DOT_SEGMENT = /\/\.\.?(?:\/|$)/;
 /** What an ASCII name may be made of: no control characters, NUL the worst of them. */
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
 /**
  * Reads from a certificate who its subject is. Names come from the DER: a comma, a quote or `URI:` in a name
  * is part of it. A name that can't be one of its kind is left out, so that no rule can match it: one with a
- * NUL, a DNS name with a space, an address of three octets.
+ * NUL, a DNS name with a space, an address of three octets, a URI of `spiffe:` that is no SPIFFE ID or not the only
+ * URI.
  *
  * @throws {CulvertError} `bad_certificate` when it is no certificate.
  */
@@ -62,7 +69,16 @@ export function readIdentity(der: Uint8Array): PeerIdentity {
   return identityOf(parseCertificate(der));
 }
 
-/** The same for a certificate that has been read already. */
+/**
+ * The subject for people to read, as in {@linkcode PeerIdentity}. Nothing else is read.
+ *
+ * @throws {CulvertError} `bad_certificate` when it is no certificate.
+ */
+export function readSubject(der: Uint8Array): string {
+  return parseFrame(der).subjectName;
+}
+
+/** {@linkcode readIdentity} for a certificate that has been read already. */
 export function identityOf(certificate: Certificate): PeerIdentity {
   let identity = identities.get(certificate);
   if (identity === undefined) {
@@ -79,11 +95,11 @@ function build(certificate: Certificate): PeerIdentity {
       value
     );
   return {
-    subject: formatAttributes(attributes),
+    subject: certificate.subjectName,
     commonNames: ofType(Oid.commonName),
     organizationalUnits: ofType(Oid.organizationalUnit),
     dnsNames: textsOf(names, "dns").map((name) => name.toLowerCase()).filter(isDnsName),
-    uris: textsOf(names, "uri").filter((name) => PRINTABLE.test(name)),
+    uris: urisOf(textsOf(names, "uri")),
     ips: names.flatMap((name) => name.kind === "ip" ? ipOf(name.bytes) : []),
     emails: textsOf(names, "email").filter((name) => PRINTABLE.test(name)),
     serialNumber: certificate.serial,
@@ -109,10 +125,18 @@ function textsOf(names: readonly AlternativeName[], kind: "dns" | "uri" | "email
   return names.flatMap((name) => name.kind === kind ? [name.value] : []);
 }
 
+/** A certificate with several URIs is no SPIFFE ID's: X509-SVID section 2 of the same standards. */
+function urisOf(all: readonly string[]): string[] {
+  return all.filter((name) => {
+    if (!/^spiffe:/i.test(name)) return PRINTABLE.test(name);
+    return all.length === 1 && name.length <= MAX_SPIFFE_LENGTH && SPIFFE_ID.test(name) &&
+      !DOT_SEGMENT.test(name);
+  });
+}
+
 function ipOf(bytes: Uint8Array): string[] {
   if (bytes.length !== 4 && bytes.length !== 16) return [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const words = Array.from({ length: bytes.length / 4 }, (_, index) => view.getUint32(index * 4));
-  if (words.length === 1) return [formatIp({ family: 4, words })];
-  return [formatIp(isMapped(words) ? { family: 4, words: words.slice(3) } : { family: 6, words })];
+  return [formatIp(ipOfWords(words))];
 }

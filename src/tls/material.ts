@@ -3,6 +3,7 @@ import { CulvertError, describeError } from "../core/errors.ts";
 import { type Certificate, readCertificates } from "./certificate.ts";
 import { formatAttributes } from "./distinguished_name.ts";
 import { identityOf, type PeerIdentity } from "./identity.ts";
+import { CURVES, MIN_RSA_BITS } from "./key_limits.ts";
 import { Oid } from "./oids.ts";
 import { type PemBlock, readPem, writePem } from "./pem.ts";
 import { isSignedBy } from "./signature.ts";
@@ -39,9 +40,6 @@ export interface CheckedMaterial {
    */
   readonly warnings: readonly string[];
 }
-
-const CURVES: readonly (string | undefined)[] = ["prime256v1", "secp384r1", "secp521r1"];
-const MIN_RSA_BITS = 2048;
 
 /**
  * Checks a certificate of ours and its key before they are used: the runtime takes bad ones in silence, or
@@ -123,7 +121,7 @@ function keyFault(key: KeyObject): string | undefined {
     case "ed25519":
       return undefined;
     case "ec":
-      return CURVES.includes(namedCurve) ? undefined : `curve ${namedCurve} can't be used here`;
+      return CURVES.includes(namedCurve ?? "") ? undefined : `curve ${namedCurve} can't be used here`;
     case "rsa":
       return (modulusLength ?? 0) >= MIN_RSA_BITS
         ? undefined

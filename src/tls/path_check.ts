@@ -1,6 +1,6 @@
+import { CulvertError, describeError } from "../core/errors.ts";
 import type { Certificate } from "./certificate.ts";
 import type { CrlSet, RevocationFinding } from "./crl_set.ts";
-import { formatAttributes } from "./distinguished_name.ts";
 import { Oid } from "./oids.ts";
 
 /** Why a path is not good. */
@@ -34,13 +34,14 @@ export interface PathPurpose {
  *   has one, must allow to sign (of a server, to decipher or to agree instead). It is no CA, but for one that
  *   is trusted itself: who has its key can issue whatever certificate is needed.
  * - CAs: basic constraints and key usage say so, the path is not too long, the extended usage does not
- *   exclude it. Of a trusted one that says nothing, being trusted is enough: that is how roots of version 1
- *   are.
+ *   exclude it. Only of a trusted one of version 1, in which nothing can be said, being trusted is enough.
  * - Revocation: each but the trusted one needs a CRL of its issuer that is good now and does not name it.
  */
 export function checkPath(path: readonly Certificate[], purpose: PathPurpose): PathFinding | undefined {
   const last = path.length - 1;
   for (const [index, certificate] of path.entries()) {
+    const unreadable = checkReadable(certificate);
+    if (unreadable !== undefined) return unreadable;
     const fault = checkDates(certificate, purpose.nowMs) ?? checkExtensions(certificate) ??
       (index === 0
         ? checkLeaf(certificate, { purpose, isTrusted: last === 0 })
@@ -48,6 +49,17 @@ export function checkPath(path: readonly Certificate[], purpose: PathPurpose): P
     if (fault !== undefined) return named(fault, certificate);
   }
   return purpose.crls === undefined ? undefined : checkRevocation(path, purpose.crls, purpose.nowMs);
+}
+
+/** Whoever has signed a certificate that can't be read is trusted, and has made a mistake. */
+function checkReadable(certificate: Certificate): PathFinding | undefined {
+  try {
+    certificate.readWhole();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof CulvertError)) throw error;
+    return { reason: "bad-certificate", detail: describeError(error) };
+  }
 }
 
 function checkDates(certificate: Certificate, nowMs: number): PathFinding | undefined {
@@ -61,8 +73,8 @@ function checkDates(certificate: Certificate, nowMs: number): PathFinding | unde
   return undefined;
 }
 
-function checkExtensions({ unknownCritical }: Certificate): PathFinding | undefined {
-  const [oid] = unknownCritical;
+function checkExtensions({ unsupported }: Certificate): PathFinding | undefined {
+  const [oid] = unsupported;
   if (oid === undefined) return undefined;
   const what = oid === Oid.nameConstraints ? "constrains names" : `is critical and not known`;
   return { reason: "bad-certificate", detail: `its extension ${oid} ${what}, which is not supported` };
@@ -94,8 +106,9 @@ function checkIssuer(
   options: { readonly index: number; readonly isTrusted: boolean; readonly usage: "client" | "server" },
 ): PathFinding | undefined {
   const { index, isTrusted, usage } = options;
-  const { basicConstraints, keyUsage, extendedKeyUsage } = path[index]!;
-  const isCa = basicConstraints?.isCa ?? isTrusted;
+  const { version, basicConstraints, keyUsage, extendedKeyUsage } = path[index]!;
+  // One of version 3 that says nothing is a leaf that was pinned: RFC 5280 section 6.1.4 (k).
+  const isCa = basicConstraints?.isCa ?? (isTrusted && version === 1);
   if (!isCa) return wrongUsage("it is no CA");
   if (keyUsage !== undefined && !keyUsage.includes("keyCertSign")) {
     return wrongUsage("its key usage does not allow to issue certificates");
@@ -138,5 +151,5 @@ function wrongUsage(detail: string): PathFinding {
 
 function named(finding: PathFinding, certificate: Certificate): PathFinding {
   const { reason, detail } = finding;
-  return { reason, detail: `${formatAttributes(certificate.attributes)}: ${detail}` };
+  return { reason, detail: `${certificate.subjectName}: ${detail}` };
 }

@@ -8,7 +8,10 @@ export type AllowRule =
   | { readonly any: true }
   /** A DNS name; `*.` at its start stands for exactly one label. */
   | { readonly dns: string }
-  /** A URI; `*` stands for characters of one path segment, `**` for characters of several. */
+  /**
+   * A URI; `*` stands for characters of one path segment, `**` for characters of several, neither for a segment
+   * `.` or `..`.
+   */
   | { readonly uri: string }
   | { readonly cn: string }
   | { readonly ou: string }
@@ -37,7 +40,8 @@ const COMPILERS: Readonly<Record<string, (value: unknown) => Test>> = {
  * whatever these are.
  *
  * - `dns` is compared without regard to case. A wildcard that stands in the certificate matches no rule.
- * - `uri` is compared with regard to case. Each `*` or `**` stands for at least one character.
+ * - `uri` is compared with regard to case. Each `*` or `**` stands for at least one character: `*` for none of
+ *   `/`, `?`, `#`, `@`, `\` and `%2f`. A URI with a segment `.` or `..` is matched by no wildcard.
  * - `cn` and `ou` are compared with each of the subject's, exactly.
  * - `ip` is compared by value.
  *

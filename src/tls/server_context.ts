@@ -72,14 +72,14 @@ export class ServerContext {
       options;
     if (minVersion > maxVersion) throw badOptions("the lowest version is above the highest");
     if (clientAuth !== "none" && options.ca === undefined) throw badOptions("client certificates need a CA");
-    const { warnings } = checkServerMaterial({ certPem: options.cert, keyPem: options.key }, new Date(now()));
+    const own = checkServerMaterial({ certPem: options.cert, keyPem: options.key }, new Date(now()));
     this.clientAuth = clientAuth;
-    this.warnings = warnings;
+    this.warnings = own.warnings;
     this.now = now;
     this.trust = clientAuth === "none" ? undefined : new TrustStore(options.ca!);
     this.#options = {
-      cert: options.cert,
-      key: options.key,
+      cert: own.certPem,
+      key: own.keyPem,
       minVersion: `TLSv${minVersion}`,
       maxVersion: `TLSv${maxVersion}`,
       allowHalfOpen: true,

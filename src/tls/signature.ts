@@ -1,7 +1,7 @@
 import { constants, type KeyObject, verify } from "node:crypto";
 import * as pkijs from "pkijs";
-import { BoundedCache } from "./bounded_cache.ts";
 import type { Certificate, SignedPart } from "./certificate.ts";
+import { CURVES, MIN_RSA_BITS } from "./key_limits.ts";
 
 /** How the runtime is told to check a signature. */
 interface Scheme {
@@ -33,24 +33,28 @@ const HASHES: ReadonlyMap<string, string> = new Map([
   ["2.16.840.1.101.3.4.2.2", "sha384"],
   ["2.16.840.1.101.3.4.2.3", "sha512"],
 ]);
-const CURVES: readonly string[] = ["prime256v1", "secp384r1", "secp521r1"];
-const MIN_RSA_BITS = 2048;
-
-const CACHE_SIZE = 8192;
-const verdicts = new BoundedCache<boolean>(CACHE_SIZE);
 
 /**
- * Whether `issuer` has signed `certificate`. An ECDSA signature takes half a millisecond to check, so
- * verdicts are remembered: they depend on nothing but the bytes of the two.
+ * By which key (its DER in hexadecimal digits) each certificate was found to be signed when it was let in. One
+ * for each, as strangers can make any number of issuers with a key that fits; it lives as long as the
+ * certificate is remembered.
  */
+const signers = new WeakMap<Certificate, string>();
+
+/** Whether `issuer` has signed `certificate`. An ECDSA signature takes half a millisecond to check. */
 export function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
-  const key = `${certificate.fingerprint} ${issuer.fingerprint}`;
-  let verdict = verdicts.get(key);
-  if (verdict === undefined) {
-    verdict = checkSignature(certificate.signed, issuer);
-    verdicts.set(key, verdict);
-  }
-  return verdict;
+  return checkSignature(certificate.signed, issuer);
+}
+
+/** Whether the key of `issuer` is the one that is remembered to have signed `certificate`. */
+export function isKnownSigner(issuer: Certificate, certificate: Certificate): boolean {
+  const key = signers.get(certificate);
+  return key !== undefined && key === issuer.spki.toHex();
+}
+
+/** Remembers that `issuer` has signed `certificate`, which must have been checked. */
+export function rememberSigner(certificate: Certificate, issuer: Certificate): void {
+  signers.set(certificate, issuer.spki.toHex());
 }
 
 /**

@@ -5,7 +5,7 @@ import { verifyChain } from "./chain.ts";
 import type { CrlSet, RevocationFinding } from "./crl_set.ts";
 import { TlsHandshakeError } from "./handshake_errors.ts";
 import type { TlsSession } from "./handshake.ts";
-import { identityOf, type PeerIdentity, readIdentity } from "./identity.ts";
+import { identityOf, type PeerIdentity, readIdentity, readSubject } from "./identity.ts";
 import { type AllowRule, compileRules } from "./rules.ts";
 import { isRuntimeTls, runtimeHandshake } from "./runtime_tls.ts";
 import { ServerContext, type ServerContextOptions } from "./server_context.ts";
@@ -125,7 +125,7 @@ export function refusedSubject(error: TlsHandshakeError): string | undefined {
   const [leaf] = error.chain;
   if (leaf === undefined) return undefined;
   try {
-    return readIdentity(leaf).subject;
+    return readSubject(leaf);
   } catch {
     return undefined; // What it sent is no certificate.
   }

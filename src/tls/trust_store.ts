@@ -18,8 +18,9 @@ export class TrustStore {
    */
   constructor(pem: string) {
     const all = readBundle(pem);
-    this.#fingerprints = new Set(all.map(({ fingerprint }) => fingerprint));
-    this.certificates = [...new Set(all)];
+    const byFingerprint = new Map(all.map((certificate) => [certificate.fingerprint, certificate]));
+    this.#fingerprints = new Set(byFingerprint.keys());
+    this.certificates = [...byFingerprint.values()];
     this.#bySubject = Map.groupBy(this.certificates, ({ subject }) => subject);
   }
 

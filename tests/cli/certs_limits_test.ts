@@ -124,6 +124,7 @@ Deno.test("names that are no names are refused before anything is made", async (
     ]
       .map((name): [string[], string] => [["client", "x", `--uri=${name}`], uri]),
     [["client", "x", "--uri", "https://a.test:99999/"], uri],
+    [["client", "x", "--uri", "spiffe://x/a", "--uri", "urn:a:b"], "the only URI of its certificate"],
     ...["ops", "a b@c.test", "a@", "@b.test", ""]
       .map((name): [string[], string] => [["client", "x", `--email=${name}`], "expected an e-mail address"]),
     [["client", "x", "--ip", "10"], "expected an IP address"],

@@ -164,17 +164,17 @@ const CHAINS: readonly Row[] = [
   below("an intermediate CA with a critical extension that nobody knows", "bad-certificate", {
     extensions: [{ ...STRANGE, critical: true }],
   }),
-  {
-    ...below("an intermediate CA with constraints on names", "bad-certificate", {
+  ...[true, false].map((critical): Row => ({
+    ...below(`an intermediate CA with constraints on names, critical: ${critical}`, "bad-certificate", {
       // Permitted: the DNS names below a.test.
       extensions: [{
         oid: Oid.nameConstraints,
-        critical: true,
+        critical,
         value: Uint8Array.fromHex("300ca00a300882062e612e74657374"),
       }],
     }),
     opensslDiffers: "it knows how to check them",
-  },
+  })),
   {
     name: "an intermediate CA that is not sent",
     expected: "unknown-ca",

@@ -20,12 +20,12 @@ Deno.test("a name with a comma in it does not become two", async () => {
   const identity = await identify({
     cn: "alice, CN=admin",
     ou: "ops,OU=root",
-    uri: "spiffe://x/a, URI:spiffe://x/admin",
+    uri: "urn:x:a, URI:urn:x:admin",
     dns: "a.example.org",
   });
   assertEquals(identity.commonNames, ["alice, CN=admin"]);
   assertEquals(identity.organizationalUnits, ["ops,OU=root"]);
-  assertEquals(identity.uris, ["spiffe://x/a, URI:spiffe://x/admin"]);
+  assertEquals(identity.uris, ["urn:x:a, URI:urn:x:admin"]);
   assertEquals(identity.dnsNames, ["a.example.org"]);
   assertEquals(identity.subject, "CN=alice\\, CN\\=admin,OU=ops\\,OU\\=root");
 });
@@ -40,15 +40,50 @@ Deno.test("a name with a NUL in it is no name", async () => {
     cn: ["admin\0.evil", "fine"],
     ou: "ops\0",
     dns: ["admin.example.org\0.evil.org", "fine.example.org"],
-    uri: ["spiffe://x/admin\0", "spiffe://x/fine"],
+    uri: ["urn:x:admin\0", "urn:x:fine"],
     email: "a@b\0",
   });
   assertEquals(identity.commonNames, ["fine"]);
   assertEquals(identity.organizationalUnits, []);
   assertEquals(identity.dnsNames, ["fine.example.org"]);
-  assertEquals(identity.uris, ["spiffe://x/fine"]);
+  assertEquals(identity.uris, ["urn:x:fine"]);
   assertEquals(identity.emails, []);
   assertEquals(identity.subject, "CN=fine,CN=admin\\u{0}.evil,OU=ops\\u{0}");
+});
+
+Deno.test("what is no SPIFFE ID is no URI, even where a certificate says so", async () => {
+  const bad = [
+    "spiffe://x/a, URI:spiffe://x/admin",
+    "SPIFFE://x/a",
+    "spiffe:a",
+    "spiffe:///a",
+    "spiffe://X/a",
+    "spiffe://x/",
+    "spiffe://x/a/",
+    "spiffe://x//a",
+    "spiffe://x/a/../b",
+    "spiffe://x/.",
+    "spiffe://x/..",
+    "spiffe://x:1/a",
+    "spiffe://u@x/a",
+    "spiffe://x/a?b",
+    "spiffe://x/a#b",
+    "spiffe://x/a%62",
+    "spiffe://x/a b",
+    "spiffe://x/a\0",
+    `spiffe://${"x".repeat(256)}/a`,
+    `spiffe://x/${"a".repeat(2048)}`,
+  ];
+  for (const uri of bad) assertEquals((await identify({ cn: "a", uri })).uris, [], uri);
+  for (const uri of ["spiffe://x", "spiffe://x-1.y_z/ns/A.b/sa/...", `spiffe://x/${"a".repeat(2037)}`]) {
+    assertEquals((await identify({ cn: "a", uri })).uris, [uri]);
+  }
+  // Which of several it is, nobody could tell.
+  assertEquals((await identify({ cn: "a", uri: ["spiffe://x/a", "spiffe://x/b"] })).uris, []);
+  assertEquals((await identify({ cn: "a", uri: ["urn:a", "spiffe://x/a", "urn:b"] })).uris, [
+    "urn:a",
+    "urn:b",
+  ]);
 });
 
 Deno.test("what is no DNS name is none, even where a certificate says so", async () => {
@@ -90,6 +125,20 @@ Deno.test("a subject is shown without anything that deceives", async () => {
   assertEquals(await shown("\u202eadmin\u2028"), "CN=\\u{202e}admin\\u{2028}");
   assertEquals(await shown(' #"x\\y<z>; '), 'CN=\\ #\\"x\\\\y\\<z\\>\\;\\ ');
   assertEquals(await shown("Jürgen 🙂"), "CN=Jürgen 🙂");
+});
+
+Deno.test("a subject that would fill a log is cut where it is shown, and nowhere else", async () => {
+  const long = "x".repeat(200);
+  const identity = await identify({ cn: long, ou: ["a".repeat(128), "🙂".repeat(100)] });
+  const [cn, smiles] = ["x".repeat(128), "🙂".repeat(64)];
+  assertEquals(identity.subject, `CN=${cn}…,OU=${smiles}…,OU=${"a".repeat(128)}`);
+  assertEquals(identity.commonNames, [long]);
+  const odd = await identify({ cn: `x${"🙂".repeat(100)}` });
+  assertEquals(odd.subject, `CN=x${"🙂".repeat(63)}…`);
+  // What is escaped grows; all of it is bounded, too.
+  const many = await identify({ cn: "\0".repeat(2000), ou: Array.from({ length: 1000 }, () => "y") });
+  assertEquals(many.subject, `CN=${"\\u{0}".repeat(101)}\\u{0…`);
+  assertEquals(many.organizationalUnits.length, 1000);
 });
 
 testWith(["openssl"], "the serial number, the dates and the pin are those that OpenSSL finds", async () => {
@@ -151,7 +200,10 @@ Deno.test("an extension that is there twice makes a certificate unreadable", asy
 });
 
 Deno.test("names that can't be read make a certificate unreadable", async () => {
-  for (const hex of ["0500", "30020500", "3003820261", "3003820161aa", "ff", ""]) {
+  // The last two: a name in pieces, and one of a kind that there is not.
+  for (
+    const hex of ["0500", "30020500", "3003820261", "3003820161aa", "ff", "", "3003a20161", "3003890161"]
+  ) {
     const broken = { oid: "2.5.29.17", critical: false, value: Uint8Array.fromHex(hex) };
     const { certPem } = await ca.issueClient({ cn: "a", extensions: [broken] });
     assertThrows(() => readIdentity(derOf(certPem)[0]!), CulvertError, "Cannot read a certificate");

@@ -1,0 +1,98 @@
+import { type DerElement, DerWalker } from "./der_walker.ts";
+import { unreadable } from "./fields.ts";
+
+/** The first octet of the elements that are looked for: class, form and number in one. ITU-T X.690 section 8.1. */
+export const Tag = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  oid: 0x06,
+  sequence: 0x30,
+  set: 0x31,
+} as const;
+
+/**
+ * No object identifier in use comes near to it, and the time to write one down grows with the square of its
+ * length.
+ */
+const MAX_OID_LENGTH = 64;
+
+/**
+ * An element of a structure whose form is known. Unlike the library's objects it costs next to nothing, and what
+ * nobody asks for is not read. Every method throws a {@linkcode CulvertError} of the code `bad_certificate` where
+ * something else is there than was asked for.
+ */
+export class DerNode {
+  readonly #walker: DerWalker;
+  readonly #element: DerElement;
+
+  private constructor(walker: DerWalker, element: DerElement) {
+    this.#walker = walker;
+    this.#element = element;
+  }
+
+  /** The one element that these bytes are. */
+  static whole(bytes: Uint8Array): DerNode {
+    const walker = new DerWalker(bytes);
+    const element = walker.elementAt(0, bytes.length);
+    if (element.end !== bytes.length) {
+      throw unreadable("something follows an element that should be the last");
+    }
+    return new DerNode(walker, element);
+  }
+
+  /** Its first octet: see {@linkcode Tag}. */
+  get tag(): number {
+    return this.bytes[0]!;
+  }
+
+  /** All of it, tag and length too. Shares memory with the whole. */
+  get bytes(): Uint8Array {
+    return this.#walker.bytesOf(this.#element);
+  }
+
+  /** What is in an element of this tag. Shares memory with the whole. */
+  content(tag: number): Uint8Array {
+    this.#expect(tag);
+    return this.#walker.contentOf(this.#element);
+  }
+
+  /** The elements that are in an element of this tag; more than `most` are an error. */
+  children(tag: number, most = Infinity): DerNode[] {
+    this.#expect(tag);
+    const nodes: DerNode[] = [];
+    for (const element of this.#walker.children(this.#element)) {
+      if (nodes.length === most) throw unreadable("an element has too many parts");
+      nodes.push(new DerNode(this.#walker, element));
+    }
+    return nodes;
+  }
+
+  /** The object identifier that it is, its numbers with dots between them. */
+  oid(): string {
+    const octets = this.content(Tag.oid);
+    const isWhole = octets.length > 0 && octets.length <= MAX_OID_LENGTH && octets.at(-1)! < 0x80;
+    if (!isWhole) throw unreadable("an object identifier is broken");
+    const numbers: bigint[] = [];
+    let isFirst = true;
+    let number = 0n;
+    for (const octet of octets) {
+      // Zeros in front: there would be several forms of the same.
+      if (isFirst && octet === 0x80) throw unreadable("an object identifier is broken");
+      isFirst = octet < 0x80;
+      number = number << 7n | BigInt(octet & 0x7f);
+      if (!isFirst) continue;
+      numbers.push(number);
+      number = 0n;
+    }
+    // The first two numbers are in one: X.690 section 8.19.4.
+    const [pair, ...others] = numbers;
+    const root = pair! < 80n ? pair! / 40n : 2n;
+    return [root, pair! - root * 40n, ...others].join(".");
+  }
+
+  #expect(tag: number): void {
+    if (this.tag !== tag) throw unreadable("it is not made as certificates are");
+  }
+}

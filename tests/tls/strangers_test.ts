@@ -1,0 +1,116 @@
+import { assertEquals, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { CulvertError } from "../../src/core/errors.ts";
+import { type Authority, createAuthority } from "../../src/tls/authority.ts";
+import type { IssueOptions } from "../../src/tls/authority_options.ts";
+import { MAX_CERTIFICATE_BYTES, rememberedCertificates } from "../../src/tls/certificate.ts";
+import { MAX_CHAIN_BYTES, type Verdict, verifyChain } from "../../src/tls/chain.ts";
+import { readIdentity, readSubject } from "../../src/tls/identity.ts";
+import { Oid } from "../../src/tls/oids.ts";
+import { TrustStore } from "../../src/tls/trust_store.ts";
+import { derOf } from "./pki.ts";
+import { clientContext, close, connect, pki, serverContext, TlsServer } from "./tls_fixture.ts";
+
+const ca = await createAuthority();
+const stranger = await createAuthority({ name: "Stranger" });
+const trust = new TrustStore(ca.certPem);
+
+function verify(chain: readonly Uint8Array[]): Verdict {
+  return verifyChain(chain, { trust, now: new Date(), usage: "client" });
+}
+
+function reasonOf(verdict: Verdict): string {
+  return verdict.trusted ? "trusted" : verdict.reason;
+}
+
+async function leafOf(by: Authority, options: IssueOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+  return derOf((await by.issueClient({ cn: "a", ...options })).certPem)[0]!;
+}
+
+/** So many of the shortest names. */
+function names(count: number): string[] {
+  return Array.from({ length: count }, () => "a");
+}
+
+/** Certificates that make sense only as long as nobody looks into this part of them. */
+const BROKEN: Readonly<Record<string, IssueOptions>> = {
+  "names": { extensions: [{ oid: Oid.subjectAltName, critical: false, value: new Uint8Array([0xff]) }] },
+  "usages": {
+    extendedKeyUsage: [],
+    extensions: [{ oid: Oid.extendedKeyUsage, critical: false, value: new Uint8Array([0xff]) }],
+  },
+  "extensions": {
+    dns: "a.test",
+    extensions: [{ oid: Oid.subjectAltName, critical: false, value: new Uint8Array([0x30, 0]) }],
+  },
+};
+
+for (const [what, options] of Object.entries(BROKEN)) {
+  Deno.test(`a stranger's ${what} are not read, and a CA's that can't be read let nobody in`, async () => {
+    const foreign = await leafOf(stranger, options);
+    assertEquals(reasonOf(verify([foreign])), "unknown-ca");
+    assertEquals(readSubject(foreign), "CN=a");
+    assertThrows(() => readIdentity(foreign), CulvertError, "Cannot read a certificate");
+    assertEquals(reasonOf(verify([await leafOf(ca, options)])), "bad-certificate");
+  });
+}
+
+Deno.test("whom nobody trusted vouches for leaves nothing behind, whatever is asked about it", async () => {
+  const honest = await leafOf(ca);
+  const first = verify([honest]);
+  const before = rememberedCertificates();
+  const twin = await createAuthority();
+  const chain = [await leafOf(twin), ...derOf(twin.certPem), honest, ...derOf(ca.certPem)];
+  assertEquals(reasonOf(verify(chain)), "unknown-ca");
+  readIdentity(chain[0]!);
+  readSubject(chain[0]!);
+  // One that the CA has issued, and whose signature was changed.
+  const forged = new Uint8Array(await leafOf(ca));
+  forged[forged.length - 1]! ^= 1;
+  assertEquals(reasonOf(verify([forged])), "bad-signature");
+  const expired = await leafOf(ca, { notBefore: new Date(0), notAfter: new Date(1e9) });
+  assertEquals(reasonOf(verify([expired])), "expired");
+  assertEquals(rememberedCertificates(), before);
+  // Whoever was let in is still known: the same object comes back.
+  const again = verify([honest]);
+  assertStrictEquals(again.trusted && again.path[0], first.trusted && first.path[0]);
+  verify([await leafOf(ca)]);
+  assertEquals(rememberedCertificates().count, before.count + 1);
+});
+
+Deno.test("a certificate or a chain that is too large is refused by its size, unread", async () => {
+  const garbage = (length: number) => new Uint8Array(length);
+  const one = verify([garbage(MAX_CERTIFICATE_BYTES + 1)]);
+  assertEquals(reasonOf(one), "too-large");
+  assertStringIncludes(one.trusted ? "" : one.detail, "16385 bytes was sent, and 16384 are the most");
+  const honest = await leafOf(ca);
+  assertEquals(reasonOf(verify([honest, garbage(MAX_CERTIFICATE_BYTES + 1)])), "too-large");
+  const rest = MAX_CHAIN_BYTES - honest.length;
+  const halves = [garbage(MAX_CERTIFICATE_BYTES), garbage(rest - MAX_CERTIFICATE_BYTES)];
+  assertEquals(reasonOf(verify([honest, ...halves])), "trusted");
+  const many = verify([honest, ...halves, garbage(1)]);
+  assertEquals(reasonOf(many), "too-large");
+  assertStringIncludes(many.trusted ? "" : many.detail, "32769 bytes were sent, and 32768 are the most");
+  const large = await leafOf(ca, { dns: names(9000) });
+  for (const read of [readIdentity, readSubject]) {
+    assertThrows(() => read(large), CulvertError, `${large.length} bytes`);
+  }
+  // As large as may be, and honest.
+  const full = await leafOf(ca, { dns: names(5000) });
+  const verdict = verify([full]);
+  assertEquals(verdict.trusted && verdict.path[0]!.alternativeNames.length, 5000);
+});
+
+Deno.test("a listener refuses what is too large, and goes on", async () => {
+  const material = await pki();
+  await using server = new TlsServer(serverContext(material));
+  const one = await stranger.issueClient({ cn: "a", dns: names(9000) });
+  const upper = await material.ca.issueIntermediate({ dns: names(4000) });
+  const lower = await upper.issueIntermediate({ dns: names(4000) });
+  const three = await lower.issueClient({ cn: "a", dns: names(4000) });
+  for (const { chainPem, keyPem } of [one, three, material.client]) {
+    const context = clientContext(material, { cert: chainPem, key: keyPem });
+    const session = await connect(server.port, context).catch(() => undefined);
+    if (session !== undefined) close(session.connection);
+    assertEquals(await server.reason(), chainPem === material.client.chainPem ? "ok" : "too-large");
+  }
+});
