@@ -29,7 +29,7 @@ export function programStatus(parts: StatusParts): Status {
     pid: Deno.pid,
     state: app.state,
     startedAt: iso(startedAt),
-    uptimeSeconds: (clock.now() - startedAtMs) / 1000,
+    uptimeSeconds: Math.round(clock.now() - startedAtMs) / 1000,
     reload: reloadStatus(reload),
     services: app.services.map(serviceStatus),
     upstreams: app.upstreams.map((upstream) => upstreamStatus(upstream, clock)),

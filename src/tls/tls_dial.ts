@@ -1,13 +1,18 @@
+import { CulvertError } from "../core/errors.ts";
 import type { Address } from "../net/address.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Dial } from "../net/dial.ts";
+import { BoundedCache } from "./bounded_cache.ts";
 import { ClientContext, type ClientContextOptions } from "./client_context.ts";
 import { connectTls } from "./connect_tls.ts";
 import type { TlsSession } from "./handshake.ts";
 import { readIdentity } from "./identity.ts";
 import { type AllowRule, compileRules } from "./rules.ts";
 import type { VerifyPeer } from "./verify_peer.ts";
+
+/** Names for which a context is kept: one for each backend, where these are known by their addresses. */
+const MAX_CONTEXTS = 1024;
 
 /** Options of {@linkcode tlsDial}. */
 export interface TlsDialOptions
@@ -91,7 +96,9 @@ export type TlsConnect = (to: Address | OpenConnection, signal: AbortSignal) => 
  */
 export function tlsConnector(options: TlsDialOptions): TlsConnect {
   const { dial, buffers, serverName } = options;
-  const contexts = new Map<string, ClientContext>();
+  const contexts = new BoundedCache<ClientContext>({
+    ...{ entries: MAX_CONTEXTS, weight: MAX_CONTEXTS, weigh: () => 1 },
+  });
   const contextFor = (host: string) => {
     const known = contexts.get(host);
     if (known !== undefined) return known;
@@ -110,6 +117,12 @@ export function tlsConnector(options: TlsDialOptions): TlsConnect {
 
 function makeContext(options: TlsDialOptions, serverName: string): ClientContext {
   const { allow, verify = true } = options;
+  if (!verify && allow !== undefined) {
+    throw new CulvertError(
+      "bad_tls_options",
+      "Cannot use rules without verification: expected one of the two",
+    );
+  }
   // Without rules there must be a name: the CA alone says nothing about whose certificate it is.
   if (allow === undefined) return new ClientContext({ ...options, serverName, verifyName: verify });
   return new ClientContext({ ...options, serverName, verifyName: false, verifyPeer: verifierOf(allow) });

@@ -150,6 +150,7 @@ export class Backend {
     change();
     const { state } = this;
     this.#fit = state === "up" || state === "unknown";
+    this.pool.rest(!this.#fit);
     if (state !== before) this.stateSince = Date.now();
   }
 }

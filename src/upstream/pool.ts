@@ -27,6 +27,8 @@ export interface ConnectionPoolOptions extends Partial<PoolOptions> {
   readonly buffers?: BufferPool;
   /** Told of failures to dial ahead. @default {silentLog} */
   readonly log?: Log;
+  /** Whether it begins at rest, see {@linkcode ConnectionPool.rest}. @default {false} */
+  readonly resting?: boolean;
 }
 
 /** An idle connection that its peer ends sooner than this counts as a failure to dial. */
@@ -81,6 +83,7 @@ export class ConnectionPool {
   #active = 0;
   /** How often the way in which connections are made has changed. */
   #epoch = 0;
+  #resting: boolean;
   #closed = false;
 
   /** Begins to dial ahead, where `minIdle` asks for it. */
@@ -89,6 +92,7 @@ export class ConnectionPool {
     this.#name = options.name ?? "backend";
     this.#wheel = options.wheel ?? new TimerWheel();
     this.#buffers = options.buffers ?? new BufferPool();
+    this.#resting = options.resting ?? false;
     this.#bounds = {
       maxIdle: options.maxIdle ?? 8,
       minIdle: options.minIdle ?? 0,
@@ -162,6 +166,17 @@ export class ConnectionPool {
     this.dropIdle();
   }
 
+  /**
+   * At rest nothing is dialled ahead, and no connection is kept idle, as nobody is to use any. Those who ask for one
+   * nevertheless get it.
+   */
+  rest(resting: boolean): void {
+    if (resting === this.#resting) return;
+    this.#resting = resting;
+    if (resting) this.dropIdle();
+    else this.#ahead.fill();
+  }
+
   /** Ends the idle connections, for new ones to be dialled in their place. */
   dropIdle(): void {
     for (const idle of this.#idle.splice(0)) this.#end(idle);
@@ -214,7 +229,8 @@ export class ConnectionPool {
 
   #wantsMoreIdle(): boolean {
     const { minIdle, maxIdle } = this.#bounds;
-    return this.#idle.length + this.#ahead.size < Math.min(minIdle, maxIdle) && this.#hasRoom();
+    return !this.#resting && this.#idle.length + this.#ahead.size < Math.min(minIdle, maxIdle) &&
+      this.#hasRoom();
   }
 
   /**
@@ -295,7 +311,8 @@ export class ConnectionPool {
     const reusable = how === "released" && !this.#closed && !this.#overfull();
     if (reusable && this.#line.size > 0) return void this.#line.serve(this.#lease(connection));
     this.#active--;
-    if (reusable && this.#idle.length < this.#bounds.maxIdle) return this.#addIdle(connection);
+    const kept = reusable && !this.#resting && this.#idle.length < this.#bounds.maxIdle;
+    if (kept) return this.#addIdle(connection);
     if (how !== "closed") closeQuietly(connection);
     this.#freed();
   }

@@ -201,6 +201,7 @@ export class Upstream {
       wheel: this.#wheel,
       buffers: this.#buffers,
       log: this.#log,
+      resting: spec.weight === 0,
     });
     return new Backend(spec, pool);
   }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import process from "node:process";
 import { assert, assertEquals, assertInstanceOf, assertLess, assertRejects, assertThrows } from "@std/assert";
 import { BufferPool } from "../../src/net/buffers.ts";
@@ -106,14 +107,21 @@ for (const version of VERSIONS) {
       assertEquals(await peer.do("p.read_all()"), [0, sha256(new Uint8Array()), "close_notify"]);
       const sending = await peer.begin("p.send(30_000_000, 5)");
       let length = 0;
+      let pauses = 0;
+      const hash = createHash("sha256");
       const buffer = new Uint8Array(7_777);
       while (length < 30_000_000) {
         const count = await ours.read(buffer);
         if (count === null) break;
+        hash.update(buffer.subarray(0, count));
         length += count;
-        if (length % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+        // Long enough for the peer to fill everything that is on the way, again and again.
+        if (length < (pauses + 1) * 2_000_000) continue;
+        pauses++;
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      assertEquals(length, 30_000_000);
+      assertEquals([length, pauses], [30_000_000, 15]);
+      assertEquals(hash.digest("hex"), sha256(pythonBytes(30_000_000, 5)));
       await sending.done;
       await peer.do("p.notify()");
       assertEquals(await ours.read(buffer), null);

@@ -94,6 +94,11 @@ Deno.test("bad material and bad rules are found before the first dial", async ()
   for (const options of bad) assertThrows(() => dialler(options), CulvertError);
 });
 
+Deno.test("rules without verification are refused, as they would mean nothing", () => {
+  const make = () => dialler({ verify: false, allow: [{ cn: "db" }] });
+  assertEquals(assertThrows(make, CulvertError, "without verification").code, "bad_tls_options");
+});
+
 Deno.test("the handshake counts within the time of the dial, and what was dialled is closed", async () => {
   using mute = startBackend(silent);
   const [, port] = mute.address.split(":");

@@ -171,3 +171,20 @@ Deno.test("new bounds hold from now on", async () => {
   await fixture.end();
   assertEquals(fixture.dialler.unclosed, 0);
 });
+
+Deno.test("at rest nothing is dialled ahead or kept, and who asks gets a connection; then it goes on", async () => {
+  const fixture = new PoolFixture({ minIdle: 2, resting: true });
+  await settle();
+  assertEquals(fixture.dialler.calls.length, 0);
+  const { lease } = await fixture.open();
+  lease.release();
+  assertEquals([fixture.counts, fixture.dialler.unclosed], ["0 0 0", 0]);
+  fixture.pool.rest(false);
+  for (let i = 0; i < 2; i++) (await fixture.nextDial()).accept();
+  await settle();
+  assertEquals(fixture.counts, "2 0 0");
+  fixture.pool.rest(true);
+  await settle();
+  assertEquals([fixture.counts, fixture.dialler.unclosed, fixture.dialler.open.length], ["0 0 0", 0, 0]);
+  await fixture.end();
+});

@@ -239,3 +239,20 @@ Deno.test("a dial that fails for want of our own descriptors or ports ejects nob
     await fixture.upstream.close();
   }
 });
+
+Deno.test("nothing is dialled ahead for a backend that is to take nothing, and its idle connections end", async () => {
+  const pool = { maxIdle: 8, minIdle: 1, maxOpen: 0, idleTimeoutMs: 0 };
+  const fixture = new UpstreamFixture([spec("a"), spec("b", { weight: 0 })], { pool });
+  (await fixture.dialler.call(0)).accept();
+  await settle();
+  assertEquals([fixture.asked, fixture.upstream.backends[0]!.pool.stats.idle], ["a", 1]);
+  const [a] = fixture.upstream.backends;
+  a!.takenOut = true;
+  await settle();
+  assertEquals([fixture.asked, a!.pool.stats.idle, fixture.dialler.unclosed], ["a", 0, 0]);
+  a!.takenOut = false;
+  (await fixture.dialler.call(1)).accept();
+  await settle();
+  assertEquals([fixture.asked, a!.pool.stats.idle], ["a a", 1]);
+  await fixture.upstream.close();
+});
