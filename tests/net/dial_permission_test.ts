@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { run } from "../support/child.ts";
 import { testWith } from "../support/installed.ts";
 import { runAtTerminal } from "../support/terminal.ts";
+import { AcceptLoop } from "../../src/net/accept_loop.ts";
 import { within } from "../support/wait.ts";
 
 const PROGRAM = new URL("./dial_permission_program.ts", import.meta.url).pathname;
@@ -28,13 +29,11 @@ function refusals(): string[] {
 /** A listener that closes whatever it accepts, and the flags to dial it alone. */
 function startListener() {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const serving = (async () => {
-    for await (const connection of listener) connection.close();
-  })();
+  const loop = new AcceptLoop<Deno.Conn>(listener, { onConnection: (connection) => connection.close() });
   const address = `127.0.0.1:${listener.addr.port}`;
   const close = async () => {
-    listener.close();
-    await within(serving, { what: "the listener to end" });
+    loop.close();
+    await within(loop.done, { what: "the listener to end" });
   };
   return { address, args: ["run", "--no-config", `--allow-net=${address}`], [Symbol.asyncDispose]: close };
 }
