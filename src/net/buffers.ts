@@ -75,6 +75,11 @@ export class BufferPool {
     return this.#small.take()!;
   }
 
+  /** A medium buffer, for a read that may wait while data flows; `undefined` when `maxMedium` are in use. */
+  takeMedium(): Uint8Array | undefined {
+    return this.#medium.take();
+  }
+
   /**
    * The buffer for the read that follows one of `count` bytes into `buffer`, which it may be again, or be given
    * back in exchange. The rule: a full buffer calls for a large one, as there is likely to be more. When the burst

@@ -3,6 +3,7 @@ import type { Connection } from "../net/connection.ts";
 import { acceptTls } from "./accept_tls.ts";
 import { verifyChain } from "./chain.ts";
 import type { CrlSet, RevocationFinding } from "./crl_set.ts";
+import { GatheringConnection } from "./gathering_connection.ts";
 import { TlsHandshakeError } from "./handshake_errors.ts";
 import type { TlsSession } from "./handshake.ts";
 import { identityOf, type PeerIdentity, readIdentity, readSubject } from "./identity.ts";
@@ -78,7 +79,7 @@ export class TlsGate {
   ): Promise<Entered> {
     const { latest = () => this } = options;
     const entered = isRuntimeTls(connection)
-      ? await this.#enterRuntime(connection, options.signal)
+      ? await this.#enterRuntime(connection, options)
       : await this.#enterOurs(connection, { ...options, latest });
     if (entered.identity !== undefined || latest().#context.clientAuth !== "require") return entered;
     entered.session.connection.close();
@@ -101,12 +102,16 @@ export class TlsGate {
   }
 
   /** The runtime speaks TLS with this client already. It can't ask for a certificate, so this is no way in past one. */
-  async #enterRuntime(connection: Deno.TlsConn, signal: AbortSignal): Promise<Entered> {
+  async #enterRuntime(
+    connection: Deno.TlsConn,
+    { signal, buffers }: { signal: AbortSignal; buffers: BufferPool },
+  ): Promise<Entered> {
     if (this.#context.clientAuth !== "none") {
       connection.close();
       throw new TlsHandshakeError("no-certificate");
     }
-    return { session: { connection, alpn: await runtimeHandshake(connection, signal) } };
+    const alpn = await runtimeHandshake(connection, signal);
+    return { session: { connection: new GatheringConnection(connection, buffers), alpn } };
   }
 
   #verify(chain: readonly Uint8Array[]): PeerVerdict {

@@ -49,6 +49,14 @@ Deno.test("large buffers are bounded: beyond that a flow makes do with a medium 
   assertEquals(pool.inUse, { small: 1, medium: 0, large: 1 });
 });
 
+Deno.test("a medium buffer can be had by itself, within the bound", () => {
+  const pool = smallPool({ maxMedium: 1 });
+  const medium = pool.takeMedium();
+  assertEquals([medium?.length, pool.takeMedium()], [MEDIUM, undefined]);
+  pool.give(medium!);
+  assertStrictEquals(pool.takeMedium(), medium);
+});
+
 Deno.test("a buffer that is given back is lent again, and never to two at once", () => {
   const pool = smallPool();
   const first = pool.take();
