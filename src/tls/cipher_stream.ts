@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers";
 import { CulvertError } from "../core/errors.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
+import { release } from "./release.ts";
 
 /** What a {@linkcode CipherStream} tells of the connection below it. */
 export interface CipherEvents {
@@ -197,6 +198,7 @@ export class CipherStream extends Duplex {
     }
     this.#writing = false;
     done(); // May bring the next piece at once.
+    release(bytes);
     if (!this.#writing && !this.#sealed) this.events.onWritten();
   }
 }

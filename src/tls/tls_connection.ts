@@ -4,6 +4,7 @@ import type { TLSSocket } from "node:tls";
 import type { Connection } from "../net/connection.ts";
 import type { CipherEvents, CipherStream } from "./cipher_stream.ts";
 import { toHandshakeError } from "./handshake_errors.ts";
+import { release } from "./release.ts";
 
 /** What the engine enciphers in one go; of more it would keep a copy of the rest, again and again. */
 const MAX_WRITE = 3 * 16_384;
@@ -40,6 +41,8 @@ export class TlsConnection implements Connection, CipherEvents {
   readonly #below: Connection;
   /** Clear text that nobody has read yet, the oldest first. */
   readonly #chunks: Uint8Array[] = [];
+  /** How much of the oldest of them has been read. */
+  #taken = 0;
   #read: PendingRead | undefined;
   #write: PendingWrite | undefined;
   /** Called when nothing more is on its way to the connection below, or nothing more can be. */
@@ -193,13 +196,22 @@ export class TlsConnection implements Connection, CipherEvents {
     let filled = 0;
     while (filled < buffer.length && this.#chunks.length > 0) {
       const chunk = this.#chunks[0]!;
-      const count = Math.min(chunk.length, buffer.length - filled);
-      buffer.set(count === chunk.length ? chunk : chunk.subarray(0, count), filled);
-      filled += count;
-      if (count === chunk.length) this.#chunks.shift();
-      else this.#chunks[0] = chunk.subarray(count);
+      const begin = this.#taken;
+      const end = Math.min(chunk.length, begin + buffer.length - filled);
+      const whole = end - begin === chunk.length;
+      buffer.set(whole ? chunk : chunk.subarray(begin, end), filled);
+      filled += end - begin;
+      this.#taken = end;
+      if (end === chunk.length) this.#drop(chunk);
     }
     return filled;
+  }
+
+  /** The oldest chunk has been read. */
+  #drop(chunk: Uint8Array): void {
+    this.#chunks.shift();
+    this.#taken = 0;
+    release(chunk);
   }
 
   /** Nothing can be asked of it any more. */
