@@ -17,13 +17,14 @@ export class Admission {
 
   /** Why a client at `ip` may not come in, while `active` others are in; `undefined`: it may. */
   check(ip: string, active: number): Refusal | undefined {
+    return this.checkAddress(ip) ?? this.checkNumber(active) ?? this.checkRate(ip);
+  }
+
+  /** Whether the rules let clients at `ip` in. */
+  checkAddress(ip: string): Refusal | undefined {
     const { allow, deny } = this.#options;
     if (deny !== undefined && deny.has(ip)) return "refused-by-deny";
-    if (allow !== undefined && !allow.has(ip)) return "refused-by-allow";
-    const full = this.checkNumber(active);
-    if (full !== undefined) return full;
-    if (this.#limiter !== undefined && !this.#limiter.allow(ip)) return "refused-by-rate";
-    return undefined;
+    return allow !== undefined && !allow.has(ip) ? "refused-by-allow" : undefined;
   }
 
   /** Why nobody may come in, while `active` others are in; `undefined`: there is room. */
@@ -36,6 +37,11 @@ export class Admission {
   checkHandshakes(handshakes: number): Refusal | undefined {
     const { maxHandshakes = DEFAULT_MAX_HANDSHAKES } = this.#options;
     return maxHandshakes > 0 && handshakes >= maxHandshakes ? "refused-by-handshakes" : undefined;
+  }
+
+  /** Whether a client at `ip` comes back too fast. If not, this counts as once. */
+  checkRate(ip: string): Refusal | undefined {
+    return this.#limiter === undefined || this.#limiter.allow(ip) ? undefined : "refused-by-rate";
   }
 
   /** Takes new rules. What clients have used of an unchanged rate stays used. */

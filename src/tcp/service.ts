@@ -14,6 +14,7 @@ import type { TcpServiceOptions } from "./options.ts";
 import type { Reason, Refusal } from "./reason.ts";
 import type { Route } from "./route.ts";
 import { Ended } from "./ended.ts";
+import { Handshakes } from "./handshakes.ts";
 import { Session } from "./session.ts";
 
 const CRY_INTERVAL_MS = 60_000;
@@ -77,14 +78,14 @@ export class TcpService {
   readonly #admission: Admission;
   readonly #log: Log;
   readonly #sessions = new Bag<Session>();
+  /** Those of them that have not yet said what they must. */
+  readonly #handshakes = new Handshakes();
   readonly #ended: Partial<Record<Reason, number>> = {};
   readonly #durations = new Histogram(DURATION_BOUNDS);
   readonly #connects = new Histogram(CONNECT_BOUNDS);
   #options: TcpServiceOptions;
   #route: Route;
   #access: boolean;
-  /** Those that have not yet said what they must. */
-  #meeting = 0;
   #criedAtMs = -Infinity;
   #total = 0;
   #rejected = 0;
@@ -114,7 +115,7 @@ export class TcpService {
     }
     return {
       active: this.#sessions.size,
-      handshakes: this.#meeting,
+      handshakes: this.#handshakes.size,
       total: this.#total,
       rejected: this.#rejected,
       ended: { ...this.#ended },
@@ -127,7 +128,7 @@ export class TcpService {
 
   /** The way of a connection, from the listener to its end. Never rejects. */
   async serve(accepted: Accepted): Promise<void> {
-    const refusal = this.#refusal(accepted.address.ip, this.#sessions.size);
+    const refusal = this.#refusal(accepted.address.ip);
     if (refusal !== undefined) return this.#refuse(accepted, refusal);
 
     const session = this.#open(accepted);
@@ -188,14 +189,23 @@ export class TcpService {
   }
 
   /** Who may not even begin. Where a PROXY header is expected, who the client is only turns out later. */
-  #refusal(ip: string, active: number): Refusal | undefined {
+  #refusal(ip: string): Refusal | undefined {
     const { proxyFrom } = this.#options;
-    if (this.#meets) {
-      const busy = this.#admission.checkHandshakes(this.#meeting);
-      if (busy !== undefined) return busy;
-    }
-    if (proxyFrom === undefined) return this.#admission.check(ip, active);
-    return proxyFrom.has(ip) ? this.#admission.checkNumber(active) : "refused-by-proxy";
+    if (proxyFrom !== undefined) return proxyFrom.has(ip) ? this.#makeRoom() : "refused-by-proxy";
+    return this.#admission.checkAddress(ip) ?? this.#makeRoom(() => this.#admission.checkRate(ip));
+  }
+
+  /**
+   * Sees to it that there is room for one more, in the place of somebody who has had the time to say what it must.
+   * `check` is asked last, before anybody is sent away. Gives why the one more may not come in.
+   */
+  #makeRoom(check?: () => Refusal | undefined): Refusal | undefined {
+    const busy = this.#meets ? this.#admission.checkHandshakes(this.#handshakes.size) : undefined;
+    const full = busy ?? this.#admission.checkNumber(this.#sessions.size);
+    if (full !== undefined && !this.#handshakes.canYield(this.#wheel.now())) return full;
+    const refusal = check?.();
+    if (full !== undefined && refusal === undefined) this.#handshakes.yieldOldest(full);
+    return refusal;
   }
 
   #open({ connection, address, listener, localAddr }: Accepted): Session {
@@ -219,17 +229,19 @@ export class TcpService {
 
   /** PROXY header, admission of whom that names, server name, TLS and authorisation. Resolves to where to go. */
   async #meet(session: Session): Promise<Upstream> {
-    this.#meeting++;
+    const place = this.#handshakes.begin(session);
+    let tookMs: number | undefined;
     try {
       const upstream = this.#hearsFirst ? await this.#hear(session) : this.#route.upstream!;
       const { gate } = this.#route;
+      if (gate !== undefined) await session.meeting.secure(gate, () => this.#route.gate ?? gate);
+      tookMs = this.#wheel.now() - session.startedAtMs;
       if (gate === undefined) return upstream;
-      await session.meeting.secure(gate, () => this.#route.gate ?? gate);
       this.#tellAdmitted(session);
       // A reload may have closed the one of before meanwhile. (Names lead elsewhere, and go with no gate.)
       return this.#route.upstream ?? upstream;
     } finally {
-      this.#meeting--;
+      this.#handshakes.end(place, tookMs);
       session.meeting.end();
     }
   }

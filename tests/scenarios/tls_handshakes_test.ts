@@ -1,15 +1,15 @@
-import { assertEquals, assertLess } from "@std/assert";
+import { assertEquals, assertGreater, assertLess } from "@std/assert";
 import { connect, ending, exchange, greet, readLine, startBackend } from "../support/peers.ts";
 import { startCulvert } from "../support/program.ts";
 import { tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { until, within } from "../support/wait.ts";
 import { makePki } from "../tls/tls_fixture.ts";
 
-const MAX_HANDSHAKES = 8;
+const PLACES = 8;
 const REFUSED = { message: "connection refused", reason: "refused-by-handshakes" };
 
-/** A program whose service has room for a few handshakes, and an honest client of its. */
-async function start(stack: AsyncDisposableStack, timeouts: string) {
+/** A program whose service has room for a few, and an honest client of its. */
+async function start(stack: AsyncDisposableStack, { bound, timeouts }: { bound: string; timeouts: string }) {
   const pki = await makePki();
   const files = stack.use(new TlsFiles());
   const backend = stack.use(startBackend(greet("a")));
@@ -18,7 +18,7 @@ async function start(stack: AsyncDisposableStack, timeouts: string) {
     await startCulvert(tlsConfig({
       backends: [backend.address],
       tls: { ...files.putOwn("server", pki.server), clientAuth },
-      service: `maxHandshakes: ${MAX_HANDSHAKES}`,
+      service: bound,
       timeouts,
     })),
   );
@@ -38,69 +38,85 @@ async function start(stack: AsyncDisposableStack, timeouts: string) {
   };
 }
 
+type Start = Awaited<ReturnType<typeof start>>;
+
 /** What becomes of somebody who comes when there is no room. */
 function turnedAway(connection: Deno.Conn): Promise<"end" | "reset"> {
   return within(ending(connection), { what: "the one too many to be refused" });
 }
 
-Deno.test("silent clients fill maxHandshakes: the next is refused at once, and honest ones get in after them", async () => {
-  await using stack = new AsyncDisposableStack();
-  const { culvert, backend, silent, honest, knock } = await start(stack, "handshake: 60s");
-  using early = await honest();
-  assertEquals(await readLine(early), "a");
+/** An honest client that comes again as often as it is turned away. */
+async function getIn({ honest }: Pick<Start, "honest">): Promise<Deno.TlsConn> {
+  let connection: Deno.TlsConn | undefined;
+  const isIn = async () => {
+    try {
+      connection = await honest();
+      if (await readLine(connection) === "a") return true;
+    } catch {
+      // There was no room.
+    }
+    connection?.close();
+    return false;
+  };
+  await until(isIn, { what: "an honest client to get in" });
+  return connection!;
+}
 
-  const clients = await silent(MAX_HANDSHAKES);
-  {
-    using late = await knock();
-    await turnedAway(late);
-  }
-  const { client, backend: none } = await culvert.waitFor(REFUSED);
-  assertEquals([String(client).startsWith("127.0.0.1:"), none], [true, undefined]);
-  assertEquals([culvert.found(REFUSED).length, backend.accepted], [1, 1]);
-  // Who has come in before is no handshake any more.
-  assertEquals(await exchange(early, "still here"), "still here");
+for (const [bound, reason] of [["maxHandshakes", "handshakes"], ["maxConnections", "limit"]] as const) {
+  Deno.test(`silent clients fill ${bound} and stay: honest ones get in nevertheless, again and again`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const options = { bound: `${bound}: ${PLACES}`, timeouts: "handshake: 600s" };
+    const { culvert, silent, honest } = await start(stack, options);
+    const clients = await silent(PLACES);
+    const ended = clients.map((client) => ending(client));
+    const refused = { message: "connection refused", reason: `refused-by-${reason}` };
 
-  for (const client of clients) client.close();
-  await culvert.waitFor({ message: "connection refused", reason: "tls-aborted" }, MAX_HANDSHAKES);
-  const later = await Promise.all(Array.from({ length: MAX_HANDSHAKES }, honest));
-  for (const connection of later) {
-    assertEquals(await readLine(connection), "a");
-    connection.close();
-  }
-  assertEquals(culvert.found(REFUSED).length, 1);
-  early.close();
-  await culvert.waitFor({ message: "connection closed" }, MAX_HANDSHAKES + 1);
-  await culvert.finish();
-});
+    using early = await getIn({ honest });
+    await turnedAway(clients[0]!); // It had had its time, and was the oldest.
+    for (let i = 0; i < 5; i++) {
+      using late = await honest();
+      assertEquals(await readLine(late), "a");
+    }
+    assertEquals(await exchange(early, "still here"), "still here");
+    const yielded = culvert.found(refused).filter(({ duration_ms }) => Number(duration_ms) >= 1000);
+    assertGreater(yielded.length, 0);
+
+    early.close();
+    for (const client of clients) client.close();
+    await Promise.all(ended);
+    await culvert.settled();
+    await culvert.finish();
+  });
+}
 
 Deno.test("silent clients that stay lose their places at the deadline", async () => {
   await using stack = new AsyncDisposableStack();
-  const { culvert, silent, honest, knock } = await start(stack, "handshake: 1500ms");
-  const clients = await silent(MAX_HANDSHAKES);
-  {
-    using late = await knock();
-    await turnedAway(late);
-  }
-  await culvert.waitFor({ message: "connection closed", reason: "handshake" }, MAX_HANDSHAKES);
+  const options = { bound: `maxHandshakes: ${PLACES}`, timeouts: "handshake: 1500ms" };
+  const { culvert, silent, honest } = await start(stack, options);
+  const clients = await silent(PLACES);
+  await culvert.waitFor({ message: "connection closed", reason: "handshake" }, PLACES);
   {
     using connection = await honest();
     assertEquals(await readLine(connection), "a");
   }
   for (const client of clients) client.close();
-  await culvert.waitFor({ message: "connection closed" }, MAX_HANDSHAKES + 1);
+  await culvert.waitFor({ message: "connection closed" }, PLACES + 1);
   await culvert.finish();
 });
 
 Deno.test("a service that is full of handshakes again and again keeps nothing of them", async () => {
   await using stack = new AsyncDisposableStack();
-  const { culvert, silent, honest, knock } = await start(stack, "handshake: 60s");
+  const { culvert, silent, honest, knock } = await start(stack, {
+    bound: `maxHandshakes: ${PLACES}`,
+    timeouts: "handshake: 60s",
+  });
   let rounds = 0;
   const round = async () => {
-    const clients = await silent(MAX_HANDSHAKES);
+    const clients = await silent(PLACES);
     const late = await Promise.all(Array.from({ length: 20 }, knock));
     await Promise.all(late.map(turnedAway));
     for (const connection of [...late, ...clients]) connection.close();
-    await culvert.waitFor({ reason: "tls-aborted" }, ++rounds * MAX_HANDSHAKES);
+    await culvert.waitFor({ reason: "tls-aborted" }, ++rounds * PLACES);
     using connection = await honest();
     assertEquals(await readLine(connection), "a");
   };
