@@ -89,6 +89,7 @@ export class Meeting {
       if (this.#stop !== undefined) throw new Ended(this.#stop);
       if (!(error instanceof TlsHandshakeError)) throw error;
       this.identity = refusedSubject(error);
+      this.serverName = error.serverName;
       throw new Ended(error.reason === "timeout" ? "handshake" : `tls-${error.reason}`, error);
     }
   }

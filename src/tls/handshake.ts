@@ -131,7 +131,9 @@ export class Handshake implements CipherEvents, HandshakeEvents {
       if (this.#options.mayRefuse?.(socket) === true) this.#awaitWord(session);
       else this.#succeed(session);
     } catch (error) {
-      this.#fail(toHandshakeError(error));
+      const refusal = toHandshakeError(error);
+      refusal.serverName = serverNameOf(socket);
+      this.#fail(refusal);
     }
   }
 
@@ -245,18 +247,23 @@ function timeoutOf(signal: AbortSignal): TlsHandshakeError {
   return reason instanceof TlsHandshakeError ? reason : new TlsHandshakeError("timeout", { cause: reason });
 }
 
+/** The name that the client asked for. */
+function serverNameOf(socket: TLSSocket): string | undefined {
+  // The types know neither that it is here, nor that `false` stands for none.
+  const { servername } = socket as TLSSocket & { servername?: string | false | null };
+  return servername || undefined;
+}
+
 function describe(
   socket: TLSSocket,
   { connection, chain }: { connection: TlsConnection; chain: readonly Uint8Array[] },
 ): TlsSession {
-  // The types know neither that the client's SNI is here, nor that `false` stands for none.
-  const { servername } = socket as TLSSocket & { servername?: string | false | null };
   const cipher = socket.getCipher();
   return {
     connection,
     ...(chain.length === 0 ? {} : { peer: { chain } }),
     alpn: socket.alpnProtocol || undefined,
-    serverName: servername || undefined,
+    serverName: serverNameOf(socket),
     protocol: socket.getProtocol() ?? "unknown",
     cipher: cipher?.standardName ?? "unknown",
     opensslCipher: cipher?.name ?? "unknown",

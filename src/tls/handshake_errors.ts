@@ -41,6 +41,8 @@ export class TlsHandshakeError extends CulvertError {
   readonly alert: string | undefined;
   /** The certificates that the peer sent (DER, the leaf first), as far as it came to that. */
   readonly chain: readonly Uint8Array[];
+  /** The name that a client asked for (SNI); known of those whose certificate was looked at. */
+  serverName: string | undefined;
 
   /** `detail` says why in words; there is one for most reasons. */
   constructor(

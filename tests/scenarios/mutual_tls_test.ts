@@ -83,32 +83,42 @@ for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
   });
 }
 
-testWith(["curl"], "curl comes in with its certificate, and not without", async () => {
-  const { ca, server, client } = await makePki();
-  await using files = new TlsFiles();
-  using backend = startBackend(async (connection) => {
-    await connection.read(new Uint8Array(4096));
-    const answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n";
-    await connection.write(new TextEncoder().encode(answer));
-  });
-  const caPath = files.put("ca.pem", ca.certPem);
-  const tls = { ...files.putOwn("server", server), clientAuth: { ca: caPath, allow: [{ cn: "alice" }] } };
-  await using culvert = await startCulvert(tlsConfig({ backends: [backend.address], tls }));
-  const lines = new AccessLines(culvert);
-  const own = files.putOwn("client", client);
-  for (const max of ["1.2", "1.3"]) {
-    const url = `https://localhost:${culvert.port("main")}/`;
-    const args = ["-sS", "--noproxy", "*", "-4", "--cacert", caPath, "--tls-max", max, url];
-    const good = await run("curl", [...args, "--cert", own.cert, "--key", own.key]);
-    assertEquals([good.code, good.stdout, good.stderr], [0, "hello\n", ""]);
-    assertStringIncludes(String((await lines.next()).identity), "CN=alice");
-    const bad = await run("curl", args);
-    assertEquals(bad.stdout, "");
-    assertMatch(bad.stderr, /alert/);
-    assertEquals(await lines.reason(), "tls-no-certificate");
-  }
-  await culvert.finish();
-});
+testWith(
+  ["curl"],
+  "curl comes in with its certificate, and not without; the log has the name that it asked for",
+  async () => {
+    const { ca, server, client } = await makePki();
+    await using files = new TlsFiles();
+    using backend = startBackend(async (connection) => {
+      await connection.read(new Uint8Array(4096));
+      const answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n";
+      await connection.write(new TextEncoder().encode(answer));
+    });
+    const caPath = files.put("ca.pem", ca.certPem);
+    const tls = { ...files.putOwn("server", server), clientAuth: { ca: caPath, allow: [{ cn: "alice" }] } };
+    await using culvert = await startCulvert(tlsConfig({ backends: [backend.address], tls }));
+    const lines = new AccessLines(culvert);
+    const own = files.putOwn("client", client);
+    const foreign = files.putOwn("foreign", (await makePki()).client);
+    for (const max of ["1.2", "1.3"]) {
+      const url = `https://localhost:${culvert.port("main")}/`;
+      const args = ["-sS", "--noproxy", "*", "-4", "--cacert", caPath, "--tls-max", max, url];
+      const good = await run("curl", [...args, "--cert", own.cert, "--key", own.key]);
+      assertEquals([good.code, good.stdout, good.stderr], [0, "hello\n", ""]);
+      const admitted = await lines.next();
+      assertStringIncludes(String(admitted.identity), "CN=alice");
+      const bad = await run("curl", args);
+      assertEquals(bad.stdout, "");
+      assertMatch(bad.stderr, /alert/);
+      const without = await lines.next();
+      await run("curl", [...args, "--cert", foreign.cert, "--key", foreign.key]);
+      const unknown = await lines.next();
+      assertEquals([without.reason, unknown.reason], ["tls-no-certificate", "tls-unknown-ca"]);
+      assertEquals([admitted.name, unknown.name], ["localhost", "localhost"]);
+    }
+    await culvert.finish();
+  },
+);
 
 testWith(
   ["openssl"],
