@@ -148,4 +148,4 @@ export {
   type TcpProxyStats,
 } from "./tcp/proxy.ts";
 export type { Reason, Refusal } from "./tcp/reason.ts";
-export type { TcpServiceStats } from "./tcp/service.ts";
+export type { TcpServiceStats } from "./tcp/account.ts";

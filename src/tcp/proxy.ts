@@ -16,13 +16,14 @@ import { Discovery } from "../upstream/discover/discovery.ts";
 import type { ReportingSource } from "../upstream/discover/source.ts";
 import { DEFAULT_OUTLIER, type OutlierOptions } from "../upstream/outlier.ts";
 import { Upstream } from "../upstream/upstream.ts";
+import type { TcpServiceStats } from "./account.ts";
 import {
   type AdmissionOptions,
   DEFAULT_MAX_CONNECTIONS,
   DEFAULT_TIMEOUTS,
   type Timeouts,
 } from "./options.ts";
-import { TcpService, type TcpServiceStats } from "./service.ts";
+import { TcpService } from "./service.ts";
 
 /** A backend, as a program writes it: its address, or more. */
 export type BackendInput = string | {
