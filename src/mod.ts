@@ -137,7 +137,8 @@ export {
 } from "./upstream/errors.ts";
 export { Lease, type LeaseEnd } from "./upstream/lease.ts";
 export { type PoolOptions } from "./upstream/options.ts";
-export { ConnectionPool, type ConnectionPoolOptions, type PoolStats } from "./upstream/pool.ts";
+export { ConnectionPool, type PoolStats } from "./upstream/pool.ts";
+export type { ConnectionPoolOptions } from "./upstream/pool_options.ts";
 
 export type { AdmissionOptions, RateOptions, Timeouts } from "./tcp/options.ts";
 export {

@@ -3,7 +3,7 @@ import { Deadline } from "../core/deadline.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
-import type { Connection } from "../net/connection.ts";
+import { closeQuietly, type Connection } from "../net/connection.ts";
 import { ConnectTimeoutError } from "./errors.ts";
 
 /** What a {@linkcode DialAhead} needs of its pool. */
@@ -19,8 +19,8 @@ export interface DialAheadOptions {
   readonly wanted: () => boolean;
   /** Called with each connection, which it owns from then on. */
   readonly onConnection: (connection: Connection) => void;
-  /** Called when a dial has failed, and its place is free. */
-  readonly onFailure: () => void;
+  /** Called when a dial has brought nothing, so that its place is free: to be filled again, when that may be. */
+  readonly onFreed: () => void;
 }
 
 /** Dials what a pool keeps ready for clients to come; after a failure it waits, longer each time. */
@@ -79,21 +79,20 @@ export class DialAhead {
   }
 
   async #dialOne(deadline: Deadline): Promise<void> {
-    const { dial, name, log, onConnection, onFailure } = this.#options;
+    const { dial, name, log, onConnection, onFreed } = this.#options;
     const epoch = this.#epoch;
     try {
       const connection = await (async () => await dial(deadline.signal))(); // It may throw at once, too.
       this.#over(deadline);
       if (epoch === this.#epoch) return onConnection(connection);
-      connection.close();
-      onFailure(); // Its place is free, though nothing has failed.
-      this.fill();
+      closeQuietly(connection);
+      onFreed();
     } catch (error) {
       this.#over(deadline);
       if (this.#closed) return;
       log.debug("cannot dial ahead", { backend: name, error: describeError(error) });
       this.failed();
-      onFailure();
+      onFreed();
     }
   }
 

@@ -1,6 +1,6 @@
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import type { BufferPool } from "../net/buffers.ts";
-import type { Connection } from "../net/connection.ts";
+import { closeQuietly, type Connection } from "../net/connection.ts";
 import { ReadAhead } from "../net/read_ahead.ts";
 
 /** What an idle connection needs of its pool. */
@@ -48,11 +48,7 @@ export class IdleConnection {
   async close(): Promise<void> {
     this.take();
     this.ahead.detach();
-    try {
-      this.connection.close();
-    } catch {
-      // Closed already.
-    }
+    closeQuietly(this.connection);
     await this.ahead.pending;
     this.#options.buffers.give(this.ahead.buffer);
   }

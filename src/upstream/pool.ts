@@ -1,38 +1,13 @@
-import { type Log, silentLog } from "../core/log.ts";
-import { TimerWheel } from "../core/timer_wheel.ts";
-import { BufferPool } from "../net/buffers.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
-import { type ReadAhead, ReadAheadConnection } from "../net/read_ahead.ts";
-import { DialAhead } from "./dial_ahead.ts";
+import { ReadAheadConnection } from "../net/read_ahead.ts";
 import { PoolBusyError, PoolClosedError } from "./errors.ts";
-import { IdleConnection } from "./idle_connection.ts";
+import type { IdleConnection } from "./idle_connection.ts";
+import { IdleConnections } from "./idle_connections.ts";
 import { Lease, type LeaseEnd } from "./lease.ts";
 import type { PoolOptions } from "./options.ts";
+import { type ConnectionPoolOptions, withPoolDefaults } from "./pool_options.ts";
 import { eventLoopTurn } from "./turn.ts";
 import { WaitingLine } from "./waiting_line.ts";
-
-/** Options of {@linkcode ConnectionPool}. Bounds are for this one pool, which is a pool to one backend. */
-export interface ConnectionPoolOptions extends Partial<PoolOptions> {
-  /** Opens a connection; the signal gives up. The pool closes what it has dialled. */
-  readonly dial: (signal: AbortSignal) => Promise<Connection>;
-  /** Connections, idle and in use together; 0: no bound. @default {64} */
-  readonly maxOpen?: number;
-  /** How long a dial ahead may take, in milliseconds. @default {10_000} */
-  readonly connectMs?: number;
-  /** What log and errors call it. @default {"backend"} */
-  readonly name?: string;
-  /** Runs its timers. @default one of its own */
-  readonly wheel?: TimerWheel;
-  /** Lends what idle connections are read into. @default one of its own */
-  readonly buffers?: BufferPool;
-  /** Told of failures to dial ahead. @default {silentLog} */
-  readonly log?: Log;
-  /** Whether it begins at rest, see {@linkcode ConnectionPool.rest}. @default {false} */
-  readonly resting?: boolean;
-}
-
-/** An idle connection that its peer ends sooner than this counts as a failure to dial. */
-const SHORT_LIFE_MS = 1000;
 
 /** What a pool is doing. */
 export interface PoolStats {
@@ -72,57 +47,36 @@ export interface PoolStats {
 export class ConnectionPool {
   readonly #dial: (signal: AbortSignal) => Promise<Connection>;
   readonly #name: string;
-  readonly #wheel: TimerWheel;
-  readonly #buffers: BufferPool;
-  #bounds: PoolOptions;
-  /** The one that has waited least is last, and is used first: the others may grow old and go. */
-  readonly #idle: IdleConnection[] = [];
+  readonly #idle: IdleConnections;
   readonly #line = new WaitingLine();
-  readonly #ahead: DialAhead;
-  readonly #ending = new Set<Promise<void>>();
+  #maxOpen: number;
   #active = 0;
   /** How often the way in which connections are made has changed. */
   #epoch = 0;
-  #resting: boolean;
   #closed = false;
 
   /** Begins to dial ahead, where `minIdle` asks for it. */
   constructor(options: ConnectionPoolOptions) {
-    this.#dial = options.dial;
-    this.#name = options.name ?? "backend";
-    this.#wheel = options.wheel ?? new TimerWheel();
-    this.#buffers = options.buffers ?? new BufferPool();
-    this.#resting = options.resting ?? false;
-    this.#bounds = {
-      maxIdle: options.maxIdle ?? 8,
-      minIdle: options.minIdle ?? 0,
-      maxOpen: options.maxOpen ?? 64,
-      idleTimeoutMs: options.idleTimeoutMs ?? 90_000,
-    };
-    this.#ahead = new DialAhead({
-      dial: options.dial,
-      wheel: this.#wheel,
-      log: options.log ?? silentLog,
-      name: this.#name,
-      connectMs: options.connectMs ?? 10_000,
-      wanted: () => this.#wantsMoreIdle(),
+    const complete = withPoolDefaults(options);
+    this.#dial = complete.dial;
+    this.#name = complete.name;
+    this.#maxOpen = complete.maxOpen;
+    this.#idle = new IdleConnections({
+      ...complete,
+      room: () => this.#room,
       onConnection: (connection) => {
         this.#active++;
         this.#giveBack(connection, "released");
       },
-      onFailure: () => this.#serveWaiting(),
+      onFreed: () => this.#freed(),
     });
-    this.#ahead.fill();
+    this.#idle.fill();
   }
 
   /** A picture of this moment. */
   get stats(): PoolStats {
-    return {
-      idle: this.#idle.length,
-      active: this.#active,
-      waiting: this.#line.size,
-      waits: this.#line.waits,
-    };
+    const { size: waiting, waits } = this.#line;
+    return { idle: this.#idle.size, active: this.#active, waiting, waits };
   }
 
   /**
@@ -136,7 +90,7 @@ export class ConnectionPool {
   acquire(options: { signal: AbortSignal }): Promise<Lease> {
     const { signal } = options;
     // The common case, without a detour: nothing idle, nobody waiting, room for one more.
-    const straight = this.#idle.length === 0 && this.#line.size === 0 && this.#hasRoom() && !this.#closed;
+    const straight = this.#idle.size === 0 && this.#line.size === 0 && this.#room > 0 && !this.#closed;
     if (!straight) return this.#acquireInTurn(signal);
     this.#active++;
     return this.#dialNow(signal);
@@ -149,11 +103,8 @@ export class ConnectionPool {
 
   /** Takes new bounds. What is open beyond them ends as it becomes idle or is given back. */
   configure(bounds: PoolOptions): void {
-    this.#bounds = bounds;
-    while (this.#idle.length > 0 && (this.#idle.length > bounds.maxIdle || this.#overfull())) {
-      this.#end(this.#idle.shift()!);
-    }
-    this.#freed();
+    this.#maxOpen = bounds.maxOpen;
+    this.#idle.configure(bounds);
   }
 
   /**
@@ -162,8 +113,7 @@ export class ConnectionPool {
    */
   renew(): void {
     this.#epoch++;
-    this.#ahead.renew();
-    this.dropIdle();
+    this.#idle.renew();
   }
 
   /**
@@ -171,16 +121,12 @@ export class ConnectionPool {
    * nevertheless get it.
    */
   rest(resting: boolean): void {
-    if (resting === this.#resting) return;
-    this.#resting = resting;
-    if (resting) this.dropIdle();
-    else this.#ahead.fill();
+    this.#idle.rest(resting);
   }
 
   /** Ends the idle connections, for new ones to be dialled in their place. */
   dropIdle(): void {
-    for (const idle of this.#idle.splice(0)) this.#end(idle);
-    this.#freed();
+    this.#idle.drop();
   }
 
   /**
@@ -192,18 +138,15 @@ export class ConnectionPool {
     this.#closed = true;
     const error = new PoolClosedError(this.#name);
     this.#line.dismiss(error);
-    const aheadClosed = this.#ahead.close(error);
-    for (const idle of this.#idle.splice(0)) this.#end(idle);
-    await aheadClosed;
-    await Promise.all(this.#ending);
+    await this.#idle.close(error);
   }
 
   async #acquireInTurn(signal: AbortSignal): Promise<Lease> {
     signal.throwIfAborted();
     if (this.#closed) throw new PoolClosedError(this.#name);
-    const idle = this.#line.size === 0 ? this.#idle.pop() : undefined;
+    const idle = this.#line.size === 0 ? this.#idle.take() : undefined;
     if (idle !== undefined) return await this.#reuse(idle, signal);
-    if (this.#hasRoom()) this.#active++;
+    if (this.#room > 0) this.#active++;
     else {
       const handedOver = await this.#wait(signal);
       if (handedOver !== undefined) return handedOver;
@@ -211,26 +154,10 @@ export class ConnectionPool {
     return await this.#dialNow(signal);
   }
 
-  /** Connections that there are or will be. */
-  get #open(): number {
-    return this.#idle.length + this.#active + this.#ahead.size;
-  }
-
-  #hasRoom(): boolean {
-    const { maxOpen } = this.#bounds;
-    return maxOpen === 0 || this.#open < maxOpen;
-  }
-
-  /** Whether more is open than allowed, after the bound has become less. */
-  #overfull(): boolean {
-    const { maxOpen } = this.#bounds;
-    return maxOpen > 0 && this.#open > maxOpen;
-  }
-
-  #wantsMoreIdle(): boolean {
-    const { minIdle, maxIdle } = this.#bounds;
-    return !this.#resting && this.#idle.length + this.#ahead.size < Math.min(minIdle, maxIdle) &&
-      this.#hasRoom();
+  /** How many more connections there may be; less than 0, after the bound has become less: so many are too many. */
+  get #room(): number {
+    if (this.#maxOpen === 0) return Infinity;
+    return this.#maxOpen - this.#active - this.#idle.size - this.#idle.dialling;
   }
 
   /**
@@ -240,16 +167,15 @@ export class ConnectionPool {
    */
   async #reuse(youngest: IdleConnection, signal: AbortSignal): Promise<Lease> {
     this.#active++;
-    for (let idle: IdleConnection | undefined = youngest; idle !== undefined; idle = this.#idle.pop()) {
+    for (let idle: IdleConnection | undefined = youngest; idle !== undefined; idle = this.#idle.take()) {
       const epoch = this.#epoch;
-      idle.take();
       this.#freed();
       await eventLoopTurn();
       if (!idle.ahead.ended && !this.#closed && epoch === this.#epoch) {
-        this.#ahead.succeeded();
+        this.#idle.succeeded();
         return this.#leaseIdle(idle, signal);
       }
-      this.#lost(idle);
+      this.#idle.lost(idle);
       if (this.#closed) {
         this.#active--;
         throw new PoolClosedError(this.#name);
@@ -279,14 +205,9 @@ export class ConnectionPool {
     return new Lease({ connection, epoch: this.#epoch, onEnd: this.#onLeaseEnd });
   }
 
-  #leaseIdle(idle: IdleConnection, signal: AbortSignal): Lease {
-    const connection = new ReadAheadConnection(idle.ahead);
-    const lease = new Lease({
-      connection,
-      ahead: idle.ahead,
-      epoch: this.#epoch,
-      onEnd: this.#onLeaseEnd,
-    });
+  #leaseIdle({ ahead }: IdleConnection, signal: AbortSignal): Lease {
+    const connection = new ReadAheadConnection(ahead);
+    const lease = new Lease({ connection, ahead, epoch: this.#epoch, onEnd: this.#onLeaseEnd });
     if (!signal.aborted) return lease;
     lease.discard();
     throw signal.reason;
@@ -298,58 +219,22 @@ export class ConnectionPool {
     // One that has not been read to the end of what was read ahead can't be handed on.
     const reusable = how === "released" && connection.passedOn;
     this.#giveBack(connection.bare, reusable || how === "closed" ? how : "discarded");
-    if (how !== "closed" || covered) this.#track(this.#recycle(ahead!)); // A tunnel has done so.
+    if (how !== "closed" || covered) this.#idle.recycle(ahead!); // A tunnel has done so.
   };
 
-  /** Gives back the buffer of what was read ahead, as soon as nothing is read into it any more. */
-  async #recycle(ahead: ReadAhead): Promise<void> {
-    await ahead.pending;
-    this.#buffers.give(ahead.buffer);
-  }
-
   #giveBack(connection: Connection, how: LeaseEnd): void {
-    const reusable = how === "released" && !this.#closed && !this.#overfull();
+    const reusable = how === "released" && !this.#closed && this.#room >= 0;
     if (reusable && this.#line.size > 0) return void this.#line.serve(this.#lease(connection));
     this.#active--;
-    const kept = reusable && !this.#resting && this.#idle.length < this.#bounds.maxIdle;
-    if (kept) return this.#addIdle(connection);
+    if (reusable && this.#idle.keep(connection)) return;
     if (how !== "closed") closeQuietly(connection);
     this.#freed();
   }
 
-  #addIdle(connection: Connection): void {
-    const idle: IdleConnection = new IdleConnection(connection, {
-      wheel: this.#wheel,
-      buffers: this.#buffers,
-      idleTimeoutMs: this.#bounds.idleTimeoutMs,
-      onUnusable: () => {
-        const index = this.#idle.indexOf(idle);
-        if (index < 0) return; // Taken already.
-        this.#idle.splice(index, 1);
-        this.#lost(idle);
-        this.#freed();
-      },
-    });
-    this.#idle.push(idle);
-  }
-
-  /** An idle connection has grown too old, or its peer has ended it. */
-  #lost(idle: IdleConnection): void {
-    this.#end(idle);
-    // A backend that takes connections and ends them at once is no better than one that refuses them.
-    const refused = idle.ahead.ended && this.#wheel.now() - idle.sinceMs < SHORT_LIFE_MS;
-    if (refused) this.#ahead.failed();
-    else this.#ahead.succeeded();
-  }
-
   /** A place has become free: for those who wait first, then for connections dialled ahead. */
   #freed(): void {
-    this.#serveWaiting();
-    this.#ahead.fill();
-  }
-
-  #serveWaiting(): void {
-    while (this.#hasRoom() && this.#line.serve(undefined)) this.#active++;
+    while (this.#room > 0 && this.#line.serve(undefined)) this.#active++;
+    this.#idle.fill();
   }
 
   /** Waits its turn. What it is given counts as active already. */
@@ -358,14 +243,5 @@ export class ConnectionPool {
     if (handedOver === undefined || !signal.aborted) return handedOver;
     handedOver.release();
     throw signal.reason;
-  }
-
-  #end(idle: IdleConnection): void {
-    this.#track(idle.close());
-  }
-
-  #track(work: Promise<void>): void {
-    this.#ending.add(work);
-    work.finally(() => this.#ending.delete(work));
   }
 }

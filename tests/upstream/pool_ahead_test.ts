@@ -92,6 +92,21 @@ Deno.test("after a connection has been of use, the next failure is the first one
   await fixture.end();
 });
 
+Deno.test("after an idle one has been handed out, too", async () => {
+  const fixture = new PoolFixture({ minIdle: 1 });
+  await dialsWithin(fixture, 60_000, "refuse");
+  const before = fixture.dialler.calls.length;
+  while (fixture.dialler.calls.length === before) await fixture.clock.advanceAsync(1000);
+  fixture.dialler.calls[before]!.accept();
+  await settle();
+  const lease = await fixture.acquire();
+  await settle();
+  assertEquals(fixture.dialler.open.length, 1); // In its place.
+  assertEquals(await dialsWithin(fixture, 500, "refuse"), 1);
+  lease.discard();
+  await fixture.end();
+});
+
 Deno.test("a dial ahead that hangs is given up after connectMs and tried again", async () => {
   const fixture = new PoolFixture({ minIdle: 1, connectMs: 3000 });
   const first = await fixture.nextDial();

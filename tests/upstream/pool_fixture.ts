@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { TimerWheel } from "../../src/core/timer_wheel.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
-import { ConnectionPool, type ConnectionPoolOptions } from "../../src/upstream/pool.ts";
+import { ConnectionPool } from "../../src/upstream/pool.ts";
+import type { ConnectionPoolOptions } from "../../src/upstream/pool_options.ts";
 import type { Lease } from "../../src/upstream/lease.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import type { MemoryConnection } from "../support/memory_connection.ts";
