@@ -155,7 +155,8 @@ async function present({ samples, failures }: RoundsResult, setting: Setting): P
   const tools = [...versions].map(([name, version]) => `${name} ${version}`);
   console.log(
     `\nMedians of ${options.rounds} round(s) (${options.seconds} s for each timed part); in brackets the least
-and the greatest ratio of a single round. ${machine.cpu}, ${machine.cores} cores, ${machine.kernel}.
+and the greatest ratio of a single round. ${machine.cpu}, ${machine.cores} cores, ${machine.kernel}
+with ${machine.congestionControl}.
 ${programs.join(", ")}; load from ${tools.join(", ")}.\n`,
   );
   for (const mode of ["plain", "tls", "mtls"] as const) {

@@ -3,9 +3,11 @@ export interface Machine {
   cpu: string;
   cores: number;
   kernel: string;
+  /** TCP's congestion control, which paces single streams on loopback too. */
+  congestionControl: string;
 }
 
-/** Reads the processor's model, the number of its cores and the kernel's release. */
+/** Reads what it is made of from the system. */
 export function describeMachine(): Machine {
   const info = Deno.readTextFileSync("/proc/cpuinfo");
   return {
@@ -13,5 +15,6 @@ export function describeMachine(): Machine {
     cpu: /^model name\s*:\s*(.+)$/m.exec(info)?.[1]?.trim() ?? Deno.build.arch,
     cores: navigator.hardwareConcurrency,
     kernel: `Linux ${Deno.osRelease()}`,
+    congestionControl: Deno.readTextFileSync("/proc/sys/net/ipv4/tcp_congestion_control").trim(),
   };
 }
