@@ -53,7 +53,7 @@ export type { ClientContextOptions } from "./tls/client_context.ts";
 export type { CipherEvents } from "./tls/cipher_stream.ts";
 export { type Crl, type CrlEntry, parseCrls } from "./tls/crl.ts";
 export type { Revocation } from "./tls/crl_builder.ts";
-export { CrlSet, type RevocationFinding } from "./tls/crl_set.ts";
+export { type CrlProblem, CrlSet, type RevocationFinding } from "./tls/crl_set.ts";
 export { KEY_ALGORITHMS, type KeyAlgorithm } from "./tls/generate_key.ts";
 export type { TlsSession } from "./tls/handshake.ts";
 export type { TlsConnection } from "./tls/tls_connection.ts";

@@ -11,7 +11,7 @@ const CERTIFICATE: readonly Reading<CertificateStatus>[] = [{
 const CRL_FILE: readonly Reading<CrlStatus>[] = [{
   name: "culvert_crl_usable",
   type: "gauge",
-  help: "Whether a file of lists of revoked certificates can be relied on; 0: nobody can come in.",
+  help: "Whether a file of lists of revoked certificates can be relied on; 0: clients are kept out.",
   read: ({ usable }) => Number(usable),
 }];
 

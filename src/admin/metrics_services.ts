@@ -4,7 +4,7 @@ import type { RevocationFinding } from "../tls/crl_set.ts";
 import { type Metric, metricsOf, type Part, type Reading } from "./metric.ts";
 import type { ServiceStatus } from "./status.ts";
 
-/** For which nobody can come in, and no client is to blame. */
+/** For which clients are kept out, and are not to blame. */
 type CrlReason = `tls-${Exclude<RevocationFinding["reason"], "revoked">}`;
 type KnownReason = Exclude<Reason, `tls-${string}`> | CrlReason;
 

@@ -7,7 +7,7 @@ import { dial } from "../net/dial.ts";
 import { canShareAddresses, type RuntimeTls } from "../net/listen.ts";
 import type { Certificate } from "../tls/certificate.ts";
 import { type Crl, parseCrls } from "../tls/crl.ts";
-import { CrlSet, type RevocationFinding } from "../tls/crl_set.ts";
+import { type CrlProblem, CrlSet } from "../tls/crl_set.ts";
 import { type CheckedMaterial, checkServerMaterial } from "../tls/material.ts";
 import { type TlsConnect, tlsConnector } from "../tls/tls_dial.ts";
 import { TlsGate } from "../tls/tls_gate.ts";
@@ -33,8 +33,8 @@ export interface CrlInUse {
   readonly usedBy: string;
   /** What the file has; nothing, if it can't be read. */
   readonly crls: readonly Crl[];
-  /** Why nobody can come in by them at this moment (in milliseconds since 1970). */
-  problem(nowMs: number): RevocationFinding | undefined;
+  /** Whom they keep out, and why, at this moment (in milliseconds since 1970). */
+  problem(nowMs: number): CrlProblem | undefined;
 }
 
 /** The TLS of the admin listener. */
@@ -106,7 +106,9 @@ export class MaterialLoader {
       () => new TlsGate({ ...pems, minVersion, maxVersion, alpn, ...client }),
     );
     const problem = gate?.problem;
-    if (problem !== undefined) this.warnings.push(`${who}: nobody can come in: ${problem.detail}`);
+    if (problem !== undefined) {
+      this.warnings.push(`${who}: ${problem.comesIn} can come in: ${problem.detail}`);
+    }
     return gate;
   }
 

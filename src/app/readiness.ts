@@ -11,7 +11,7 @@ export function unreadiness(app: App): string[] {
       const found = problem(Date.now());
       return found === undefined
         ? []
-        : [`${usedBy}: nobody can come in by the CRL "${path}": ${found.detail}`];
+        : [`${usedBy}: ${found.comesIn} can come in by the CRL "${path}": ${found.detail}`];
     }),
   ];
 }

@@ -39,7 +39,7 @@ export interface AccountOptions {
   readonly service: string;
   readonly wheel: TimerWheel;
   readonly log: Log;
-  /** Whether each finished connection gets its line in the log; those refused always do. */
+  /** Whether each finished connection gets its line in the log; those that were not let in always do. */
   readonly access: boolean;
 }
 
@@ -133,7 +133,7 @@ export class Account {
     if (refused) this.#rejected++;
     this.#count(reason);
     if (reason.startsWith("tls-crl-")) this.#cryOut(session.failure);
-    if (!this.access && !refused) return;
+    if (!this.access && !refused && reason !== "handshake") return;
     this.#log.info(refused ? "connection refused" : "connection closed", {
       service: this.#service,
       listener: session.listener,
@@ -152,12 +152,12 @@ export class Account {
     });
   }
 
-  /** It is a CRL that keeps everybody out, and no client's fault: said loudly, though not for each of them. */
+  /** It is a CRL that keeps clients out, and no fault of theirs: said loudly, though not for each of them. */
   #cryOut(failure: unknown): void {
     const nowMs = this.#wheel.now();
     if (nowMs - this.#criedAtMs < CRY_INTERVAL_MS) return;
     this.#criedAtMs = nowMs;
-    this.#log.error("nobody can come in", { service: this.#service, error: describeError(failure) });
+    this.#log.error("a CRL keeps clients out", { service: this.#service, error: describeError(failure) });
   }
 
   #count(reason: Reason): void {

@@ -6,8 +6,8 @@ import type { ClientAddress } from "../net/client_address.ts";
 import { abortConnection, type Connection } from "../net/connection.ts";
 import type { ProxyAddress, ProxyTls } from "../net/proxy_header.ts";
 import { TlsHandshakeError } from "../tls/handshake_errors.ts";
-import type { PeerIdentity } from "../tls/identity.ts";
-import { type ClientSession, refusedSubject, type TlsGate } from "../tls/tls_gate.ts";
+import { nameOf, type PeerIdentity } from "../tls/identity.ts";
+import { type ClientSession, refusedName, type TlsGate } from "../tls/tls_gate.ts";
 import { Ended } from "./ended.ts";
 import type { Timeouts } from "./options.ts";
 import { type Preface, type PrefaceOptions, readPreface } from "./preface.ts";
@@ -81,14 +81,14 @@ export class Meeting {
       const { buffers } = this.#options;
       const { session, identity } = await gate.enter(this.client, { signal, buffers, latest });
       this.client = session.connection;
-      this.identity = identity?.subject;
+      this.identity = identity && nameOf(identity);
       this.serverName = session.serverName;
       this.alpn = session.alpn;
       this.tls = proxyTls(session, identity);
     } catch (error) {
       if (this.#stop !== undefined) throw new Ended(this.#stop);
       if (!(error instanceof TlsHandshakeError)) throw error;
-      this.identity = refusedSubject(error);
+      this.identity = refusedName(error);
       this.serverName = error.serverName;
       throw new Ended(error.reason === "timeout" ? "handshake" : `tls-${error.reason}`, error);
     }

@@ -11,9 +11,15 @@ export interface RevocationFinding {
   readonly detail: string;
 }
 
+/** What is wrong with the CRLs of a listener. */
+export interface CrlProblem extends RevocationFinding {
+  /** Who can come in nevertheless: nobody, or some, whom another CA has issued. */
+  readonly comesIn: "nobody" | "not everybody";
+}
+
 /**
  * All CRLs of a listener. It fails closed: an issuer without a CRL that is good now has nobody let in. Where
- * there are several of one issuer, the newest counts. Immutable.
+ * there are several of one issuer, the newest counts that holds already. Immutable.
  */
 export class CrlSet {
   readonly #byIssuer = new Map<string, Crl[]>();
@@ -47,8 +53,8 @@ export class CrlSet {
    */
   problem(nowMs: number): RevocationFinding | undefined {
     if (this.#unreadable !== undefined) return { reason: "crl-unreadable", detail: this.#unreadable };
-    for (const [newest] of this.#byIssuer.values()) {
-      const finding = datesOf(newest!, nowMs);
+    for (const crls of this.#byIssuer.values()) {
+      const finding = datesOf(crls.find(({ thisUpdateMs }) => thisUpdateMs <= nowMs) ?? crls[0]!, nowMs);
       if (finding !== undefined) return finding;
     }
     return undefined;
@@ -59,11 +65,11 @@ export class CrlSet {
    *
    * @internal
    */
-  problemOf(authorities: readonly Certificate[], nowMs: number): RevocationFinding | undefined {
-    const problem = this.problem(nowMs);
-    if (problem !== undefined || authorities.length === 0) return problem;
+  problemOf(authorities: readonly Certificate[], nowMs: number): CrlProblem | undefined {
     const findings = authorities.map((authority) => this.standing(authority, nowMs));
-    return findings.every((finding) => finding !== undefined) ? findings[0] : undefined;
+    const everybodyIsOut = findings.every((finding) => finding !== undefined);
+    const problem = this.problem(nowMs) ?? (everybodyIsOut ? findings[0] : undefined);
+    return problem && { ...problem, comesIn: everybodyIsOut ? "nobody" : "not everybody" };
   }
 
   /**
@@ -72,7 +78,7 @@ export class CrlSet {
    * @internal
    */
   standing(issuer: Certificate, nowMs: number): RevocationFinding | undefined {
-    const found = this.#crlOf(issuer);
+    const found = this.#crlOf(issuer, nowMs);
     return "reason" in found ? found : datesOf(found, nowMs);
   }
 
@@ -87,7 +93,7 @@ export class CrlSet {
    * @internal
    */
   check(certificate: Certificate, issuer: Certificate, nowMs: number): RevocationFinding | undefined {
-    const crl = this.#crlOf(issuer);
+    const crl = this.#crlOf(issuer, nowMs);
     if ("reason" in crl) return crl;
     const finding = datesOf(crl, nowMs);
     if (finding !== undefined) return finding;
@@ -96,7 +102,7 @@ export class CrlSet {
     return { reason: "revoked", detail: `it was revoked on ${entry.at.toISOString()} (${entry.reason})` };
   }
 
-  #crlOf(issuer: Certificate): Crl | RevocationFinding {
+  #crlOf(issuer: Certificate, nowMs: number): Crl | RevocationFinding {
     if (this.#unreadable !== undefined) return { reason: "crl-unreadable", detail: this.#unreadable };
     const named = this.#byIssuer.get(issuer.subject);
     if (named === undefined) {
@@ -104,8 +110,10 @@ export class CrlSet {
     }
     // One of the same name may be of another key: of a CA of that name, or of the same CA before it changed
     // its key.
-    const signed = named.find((crl) => this.#isSignedBy(crl, issuer));
-    if (signed !== undefined) return signed;
+    const signed = named.filter((crl) => this.#isSignedBy(crl, issuer));
+    // One that is published ahead of its time takes nothing away from the one that holds until then.
+    const inForce = signed.find(({ thisUpdateMs }) => thisUpdateMs <= nowMs) ?? signed[0];
+    if (inForce !== undefined) return inForce;
     return {
       reason: "crl-unreadable",
       detail: `the CRL of ${named[0]!.issuerName} is not signed by its key`,

@@ -70,6 +70,20 @@ export function readIdentity(der: Uint8Array): PeerIdentity {
 }
 
 /**
+ * What to call a peer whom a CA of ours vouches for: its subject, or, where that has no common name, which may be the
+ * same for many, the first of its URIs, DNS names and addresses, such as `URI:spiffe://example.org/web`.
+ *
+ * @internal
+ */
+export function nameOf({ subject, commonNames, uris, dnsNames, ips, serialNumber }: PeerIdentity): string {
+  if (commonNames.length > 0) return subject;
+  if (uris.length > 0) return `URI:${uris[0]}`;
+  if (dnsNames.length > 0) return `DNS:${dnsNames[0]}`;
+  if (ips.length > 0) return `IP:${ips[0]}`;
+  return subject === "" ? `serial:${serialNumber}` : subject;
+}
+
+/**
  * The subject for people to read, as in {@linkcode PeerIdentity}. Nothing else is read.
  *
  * @throws {CulvertError} `bad_certificate` when it is no certificate.

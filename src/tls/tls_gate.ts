@@ -2,11 +2,11 @@ import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import { acceptTls } from "./accept_tls.ts";
 import { verifyChain } from "./chain.ts";
-import type { CrlSet, RevocationFinding } from "./crl_set.ts";
+import type { CrlProblem, CrlSet } from "./crl_set.ts";
 import { GatheringConnection } from "./gathering_connection.ts";
 import { TlsHandshakeError } from "./handshake_errors.ts";
 import type { TlsSession } from "./handshake.ts";
-import { identityOf, type PeerIdentity, readIdentity, readSubject } from "./identity.ts";
+import { identityOf, nameOf, type PeerIdentity, readIdentity, readSubject } from "./identity.ts";
 import { type AllowRule, compileRules } from "./rules.ts";
 import { isRuntimeTls, runtimeHandshake } from "./runtime_tls.ts";
 import { ServerContext, type ServerContextOptions } from "./server_context.ts";
@@ -61,8 +61,8 @@ export class TlsGate {
     return this.#context.warnings;
   }
 
-  /** Why nobody can come in at this moment, as far as revocation goes. */
-  get problem(): RevocationFinding | undefined {
+  /** Whom revocation keeps out at this moment as nobody can tell whether they were revoked, and why. */
+  get problem(): CrlProblem | undefined {
     const { trust, now } = this.#context;
     return this.#crls?.problemOf(trust?.certificates ?? [], now());
   }
@@ -121,16 +121,20 @@ export class TlsGate {
     if (!verdict.trusted) return { ok: false, reason: verdict.reason, detail: verdict.detail };
     const identity = identityOf(verdict.path[0]!);
     if (this.#allowed(identity) !== undefined) return { ok: true };
-    return { ok: false, reason: "not-allowed", detail: `no rule lets ${identity.subject} in` };
+    return { ok: false, reason: "not-allowed", detail: `no rule lets ${nameOf(identity)} in` };
   }
 }
 
-/** Who was refused, as far as a certificate tells; for the log. */
-export function refusedSubject(error: TlsHandshakeError): string | undefined {
+/** Why clients are refused whom a CA of ours vouches for. */
+const VOUCHED_FOR: ReadonlySet<string> = new Set(["revoked", "not-allowed"]);
+
+/** Who was refused, as far as a certificate tells; for the log. Of strangers no more than the subject is read. */
+export function refusedName(error: TlsHandshakeError): string | undefined {
   const [leaf] = error.chain;
   if (leaf === undefined) return undefined;
   try {
-    return readSubject(leaf);
+    const name = VOUCHED_FOR.has(error.reason) ? nameOf(readIdentity(leaf)) : readSubject(leaf);
+    return name === "" ? undefined : name;
   } catch {
     return undefined; // What it sent is no certificate.
   }

@@ -130,7 +130,7 @@ Deno.test("sources that a reload has changed are not waited for while a set of b
 Deno.test("a CRL that lets nobody in is a reason for each who relies on it", () => {
   const bad = CrlSet.unreadable("garbage");
   const materials = (set: CrlSet) => {
-    const crl = { path: "/ca.crl", crls: [], problem: (nowMs: number) => set.problem(nowMs) };
+    const crl = { path: "/ca.crl", crls: [], problem: (nowMs: number) => set.problemOf([], nowMs) };
     const crls = [{ ...crl, usedBy: "service a" }, { ...crl, usedBy: "service b" }];
     return { gates: new Map(), connects: new Map(), certificates: [], warnings: [], crls } as unknown as App[
       "materials"

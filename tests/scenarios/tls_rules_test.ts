@@ -8,6 +8,49 @@ import { AccessLines, helloOnce, OpensslClient, tlsConfig, TlsFiles } from "../s
 import { derOf, inDays } from "../tls/pki.ts";
 import { makePki } from "../tls/tls_fixture.ts";
 
+testWith(
+  ["openssl"],
+  "a client without a common name is called by the name that tells it from others",
+  async () => {
+    const { ca, server } = await makePki();
+    const uri = "spiffe://example.org/ns/prod/sa/web";
+    const clients = [
+      [await ca.issueClient({ uri }), `URI:${uri}`],
+      [await ca.issueClient({ ou: "workloads", uri }), `URI:${uri}`],
+      [
+        await ca.issueClient({ dns: ["Web.example.org", "b.example.org"], ip: "10.1.2.3" }),
+        "DNS:web.example.org",
+      ],
+      [await ca.issueClient({ ou: "workloads", ip: "10.1.2.3" }), "IP:10.1.2.3"],
+      [await ca.issueClient({ ou: "workloads" }), "OU=workloads"],
+      [await ca.issueClient({ cn: "web", uri }), "CN=web"],
+    ] as const;
+    await using files = new TlsFiles();
+    using backend = startBackend(helloOnce);
+    const tls = { ...files.putOwn("server", server) };
+    const caPath = files.put("ca.pem", ca.certPem);
+    const config = (rule: unknown) =>
+      tlsConfig({ backends: [backend.address], tls: { ...tls, clientAuth: { ca: caPath, allow: [rule] } } });
+    await using culvert = await startCulvert(config({ any: true }));
+    const lines = new AccessLines(culvert);
+    await using peer = new OpensslClient("1.3");
+    for (
+      const [rule, reason] of [[{ any: true }, "backend-closed"], [
+        { cn: "nobody" },
+        "tls-not-allowed",
+      ]] as const
+    ) {
+      await culvert.reload(config(rule));
+      for (const [own, name] of clients) {
+        await peer.talk(culvert.port("main"), { own });
+        const line = await lines.next();
+        assertEquals([line.reason, line.identity], [reason, name]);
+      }
+    }
+    await culvert.finish();
+  },
+);
+
 testWith(["openssl"], "each kind of rule lets in whom it names, and nobody else", async () => {
   const { ca, server } = await makePki();
   const alice = await ca.issueClient({
@@ -121,5 +164,5 @@ testWith(["openssl"], "with a CRL that is no good nobody comes in, and the progr
   await culvert.reload(config);
   assertEquals((await peer.talk(culvert.port("main"), { own })).entered, true);
   // Said loudly, though once a minute at most, however many are refused.
-  await culvert.finish(0, ["nobody can come in"]);
+  await culvert.finish(0, ["a CRL keeps clients out"]);
 });

@@ -134,6 +134,15 @@ Deno.test("without an access log nothing is said of connections but of those ref
   await fixture.end();
 });
 
+Deno.test("without an access log it is said of clients that did not say in time what they must", async () => {
+  const fixture = new ServiceFixture({ access: false, names: { "a.example": "db" } });
+  const { served } = fixture.call();
+  await fixture.clock.advanceAsync(11_000);
+  await served;
+  assertEquals([fixture.log.messages, fixture.reasons], [["connection closed"], ["handshake"]]);
+  await fixture.end();
+});
+
 Deno.test("a client that had gone before it was refused, or served, does no harm", async () => {
   for (const maxConnections of [1, 0]) {
     const fixture = new ServiceFixture({ admission: { maxConnections } });

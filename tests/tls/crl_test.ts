@@ -133,6 +133,35 @@ Deno.test("a set tells what is wrong with it, and when it will expire", async ()
   assertEquals(crlSet(ca.crl(), old).problem(now), undefined);
 });
 
+Deno.test("a list that is published ahead of its time leaves the one in force that holds until then", async () => {
+  const revoked = await ca.issueClient({ cn: "mallory" });
+  const [issuer] = derOf(ca.certPem).map(parseCertificate);
+  const [mallory] = derOf(revoked.certPem).map(parseCertificate);
+  const before = ca.crl({ nextUpdate: inDays(3) });
+  ca.revoke(revoked.serial);
+  const ahead = ca.crl({ now: inDays(1), nextUpdate: inDays(9) });
+  for (const set of [crlSet(before, ahead), crlSet(ahead, before)]) {
+    const now = Date.now();
+    assertEquals([set.problem(now), set.check(mallory!, issuer!, now)], [undefined, undefined]);
+    assertEquals(set.check(mallory!, issuer!, inDays(2).getTime())?.reason, "revoked");
+    assertEquals(set.problem(inDays(4).getTime()), undefined);
+  }
+  assertEquals(crlSet(ahead).problem(Date.now())?.reason, "crl-not-yet-valid");
+});
+
+Deno.test("a problem says whether it is everybody's", async () => {
+  const other = await createAuthority({ name: "Other" });
+  const authorities = [ca, other].map(({ certPem }) => parseCertificate(derOf(certPem)[0]!));
+  const now = inDays(3).getTime();
+  const [short, long] = [{ nextUpdate: inDays(2) }, { nextUpdate: inDays(5) }];
+  const comesIn = (...crls: string[]) => crlSet(...crls).problemOf(authorities, now)?.comesIn;
+  assertEquals(comesIn(ca.crl(short), other.crl(long)), "not everybody");
+  assertEquals(comesIn(ca.crl(short), other.crl(short)), "nobody");
+  assertEquals(comesIn(ca.crl(short)), "nobody");
+  assertEquals(comesIn(ca.crl(long), other.crl(long)), undefined);
+  assertEquals(CrlSet.unreadable("gone").problemOf(authorities, now)?.comesIn, "nobody");
+});
+
 Deno.test("a set without a good CRL of any of the CAs is of no use, and of one of them is enough", async () => {
   const [other, impostor] = [
     await createAuthority({ name: "Other" }),
