@@ -52,8 +52,8 @@ export interface AdmissionOptions {
   readonly maxConnections: number;
   /**
    * Clients at once that have not yet said what they must (TLS handshake, PROXY header, server name); 0: no bound.
-   * At the bound, and at `maxConnections`, the oldest of them yields its place if it has had its time: a second, or
-   * four times what handshakes take at present.
+   * At the bound, and at `maxConnections`, the oldest of the address that has the most yields its place: at once to a
+   * client whose address has less, or else if it has had its time (250 ms, or four times what handshakes take now).
    * @default {1000}
    */
   readonly maxHandshakes?: number;

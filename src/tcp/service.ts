@@ -147,21 +147,22 @@ export class TcpService {
   /** Who may not even begin. Where a PROXY header is expected, who the client is only turns out later. */
   #refusal(ip: string): Refusal | undefined {
     const { proxyFrom } = this.#options;
-    if (proxyFrom !== undefined) return proxyFrom.has(ip) ? this.#makeRoom() : "refused-by-proxy";
-    return this.#admission.checkAddress(ip) ?? this.#makeRoom(() => this.#admission.checkRate(ip));
+    if (proxyFrom !== undefined && !proxyFrom.has(ip)) return "refused-by-proxy";
+    const byAddress = proxyFrom === undefined ? this.#admission.checkAddress(ip) : undefined;
+    if (byAddress !== undefined) return byAddress;
+    const full = this.#full();
+    const yielder = full && this.#handshakes.yielder(ip, this.#wheel.now());
+    if (full !== undefined && yielder === undefined) return full;
+    const byRate = proxyFrom === undefined ? this.#admission.checkRate(ip) : undefined;
+    // Only now, as who may not come in sends nobody away.
+    if (yielder !== undefined && byRate === undefined) this.#handshakes.yield(yielder, full!);
+    return byRate;
   }
 
-  /**
-   * Sees to it that there is room for one more, in the place of somebody who has had the time to say what it must.
-   * `check` is asked last, before anybody is sent away. Gives why the one more may not come in.
-   */
-  #makeRoom(check?: () => Refusal | undefined): Refusal | undefined {
+  /** Why there is no room for one more. */
+  #full(): Refusal | undefined {
     const busy = this.#meets ? this.#admission.checkHandshakes(this.#handshakes.size) : undefined;
-    const full = busy ?? this.#admission.checkNumber(this.#sessions.size);
-    if (full !== undefined && !this.#handshakes.canYield(this.#wheel.now())) return full;
-    const refusal = check?.();
-    if (full !== undefined && refusal === undefined) this.#handshakes.yieldOldest(full);
-    return refusal;
+    return busy ?? this.#admission.checkNumber(this.#sessions.size);
   }
 
   #open({ connection, address, listener, localAddr }: Accepted): Session {
@@ -185,7 +186,7 @@ export class TcpService {
 
   /** PROXY header, admission of whom that names, server name, TLS and authorisation. Resolves to where to go. */
   async #meet(session: Session): Promise<Upstream> {
-    const place = this.#handshakes.begin(session);
+    const place = this.#handshakes.begin(session, session.meeting.address.ip);
     let tookMs: number | undefined;
     try {
       const upstream = this.#hearsFirst ? await this.#hear(session) : this.#route.upstream!;

@@ -34,7 +34,7 @@ for (
   Deno.test(`at ${bound} a client that has had its time yields to one that comes, the oldest first`, async () => {
     const fixture = serviceOf({ [bound as string]: 2 });
     const [first, second] = [fixture.call(), fixture.call()];
-    fixture.clock.advance(999);
+    fixture.clock.advance(249);
     await fixture.call().served;
     assertEquals([fixture.reasons, fixture.service.stats.handshakes], [[reason], 2]);
 
@@ -45,7 +45,7 @@ for (
     const fourth = fixture.call();
     await second.served;
     assertEquals(fixture.reasons, [reason, reason, reason]);
-    assertEquals(fixture.lines.slice(1).map(({ fields }) => fields.duration_ms), [1000, 1000]);
+    assertEquals(fixture.lines.slice(1).map(({ fields }) => fields.duration_ms), [250, 250]);
     await fixture.call().served; // These two have time yet.
     const { handshakes, active, rejected, total } = fixture.service.stats;
     assertEquals([handshakes, active, rejected, total], [2, 2, 4, 4]);
@@ -72,6 +72,23 @@ Deno.test("who is refused by a rule sends nobody away", async () => {
   await first.served;
   assertEquals(fixture.reasons.at(-1), "refused-by-handshakes");
   await leave(other);
+  await fixture.end();
+});
+
+Deno.test("whose address has the most places yields at once to others, and others never to it", async () => {
+  const fixture = serviceOf({ maxHandshakes: 4 });
+  const crowd = Array.from({ length: 3 }, () => fixture.call("10.0.0.1"));
+  const single = fixture.call("10.0.0.2");
+  await fixture.call("10.0.0.1").served; // Its own have time yet, and the other one is no concern of its.
+  const third = fixture.call("10.0.0.3");
+  await crowd[0]!.served;
+  assertEquals(fixture.reasons, ["refused-by-handshakes", "refused-by-handshakes"]);
+  await fixture.call("10.0.0.3").served; // It would have as many as the crowd.
+  fixture.clock.advance(250);
+  const late = fixture.call("10.0.0.1");
+  await crowd[1]!.served;
+  assertEquals(fixture.service.stats.handshakes, 4);
+  await leave(crowd[2]!, single, third, late);
   await fixture.end();
 });
 
@@ -119,27 +136,32 @@ Deno.test("where handshakes take long, each client has longer", async () => {
   await fixture.end();
 });
 
-Deno.test("places keep their order, whoever leaves and whenever", () => {
+Deno.test("places keep their order and count for their address, whoever leaves and whenever", () => {
   const random = numbers(7);
   const below = (bound: number) => Math.trunc(random.next().value * bound);
   const handshakes = new Handshakes();
-  const ended: number[] = [];
-  let model: { at: number; place: HandshakePlace }[] = [];
+  let ended = -1;
+  let model: { at: number; ip: string; place: HandshakePlace }[] = [];
+  const held = (ip: string) => model.filter((one) => one.ip === ip).length;
   for (let at = 0; at < 2000; at++) {
-    const newcomer = { startedAtMs: at, destroy: () => ended.push(at) };
-    model.push({ at, place: handshakes.begin(newcomer) });
+    const ip = "abcdefgh"[below(8)]!;
+    model.push({ at, ip, place: handshakes.begin({ startedAtMs: at, destroy: () => ended = at }, ip) });
     for (let left = below(3); left > 0 && model.length > 0; left--) {
       const [gone] = model.splice(below(model.length), 1);
       handshakes.end(gone!.place);
       handshakes.end(gone!.place); // The second time does nothing.
     }
-    const oldest = model[0];
-    assertEquals(handshakes.canYield(at), oldest !== undefined && at - oldest.at >= 1000);
-    if (below(4) === 0 && oldest !== undefined) {
-      handshakes.yieldOldest("refused-by-limit");
-      assertEquals(ended.at(-1), oldest.at);
-      handshakes.end(oldest.place);
-      model = model.slice(1);
+    const most = Math.max(...model.map((one) => held(one.ip)));
+    const crowd = model.find((one) => held(one.ip) === most);
+    const next = "abcdefghi"[below(9)]!;
+    const must = crowd !== undefined && (most > held(next) + 1 || at - crowd.at >= 250);
+    const yielder = handshakes.yielder(next, at);
+    assertEquals(yielder === undefined, !must);
+    if (yielder !== undefined && below(4) === 0) {
+      handshakes.yield(yielder, "refused-by-limit");
+      assertEquals(ended, crowd!.at);
+      handshakes.end(yielder);
+      model = model.filter((one) => one !== crowd);
     }
     assertEquals(handshakes.size, model.length);
   }

@@ -2,8 +2,10 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { parseAddressSet } from "../../src/net/address_set.ts";
 import { formatProxyV1 } from "../../src/net/format_proxy_v1.ts";
 import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
+import { TlsGate } from "../../src/tls/tls_gate.ts";
 import { joined } from "../net/hex.ts";
 import { settle } from "../support/settle.ts";
+import { pki } from "../tls/tls_fixture.ts";
 import { type Caller, said, ServiceFixture, type ServiceFixtureOptions } from "./service_fixture.ts";
 
 const TRUSTED = ["10.0.0.0/8"];
@@ -174,6 +176,28 @@ Deno.test("without a header within timeouts.handshake it ends, and nothing is le
     await served;
     assertEquals([last(fixture), await end.receive()], [["10.0.0.1:4711", "handshake"], null]);
     assertEquals(fixture.service.stats.rejected, 0);
+    await fixture.end();
+  }
+});
+
+Deno.test("a header and TLS have timeouts.handshake together, and not each", async () => {
+  const { ca, server } = await pki();
+  const own = { cert: server.chainPem, key: server.keyPem, ca: ca.certPem };
+  const gate = new TlsGate({ ...own, clientAuth: "require", allow: [{ any: true }] });
+  const hello = Uint8Array.of(22, 3, 1, 2, 0); // The beginning of a ClientHello.
+  for (const tls of [undefined, hello]) {
+    const fixture = fixtureOf({ timeouts: { handshakeMs: 5000 } });
+    fixture.service.update(fixture.serviceOptions(), { route: { ...fixture.route({}), gate }, access: true });
+    const { end, served } = fixture.call();
+    await fixture.clock.advanceAsync(4000);
+    await end.send(header("192.0.2.7"));
+    if (tls !== undefined) await end.send(tls);
+    await fixture.clock.advanceAsync(800);
+    assertEquals(fixture.reasons, []);
+    await fixture.clock.advanceAsync(400);
+    assertEquals(last(fixture), ["192.0.2.7:99", "handshake"]); // So it was TLS that it was waiting for.
+    await served;
+    assertEquals([await end.receive(), fixture.asked], [null, ""]);
     await fixture.end();
   }
 });
