@@ -10,6 +10,7 @@ import { buildSniMap } from "../net/sni_map.ts";
 import type { Route } from "../tcp/route.ts";
 import type { TcpServiceStats } from "../tcp/account.ts";
 import { TcpService } from "../tcp/service.ts";
+import { CrlWatch } from "./crl_watch.ts";
 import { type BoundSet, Listeners } from "./listeners.ts";
 import type { ManagedUpstream } from "./managed_upstream.ts";
 import { type Materials, NO_MATERIALS } from "./materials.ts";
@@ -48,6 +49,7 @@ export class App {
   readonly buffers = new BufferPool();
   readonly #listeners: Listeners;
   readonly #upstreams: Upstreams;
+  readonly #crlWatch: CrlWatch;
   readonly #services = new Map<string, TcpService>();
   /** Services that a reload has removed, until their last connection has ended, and when that is. */
   readonly #leaving = new Map<TcpService, Promise<unknown>>();
@@ -60,6 +62,7 @@ export class App {
     this.#clock = parts.clock ?? systemClock;
     this.wheel = new TimerWheel({ clock: this.#clock });
     this.#listeners = new Listeners({ log: this.#log, clock: this.#clock });
+    this.#crlWatch = new CrlWatch({ log: this.#log, clock: this.#clock });
     this.#upstreams = new Upstreams({
       dial: parts.dial ?? dial,
       wheel: this.wheel,
@@ -145,6 +148,7 @@ export class App {
 
   async #stop(): Promise<void> {
     this.#state = "stopped";
+    this.#crlWatch.end();
     await this.#upstreams.close();
   }
 
@@ -170,6 +174,7 @@ export class App {
     void Promise.all(this.#leaving.values()).then(() => this.#upstreams.closeLeft(left));
     this.#config = config;
     this.#materials = materials;
+    this.#crlWatch.follow(materials.crls);
     this.#state = "ready";
   }
 

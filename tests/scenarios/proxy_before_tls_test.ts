@@ -6,7 +6,7 @@ import { testWith } from "../support/installed.ts";
 import { connect, echo, type Handler, startBackend } from "../support/peers.ts";
 import { startCulvert } from "../support/program.ts";
 import { startHaproxy } from "../support/servers.ts";
-import { AccessLines, type OwnPaths, tlsConfig, TlsFiles } from "../support/tls_files.ts";
+import { AccessLines, OpensslClient, type OwnPaths, tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { until } from "../support/wait.ts";
 import { makePki, type Pki } from "../tls/tls_fixture.ts";
 
@@ -17,6 +17,16 @@ function collecting(headers: ReadProxyHeader["header"][]): Handler {
     headers.push(header);
     await writeAll(connection, rest);
     await echo(connection);
+  };
+}
+
+/** Keeps the headers that it is sent, says `hello`, hears something, and ends. */
+function greetingOnce(headers: ReadProxyHeader["header"][]): Handler {
+  return async (connection) => {
+    const { header, rest } = await readProxyHeader(connection);
+    headers.push(header);
+    await writeAll(connection, new TextEncoder().encode("hello\n"));
+    if (rest.length === 0) await connection.read(new Uint8Array(100));
   };
 }
 
@@ -201,3 +211,47 @@ testWith(
     await culvert.finish();
   },
 );
+
+for (const version of ["1.2", "1.3"] as const) {
+  testWith(
+    ["openssl"],
+    `with TLS ${version} a certificate is told as the session's once the client comes back with a ticket`,
+    async () => {
+      const pki = await makePki();
+      await using files = new TlsFiles();
+      const headers: ReadProxyHeader["header"][] = [];
+      using backend = startBackend(greetingOnce(headers));
+      const clientAuth = {
+        ca: files.put("ca.pem", pki.ca.certPem),
+        mode: "optional",
+        allow: [{ any: true }],
+      };
+      await using culvert = await startCulvert(tlsConfig({
+        backends: [backend.address],
+        upstream: "proxyProtocol: v2",
+        tls: { ...files.putOwn("server", pki.server), clientAuth },
+      }));
+      const lines = new AccessLines(culvert);
+      const own = files.putOwn("alice", pki.client);
+      const told: unknown[] = [];
+      for (const shown of [own, undefined]) {
+        await using client = new OpensslClient(version);
+        for (const visit of [{ keep: true }, { redeem: true }]) {
+          const { entered, resumed } = await client.talk(culvert.port("main"), { own: shown, ...visit });
+          assertEquals([entered, resumed], [true, visit.redeem === true]);
+          assertEquals(await lines.reason(), "backend-closed");
+          const { clientCertificate, verified, commonName } = headers.at(-1)!.tlvs.ssl!;
+          told.push([clientCertificate, verified, commonName]);
+        }
+      }
+      assertEquals(told, [
+        ["connection", true, "alice"],
+        ["session", true, "alice"],
+        ["none", false, undefined],
+        ["none", false, undefined],
+      ]);
+      assertEquals(headers.length, 4);
+      await culvert.finish();
+    },
+  );
+}
