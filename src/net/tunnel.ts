@@ -1,3 +1,4 @@
+import { CulvertError } from "../core/errors.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import type { BufferPool } from "./buffers.ts";
 import { abortConnection, type Connection } from "./connection.ts";
@@ -108,6 +109,7 @@ export class Tunnel<Reason extends string = never> {
   #clientAhead: ReadAhead | undefined;
   #backendAhead: ReadAhead | undefined;
   #flowing = 2;
+  #error: CulvertError | undefined;
   #end: TunnelEnd | Reason | undefined;
   /** What the end will be called if nothing else happens before both directions are done. */
   #firstDone: TunnelEnd = "client-closed";
@@ -137,6 +139,11 @@ export class Tunnel<Reason extends string = never> {
   /** Bytes of the backend's that the connection to the client has taken. */
   get bytesDown(): number {
     return this.#down.bytes;
+  }
+
+  /** What broke it, where that says more than that a side has gone: a TLS alert, perhaps. */
+  get error(): CulvertError | undefined {
+    return this.#error;
   }
 
   /** Carries until the end and resolves to its reason. Never rejects. To be called once. */
@@ -195,6 +202,7 @@ export class Tunnel<Reason extends string = never> {
       }
       await this.#finish(flow);
     } catch (error) {
+      if (error instanceof CulvertError) this.#error ??= error;
       if (flow.writing) this.#writeFailed(flow);
       else if (endsWithoutNotice(error)) await this.#finish(flow);
       else this.destroy(`${flow.source}-reset`);

@@ -48,7 +48,7 @@ export class Session implements LiveConnection, SearchObserver {
   backend: Backend | undefined;
   /** Backends tried. */
   tries = 0;
-  /** Why no backend could be reached, or the client was refused. */
+  /** Why no backend could be reached, or the client was refused, or what broke the tunnel. */
   failure: unknown;
   /** What the backend was told that this connection is called; absent: it was not told. */
   uniqueId: string | undefined;
@@ -156,6 +156,7 @@ export class Session implements LiveConnection, SearchObserver {
   /** Everything is over, for `reason`; returns how that counts. */
   end(reason: Reason): Reason {
     if (this.#place !== undefined) this.backend!.live.remove(this.#place);
+    this.failure ??= this.#tunnel?.error;
     if (this.#drainTimer !== undefined) this.#wheel.stop(this.#drainTimer);
     const byItself = reason === "client-closed" || reason === "backend-closed";
     return this.#draining && byItself ? "drained" : reason;

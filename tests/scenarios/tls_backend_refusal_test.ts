@@ -64,6 +64,26 @@ for (const version of ["1.2", "1.3"] as const) {
   }
 }
 
+testWith(
+  ["openssl"],
+  "where we show no certificate, and TLS 1.3 lets a backend ask for it too late, the log says what it wanted",
+  async () => {
+    const pki = await makePki();
+    await using files = new TlsFiles();
+    await using refusing = await startOpensslServer({ pki, version: "1.3", more: [] });
+    await using culvert = await startCulvert(tlsConfig({
+      backends: [`127.0.0.1:${refusing.port}`],
+      upstreamTls: { ca: files.put("ca.pem", pki.ca.certPem) },
+    }));
+    const lines = new AccessLines(culvert);
+    assertEquals(await talk(culvert), "");
+    const { reason, error } = await lines.next();
+    assertEquals(reason, "backend-reset");
+    assertMatch(String(error), /refused with the alert certificate_required/);
+    await culvert.finish();
+  },
+);
+
 Deno.test("a backend that ends the connection when it has seen our certificate is passed over, too", async () => {
   const [pki, other] = [await makePki(), await makePki()];
   await using files = new TlsFiles();
