@@ -3,7 +3,7 @@ import { CulvertError } from "../core/errors.ts";
 import { type Authority, createAuthority, loadAuthority } from "../tls/authority.ts";
 import type { KeyAlgorithm } from "../tls/generate_key.ts";
 import { Oid, type RevocationReason } from "../tls/oids.ts";
-import { commandAnew, fileName } from "./certs_anew.ts";
+import { commandAnew, fileName, keyKindOf } from "./certs_anew.ts";
 import { type CertIndex, type CertRecord, CertsFolder, type NewFile } from "./certs_folder.ts";
 import { checkNames, serverNames } from "./certs_names.ts";
 import { CERTS_USAGE, type CertsRequest, parseCertsRequest } from "./certs_request.ts";
@@ -40,6 +40,8 @@ interface Order {
   readonly kind: CertRecord["kind"];
   readonly names: Names;
   readonly keyPem?: string;
+  /** The kind of its new key. @default what is asked for, or that of the CA's key */
+  readonly algorithm?: KeyAlgorithm;
   readonly replace: boolean;
 }
 
@@ -134,9 +136,9 @@ async function issueClient(office: Office): Promise<void> {
 }
 
 async function issueServer(office: Office): Promise<void> {
-  const { request: { operands, force: replace } } = office;
+  const { request: { operands, names: { dns, ip }, force: replace } } = office;
   const order = { name: filesOf(operands[0]!), kind: "server" as const, replace };
-  await save(office, await issue(office, { ...order, names: serverNames(operands) }));
+  await save(office, await issue(office, { ...order, names: serverNames([...operands, ...dns, ...ip]) }));
 }
 
 /**
@@ -154,7 +156,9 @@ async function renew(office: Office): Promise<void> {
   const { name, kind, names } = last;
   const order = { name, kind, names, replace: true };
   // With its old key, what pins the key goes on working.
-  const key = request.newKey ? {} : { keyPem: await folder.read(`${name}.key`) };
+  const key = request.newKey
+    ? { algorithm: request.rsa ? algorithmOf(request) : await keyKindOf(folder, `${name}.pem`) }
+    : { keyPem: await folder.read(`${name}.key`) };
   await save(office, await issue(office, { ...order, ...key }));
 }
 
@@ -179,10 +183,11 @@ async function revoke(office: Office): Promise<void> {
 async function issue(office: Office, order: Order): Promise<NewFile[]> {
   const { authority, index, request } = office;
   const { name, kind, names, keyPem, replace } = order;
+  const algorithm = order.algorithm ?? (request.rsa ? algorithmOf(request) : undefined);
   const { certPem, keyPem: key, serial, notAfter } = await authority.issue({
     ...names,
     extendedKeyUsage: [kind === "server" ? Oid.serverAuth : Oid.clientAuth],
-    ...(request.rsa ? { algorithm: algorithmOf(request) } : {}),
+    ...(algorithm === undefined ? {} : { algorithm }),
     ...(keyPem === undefined ? {} : { keyPem }),
     ...(request.days === undefined ? {} : { notAfter: endAfter(request.days, office) }),
   });
@@ -194,7 +199,8 @@ async function issue(office: Office, order: Order): Promise<NewFile[]> {
 /** A CRL of all that has been revoked. It always takes the place of the last one. */
 function newCrl(office: Office): NewFile {
   const { authority, request } = office;
-  const days = request.command === "crl" ? request.days : undefined;
+  // The days of the first one are those of the certificates beside it.
+  const days = request.command === "init" ? undefined : request.days;
   const until = days === undefined ? {} : { nextUpdate: endAfter(days, office) };
   return { name: "ca.crl", text: authority.crl(until), replace: true };
 }

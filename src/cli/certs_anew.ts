@@ -1,4 +1,7 @@
-import type { CertRecord } from "./certs_folder.ts";
+import { CulvertError } from "../core/errors.ts";
+import { readCertificates } from "../tls/certificate.ts";
+import { algorithmOf, type KeyAlgorithm } from "../tls/generate_key.ts";
+import type { CertRecord, CertsFolder } from "./certs_folder.ts";
 
 /** What the letters of a word may be that a shell leaves as it is. */
 const PLAIN = /^[\w@%+=:,./-]+$/;
@@ -36,6 +39,21 @@ function clientWords({ name, names }: CertRecord): string[] {
 /** A name as that of a file: the colons of an address and the star of a wildcard have no place there. */
 export function fileName(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9._@-]/g, "_");
+}
+
+/**
+ * Of which kind the key of a certificate is. The certificate is asked, as the key may be what has been lost.
+ *
+ * @throws {CulvertError} `certs_unreadable` or `bad_certificate` when the certificate can't tell.
+ */
+export async function keyKindOf(folder: CertsFolder, file: string): Promise<KeyAlgorithm> {
+  const [certificate] = readCertificates(await folder.read(file));
+  const key = certificate?.publicKey();
+  if (key !== undefined) return algorithmOf(key);
+  const what = `Cannot use "${
+    folder.pathOf(file)
+  }": there is no certificate in it with a key of a known kind`;
+  throw new CulvertError("certs_unreadable", what);
 }
 
 function quote(word: string): string {

@@ -1,6 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { CulvertError } from "../core/errors.ts";
 import { REVOCATION_REASONS, type RevocationReason } from "../tls/oids.ts";
+import { checkOptions } from "./certs_options.ts";
 
 /** What `culvert certs --help` prints. */
 export const CERTS_USAGE =
@@ -15,11 +16,12 @@ export const CERTS_USAGE =
 
   --name NAME   a further name of the first server certificate, besides localhost, 127.0.0.1 and ::1
   --cn, --ou, --dns, --uri, --ip, --email VALUE
-                what a client certificate says, as often as needed; --cn is NAME unless given
-  --days N      how long it holds, no longer than the CA: certificates 825, CRLs 30
+                what a client certificate says, as often as needed; --cn is NAME unless given.
+                server takes --dns and --ip, for names and addresses besides its NAMEs
+  --days N      how long it holds, no longer than the CA: certificates 825, CRLs 30 (revoke, crl)
   --reason WORD why it is revoked, such as keyCompromise
-  --rsa         RSA keys of 2048 bits instead of ECDSA with P-256
-  --new-key     renew with a new key
+  --rsa         RSA keys of 2048 bits instead of ECDSA with P-256; to renew, with --new-key
+  --new-key     renew with a new key, of the kind of the old one unless --rsa is given
   --force       replace files that are there
 `;
 
@@ -28,7 +30,7 @@ export interface CertsRequest {
   readonly folder: string;
   readonly command: CertsCommand;
   readonly operands: readonly string[];
-  /** What a client certificate shall say. */
+  /** What a client certificate shall say; of a server, DNS names and addresses besides its operands. */
   readonly names: {
     readonly cn: string[];
     readonly ou: string[];
@@ -60,6 +62,8 @@ const OPERANDS = {
 export type CertsCommand = keyof typeof OPERANDS;
 
 const LISTS = ["cn", "ou", "dns", "uri", "ip", "email", "name"];
+const FLAGS = ["rsa", "new-key", "force"];
+const OPTIONS = [...LISTS, "days", "reason", ...FLAGS];
 
 /**
  * Reads the arguments after `certs`.
@@ -70,7 +74,7 @@ const LISTS = ["cn", "ou", "dns", "uri", "ip", "email", "name"];
 export function parseCertsRequest(args: readonly string[]): CertsRequest | undefined {
   const parsed = parseArgs(args, {
     string: ["_", "days", "reason", ...LISTS],
-    boolean: ["help", "rsa", "new-key", "force"],
+    boolean: ["help", ...FLAGS],
     collect: LISTS,
     alias: { h: "help" },
     unknown(option, key) {
@@ -82,6 +86,7 @@ export function parseCertsRequest(args: readonly string[]): CertsRequest | undef
   const [folder = "", word, ...operands] = parsed._.map(String);
   if (folder === "") throw badUsage("certs needs a folder");
   const command = commandOf(word, operands);
+  checkOptions(command, OPTIONS.filter((name) => isGiven(parsed[name])));
   const list = (name: string) => (parsed[name] ?? []) as string[];
   const [cn, ou, dns, uri, ip, email] = LISTS.map(list) as [
     string[],
@@ -101,6 +106,11 @@ export function parseCertsRequest(args: readonly string[]): CertsRequest | undef
     newKey: parsed["new-key"] === true,
     force: parsed.force === true,
   };
+}
+
+/** An option that was not given is absent, an empty list, or false. */
+function isGiven(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
 }
 
 function commandOf(word: string | undefined, operands: readonly string[]): CertsCommand {

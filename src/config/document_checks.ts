@@ -29,7 +29,7 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
     ...findBadPaths(listeners),
     ...services.flatMap((service) => checkReference(service, names)),
     ...services.flatMap((service) => checkNames(service, names)),
-    ...services.flatMap(checkTrusted),
+    ...services.flatMap((service) => checkTrusted(service, folder)),
     ...services.flatMap(checkServiceTls),
     ...checkAdmin(root.at("admin"), folder),
     ...[...named.entries(), ...inPlace].flatMap((upstream) => checkUpstream(upstream, folder)),
@@ -74,10 +74,18 @@ function checkNames(service: Place, names: ReadonlySet<string>): Finding[] {
 }
 
 /** Who may send a PROXY header names any client it likes: it must be said who that is. */
-function checkTrusted(service: Place): Finding[] {
+function checkTrusted(service: Place, folder: string): Finding[] {
+  const proxyProtocol = service.at("proxyProtocol");
+  if (proxyProtocol.value !== true) return [];
+  const listeners = service.at("listen").items();
+  const onUnix = (place: Place) => place.address(folder).some(({ as }) => as.kind === "unix");
+  if (listeners.length > 0 && listeners.every(onUnix)) {
+    const expected = "false, where all listen addresses are unix sockets: trusted covers no client of one";
+    return [{ kind: "bad_value", ...proxyProtocol, expected }];
+  }
   const { path, value } = service.at("trusted");
   const someone = Array.isArray(value) && value.length > 0;
-  if (service.at("proxyProtocol").value !== true || someone) return [];
+  if (someone) return [];
   const expected = "the addresses and subnets of those who may send a PROXY header";
   return [
     value === undefined

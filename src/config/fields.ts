@@ -5,7 +5,7 @@ import { type Address, parseAddress } from "../net/address.ts";
 import { parseAddressSet } from "../net/address_set.ts";
 import { parseIp } from "../net/ip.ts";
 import { faultOfSniPattern } from "../net/sni_map.ts";
-import { type AllowRule, compileRules } from "../tls/rules.ts";
+import { type AllowRule, compileRules, isVainSpiffe, SPIFFE_FORM } from "../tls/rules.ts";
 import type { TlsVersion } from "../tls/server_context.ts";
 import { MAX_BACKENDS } from "../upstream/discover/backend_set.ts";
 import { isHost } from "./host.ts";
@@ -103,10 +103,13 @@ const RULE_VALUES: Readonly<Record<string, string>> = {
 };
 
 function ruleValue(key: string, expected: string): Field<unknown> {
-  return readWith((input) => {
+  const read = (input: unknown) => {
     compileRules([{ [key]: input } as unknown as AllowRule]);
     return input;
-  }, expected);
+  };
+  const [general, ofSpiffe] = [readWith(read, expected), readWith(read, SPIFFE_FORM)];
+  const isSpiffe = (input: unknown) => key === "uri" && typeof input === "string" && isVainSpiffe(input);
+  return v.lazy((input) => isSpiffe(input) ? ofSpiffe : general);
 }
 
 /** Rules about certificates. `any` must be said: a list that was forgotten lets nobody in. */

@@ -48,7 +48,7 @@ export class ConfigReading {
     const reserved = findReservedKeys(document);
     const good = "document" in result && reserved.length === 0 ? result.document : undefined;
     this.config = good && buildConfig(good, folder);
-    this.warnings = good === undefined ? [] : findWarnings(good);
+    this.warnings = good === undefined ? [] : findWarnings(good, folder);
     this.tls = readTlsSections(document, folder);
     this.#text = text;
     this.#document = document;

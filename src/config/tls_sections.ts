@@ -29,7 +29,8 @@ export interface TlsSections {
 
 /**
  * The TLS settings of a document of version 1, good or bad. Those that are good by themselves are there whatever else
- * is wrong, so that what they name can be looked at; an optional key that is bad is taken for absent.
+ * is wrong, so that what they name can be looked at; an optional key that is bad is taken for absent, and one that
+ * contradicts another for one that does not.
  */
 export function readTlsSections(document: unknown, folder: string): TlsSections {
   const root = new Place([], document);
@@ -38,8 +39,8 @@ export function readTlsSections(document: unknown, folder: string): TlsSections 
     ...root.at("upstreams").entries().map((upstream) => ({ upstream, name: String(upstream.path.at(-1)) })),
     ...services.map((service) => ({ upstream: service.at("upstream"), name: nameOf(service) })),
   ];
-  const ofService = { schema: serviceTls, build: buildServiceTls, folder };
-  const ofUpstream = { schema: upstreamTls, build: buildUpstreamTls, folder };
+  const ofService = { schema: serviceTls, build: buildOfService, folder };
+  const ofUpstream = { schema: upstreamTls, build: buildOfUpstream, folder };
   const ofEtcd = { schema: etcdTls, build: resolveTlsPaths, folder };
   return {
     services: services.flatMap((each) => read(each.at("tls"), { ...ofService, name: nameOf(each) })),
@@ -49,6 +50,19 @@ export function readTlsSections(document: unknown, folder: string): TlsSections 
     ),
     admin: read(root.at("admin").at("tls"), { ...ofService, name: "admin" }),
   };
+}
+
+// What contradicts each other is told of by its keys (document_checks.ts, upstream_checks.ts), and should not be told of
+// once more by whoever makes something of the whole section.
+
+function buildOfService(tls: v.InferOutput<typeof serviceTls>, folder: string): ServiceTls {
+  const { minVersion, maxVersion } = tls;
+  return buildServiceTls(minVersion > maxVersion ? { ...tls, minVersion: maxVersion } : tls, folder);
+}
+
+function buildOfUpstream(tls: v.InferOutput<typeof upstreamTls>, folder: string): UpstreamTls {
+  const { verify, allow } = tls;
+  return buildUpstreamTls({ ...tls, verify: verify || allow !== undefined }, folder);
 }
 
 function nameOf(service: Place): string {

@@ -1,15 +1,65 @@
-import type { ConfigDocument } from "./schema.ts";
+import { formatAddress } from "../net/address.ts";
+import type { AllowRule } from "../tls/rules.ts";
+import { resolveAddress } from "./resolve_address.ts";
+import type { ConfigDocument, Service } from "./schema.ts";
+import { showValue } from "./show_value.ts";
+import type { UpstreamSection } from "./upstream_schema.ts";
 
-/** What works in a good document, but most likely not as it is meant. Each a sentence without a full stop. */
-export function findWarnings({ services, upstreams }: ConfigDocument): string[] {
+/**
+ * What works in a good document, but most likely not as it is meant. Each a sentence without a full stop. Relative
+ * paths are relative to `folder`.
+ */
+export function findWarnings({ admin, services, upstreams }: ConfigDocument, folder: string): string[] {
   const used = new Set(services.flatMap(({ upstream, sni = {} }) => [upstream, ...Object.values(sni)]));
   return [
-    ...services.filter(({ trusted, proxyProtocol }) => trusted.length > 0 && !proxyProtocol).map(({ name }) =>
-      `service ${name}: trusted does nothing without proxyProtocol: true: a PROXY header would go on to the ` +
-      "backends as data"
-    ),
+    ...literalStars(admin?.tls?.clientAuth?.allow, "admin"),
+    ...services.flatMap((service) => ofService(service, folder)),
+    ...Object.entries(upstreams).flatMap(([name, upstream]) => ofUpstream(upstream, name)),
     ...Object.keys(upstreams).filter((name) => !used.has(name)).map((name) =>
       `upstream ${name}: no service uses it`
     ),
   ];
+}
+
+function ofService(service: Service, folder: string): string[] {
+  const { name, trusted, proxyProtocol, tls, upstream } = service;
+  const who = `service ${name}`;
+  const warnings = [...closedSockets(service, folder), ...literalStars(tls?.clientAuth?.allow, who)];
+  if (trusted.length > 0 && !proxyProtocol) {
+    warnings.push(
+      `${who}: trusted does nothing without proxyProtocol: true: a PROXY header would go on to the backends as data`,
+    );
+  }
+  return typeof upstream === "object" ? [...warnings, ...ofUpstream(upstream, name)] : warnings;
+}
+
+/** The clients of unix sockets have no addresses, so what names addresses shuts the sockets. */
+function closedSockets({ name, listen, proxyProtocol, allow = [] }: Service, folder: string): string[] {
+  const sockets = listen.filter(({ kind }) => kind === "unix");
+  // An empty `allow` lets nobody in anywhere, and means it.
+  const key = proxyProtocol ? "trusted" : allow.length > 0 ? "allow" : undefined;
+  if (sockets.length === 0 || key === undefined) return [];
+  const closed = sockets.map((address) => formatAddress(resolveAddress(address, folder))).join(", ");
+  return [`service ${name}: nobody can come in by ${closed}: ${key} covers no client of a unix socket`];
+}
+
+/** Rules with what would be a wildcard elsewhere. */
+function literalStars(rules: readonly AllowRule[] = [], who: string): string[] {
+  const isLiteral = (rule: AllowRule) =>
+    "cn" in rule ? rule.cn.includes("*") : "ou" in rule && rule.ou.includes("*");
+  return rules.filter(isLiteral).map((rule) =>
+    `${who}: the rule ${showValue(rule)} is compared as it stands: wildcards are for dns and uri only`
+  );
+}
+
+function ofUpstream({ pool, proxyProtocol, tls }: UpstreamSection, name: string): string[] {
+  const who = `upstream ${name}`;
+  const warnings = literalStars(tls?.allow, who);
+  if (pool.minIdle > 0 && proxyProtocol !== "none") {
+    warnings.push(
+      `${who}: pool.minIdle together with proxyProtocol: what is dialled ahead says nothing before it has a client, ` +
+        "so a backend that waits for the PROXY header ends it at its own deadline, and it is dialled anew",
+    );
+  }
+  return warnings;
 }

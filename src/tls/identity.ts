@@ -130,6 +130,11 @@ export function isDnsName(name: string): boolean {
   return name.length <= MAX_DNS_LENGTH && DNS_NAME.test(name);
 }
 
+/** Whether this is a SPIFFE ID: no other URI of `spiffe:` is among the {@linkcode PeerIdentity.uris} of anybody. */
+export function isSpiffeId(uri: string): boolean {
+  return uri.length <= MAX_SPIFFE_LENGTH && SPIFFE_ID.test(uri) && !DOT_SEGMENT.test(uri);
+}
+
 /** Free text may be anything but what other programs would read only half of. */
 function isText(value: string): boolean {
   return value !== "" && !value.includes("\0");
@@ -143,8 +148,7 @@ function textsOf(names: readonly AlternativeName[], kind: "dns" | "uri" | "email
 function urisOf(all: readonly string[]): string[] {
   return all.filter((name) => {
     if (!/^spiffe:/i.test(name)) return PRINTABLE.test(name);
-    return all.length === 1 && name.length <= MAX_SPIFFE_LENGTH && SPIFFE_ID.test(name) &&
-      !DOT_SEGMENT.test(name);
+    return all.length === 1 && isSpiffeId(name);
   });
 }
 

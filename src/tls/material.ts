@@ -56,8 +56,9 @@ export function checkServerMaterial(material: Material, now: Date): CheckedMater
   const [leaf] = chain;
   const publicKey = leaf!.publicKey();
   if (publicKey === undefined) throw bad(certLabel, "its key is of a kind that can't be used here");
-  if (!isSame(publicKey, createPublicKey(key))) {
-    throw bad(keyLabel, `it does not match the certificate in ${certLabel}`);
+  const keyOfOurs = createPublicKey(key);
+  if (!isSame(publicKey, keyOfOurs)) {
+    throw bad(keyLabel, `it does not match the certificate in ${certLabel}${hintOfOrder(chain, keyOfOurs)}`);
   }
   const warnings = [
     ...chain.flatMap((certificate) => dateWarnings(certificate, now)),
@@ -133,6 +134,17 @@ function keyFault(key: KeyObject): string | undefined {
 
 function isSame(a: KeyObject, b: KeyObject): boolean {
   return a.asymmetricKeyType === b.asymmetricKeyType && a.equals(b);
+}
+
+/** Where the key is that of another certificate than the first one: which must make way for it. */
+function hintOfOrder(chain: readonly Certificate[], key: KeyObject): string {
+  const ours = chain.find((certificate) => {
+    const publicKey = certificate.publicKey();
+    return publicKey !== undefined && isSame(publicKey, key);
+  });
+  if (ours === undefined) return "";
+  const [first, own] = [chain[0]!, ours].map(({ attributes }) => formatAttributes(attributes));
+  return `; the first one there is ${first}, and ours, ${own}, must come before it`;
 }
 
 function dateWarnings(certificate: Certificate, now: Date): string[] {

@@ -1,6 +1,6 @@
 import { CulvertError } from "../core/errors.ts";
 import { formatIp, parseIp } from "../net/ip.ts";
-import { isDnsName, type PeerIdentity } from "./identity.ts";
+import { isDnsName, isSpiffeId, type PeerIdentity } from "./identity.ts";
 import { compileUriPattern } from "./uri_pattern.ts";
 
 /** Who may come in, by one thing that the certificate says. */
@@ -22,6 +22,11 @@ export type AllowRule =
 /** Whether a rule holds for a peer. */
 type Test = (identity: PeerIdentity) => boolean;
 
+/** What a `uri` rule of `spiffe:` must be about, as errors say it. */
+export const SPIFFE_FORM =
+  'a SPIFFE ID that a certificate can have: "spiffe://", a trust domain in lower case, and a path such as ' +
+  '"/ns/a" or none';
+
 const SPKI = /^sha256\/[A-Za-z0-9+/]{43}=$/;
 
 const COMPILERS: Readonly<Record<string, (value: unknown) => Test>> = {
@@ -41,7 +46,8 @@ const COMPILERS: Readonly<Record<string, (value: unknown) => Test>> = {
  *
  * - `dns` is compared without regard to case. A wildcard that stands in the certificate matches no rule.
  * - `uri` is compared with regard to case. Each `*` or `**` stands for at least one character: `*` for none of
- *   `/`, `?`, `#`, `@`, `\` and `%2f`. A URI with a segment `.` or `..` is matched by no wildcard.
+ *   `/`, `?`, `#`, `@`, `\` and `%2f`. A URI with a segment `.` or `..` is matched by no wildcard. One of `spiffe:`
+ *   that could be no SPIFFE ID, as its trust domain has upper case for example, is a bad rule.
  * - `cn` and `ou` are compared with each of the subject's, exactly.
  * - `ip` is compared by value.
  *
@@ -96,10 +102,19 @@ function dnsTest(value: unknown): Test {
 function uriTest(value: unknown): Test {
   const isUri = typeof value === "string" && /^[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+$/.test(value);
   if (!isUri) throw badRule({ uri: value }, 'expected a URI such as "spiffe://example.org/ns/*/sa/**"');
+  if (isVainSpiffe(value)) throw badRule({ uri: value }, `expected ${SPIFFE_FORM}`);
   if (!value.includes("*")) return ({ uris }) => uris.includes(value);
   if (value.includes("***")) throw badRule({ uri: value }, "expected at most two stars in a row");
   const matches = compileUriPattern(value);
   return ({ uris }) => uris.some(matches);
+}
+
+/** Whether the value of a `uri` rule is about what is no SPIFFE ID, though of `spiffe:`, so that nobody has it. */
+export function isVainSpiffe(pattern: string): boolean {
+  if (!/^spiffe:/i.test(pattern)) return false;
+  if (!pattern.includes("*")) return !isSpiffeId(pattern);
+  // A `*` stays within the trust domain; behind a `**` there may be a path, which has upper case.
+  return !pattern.startsWith("spiffe:") || /^spiffe:\/\/(?:[^/*]|\*(?!\*))*[A-Z]/.test(pattern);
 }
 
 function textTest(kind: string, namesOf: (identity: PeerIdentity) => readonly string[]) {

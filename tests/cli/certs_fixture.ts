@@ -76,6 +76,11 @@ export function identityIn(folder: TemporaryFolder, name: string) {
   return identityOf(readCertificates(read(folder, name))[0]!);
 }
 
+/** The kind of the key of a certificate of the folder, as `node:crypto` calls it. */
+export function keyKindIn(folder: TemporaryFolder, name: string): string | undefined {
+  return readCertificates(read(folder, name))[0]!.publicKey()?.asymmetricKeyType;
+}
+
 /** Sees to it that the command refuses a line with this code, and says this. */
 export async function refused(
   folder: TemporaryFolder,

@@ -125,6 +125,22 @@ Deno.test("who may send a PROXY header must be said where one is expected", () =
   assertEquals(unplaced(configWith({ service: 'trusted: ["127.0.0.0/8"]' })), []);
 });
 
+Deno.test("a PROXY header can't be expected where all listen addresses are unix sockets", () => {
+  const expected =
+    "services[0].proxyProtocol: expected false, where all listen addresses are unix sockets: trusted " +
+    "covers no client of one, got true";
+  for (const listen of ['"unix:a.sock"', '"unix:a.sock", "unix:/run/b.sock"']) {
+    // Who is trusted makes no difference.
+    for (const trusted of ["", "trusted: []", 'trusted: [0.0.0.0/0, "::/0"]']) {
+      const service = `listen: [${listen}]\nproxyProtocol: true\n${trusted}`;
+      assertEquals(unplaced(configWith({ service })), [expected]);
+    }
+  }
+  const service = 'proxyProtocol: true\ntrusted: ["127.0.0.1"]\nlisten: ["unix:a.sock", "127.0.0.1:1"]';
+  assertEquals(unplaced(configWith({ service })), []);
+  assertEquals(unplaced(configWith({ service: 'listen: ["unix:a.sock"]\nproxyProtocol: false' })), []);
+});
+
 Deno.test("a server name that leads to nothing is told, with the nearest upstream that there is", () => {
   const service = 'sni: {a.example.org: db, "*.example.org": DB, b.example.org: web}';
   const expected = "expected the name of one of the upstreams, got";

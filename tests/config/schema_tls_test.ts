@@ -4,6 +4,9 @@ import { configWith, type ExtraKeys, parse, unplaced } from "./support.ts";
 const FILE = "the path of a file, without commas";
 const RULE = "one of {any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";
 const URI = 'a URI such as "spiffe://example.org/ns/*/sa/**", with two stars in a row at most';
+const SPIFFE =
+  'a SPIFFE ID that a certificate can have: "spiffe://", a trust domain in lower case, and a path ' +
+  'such as "/ns/a" or none';
 const PIN = '"sha256/" and the 44 characters of base64 that stand for a SHA-256';
 const NAME = "a host name or an IP address";
 const OWN = "cert: a.pem, key: a.key";
@@ -33,6 +36,10 @@ const RULES: readonly (readonly [rule: string, ...complaints: string[]])[] = [
   ["{dns: 'a.*.b'}", '.dns: expected a DNS name, or "*." and a DNS name, got "a.*.b"'],
   ["{uri: foo}", `.uri: expected ${URI}, got "foo"`],
   ["{uri: 'a:/***'}", `.uri: expected ${URI}, got "a:/***"`],
+  ["{uri: 'spiffe://Example.org/x'}", `.uri: expected ${SPIFFE}, got "spiffe://Example.org/x"`],
+  ["{uri: 'spiffe://*.Example.org/**'}", `.uri: expected ${SPIFFE}, got`],
+  ["{uri: 'SPIFFE://example.org/x'}", `.uri: expected ${SPIFFE}, got`],
+  ["{uri: 'spiffe://example.org/'}", `.uri: expected ${SPIFFE}, got`],
   ["{cn: ''}", '.cn: expected a name, got ""'],
   ["{ou: 5}", ".ou: expected a name, got 5"],
   ["{ip: 1.2.3}", '.ip: expected an IP address, and no subnet, got "1.2.3"'],

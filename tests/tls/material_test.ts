@@ -89,6 +89,21 @@ Deno.test("an error says which of the two files is wrong, and how", async () => 
   for (const [material, message] of bad) assertStringIncludes(refusal(material), message);
 });
 
+Deno.test("where ours is not the first certificate of its file, the error says which one is", async () => {
+  const intermediate = await ca.issueIntermediate({ cn: "Inter I" });
+  const own = await intermediate.issueServer({ names: ["a.test"] });
+  const { keyPem } = own;
+  const mismatch = 'Cannot use "server.key": it does not match the certificate in "server.pem"';
+  const hint = "; the first one there is CN=Inter I, and ours, CN=a.test, must come before it";
+  assertEquals(refusal({ certPem: intermediate.certPem + own.certPem, keyPem }), mismatch + hint);
+  assertEquals(
+    refusal({ certPem: intermediate.certPem + ca.certPem + own.certPem, keyPem }),
+    mismatch + hint,
+  );
+  // Of a key that goes with none of them the order says nothing.
+  assertEquals(refusal({ certPem: intermediate.certPem + own.certPem, keyPem: server.keyPem }), mismatch);
+});
+
 testWith(["openssl"], "keys that the runtime can't use are refused with a reason", async () => {
   await using folder = new TemporaryFolder();
   const make = async (...args: string[]) => {
@@ -140,6 +155,28 @@ Deno.test("dates, usage and order are warned of, with the file and the date", as
   const other = await createAuthority({ name: "Other" });
   assertEquals(warningsOf(server.certPem + other.certPem, server.keyPem), [
     '"server.pem": CN=Other has not issued CN=a.test, which it follows',
+  ]);
+});
+
+Deno.test("the dates of the CAs that follow ours are warned of as its own are", async () => {
+  const ended = await ca.issueIntermediate({
+    cn: "Inter I",
+    notBefore: inDays(-9999),
+    notAfter: new Date("2020-01-02T03:04:05Z"),
+  });
+  const { chainPem: certPem, keyPem } = await ended.issueServer({ names: ["a.test"], notAfter: inDays(30) });
+  const checked = checkServerMaterial({ certPem, keyPem, ...labels }, new Date());
+  assertEquals(checked.warnings, ['"server.pem": CN=Inter I has expired on 2020-01-02T03:04:05.000Z']);
+  assertEquals(checked.notAfter, new Date("2020-01-02T03:04:05Z"));
+  const early = await ca.issueIntermediate({
+    cn: "Inter I",
+    notBefore: new Date("2090-01-02T03:04:05Z"),
+    notAfter: new Date("2091-01-02T03:04:05Z"),
+  });
+  const own = await early.issueServer({ names: ["a.test"], notAfter: inDays(30) });
+  const material = { certPem: own.chainPem, keyPem: own.keyPem, ...labels };
+  assertEquals(checkServerMaterial(material, new Date()).warnings, [
+    '"server.pem": CN=Inter I is not valid before 2090-01-02T03:04:05.000Z',
   ]);
 });
 
