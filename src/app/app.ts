@@ -120,6 +120,17 @@ export class App {
   }
 
   /**
+   * Uses materials whose gates alone are others than before, for the configuration that runs. Nothing once it is to
+   * stop.
+   */
+  renewGates(materials: Materials): void {
+    if (this.#config === undefined || this.#isStopping) return;
+    this.#updateServices(this.#config, materials);
+    this.#materials = materials;
+    this.#crlWatch.follow(materials.crls);
+  }
+
+  /**
    * Stops listening and lets the live connections finish within each service's `timeouts.drain`. Resolves when
    * none is left, to how many had to be cut.
    */
@@ -152,8 +163,12 @@ export class App {
     await this.#upstreams.close();
   }
 
+  get #isStopping(): boolean {
+    return this.#state === "draining" || this.#state === "stopped";
+  }
+
   #refuseStopping(): void {
-    if (this.#state !== "draining" && this.#state !== "stopped") return;
+    if (!this.#isStopping) return;
     throw new CulvertError("draining", "Cannot change the configuration: the program is stopping");
   }
 

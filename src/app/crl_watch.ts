@@ -35,11 +35,12 @@ export class CrlWatch {
   }
 
   /**
-   * Watches these CRLs, just loaded, and no others. Of one that is bad already nothing is said: who loads it warns of
+   * Watches these CRLs and no others. Of one just loaded that is bad already nothing is said: who loads it warns of
    * it. One that was bad before for the same user, by the same path, and is not any more, is good again.
    */
   follow(crls: readonly CrlInUse[]): void {
     this.end();
+    this.#look(); // Those that stay may have expired since the last look.
     const wasBad = new Set(this.#watched.filter(({ good }) => !good).map(keyOf));
     const nowMs = this.#nowMs();
     this.#watched = crls.map((crl) => ({ ...crl, good: crl.problem(nowMs) === undefined }));

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { EtcdTlsPaths, ServiceTls, UpstreamTls } from "../config/config.ts";
 import type { FileFault } from "../config/file_faults.ts";
 import type { Path } from "../config/path.ts";
@@ -37,6 +38,14 @@ export interface CrlInUse {
   problem(nowMs: number): CrlProblem | undefined;
 }
 
+/** The CAs and CRLs that a gate looks at clients' certificates by. */
+export interface TrustInUse {
+  /** The same text stands for the same CAs and CRLs. */
+  readonly madeOf: string;
+  /** Why those CAs are still in use that were there before; absent: they are what the file says. */
+  readonly fault?: string;
+}
+
 /** The TLS of the admin listener. */
 export interface AdminMaterial {
   readonly gate: TlsGate;
@@ -50,6 +59,9 @@ export interface BackendTls {
   /** All that it was made of, the key included: the same text stands for the same TLS. */
   readonly madeOf: string;
 }
+
+/** Who may come in by certificates. */
+type ClientAuth = NonNullable<ServiceTls["clientAuth"]>;
 
 /** Where something is named in the configuration, and what it is for. */
 interface Place {
@@ -70,6 +82,8 @@ export class MaterialLoader {
   readonly runtimeTls = new Map<string, RuntimeTls>();
   readonly certificates: CertificateInUse[] = [];
   readonly crls: CrlInUse[] = [];
+  /** By who uses it, such as `service web`. */
+  readonly trust = new Map<string, TrustInUse>();
   /** What can't be read or used; there is nothing to run with then. */
   readonly faults: FileFault[] = [];
   /** The same of CRLs, which make gates that refuse everybody. */
@@ -91,25 +105,56 @@ export class MaterialLoader {
     if (tls === undefined) return undefined;
     const { minVersion, maxVersion, alpn, clientAuth } = tls;
     const own = await this.#material(tls, { path, who, usage: "server" });
-    const ca = await this.#ca(clientAuth?.caPath, [...path, "clientAuth", "ca"]);
-    const authorities = ca === undefined ? [] : new TrustStore(ca).certificates;
-    this.#warnOfLeaves(authorities, who);
-    const crlPlace = { path: [...path, "clientAuth", "crl"], who };
-    const crls = clientAuth?.crlPath === undefined
-      ? undefined
-      : await this.#crlSet(clientAuth.crlPath, crlPlace, authorities);
-    const client = clientAuth && { ca, clientAuth: clientAuth.mode, allow: clientAuth.allow, crls };
-    if (own === undefined || (clientAuth !== undefined && ca === undefined)) return undefined;
+    const trust = clientAuth && await this.#trust(clientAuth, { path, who });
+    const client = clientAuth && { ...trust, clientAuth: clientAuth.mode, allow: clientAuth.allow };
+    if (own === undefined || (clientAuth !== undefined && trust?.ca === undefined)) return undefined;
     const pems = { cert: own.certPem, key: own.keyPem };
     const gate = await this.#attempt(
       path,
       () => new TlsGate({ ...pems, minVersion, maxVersion, alpn, ...client }),
     );
-    const problem = gate?.problem;
+    if (gate !== undefined) this.#warnOfProblem(gate, who);
+    return gate;
+  }
+
+  /**
+   * A gate that is in use with the CAs and CRLs of its clients as they are now, and with all else as it is. CAs that
+   * can't be used are a warning and no fault: those of the gate stay.
+   */
+  async renew(gate: TlsGate, { clientAuth, who }: { clientAuth: ClientAuth; who: string }): Promise<TlsGate> {
+    const trust = await this.#trust(clientAuth, { path: [], who, before: gate });
+    const next = gate.withTrust(trust);
+    if (trust.ca === undefined) {
+      const { cannot, why } = this.faults.pop()!;
+      const fault = `cannot ${cannot} "${clientAuth.caPath}": ${why}`;
+      this.warnings.push(`${who}: the clients' CAs from before stay: ${fault}`);
+      this.trust.set(who, { ...this.trust.get(who)!, fault });
+    }
+    this.#warnOfProblem(next, who);
+    return next;
+  }
+
+  #warnOfProblem(gate: TlsGate, who: string): void {
+    const { problem } = gate;
     if (problem !== undefined) {
       this.warnings.push(`${who}: ${problem.comesIn} can come in: ${problem.detail}`);
     }
-    return gate;
+  }
+
+  /** What `clientAuth` names. Where its CAs can't be used, those of `before` are what the CRLs are for. */
+  async #trust(
+    { caPath, crlPath }: ClientAuth,
+    { path, who, before }: Place & { before?: TlsGate },
+  ): Promise<{ ca: string | undefined; crls: CrlSet | undefined }> {
+    const ca = await this.#ca(caPath, [...path, "clientAuth", "ca"]);
+    const found = ca === undefined ? [] : new TrustStore(ca).certificates;
+    this.#warnOfLeaves(found, who);
+    const authorities = ca === undefined && before !== undefined ? before.authorities : found;
+    const crlPlace = { path: [...path, "clientAuth", "crl"], who, authorities };
+    const { set: crls, content } = crlPath === undefined ? {} : await this.#crlSet(crlPath, crlPlace);
+    const madeOf = JSON.stringify([authorities.map(({ fingerprint }) => fingerprint), content]);
+    this.trust.set(who, { madeOf });
+    return { ca, crls };
   }
 
   /** The runtime speaks the TLS of a service that has its gate already. */
@@ -215,23 +260,26 @@ export class MaterialLoader {
   /** CRLs fail closed: what can't be read lets nobody in. */
   async #crlSet(
     file: string,
-    { path, who }: Place,
-    authorities: readonly Certificate[],
-  ): Promise<CrlSet> {
+    { path, who, authorities }: Place & { authorities: readonly Certificate[] },
+  ): Promise<{ set: CrlSet; content: string }> {
     let crls: readonly Crl[] = [];
     let set: CrlSet;
+    let content: string;
     try {
-      crls = parseCrls(await this.#readBytes(file));
+      const bytes = await this.#readBytes(file);
+      crls = parseCrls(bytes);
       set = new CrlSet(crls);
+      content = hash("sha256", bytes);
     } catch (error) {
       const fault = faultOf(error, path);
-      set = CrlSet.unreadable(`cannot ${fault.cannot} "${file}": ${fault.why}`);
+      content = `cannot ${fault.cannot} "${file}": ${fault.why}`;
+      set = CrlSet.unreadable(content);
       if (!(error instanceof CulvertError && error.code === SKIPPED)) this.crlFaults.push(fault);
     }
     const problem = (nowMs: number) => set.problemOf(authorities, nowMs);
     this.crls.push({ path: file, usedBy: who, crls, problem });
     if (problem(Date.now()) === undefined) this.#warnOfGaps(set, { authorities, who });
-    return set;
+    return { set, content };
   }
 
   /** Where some CAs have their CRL, and others have none that is good. */

@@ -11,6 +11,7 @@ import {
   type CertificateInUse,
   type CrlInUse,
   MaterialLoader,
+  type TrustInUse,
 } from "./material_loader.ts";
 
 /** What a configuration's certificates, keys, CAs and CRLs make: read, checked, ready for use. */
@@ -27,6 +28,8 @@ export interface Materials {
   readonly admin?: AdminMaterial;
   readonly certificates: readonly CertificateInUse[];
   readonly crls: readonly CrlInUse[];
+  /** By who uses it, such as `service web`. */
+  readonly trust: ReadonlyMap<string, TrustInUse>;
   /** What should be looked after, though it works; a line each. */
   readonly warnings: readonly string[];
 }
@@ -39,6 +42,7 @@ export const NO_MATERIALS: Materials = {
   etcdTls: new Map(),
   certificates: [],
   crls: [],
+  trust: new Map(),
   warnings: [],
 };
 
@@ -61,10 +65,10 @@ export async function loadMaterials(
 ): Promise<Materials> {
   const loader = new MaterialLoader(options.buffers);
   const made = await load(reading.tls, loader);
-  const { runtimeTls, certificates, crls, faults, crlFaults } = loader;
+  const { runtimeTls, certificates, crls, trust, faults, crlFaults } = loader;
   if (faults.length > 0) throw new ConfigError(options.name, reading.problems([...faults, ...crlFaults]));
   const warnings = [...reading.warnings, ...loader.warnings];
-  return { ...made, runtimeTls, certificates, crls, warnings };
+  return { ...made, runtimeTls, certificates, crls, trust, warnings };
 }
 
 /**

@@ -22,7 +22,7 @@ export interface ReloadState {
 
 /** Options of {@linkcode Reloader}. */
 export interface ReloaderOptions {
-  /** Reads, checks and applies the configuration. What it throws leaves everything as it was. */
+  /** Reads, checks and applies the configuration. What it throws leaves the configuration as it was. */
   readonly reload: () => Promise<void>;
   readonly log: Log;
 }

@@ -15,6 +15,7 @@ import { configureLog, programLog } from "./log.ts";
 import { badConfig, loadMaterials } from "./materials.ts";
 import { unreadiness } from "./readiness.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
+import { renewTrust } from "./renew_trust.ts";
 import { Signals } from "./signals.ts";
 
 /** Options of {@linkcode Supervisor}. */
@@ -60,11 +61,13 @@ export class Supervisor implements Disposable {
   readonly #path: string | undefined;
   /** Standard input, which can be read only once. */
   #text: string | undefined;
+  /** The configuration that runs. */
+  #running: Config | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.app = new App({ log: this.#log });
-    this.#reloader = new Reloader({ log: this.#log, reload: () => this.#apply() });
+    this.#reloader = new Reloader({ log: this.#log, reload: () => this.#reload() });
     const { app } = this;
     const { version, source: { folder, path } } = options;
     this.#path = path === undefined ? undefined : join(folder, basename(path));
@@ -114,7 +117,7 @@ export class Supervisor implements Disposable {
     return this.#stopped.promise;
   }
 
-  /** Reads the configuration again and changes to it, or says why not and changes nothing. */
+  /** Reads the configuration again and changes to it, or says why not and goes on with the one from before. */
   async reload(why: string): Promise<ReloadOutcome> {
     await this.#started.promise;
     return await this.#reloader.request(why);
@@ -162,6 +165,39 @@ export class Supervisor implements Disposable {
     this.#stopped.resolve({ cut });
   }
 
+  async #reload(): Promise<void> {
+    try {
+      await this.#apply();
+    } catch (error) {
+      await this.#renewTrust();
+      throw error;
+    }
+  }
+
+  /**
+   * The configuration from before goes on, whatever is wrong with the one of now. Who was revoked, or whose CA was
+   * removed, is shut out nevertheless: anything else would be open.
+   */
+  async #renewTrust(): Promise<void> {
+    const { app } = this;
+    if (this.#running === undefined || this.#stopping) return;
+    const { admin } = this.#running;
+    try {
+      const renewed = await renewTrust(this.#running, { before: app.materials, buffers: app.buffers });
+      if (renewed === undefined || this.#stopping) return;
+      const { materials, usedBy } = renewed;
+      app.renewGates(materials);
+      this.#admin.serve(admin, { bound: undefined, material: materials.admin });
+      if (usedBy.length > 0) {
+        const message = "changed CAs and CRLs of clients are enforced, though the reload is refused";
+        this.#log.warn(message, { used_by: usedBy.join(", ") });
+      }
+      for (const warning of materials.warnings) this.#log.warn(warning);
+    } catch (error) {
+      this.#log.error("cannot read the clients' CAs and CRLs again", { error: describeError(error) });
+    }
+  }
+
   async #apply(): Promise<void> {
     const { source, writer, checkPermissions } = this.#options;
     const ofConfig = await fingerprints(this.#path === undefined ? [] : [this.#path]);
@@ -184,6 +220,7 @@ export class Supervisor implements Disposable {
     const bound = await this.#admin.bind(config.admin);
     try {
       await this.app.apply(config, materials);
+      this.#running = config;
     } catch (error) {
       bound?.close();
       throw error;

@@ -1,6 +1,7 @@
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import { acceptTls } from "./accept_tls.ts";
+import type { Certificate } from "./certificate.ts";
 import { verifyChain } from "./chain.ts";
 import type { CrlProblem, CrlSet } from "./crl_set.ts";
 import { GatheringConnection } from "./gathering_connection.ts";
@@ -41,6 +42,7 @@ export interface Entered {
  * Every certificate is looked at anew, in full and in resumed handshakes: chain, dates, usage, revocation, rules.
  */
 export class TlsGate {
+  readonly #options: TlsGateOptions;
   readonly #context: ServerContext;
   readonly #crls: CrlSet | undefined;
   readonly #allowed: (identity: PeerIdentity) => AllowRule | undefined;
@@ -51,9 +53,28 @@ export class TlsGate {
    * @throws {CulvertError} `bad_certificate`, `bad_tls_options` or `bad_rule`.
    */
   constructor(options: TlsGateOptions) {
+    this.#options = { ...options };
     this.#context = new ServerContext(options);
     this.#crls = options.crls;
     this.#allowed = compileRules(options.allow ?? []);
+  }
+
+  /**
+   * The same gate with other CRLs, and with other CAs where these are given.
+   *
+   * @throws {CulvertError} `bad_certificate` if the CAs can't be used.
+   */
+  withTrust({ ca = this.#options.ca, crls }: Pick<TlsGateOptions, "ca" | "crls">): TlsGate {
+    return new TlsGate({ ...this.#options, ca, crls });
+  }
+
+  /**
+   * The CAs that may have issued the clients' certificates.
+   *
+   * @internal
+   */
+  get authorities(): readonly Certificate[] {
+    return this.#context.trust?.certificates ?? [];
   }
 
   /** What clients may take offence at in our own certificate. */
@@ -63,8 +84,7 @@ export class TlsGate {
 
   /** Whom revocation keeps out at this moment as nobody can tell whether they were revoked, and why. */
   get problem(): CrlProblem | undefined {
-    const { trust, now } = this.#context;
-    return this.#crls?.problemOf(trust?.certificates ?? [], now());
+    return this.#crls?.problemOf(this.authorities, this.#context.now());
   }
 
   /**

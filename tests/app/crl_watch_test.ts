@@ -94,6 +94,17 @@ Deno.test("a reload tells of what it has made good, and of no file or user that 
   fixture.end();
 });
 
+Deno.test("one that stays and has expired since the last look is told of at a change of another", () => {
+  const fixture = new Fixture();
+  const stays = crl(10_000);
+  fixture.watch.follow([stays, crl(Infinity, { usedBy: "service b" })]);
+  assertEquals(fixture.said(20_000), []);
+  fixture.watch.follow([stays, crl(Infinity, { usedBy: "service b" })]);
+  assertEquals(fixture.log.messages, [BAD]);
+  assertEquals(fixture.said(100_000), []);
+  fixture.end();
+});
+
 Deno.test("the machine's time counts, were it set back", () => {
   const fixture = new Fixture();
   fixture.watch.follow([crl(100_000)]);

@@ -116,6 +116,30 @@ Deno.test("the gate of the end of the handshake decides, not that of its beginni
   assertEquals(await enter(gateOf(good), clientContext(good), () => open), "CN=alice,OU=operations");
 });
 
+Deno.test("the same gate with other CAs and CRLs lets in whom these do, and keeps everything else", async () => {
+  const [good, other] = [await makePki(), await makePki()];
+  const { ca, client } = good;
+  const alice = "CN=alice,OU=operations";
+  const gate = gateOf(good, { crls: crlSet(ca.crl()), allow: [{ cn: "alice" }] });
+  const none = gate.withTrust({ crls: CrlSet.unreadable("it is gone") });
+  assertEquals([await enter(none, clientContext(good)), none.problem?.reason], [
+    "crl-unreadable",
+    "crl-unreadable",
+  ]);
+  const moved = gate.withTrust({ ca: other.ca.certPem, crls: undefined });
+  assertEquals(await enter(moved, clientContext(good)), "unknown-ca");
+  assertEquals(await enter(moved, clientContext(other, { ca: ca.certPem })), alice);
+  assertEquals(await enter(moved, nobody(good)), "no-certificate");
+  assertEquals(moved.authorities.length, 1);
+  const bob = await other.ca.issueClient({ cn: "bob" });
+  const context = clientContext({ ...other, client: bob }, { ca: ca.certPem });
+  assertEquals(await enter(moved, context), "not-allowed");
+  ca.revoke(client.serial);
+  assertEquals(await enter(gate.withTrust({ crls: crlSet(ca.crl()) }), clientContext(good)), "revoked");
+  assertEquals(await enter(gate, clientContext(good)), alice); // As it was.
+  assertThrows(() => gate.withTrust({ ca: "garbage", crls: undefined }), CulvertError);
+});
+
 Deno.test("bad material and rules are no gate, and an expired certificate of ours is a warning", async () => {
   const [good, other] = [await pki(), await makePki()];
   const bad: Partial<TlsGateOptions>[] = [
