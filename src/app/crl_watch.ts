@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { CrlProblem } from "../tls/crl_set.ts";
-import type { CrlInUse } from "./material_loader.ts";
+import type { CrlInUse } from "./trust_loader.ts";
 
 /** How often the CRLs are looked at, in milliseconds. */
 const LOOK_MS = 30_000;

@@ -9,10 +9,9 @@ import {
   type AdminMaterial,
   type BackendTls,
   type CertificateInUse,
-  type CrlInUse,
   MaterialLoader,
-  type TrustInUse,
 } from "./material_loader.ts";
+import type { CrlInUse, TrustInUse } from "./trust_loader.ts";
 
 /** What a configuration's certificates, keys, CAs and CRLs make: read, checked, ready for use. */
 export interface Materials {
@@ -65,7 +64,7 @@ export async function loadMaterials(
 ): Promise<Materials> {
   const loader = new MaterialLoader(options.buffers);
   const made = await load(reading.tls, loader);
-  const { runtimeTls, certificates, crls, trust, faults, crlFaults } = loader;
+  const { runtimeTls, certificates, faults, trust: { crls, trust, crlFaults } } = loader;
   if (faults.length > 0) throw new ConfigError(options.name, reading.problems([...faults, ...crlFaults]));
   const warnings = [...reading.warnings, ...loader.warnings];
   return { ...made, runtimeTls, certificates, crls, trust, warnings };
@@ -78,7 +77,7 @@ export async function loadMaterials(
 export async function badConfig(reading: ConfigReading, options: LoadMaterialsOptions): Promise<ConfigError> {
   const loader = new MaterialLoader(options.buffers, { permittedOnly: true });
   await load(reading.tls, loader);
-  return new ConfigError(options.name, reading.problems([...loader.faults, ...loader.crlFaults]));
+  return new ConfigError(options.name, reading.problems([...loader.faults, ...loader.trust.crlFaults]));
 }
 
 async function load(

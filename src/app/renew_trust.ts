@@ -1,8 +1,8 @@
 import type { Config, ServiceTls } from "../config/config.ts";
-import type { BufferPool } from "../net/buffers.ts";
 import type { TlsGate } from "../tls/tls_gate.ts";
-import { MaterialLoader } from "./material_loader.ts";
+import { MaterialReader } from "./material_reader.ts";
 import type { Materials } from "./materials.ts";
+import { TrustLoader } from "./trust_loader.ts";
 
 /** What {@linkcode renewTrust} has found. */
 export interface RenewedTrust {
@@ -17,28 +17,26 @@ export interface RenewedTrust {
  * bad makes a gate that lets nobody in, as ever; CAs that can't be used are a warning, and those from before stay.
  * Resolves to `undefined` where nothing has changed.
  */
-export async function renewTrust(
-  config: Config,
-  { before, buffers }: { before: Materials; buffers: BufferPool },
-): Promise<RenewedTrust | undefined> {
-  const renewed = new Map<string, { gate: TlsGate; loader: MaterialLoader }>();
+export async function renewTrust(config: Config, before: Materials): Promise<RenewedTrust | undefined> {
+  const renewed = new Map<string, { gate: TlsGate; reader: MaterialReader; loader: TrustLoader }>();
   for (const { who, gate, clientAuth } of usersOf(config, before)) {
-    const loader = new MaterialLoader(buffers);
+    const reader = new MaterialReader();
+    const loader = new TrustLoader(reader);
     const next = await loader.renew(gate, { clientAuth, who });
     const [was, is] = [before.trust.get(who), loader.trust.get(who)];
-    if (is?.madeOf !== was?.madeOf || is?.fault !== was?.fault) renewed.set(who, { gate: next, loader });
+    if (is?.madeOf !== was?.madeOf || is?.fault !== was?.fault) renewed.set(who, { gate: next, reader, loader });
   }
   if (renewed.size === 0) return undefined;
   const { gates, admin, crls } = before;
-  const loaders = [...renewed.values()].map(({ loader }) => loader);
-  const trust = new Map([...before.trust, ...loaders.flatMap((loader) => [...loader.trust])]);
+  const all = [...renewed.values()];
+  const trust = new Map([...before.trust, ...all.flatMap(({ loader }) => [...loader.trust])]);
   const materials: Materials = {
     ...before,
     gates: new Map([...gates].map(([name, gate]) => [name, renewed.get(serviceOf(name))?.gate ?? gate])),
     ...(admin && { admin: { ...admin, gate: renewed.get("admin")?.gate ?? admin.gate } }),
     crls: crls.flatMap((crl) => renewed.get(crl.usedBy)?.loader.crls ?? [crl]),
     trust,
-    warnings: loaders.flatMap(({ warnings }) => warnings),
+    warnings: all.flatMap(({ reader }) => reader.warnings),
   };
   const isOther = (who: string) => trust.get(who)?.madeOf !== before.trust.get(who)?.madeOf;
   return { materials, usedBy: [...renewed.keys()].filter(isOther) };

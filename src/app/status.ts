@@ -4,7 +4,8 @@ import type { Clock } from "../core/clock.ts";
 import { formatAddress } from "../net/address.ts";
 import { formatAttributes } from "../tls/distinguished_name.ts";
 import type { App, ServiceStatus as RunningService } from "./app.ts";
-import type { CertificateInUse, CrlInUse } from "./material_loader.ts";
+import type { CertificateInUse } from "./material_loader.ts";
+import type { CrlInUse } from "./trust_loader.ts";
 import type { ReloadState } from "./reloader.ts";
 import { iso, upstreamStatus } from "./upstream_status.ts";
 

@@ -183,7 +183,7 @@ export class Supervisor implements Disposable {
     if (this.#running === undefined || this.#stopping) return;
     const { admin } = this.#running;
     try {
-      const renewed = await renewTrust(this.#running, { before: app.materials, buffers: app.buffers });
+      const renewed = await renewTrust(this.#running, app.materials);
       if (renewed === undefined || this.#stopping) return;
       const { materials, usedBy } = renewed;
       app.renewGates(materials);

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { CrlWatch } from "../../src/app/crl_watch.ts";
-import type { CrlInUse } from "../../src/app/material_loader.ts";
+import type { CrlInUse } from "../../src/app/trust_loader.ts";
 import { NO_MATERIALS } from "../../src/app/materials.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { FakeClock } from "../core/fake_clock.ts";

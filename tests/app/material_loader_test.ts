@@ -27,7 +27,7 @@ Deno.test("without TLS there is nothing to load, and nothing to complain of", as
   assertEquals(await loading.admin(undefined), undefined);
   assertEquals(await loading.connect(undefined, ADMIN), undefined);
   assertEquals(await loading.etcdTls(undefined, ADMIN), undefined);
-  assertEquals([loading.faults, loading.certificates, loading.crls, loading.warnings], [[], [], [], []]);
+  assertEquals([loading.faults, loading.certificates, loading.trust.crls, loading.warnings], [[], [], [], []]);
 });
 
 Deno.test("the admin listener has a gate, and the names of its certificate", async () => {
@@ -45,7 +45,7 @@ Deno.test("the admin listener has a gate, and the names of its certificate", asy
   assertEquals(loading.certificates.map(({ path, usedBy }) => [path, usedBy]), [
     [files.folder.file("server.pem"), "admin"],
   ]);
-  assertEquals(loading.crls.map(({ path, usedBy }) => [path, usedBy]), [[
+  assertEquals(loading.trust.crls.map(({ path, usedBy }) => [path, usedBy]), [[
     files.folder.file("ca.crl"),
     "admin",
   ]]);
@@ -106,8 +106,8 @@ Deno.test("a CRL with several lists is one file in use, with each of them", asyn
   const clientAuth = { caPath, crlPath, mode: "optional", allow: [{ any: true }] } as const;
   const tls = serviceTls(files.putOwn("server", server), { clientAuth });
   const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
-  assertEquals([gate?.problem, loading.crls.length], [undefined, 1]);
-  assertEquals(loading.crls[0]!.crls.map(({ issuerName }) => issuerName), ["CN=Test CA", "CN=Other CA"]);
+  assertEquals([gate?.problem, loading.trust.crls.length], [undefined, 1]);
+  assertEquals(loading.trust.crls[0]!.crls.map(({ issuerName }) => issuerName), ["CN=Test CA", "CN=Other CA"]);
 });
 
 Deno.test("a CRL that covers some of the CAs is good, with a warning for each of the others", async () => {
@@ -119,58 +119,10 @@ Deno.test("a CRL that covers some of the CAs is good, with a warning for each of
   const clientAuth = { caPath, crlPath, mode: "optional", allow: [{ any: true }] } as const;
   const tls = serviceTls(files.putOwn("server", server), { clientAuth });
   const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
-  assertEquals([gate?.problem, loading.crls[0]!.problem(Date.now())], [undefined, undefined]);
+  assertEquals([gate?.problem, loading.trust.crls[0]!.problem(Date.now())], [undefined, undefined]);
   assertEquals(loading.warnings, [
     "service web: nobody whom CN=Other CA has issued can come in: there is no CRL of CN=Other CA",
   ]);
-});
-
-Deno.test("a gate is renewed with its CAs and CRLs alone, and its certificate and key are not looked at", async () => {
-  const [{ ca, server }, other] = [await makePki(), await makePki("ecdsa-p256", "Other CA")];
-  await using files = new TlsFiles();
-  const caPath = files.put("ca.pem", ca.certPem);
-  const crlPath = files.put("ca.crl", ca.crl());
-  const clientAuth = { caPath, crlPath, mode: "require", allow: [{ any: true }] } as const;
-  const tls = serviceTls(files.putOwn("server", server), { clientAuth });
-  const who = "service web";
-  const first = loader();
-  const gate = (await first.gate(tls, { path: ["services", 0, "tls"], who }))!;
-  const renew = async () => {
-    const loading = loader();
-    const renewed = await loading.renew(gate, { clientAuth, who });
-    const names = renewed.authorities.map(({ fingerprint }) => fingerprint);
-    assertEquals([loading.faults, loading.certificates], [[], []]);
-    return { loading, renewed, names, trust: loading.trust.get(who)! };
-  };
-  files.put("server.pem", "junk");
-  files.put("server.key", "junk");
-  const [own] = gate.authorities;
-  const same = await renew();
-  assertEquals([same.trust, same.names], [first.trust.get(who)!, [own!.fingerprint]]);
-  assertEquals([same.renewed.problem, same.loading.warnings], [undefined, []]);
-
-  files.put("ca.pem", "junk");
-  const bad = await renew();
-  assertEquals([bad.trust.madeOf, bad.names], [same.trust.madeOf, [own!.fingerprint]]);
-  const why = `cannot use "${caPath}": there is no certificate in it`;
-  assertEquals([bad.trust.fault, bad.loading.warnings], [
-    why,
-    [`service web: the clients' CAs from before stay: ${why}`],
-  ]);
-  assertEquals(bad.renewed.problem, undefined); // Its CRL is that of the CAs that stay.
-
-  files.put("ca.pem", other.ca.certPem);
-  const moved = await renew();
-  assert(moved.trust.madeOf !== same.trust.madeOf && !moved.names.includes(own!.fingerprint));
-  assertEquals([moved.renewed.problem?.reason, moved.loading.warnings.length], ["crl-missing", 1]);
-
-  files.put("ca.pem", ca.certPem);
-  files.put("ca.crl", "junk");
-  const unreadable = await renew();
-  assert(unreadable.trust.madeOf !== same.trust.madeOf);
-  assertEquals(unreadable.renewed.problem?.reason, "crl-unreadable");
-  assertEquals(unreadable.loading.crls.map(({ problem }) => problem(Date.now())?.reason), ["crl-unreadable"]);
-  assertStringIncludes(unreadable.loading.warnings.join(), `cannot use "${crlPath}"`);
 });
 
 Deno.test("the runtime's TLS gets what the gate has been made of", async () => {

@@ -39,9 +39,9 @@ Deno.test("where no CA and no CRL has changed there is nothing to renew, whateve
   const { ca, own, config, before } = await setUp(files);
   await Deno.remove(own.key);
   files.put("server.pem", "junk");
-  assertEquals(await renewTrust(config, { before, buffers }), undefined);
+  assertEquals(await renewTrust(config, before), undefined);
   files.put("a.pem", ca.certPem); // Another file, of the same content.
-  assertEquals(await renewTrust(config, { before, buffers }), undefined);
+  assertEquals(await renewTrust(config, before), undefined);
 });
 
 Deno.test("what has changed is renewed, and everything else is what it was", async () => {
@@ -49,7 +49,7 @@ Deno.test("what has changed is renewed, and everything else is what it was", asy
   const { ca, config, before } = await setUp(files);
   await Deno.remove(files.folder.file("b.crl"));
   files.put("admin.crl", ca.crl());
-  const { materials, usedBy } = (await renewTrust(config, { before, buffers }))!;
+  const { materials, usedBy } = (await renewTrust(config, before))!;
   assertEquals(usedBy, ["service b", "admin"]);
   assertEquals([...materials.gates.keys()], ["a", "b", "open"]);
   for (const name of ["a", "open"]) assertStrictEquals(materials.gates.get(name), before.gates.get(name));
@@ -61,7 +61,7 @@ Deno.test("what has changed is renewed, and everything else is what it was", asy
   assertEquals(problems, [["service a", undefined], ["service b", "crl-unreadable"], ["admin", undefined]]);
   assertStrictEquals(materials.crls[0], before.crls[0]);
   assertEquals(materials.warnings.length, 1);
-  assertEquals(await renewTrust(config, { before: materials, buffers }), undefined);
+  assertEquals(await renewTrust(config, materials), undefined);
 });
 
 Deno.test("CAs that become bad are told once and stay, and count again when they are good", async () => {
@@ -69,20 +69,20 @@ Deno.test("CAs that become bad are told once and stay, and count again when they
   const { ca, other, config, before } = await setUp(files);
   const fingerprints = before.gates.get("a")!.authorities.map(({ fingerprint }) => fingerprint);
   files.put("a.pem", "junk");
-  const bad = (await renewTrust(config, { before, buffers }))!;
+  const bad = (await renewTrust(config, before))!;
   assertEquals([bad.usedBy, bad.materials.warnings.length], [[], 1]);
   const kept = bad.materials.gates.get("a")!.authorities.map(({ fingerprint }) => fingerprint);
   assertEquals(kept, fingerprints);
-  assertEquals(await renewTrust(config, { before: bad.materials, buffers }), undefined);
+  assertEquals(await renewTrust(config, bad.materials), undefined);
 
   await Deno.remove(files.folder.file("a.crl")); // Which counts all the same.
-  const closed = (await renewTrust(config, { before: bad.materials, buffers }))!;
+  const closed = (await renewTrust(config, bad.materials))!;
   assertEquals(closed.usedBy, ["service a"]);
   assertEquals(closed.materials.gates.get("a")!.problem?.reason, "crl-unreadable");
 
   files.put("a.pem", other.ca.certPem);
   files.put("a.crl", other.ca.crl() + ca.crl());
-  const good = (await renewTrust(config, { before: closed.materials, buffers }))!;
+  const good = (await renewTrust(config, closed.materials))!;
   assertEquals([good.usedBy, good.materials.warnings], [["service a"], []]);
   const [authority] = good.materials.gates.get("a")!.authorities;
   assert(!fingerprints.includes(authority!.fingerprint));
