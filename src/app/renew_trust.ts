@@ -24,7 +24,9 @@ export async function renewTrust(config: Config, before: Materials): Promise<Ren
     const loader = new TrustLoader(reader);
     const next = await loader.renew(gate, { clientAuth, who });
     const [was, is] = [before.trust.get(who), loader.trust.get(who)];
-    if (is?.madeOf !== was?.madeOf || is?.fault !== was?.fault) renewed.set(who, { gate: next, reader, loader });
+    if (is?.madeOf !== was?.madeOf || is?.fault !== was?.fault) {
+      renewed.set(who, { gate: next, reader, loader });
+    }
   }
   if (renewed.size === 0) return undefined;
   const { gates, admin, crls } = before;

@@ -27,7 +27,12 @@ Deno.test("without TLS there is nothing to load, and nothing to complain of", as
   assertEquals(await loading.admin(undefined), undefined);
   assertEquals(await loading.connect(undefined, ADMIN), undefined);
   assertEquals(await loading.etcdTls(undefined, ADMIN), undefined);
-  assertEquals([loading.faults, loading.certificates, loading.trust.crls, loading.warnings], [[], [], [], []]);
+  assertEquals([loading.faults, loading.certificates, loading.trust.crls, loading.warnings], [
+    [],
+    [],
+    [],
+    [],
+  ]);
 });
 
 Deno.test("the admin listener has a gate, and the names of its certificate", async () => {
@@ -107,7 +112,10 @@ Deno.test("a CRL with several lists is one file in use, with each of them", asyn
   const tls = serviceTls(files.putOwn("server", server), { clientAuth });
   const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
   assertEquals([gate?.problem, loading.trust.crls.length], [undefined, 1]);
-  assertEquals(loading.trust.crls[0]!.crls.map(({ issuerName }) => issuerName), ["CN=Test CA", "CN=Other CA"]);
+  assertEquals(loading.trust.crls[0]!.crls.map(({ issuerName }) => issuerName), [
+    "CN=Test CA",
+    "CN=Other CA",
+  ]);
 });
 
 Deno.test("a CRL that covers some of the CAs is good, with a warning for each of the others", async () => {

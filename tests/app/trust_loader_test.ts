@@ -13,7 +13,14 @@ Deno.test("a gate is renewed with its CAs and CRLs alone, and its certificate an
   const crlPath = files.put("ca.crl", ca.crl());
   const clientAuth = { caPath, crlPath, mode: "require", allow: [{ any: true }] } as const;
   const { cert, key } = files.putOwn("server", server);
-  const tls = { certPath: cert, keyPath: key, minVersion: "1.2", maxVersion: "1.3", alpn: [], clientAuth } as const;
+  const tls = {
+    certPath: cert,
+    keyPath: key,
+    minVersion: "1.2",
+    maxVersion: "1.3",
+    alpn: [],
+    clientAuth,
+  } as const;
   const who = "service web";
   const first = new MaterialLoader(new BufferPool());
   const gate = (await first.gate(tls, { path: ["services", 0, "tls"], who }))!;

@@ -1,25 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
-import { echo, exchange, startBackend } from "../support/peers.ts";
-import { type Culvert, startCulvert } from "../support/program.ts";
+import { enters } from "../support/enters.ts";
+import { echo, startBackend } from "../support/peers.ts";
+import { startCulvert } from "../support/program.ts";
 import { AccessLines, tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { until } from "../support/wait.ts";
-import { makePki, type Pki } from "../tls/tls_fixture.ts";
-
-/** Whether the client of this CA gets to the backend. */
-async function enters(culvert: Culvert, { ca, client }: Pki): Promise<boolean> {
-  const own = { caCerts: [ca.certPem], cert: client.chainPem, key: client.keyPem };
-  try {
-    using connection = await Deno.connectTls({
-      hostname: "127.0.0.1",
-      port: culvert.port("main"),
-      ...own,
-    });
-    return await exchange(connection, "ping") === "ping";
-  } catch {
-    return false;
-  }
-}
+import { makePki } from "../tls/tls_fixture.ts";
 
 /** A time as CRLs know it: no milliseconds. */
 function inSeconds(seconds: number): Date {

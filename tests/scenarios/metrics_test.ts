@@ -3,6 +3,7 @@ import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
 import { callInVain } from "../support/calls.ts";
 import { finishChecked, restingDescriptors } from "../support/checked.ts";
 import { run } from "../support/child.ts";
+import { enters } from "../support/enters.ts";
 import { testWith } from "../support/installed.ts";
 import { Member } from "../support/member.ts";
 import { connect, echo, exchange, greet, readLine, startBackend } from "../support/peers.ts";
@@ -11,7 +12,7 @@ import { proxyConfig } from "../support/proxy_config.ts";
 import { scrape, type Series } from "../support/scrape.ts";
 import { AccessLines, tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { until } from "../support/wait.ts";
-import { makePki, type Pki } from "../tls/tls_fixture.ts";
+import { makePki } from "../tls/tls_fixture.ts";
 
 /** The value of a metric of the service `main`, and of what else its labels are. */
 function ofService(series: Series, name: string, label = ""): number | undefined {
@@ -152,21 +153,6 @@ Deno.test("a reload that is refused shows, and so does the next good one", async
   culvert.signal("SIGTERM");
   assertEquals(await culvert.exit, 0);
 });
-
-/** Whether the client of this CA gets to the backend. */
-async function enters(culvert: Culvert, { ca, client }: Pki): Promise<boolean> {
-  const own = { caCerts: [ca.certPem], cert: client.chainPem, key: client.keyPem };
-  try {
-    using connection = await Deno.connectTls({
-      hostname: "127.0.0.1",
-      port: culvert.port("main"),
-      ...own,
-    });
-    return await exchange(connection, "ping") === "ping";
-  } catch {
-    return false;
-  }
-}
 
 Deno.test("a CRL that expires while the program runs shows, and so do the clients that it keeps out", async () => {
   const pki = await makePki();

@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
+import { enters } from "../support/enters.ts";
 import { testWith } from "../support/installed.ts";
-import { echo, exchange, startBackend } from "../support/peers.ts";
+import { echo, startBackend } from "../support/peers.ts";
 import type { LogRecord } from "../support/log_record.ts";
 import { type Culvert, HEAD, startCulvert } from "../support/program.ts";
 import { scrape } from "../support/scrape.ts";
@@ -13,18 +14,6 @@ const REFUSED = { message: "reload refused, the configuration from before goes o
 const RENEWED = { message: "changed CAs and CRLs of clients are enforced, though the reload is refused" };
 /** The errors of all these tests. */
 const ERRORS: unknown[] = [REFUSED.message, "bad configuration", "a CRL keeps clients out"];
-
-/** Whether the client of this CA gets to the backend of a service. */
-async function enters(culvert: Culvert, { ca, client }: Pki, service = "main"): Promise<boolean> {
-  const own = { caCerts: [ca.certPem], cert: client.chainPem, key: client.keyPem };
-  const port = culvert.port(service);
-  try {
-    using connection = await Deno.connectTls({ hostname: "127.0.0.1", port, ...own });
-    return await exchange(connection, "ping") === "ping";
-  } catch {
-    return false;
-  }
-}
 
 /** A client of this CA, of the admin API by mutual TLS. */
 async function asks(culvert: Culvert, { ca, client }: Pki): Promise<boolean> {
@@ -78,7 +67,10 @@ Deno.test("a CRL counts as it is now while the key of another service has every 
   assertEquals([await enters(culvert, pki), await lines.reason()], [false, "tls-revoked"]);
   assertEquals(await admin.unready(), []);
   // Who has no such settings goes on with the certificate and the key from before.
-  assertEquals([await enters(culvert, pki, "other"), (await lines.next()).service], [true, "other"]);
+  assertEquals([await enters(culvert, pki, { service: "other" }), (await lines.next()).service], [
+    true,
+    "other",
+  ]);
 
   await Deno.remove(crl);
   await refused(crl, 2);

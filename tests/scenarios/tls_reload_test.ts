@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Issued } from "../../src/tls/authority_options.ts";
+import { enters } from "../support/enters.ts";
 import { testWith } from "../support/installed.ts";
 import { Load } from "../support/load.ts";
 import { echo, exchange, greet, readLine, startBackend } from "../support/peers.ts";
@@ -20,16 +21,6 @@ function connectAs(culvert: Culvert, { ca, own }: { ca: string; own?: Issued }):
     caCerts: [ca],
     ...shown,
   });
-}
-
-/** Whether this client gets to the backend. */
-async function enters(culvert: Culvert, { ca }: Pki, own: Issued): Promise<boolean> {
-  try {
-    using connection = await connectAs(culvert, { ca: ca.certPem, own });
-    return await exchange(connection, "ping") === "ping";
-  } catch {
-    return false;
-  }
 }
 
 /** A mutual-TLS listener with its files, in front of this backend. */
@@ -79,22 +70,22 @@ Deno.test("files that are replaced by a rename are noticed where their folder ma
   await using culvert = await startCulvert(config, { readable: [files.folder.path] });
   const reloaded = (name: string, count = 1) =>
     culvert.waitFor({ message: "reloaded", why: `${files.folder.file(name)} has changed` }, count);
-  assertEquals(await enters(culvert, pki, pki.client), true);
+  assertEquals(await enters(culvert, pki), true);
 
   // Several within a moment.
   files.putOwn("server", await pki.ca.issueServer({ names: NAMES }));
   await culvert.waitFor(({ message, why }) => message === "reloaded" && String(why).includes("/server."));
-  assertEquals(await enters(culvert, pki, pki.client), true);
+  assertEquals(await enters(culvert, pki), true);
   files.put("ca.pem", pki.ca.certPem + other.ca.certPem);
   await reloaded("ca.pem");
   pki.ca.revoke(pki.client.serial);
   files.put("crl.pem", pki.ca.crl() + other.ca.crl());
   await reloaded("crl.pem");
-  assertEquals(await enters(culvert, pki, pki.client), false);
-  assertEquals(await enters(culvert, pki, other.client), true);
+  assertEquals(await enters(culvert, pki), false);
+  assertEquals(await enters(culvert, pki, { own: other.client }), true);
   files.put("ca.pem", pki.ca.certPem);
   await reloaded("ca.pem", 2);
-  assertEquals(await enters(culvert, pki, other.client), false);
+  assertEquals(await enters(culvert, pki, { own: other.client }), false);
   await culvert.finish();
 });
 
@@ -124,11 +115,11 @@ Deno.test("material that can't be used keeps the old, and the log says why", asy
     culvert.signal("SIGHUP");
     await culvert.waitFor(refused, index + 1);
     assertStringIncludes(JSON.stringify(culvert.records.slice(before)), said);
-    assertEquals(await enters(culvert, pki, pki.client), true);
+    assertEquals(await enters(culvert, pki), true);
     files.put(file, good);
   }
   await culvert.reload(config);
-  assertEquals(await enters(culvert, pki, pki.client), true);
+  assertEquals(await enters(culvert, pki), true);
   await culvert.settled();
   culvert.signal("SIGTERM");
   assertEquals(await culvert.exit, 0);
@@ -165,7 +156,7 @@ testWith(
       await peer.do("p.handshake()");
       await peer.do("p.read_all()");
       assertEquals(await lines.reason(), "tls-unknown-ca");
-      assertEquals(await enters(culvert, pki, other.client), false);
+      assertEquals(await enters(culvert, pki, { own: other.client }), false);
       assertEquals(await lines.reason(), "tls-unknown-ca");
       assertEquals(backend.accepted, accepted);
     }

@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { echo, exchange, startBackend } from "../support/peers.ts";
+import { enters } from "../support/enters.ts";
+import { echo, startBackend } from "../support/peers.ts";
 import { output } from "../support/child.ts";
-import { type Culvert, DENO, MAIN, permissionFlags, startCulvert } from "../support/program.ts";
+import { DENO, MAIN, permissionFlags, startCulvert } from "../support/program.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { makePki, type Pki } from "../tls/tls_fixture.ts";
@@ -16,21 +17,6 @@ function setUp(files: TlsFiles, { ca, server }: Pki, address: string): string {
     allow: [{ any: true }],
   };
   return tlsConfig({ backends: [address], tls: { ...files.putOwn("server", server), clientAuth } });
-}
-
-/** Whether the client of this CA gets to the backend. */
-async function enters(culvert: Culvert, { ca, client }: Pki): Promise<boolean> {
-  const own = { caCerts: [ca.certPem], cert: client.chainPem, key: client.keyPem };
-  try {
-    using connection = await Deno.connectTls({
-      hostname: "127.0.0.1",
-      port: culvert.port("main"),
-      ...own,
-    });
-    return await exchange(connection, "ping") === "ping";
-  } catch {
-    return false;
-  }
 }
 
 Deno.test("a file that is deleted is noticed: without its CRL nobody comes in, anything else goes on and is told", async () => {
