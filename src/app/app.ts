@@ -76,6 +76,11 @@ export class App {
     return this.#state;
   }
 
+  /** The configuration that runs; `undefined` before the start. */
+  get config(): Config | undefined {
+    return this.#config;
+  }
+
   /** The certificates, and all that belongs to them, that are in use. */
   get materials(): Materials {
     return this.#materials;

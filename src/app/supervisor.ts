@@ -61,8 +61,6 @@ export class Supervisor implements Disposable {
   readonly #path: string | undefined;
   /** Standard input, which can be read only once. */
   #text: string | undefined;
-  /** The configuration that runs. */
-  #running: Config | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -180,14 +178,14 @@ export class Supervisor implements Disposable {
    */
   async #renewTrust(): Promise<void> {
     const { app } = this;
-    if (this.#running === undefined || this.#stopping) return;
-    const { admin } = this.#running;
+    const { config } = app;
+    if (config === undefined || this.#stopping) return;
     try {
-      const renewed = await renewTrust(this.#running, app.materials);
+      const renewed = await renewTrust(config, app.materials);
       if (renewed === undefined || this.#stopping) return;
       const { materials, usedBy } = renewed;
       app.renewGates(materials);
-      this.#admin.serve(admin, { bound: undefined, material: materials.admin });
+      this.#admin.serve(config.admin, { bound: undefined, material: materials.admin });
       if (usedBy.length > 0) {
         const message = "changed CAs and CRLs of clients are enforced, though the reload is refused";
         this.#log.warn(message, { used_by: usedBy.join(", ") });
@@ -220,7 +218,6 @@ export class Supervisor implements Disposable {
     const bound = await this.#admin.bind(config.admin);
     try {
       await this.app.apply(config, materials);
-      this.#running = config;
     } catch (error) {
       bound?.close();
       throw error;

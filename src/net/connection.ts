@@ -10,7 +10,10 @@ export interface Connection {
    * at the end of the stream. The buffer belongs to the connection until the promise settles.
    */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes some of `bytes` and resolves to how many. Waits while the peer does not read. */
+  /**
+   * Writes some of `bytes` and resolves to how many. Waits while the peer does not read. The bytes are the caller's
+   * again when the promise settles: it may change them, or give their memory back.
+   */
   write(bytes: Uint8Array): Promise<number>;
   /** Ends the writing half: the peer reads an end of stream. Reading goes on. */
   closeWrite(): Promise<void>;
