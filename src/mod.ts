@@ -65,6 +65,7 @@ export type { ServerContextOptions, TlsVersion } from "./tls/server_context.ts";
 export {
   type OpenConnection,
   type TlsConnect,
+  type TlsConnectOptions,
   tlsConnector,
   tlsDial,
   type TlsDialOptions,

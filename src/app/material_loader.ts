@@ -103,14 +103,14 @@ export class MaterialLoader {
   /** Undefined without TLS, and where there is a problem. */
   async connect(tls: UpstreamTls | undefined, { path, who }: Place): Promise<BackendTls | undefined> {
     if (tls === undefined) return undefined;
-    const { serverName, verify, allow } = tls;
+    const { serverName, minVersion, maxVersion, alpn, verify, allow } = tls;
     if (!verify) {
       this.#reader.warnings.push(`${who}: the backends' certificates are NOT verified (tls.verify: false)`);
     }
     const pems = await this.#clientPems(tls, { path, who });
     if (pems === undefined) return undefined;
     const buffers = this.#buffers;
-    const options = { ...pems, serverName, verify, allow };
+    const options = { ...pems, serverName, minVersion, maxVersion, alpn, verify, allow };
     const connectTls = await this.#reader.attempt(path, () => tlsConnector({ ...options, dial, buffers }));
     return connectTls && { connectTls, madeOf: JSON.stringify(options) };
   }

@@ -80,10 +80,13 @@ function buildEtcd(
 
 /** Makes TLS settings of a section that has been found good. */
 export function buildUpstreamTls(tls: NonNullable<UpstreamSection["tls"]>, folder: string): UpstreamTls {
-  const { serverName, verify, allow } = tls;
+  const { serverName, minVersion, maxVersion, alpn, verify, allow } = tls;
   return {
     ...resolveTlsPaths(tls, folder),
     ...(serverName === undefined ? {} : { serverName }),
+    minVersion,
+    maxVersion,
+    alpn,
     verify,
     ...(allow === undefined ? {} : { allow }),
   };

@@ -42,6 +42,10 @@ export interface UpstreamTls {
   readonly certPath?: string;
   readonly keyPath?: string;
   readonly serverName?: string;
+  readonly minVersion: TlsVersion;
+  readonly maxVersion: TlsVersion;
+  /** The protocols that are offered, the preferred one first. A backend need not select one. */
+  readonly alpn: readonly string[];
   readonly verify: boolean;
   readonly allow?: readonly AllowRule[];
 }

@@ -2,7 +2,7 @@ import { formatDuration } from "../core/units.ts";
 import { formatAddress } from "../net/address.ts";
 import type { Timeouts } from "../tcp/options.ts";
 import type { AdminConfig, Config, LogConfig, ServiceConfig, ServiceTls } from "./config.ts";
-import { describeRule, type Row, upstreamRows } from "./describe_upstream.ts";
+import { describeRule, describeVersions, type Row, upstreamRows } from "./describe_upstream.ts";
 
 /**
  * What a configuration would do, for people to read: every service and upstream, with what holds after defaults.
@@ -53,10 +53,11 @@ function serviceRows(service: ServiceConfig): Row[] {
 
 function tlsLines(tls: ServiceTls | undefined): string[] {
   if (tls === undefined) return ["none"];
-  const { certPath, keyPath, minVersion, maxVersion, alpn, native = false, clientAuth } = tls;
-  const versions = minVersion === maxVersion ? `TLS ${minVersion}` : `TLS ${minVersion} to ${maxVersion}`;
+  const { certPath, keyPath, alpn, native = false, clientAuth } = tls;
   const lines = [
-    `${versions}${native ? ", the runtime's own" : ""}${alpn.length === 0 ? "" : `, for ${alpn.join(", ")}`}`,
+    `${describeVersions(tls)}${native ? ", the runtime's own" : ""}${
+      alpn.length === 0 ? "" : `, for ${alpn.join(", ")}`
+    }`,
     `as ${certPath}, with the key ${keyPath}`,
   ];
   if (clientAuth === undefined) return [...lines, "no client certificates"];

@@ -21,7 +21,7 @@ export function upstreamRows(options: UpstreamConfig): Row[] {
   const { health, outlier, slowStartMs = 0, discover } = options;
   return [
     ["PROXY header", [proxyProtocol === "none" ? "none" : `${proxyProtocol}, to every backend`]],
-    ["tls", [backendTls(options.tls)]],
+    ["tls", backendTls(options.tls)],
     ["balance", [balance]],
     ["retries", [retries === 1 ? "1 further backend" : `${retries} further backends`]],
     ["pool", [describePool(pool)]],
@@ -41,9 +41,23 @@ export function describeRule(rule: AllowRule): string {
   return kind === "any" ? "all of them" : `${kind} ${value}`;
 }
 
-function backendTls(tls: UpstreamTls | undefined): string {
-  if (tls === undefined) return "none";
-  const { caPath, certPath, keyPath, serverName, verify, allow } = tls;
+/** The versions of TLS that are spoken. */
+export function describeVersions({ minVersion, maxVersion }: TlsVersions): string {
+  return minVersion === maxVersion ? `TLS ${minVersion}` : `TLS ${minVersion} to ${maxVersion}`;
+}
+
+type TlsVersions = Pick<UpstreamTls, "minVersion" | "maxVersion">;
+
+function backendTls(tls: UpstreamTls | undefined): string[] {
+  if (tls === undefined) return ["none"];
+  const { alpn } = tls;
+  return [
+    `${describeVersions(tls)}${alpn.length === 0 ? "" : `, offering ${alpn.join(", ")}`}`,
+    peerLine(tls),
+  ];
+}
+
+function peerLine({ caPath, certPath, keyPath, serverName, verify, allow }: UpstreamTls): string {
   const who = allow === undefined
     ? `verified as ${serverName ?? "its address"}`
     : `verified by ${allow.map(describeRule).join(" or ")}`;

@@ -3,7 +3,7 @@ import { isAdminAddress } from "../net/loopback.ts";
 import { isMapping } from "./fields.ts";
 import { type Finding, withNearest } from "./findings.ts";
 import { Place } from "./place.ts";
-import { checkUpstream } from "./upstream_checks.ts";
+import { checkUpstream, checkVersions } from "./upstream_checks.ts";
 
 /**
  * What is wrong between the values of a document of version 1: names that refer to nothing or repeat, listeners
@@ -96,11 +96,8 @@ function checkTrusted(service: Place, folder: string): Finding[] {
 
 function checkServiceTls(service: Place): Finding[] {
   const tls = service.at("tls");
-  const findings: Finding[] = [];
+  const findings = checkVersions(tls);
   const clash = (place: Place, expected: string) => findings.push({ kind: "bad_value", ...place, expected });
-  if (isVersion(tls.at("minVersion"), "1.3") && isVersion(tls.at("maxVersion"), "1.2")) {
-    clash(tls.at("minVersion"), "a version that is not above maxVersion");
-  }
   if (tls.at("native").value === true) findings.push(...checkNative(service));
   if (tls.value !== undefined && service.at("sni").value !== undefined) {
     clash(service.at("sni"), "either tls or sni: what is passed on by its name is not decrypted");

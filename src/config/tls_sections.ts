@@ -56,14 +56,22 @@ export function readTlsSections(document: unknown, folder: string): TlsSections 
 // once more by whoever makes something of the whole section.
 
 function buildOfService(tls: v.InferOutput<typeof serviceTls>, folder: string): ServiceTls {
-  const { minVersion, maxVersion } = tls;
-  return buildServiceTls(minVersion > maxVersion ? { ...tls, minVersion: maxVersion } : tls, folder);
+  return buildServiceTls({ ...tls, ...possibleVersions(tls) }, folder);
 }
 
 function buildOfUpstream(tls: v.InferOutput<typeof upstreamTls>, folder: string): UpstreamTls {
   const { verify, allow } = tls;
-  return buildUpstreamTls({ ...tls, verify: verify || allow !== undefined }, folder);
+  return buildUpstreamTls(
+    { ...tls, ...possibleVersions(tls), verify: verify || allow !== undefined },
+    folder,
+  );
 }
+
+function possibleVersions({ minVersion, maxVersion }: Versions): Versions {
+  return { minVersion: minVersion > maxVersion ? maxVersion : minVersion, maxVersion };
+}
+
+type Versions = Pick<UpstreamTls, "minVersion" | "maxVersion">;
 
 function nameOf(service: Place): string {
   const { value } = service.at("name");

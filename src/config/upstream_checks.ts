@@ -143,10 +143,17 @@ function checkPair(tls: Place): Finding[] {
   return [];
 }
 
+/** The bounds of the versions of TLS, of a service or an upstream. A version without quotes is a number. */
+export function checkVersions(tls: Place): Finding[] {
+  const [min, max] = [tls.at("minVersion"), tls.at("maxVersion")];
+  if (String(min.value) !== "1.3" || String(max.value) !== "1.2") return [];
+  return [{ kind: "bad_value", ...min, expected: "a version that is not above maxVersion" }];
+}
+
 function checkUpstreamTls(upstream: Place): Finding[] {
   const tls = upstream.at("tls");
   if (!isMapping(tls.value)) return [];
-  const findings = checkPair(tls);
+  const findings = [...checkPair(tls), ...checkVersions(tls)];
   const verify = tls.at("verify");
   if (verify.value === false && tls.at("allow").value !== undefined) {
     const expected = "true, where allow says whose certificates will do";

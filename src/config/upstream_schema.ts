@@ -16,10 +16,13 @@ import {
   filledList,
   flag,
   host,
+  list,
   mapping,
   percentage,
+  protocol,
   readWith,
   rules,
+  tlsVersion,
 } from "./fields.ts";
 import { discover } from "./discover_schema.ts";
 
@@ -56,6 +59,9 @@ export const upstreamTls = mapping({
   cert: v.exactOptional(file()),
   key: v.exactOptional(file()),
   serverName: v.exactOptional(host()),
+  minVersion: v.optional(tlsVersion(), "1.2"),
+  maxVersion: v.optional(tlsVersion(), "1.3"),
+  alpn: v.optional(list(protocol(), "a list of protocols"), []),
   verify: v.optional(flag(), true),
   allow: v.exactOptional(rules()),
 }, "a mapping of TLS settings");

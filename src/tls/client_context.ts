@@ -25,7 +25,10 @@ export interface ClientContextOptions {
   readonly verifyName?: boolean;
   /** Asked about the peer in the end, in full and in resumed handshakes, when all else is good. */
   readonly verifyPeer?: VerifyPeer | undefined;
-  /** The protocols that we speak, the preferred one first. */
+  /**
+   * The protocols that are offered by ALPN (RFC 7301), the preferred one first. A server need not select one: a session
+   * without a protocol is a good one, and `TlsSession.alpn` tells. One that refuses them all sends an alert.
+   */
   readonly alpn?: readonly string[];
   /** The oldest version that is spoken. @default {"1.2"} */
   readonly minVersion?: TlsVersion;

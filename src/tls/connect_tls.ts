@@ -17,6 +17,8 @@ export interface ConnectTlsOptions {
   readonly signal: AbortSignal;
   /** Lends the read buffers. */
   readonly buffers: BufferPool;
+  /** The protocols that are offered by ALPN. @default those of the context */
+  readonly alpn?: readonly string[] | undefined;
   /** Times the wait for the server's word about our certificate. @default {systemClock} */
   readonly clock?: Clock;
 }
@@ -35,14 +37,15 @@ export interface ConnectTlsOptions {
  * @throws {TlsHandshakeError} whose `reason` tells why.
  */
 export async function connectTls(connection: Connection, options: ConnectTlsOptions): Promise<TlsSession> {
-  const { context, signal, buffers, clock } = options;
+  const { context, signal, buffers, alpn, clock } = options;
+  const offered = alpn === undefined ? {} : { ALPNProtocols: [...alpn] };
   const handshake = new Handshake(connection, {
     ...{ signal, buffers, clock },
     admit: (socket) => admit(socket, context),
     mayRefuse: (socket) => context.hasCertificate && socket.getProtocol() === "TLSv1.3",
   });
   return await handshake.run(() => {
-    const socket = tls.connect({ ...context.engine, socket: handshake.cipher });
+    const socket = tls.connect({ ...context.engine, ...offered, socket: handshake.cipher });
     socket.on("secureConnect", () => handshake.onSecure(socket));
     socket.on("error", (error: Error) => handshake.onEngineError(error));
     return socket;

@@ -87,7 +87,22 @@ export interface OpenConnection {
  * Speaks TLS with whom it is given: an address, to which it opens a connection, or the other end of one that is open,
  * which it owns from then on. The caller closes the session's connection.
  */
-export type TlsConnect = (to: Address | OpenConnection, signal: AbortSignal) => Promise<TlsSession>;
+export type TlsConnect = (
+  to: Address | OpenConnection,
+  signal: AbortSignal,
+  options?: TlsConnectOptions,
+) => Promise<TlsSession>;
+
+/** What one connection asks for besides. */
+export interface TlsConnectOptions {
+  /**
+   * HTTP/1.1 will be spoken, as a health check does: where protocols are offered by ALPN, `http/1.1` is offered in
+   * their place. @default {false}
+   */
+  readonly http?: boolean | undefined;
+}
+
+const HTTP_ALPN: readonly string[] = ["http/1.1"];
 
 /**
  * As {@linkcode tlsDial}, for those who want to know what was agreed on, and which certificate was shown.
@@ -95,7 +110,7 @@ export type TlsConnect = (to: Address | OpenConnection, signal: AbortSignal) => 
  * @throws {CulvertError} `bad_certificate`, `bad_tls_options` or `bad_rule`.
  */
 export function tlsConnector(options: TlsDialOptions): TlsConnect {
-  const { dial, buffers, serverName } = options;
+  const { dial, buffers, serverName, alpn = [] } = options;
   const contexts = new BoundedCache<ClientContext>({
     ...{ entries: MAX_CONTEXTS, weight: MAX_CONTEXTS, weigh: () => 1 },
   });
@@ -107,11 +122,12 @@ export function tlsConnector(options: TlsDialOptions): TlsConnect {
     return made;
   };
   contextFor(serverName ?? "localhost"); // Bad material is found now, not at the first connection.
-  return async (to, signal) => {
+  return async (to, signal, { http = false } = {}) => {
     const isOpen = to.kind === "open";
     const context = contextFor(serverName ?? nameOf(isOpen ? to.address : to));
     const connection = isOpen ? to.connection : await dial(to, signal);
-    return await connectTls(connection, { context, signal, buffers });
+    const offered = http && alpn.length > 0 ? HTTP_ALPN : undefined;
+    return await connectTls(connection, { context, signal, buffers, alpn: offered });
   };
 }
 

@@ -209,8 +209,9 @@ export class Upstream {
   /** The check that `options` ask for; none for those that ask for none. */
   #checkOf({ health }: UpstreamOptions, { connectTls }: Way): { made: Check | undefined } {
     // The way of the moment: a reload may bring another.
+    const http = health?.type === "http";
     const ways: CheckWays = {
-      dial: (address, signal) => this.#way.openOwn(address, signal),
+      dial: (address, signal) => this.#way.openOwn(address, signal, { http }),
       connectTls: connectTls && ((to, signal) => this.#way.connectOwn(to, signal)),
     };
     return { made: health && this.#makeCheck(health, ways) };

@@ -4,7 +4,7 @@ import type { Dial } from "../net/dial.ts";
 import { formatProxyV1 } from "../net/format_proxy_v1.ts";
 import { formatProxyV2 } from "../net/format_proxy_v2.ts";
 import type { TlsSession } from "../tls/handshake.ts";
-import type { OpenConnection, TlsConnect } from "../tls/tls_dial.ts";
+import type { OpenConnection, TlsConnect, TlsConnectOptions } from "../tls/tls_dial.ts";
 
 /** How backends are reached. */
 export interface Reach {
@@ -54,16 +54,20 @@ export class Way implements Reach {
   }
 
   /** A connection of our own, for a check: the header says that nobody's is passed on, and TLS is spoken. */
-  async openOwn(address: Address, signal: AbortSignal): Promise<Connection> {
+  async openOwn(address: Address, signal: AbortSignal, options?: TlsConnectOptions): Promise<Connection> {
     if (this.connectTls === undefined) return await this.#introduced(address, signal);
-    return (await this.connectOwn(address, signal)).connection;
+    return (await this.connectOwn(address, signal, options)).connection;
   }
 
   /** As {@linkcode Way.openOwn}, for those who want to know what was agreed on. There must be TLS. */
-  async connectOwn(to: Address | OpenConnection, signal: AbortSignal): Promise<TlsSession> {
-    if (this.secure === undefined || to.kind === "open") return await this.connectTls!(to, signal);
+  async connectOwn(
+    to: Address | OpenConnection,
+    signal: AbortSignal,
+    options?: TlsConnectOptions,
+  ): Promise<TlsSession> {
+    if (this.secure === undefined || to.kind === "open") return await this.connectTls!(to, signal, options);
     const connection = await this.#introduced(to, signal);
-    return await this.secure({ kind: "open", address: to, connection }, signal);
+    return await this.secure({ kind: "open", address: to, connection }, signal, options);
   }
 
   /** UNKNOWN in version 1, LOCAL in version 2. */

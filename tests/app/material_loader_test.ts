@@ -1,6 +1,6 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { MaterialLoader } from "../../src/app/material_loader.ts";
-import type { ServiceTls } from "../../src/config/config.ts";
+import type { ServiceTls, UpstreamTls } from "../../src/config/config.ts";
 import { formatPath } from "../../src/config/path.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import { canShareAddresses } from "../../src/net/listen.ts";
@@ -96,10 +96,23 @@ Deno.test("an etcd's TLS is its CA and a certificate of ours, each if it is give
 Deno.test("backends that are not verified are a warning each time", async () => {
   const loading = loader();
   const place = { path: ["upstreams", "db", "tls"], who: "upstream db" };
-  assert(await loading.connect({ verify: false }, place) !== undefined);
-  assert(await loading.connect({ verify: true, serverName: "db.test" }, place) !== undefined);
+  assert(await loading.connect({ ...VERSIONS, verify: false }, place) !== undefined);
+  assert(await loading.connect({ ...VERSIONS, verify: true, serverName: "db.test" }, place) !== undefined);
   assertEquals(loading.warnings.length, 1);
   assertStringIncludes(loading.warnings[0]!, "upstream db: the backends' certificates are NOT verified");
+});
+
+Deno.test("TLS with backends is made anew for other versions and protocols, and not for the same", async () => {
+  const loading = loader();
+  const place = { path: ["upstreams", "db", "tls"], who: "upstream db" };
+  const base = { ...VERSIONS, verify: true, serverName: "db.test" };
+  const madeOf = async (tls: Partial<UpstreamTls>) =>
+    (await loading.connect({ ...base, ...tls }, place))!.madeOf;
+  const before = await madeOf({});
+  assertEquals(await madeOf({}), before);
+  for (const tls of [{ minVersion: "1.3" }, { maxVersion: "1.2" }, { alpn: ["postgresql"] }] as const) {
+    assertNotEquals(await madeOf(tls), before);
+  }
 });
 
 Deno.test("a CRL with several lists is one file in use, with each of them", async () => {

@@ -28,6 +28,7 @@ Deno.test("TLS settings that contradict each other are one problem, at the key",
   ]);
   const admin = `admin: {listen: "127.0.0.1:1", tls: {cert: s.pem, key: s.key, ${versions}}}`;
   assertEquals(await said(path, { top: admin }), [`admin.${lowest}`]);
+  assertEquals(await said(path, { upstream: `tls: {ca: ca.pem, ${versions}}` }), [`upstreams.db.${lowest}`]);
   for (const upstream of ["", "ca: ca.pem, ", "cert: s.pem, key: s.key, "]) {
     const keys = { upstream: `tls: {${upstream}verify: false, allow: [{cn: a}]}` };
     assertEquals(await said(path, keys), [

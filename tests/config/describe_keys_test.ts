@@ -59,6 +59,9 @@ const FULL = {
         cert: "u.pem",
         key: "u.key",
         serverName: "db.test",
+        minVersion: "1.2",
+        maxVersion: "1.2",
+        alpn: ["postgresql"],
         verify: true,
         allow: [{ cn: "db" }],
       },
@@ -104,6 +107,7 @@ const CHANGED: Readonly<Record<string, unknown>> = {
   "admin.tls.clientAuth.mode": "optional",
   "services[0].tls.clientAuth.mode": "require",
   "services[0].tls.maxVersion": "1.3",
+  "upstreams.scripted.tls.maxVersion": "1.3",
   "services[0].upstream": "scripted",
   "services[1].upstream": "db",
   "upstreams.db.discover.dns.type": "AAAA",
@@ -123,7 +127,7 @@ const LEFT_OUT: readonly RegExp[] = [
   /\.rate\.key$/,
   /\.health\.type$/,
   /\.verify$/, // With allow it must be true.
-  /^services.*minVersion$/, // Nor may it be above maxVersion.
+  /^(?:services|upstreams).*minVersion$/, // Nor may it be above maxVersion.
   /^timeouts\./, // As services say otherwise in their own, those of the other services tell.
 ];
 

@@ -87,6 +87,13 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
   [up("cert: a.pem"), `${UP}.key: missing; expected the key of cert`],
   [up("key: a.key"), `${UP}.cert: missing; expected the certificate of key`],
   [up("verify: no"), `${UP}.verify: expected true or false, got "no"`],
+  [up("alpn: h2"), `${UP}.alpn: expected a list of protocols, got "h2"`],
+  [up("alpn: ['']"), `${UP}.alpn[0]: expected the name of a protocol, of 1 to 255 bytes, got ""`],
+  [up("maxVersion: 1.1"), `${UP}.maxVersion: expected one of 1.2, 1.3, got 1.1`],
+  [
+    up("minVersion: 1.3, maxVersion: 1.2"),
+    `${UP}.minVersion: expected a version that is not above maxVersion, got 1.3`,
+  ],
   [up("allow: []"), `${UP}.allow: expected a list of rules`],
   [up("serverName: ''"), `${UP}.serverName: expected ${NAME}, got ""`],
   [up("serverName: 'a b'"), `${UP}.serverName: expected ${NAME}, got "a b"`],
@@ -114,7 +121,8 @@ Deno.test("every key of tls has its place", () => {
       `tls: {cert: /x/a.pem, key: a.key, minVersion: "1.3", maxVersion: "1.3", alpn: [h2], clientAuth: {ca: c.pem, ` +
       `crl: ../c.crl, mode: optional, allow: [{dns: "*.a.org"}, {uri: "spiffe://a/**"}, {cn: a}, {ou: b}, ` +
       `{ip: "::1"}, {spki: "${SPKI}"}]}}`,
-    upstream: `tls: {ca: c.pem, cert: a.pem, key: a.key, serverName: db.a.org, allow: [{cn: db}]}`,
+    upstream: `tls: {ca: c.pem, cert: a.pem, key: a.key, serverName: db.a.org, allow: [{cn: db}], ` +
+      `minVersion: "1.3", maxVersion: 1.3, alpn: [postgresql]}`,
   }));
   const { native: _native, ...ofService } = config.services[0]!.tls!;
   assertEquals(ofService, {
@@ -137,6 +145,9 @@ Deno.test("every key of tls has its place", () => {
     certPath: "/etc/culvert/a.pem",
     keyPath: "/etc/culvert/a.key",
     serverName: "db.a.org",
+    minVersion: "1.3",
+    maxVersion: "1.3",
+    alpn: ["postgresql"],
     verify: true,
     allow: [{ cn: "db" }],
   });

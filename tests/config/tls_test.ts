@@ -36,7 +36,13 @@ Deno.test("a certificate is required of clients unless something else is said", 
 
 Deno.test("backends are verified unless something else is said", () => {
   const config = parse(configWith({ upstream: "tls: {ca: ca.pem}" }));
-  assertEquals(config.upstreams.get("db")!.tls, { caPath: "/etc/culvert/ca.pem", verify: true });
+  assertEquals(config.upstreams.get("db")!.tls, {
+    caPath: "/etc/culvert/ca.pem",
+    minVersion: "1.2",
+    maxVersion: "1.3",
+    alpn: [],
+    verify: true,
+  });
 });
 
 Deno.test("backends may be told of their clients before TLS, and connections to them dialled ahead", () => {
