@@ -64,7 +64,7 @@ export const FOREIGN_CLIENTS: readonly ForeignClient[] = [
         return (await run("python3", args)).stdout;
       }),
   },
-  { name: "Deno", program: "deno", versions: ["1.3"], talk: talkByDeno },
+  { name: "Deno", program: Deno.execPath(), versions: ["1.3"], talk: talkByDeno },
 ];
 
 async function talkByDeno({ hostname, port, ca, own }: ClientSpec): Promise<string> {

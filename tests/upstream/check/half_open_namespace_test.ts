@@ -91,7 +91,7 @@ function unavailable(): string | undefined {
   if (PROGRAMS.some((program) => findProgram(program) === undefined)) return undefined;
   const args = ["-rn", "sh", "-c", "ip tuntap add dev far mode tun"];
   const { success } = new Deno.Command("unshare", { args, stdout: "null", stderr: "null" }).outputSync();
-  return success ? undefined : "no network of its own allowed";
+  return success ? undefined : "a network namespace is not allowed here";
 }
 
 halfOpenTest(
