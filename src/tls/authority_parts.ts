@@ -41,8 +41,8 @@ export function caParts(certPem: string): CaParts {
   if (certificate === undefined) {
     throw new CulvertError("bad_certificate", "Cannot load the CA: no certificate");
   }
-  const { subject, spki, notAfterMs } = certificate;
-  return { subject: Uint8Array.fromHex(subject), spki, notAfter: new Date(notAfterMs) };
+  const { subjectDer, spki, notAfterMs } = certificate;
+  return { subject: new Uint8Array(subjectDer), spki, notAfter: new Date(notAfterMs) };
 }
 
 /** What a leaf may use its key for. An RSA key takes part in the old key exchange of TLS 1.2 by deciphering. */

@@ -19,9 +19,11 @@ export interface Certificate extends CertificateContent, KeyIds {
   readonly version: 1 | 2 | 3;
   /** Upper-case hexadecimal digits, without zeros in front. */
   readonly serial: string;
-  /** The DER of the issuer's and the subject's name as hexadecimal digits: names are equal if these are. */
+  /** The names in the form in which names are compared (`nameKey`): two are equal if these are. */
   readonly issuer: string;
   readonly subject: string;
+  /** The subject's name as it stands in the certificate. */
+  readonly subjectDer: Uint8Array;
   /** The public key's DER, as it stands in the certificate. */
   readonly spki: Uint8Array<ArrayBuffer>;
   /** What the issuer has signed, and how. */

@@ -11,8 +11,9 @@ import {
   type KeyIds,
   keyIdsOf,
 } from "./certificate_content.ts";
+import { nameKey } from "./comparable_name.ts";
 import { DerNode, Tag } from "./der_node.ts";
-import { type Attribute, attributesOf, formatName, nameKey } from "./distinguished_name.ts";
+import { type Attribute, attributesOf, formatName } from "./distinguished_name.ts";
 import { formatSerial, timeOf, unreadable } from "./fields.ts";
 import type { KeyUsage } from "./oids.ts";
 
@@ -49,10 +50,10 @@ export class CertificateReader implements Certificate {
   readonly fingerprint: string;
   readonly version: 1 | 2 | 3;
   readonly serial: string;
-  readonly issuer: string;
-  readonly subject: string;
   readonly spki: Uint8Array<ArrayBuffer>;
   readonly #frame: Frame;
+  #issuer: string | undefined;
+  #subject: string | undefined;
   #signed: SignedPart | undefined;
   #subjectName: string | undefined;
   #attributes: readonly Attribute[] | undefined;
@@ -72,12 +73,22 @@ export class CertificateReader implements Certificate {
     this.der = der;
     this.fingerprint = fingerprint;
     this.#frame = reading(() => frameOf(der));
-    const { version, serial, issuer, subject, spki } = this.#frame;
+    const { version, serial, spki } = this.#frame;
     this.version = version;
     this.serial = reading(() => formatSerial(serial.content(Tag.integer)));
-    this.issuer = nameKey(issuer.bytes);
-    this.subject = nameKey(subject.bytes);
     this.spki = new Uint8Array(spki.bytes);
+  }
+
+  get issuer(): string {
+    return this.#issuer ??= nameKey(this.#frame.issuer.bytes);
+  }
+
+  get subject(): string {
+    return this.#subject ??= nameKey(this.subjectDer);
+  }
+
+  get subjectDer(): Uint8Array {
+    return this.#frame.subject.bytes;
   }
 
   get signed(): SignedPart {
@@ -85,11 +96,11 @@ export class CertificateReader implements Certificate {
   }
 
   get subjectName(): string {
-    return this.#subjectName ??= reading(() => formatName(this.#frame.subject.bytes));
+    return this.#subjectName ??= reading(() => formatName(this.subjectDer));
   }
 
   get attributes(): readonly Attribute[] {
-    return this.#attributes ??= reading(() => attributesOf(this.#frame.subject.bytes));
+    return this.#attributes ??= reading(() => attributesOf(this.subjectDer));
   }
 
   get notBeforeMs(): number {
@@ -201,15 +212,13 @@ function fieldsOf(tbs: DerNode, outer: DerNode): Omit<Frame, "tbs" | "algorithm"
   if (left.length > 0) throw unreadable("it has a field too many");
   if (extensions !== undefined && version !== 3) throw unreadable("only version 3 has extensions");
   return {
-    ...{
-      version,
-      serial: serial!,
-      issuer: issuer!,
-      validity: validity!,
-      subject: subject!,
-      spki,
-      extensions,
-    },
+    version,
+    serial: serial!,
+    issuer: issuer!,
+    validity: validity!,
+    subject: subject!,
+    spki,
+    extensions,
   };
 }
 

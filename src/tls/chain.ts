@@ -74,7 +74,8 @@ interface Finding {
  *
  * All paths from the leaf over what was sent to what is trusted are tried, within bounds, and one that is
  * good is enough (RFC 4158 calls this forward path building). If none is, the verdict tells of the one that
- * came furthest. Names are compared by their DER, and key identifiers, where both sides have one, must agree.
+ * came furthest. Names are compared by RFC 5280 section 7.1, and key identifiers, where both sides have one,
+ * must agree.
  */
 export function verifyChain(chainDer: readonly Uint8Array[], options: VerifyOptions): Verdict {
   const [first, ...others] = chainDer;

@@ -1,15 +1,16 @@
 import * as pkijs from "pkijs";
 import { CulvertError } from "../core/errors.ts";
 import type { SignedPart } from "./certificate.ts";
+import { nameKey } from "./comparable_name.ts";
 import { type DerElement, DerWalker } from "./der_walker.ts";
-import { attributesOf, formatAttributes, nameKey } from "./distinguished_name.ts";
+import { attributesOf, formatAttributes } from "./distinguished_name.ts";
 import { formatSerial, timeOf, unreadable } from "./fields.ts";
 import { Oid, REVOCATION_REASONS } from "./oids.ts";
 import { readPem } from "./pem.ts";
 
 /** A list of what one issuer has revoked. Its signature has not been checked yet. Immutable. */
 export interface Crl {
-  /** The DER of the issuer's name as hexadecimal digits. */
+  /** The issuer's name in the form in which names are compared: {@linkcode nameKey}. */
   readonly issuer: string;
   /** The issuer's name for people to read. */
   readonly issuerName: string;

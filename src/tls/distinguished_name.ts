@@ -20,12 +20,18 @@ const DECODERS: ReadonlyMap<number, (bytes: Uint8Array) => string | undefined> =
   [20, latin1], // TeletexString: nobody uses more of it
   [22, latin1], // IA5String
   [26, latin1], // VisibleString
+  [28, utf32], // UniversalString
   [30, decoder("utf-16be")], // BMPString
 ]);
 
-/** A name in the form in which names are compared here: its DER. (So does the TLS engine.) */
-export function nameKey(name: Uint8Array): string {
-  return name.toHex();
+/** Whether an element of this tag is a text. */
+export function isTextTag(tag: number): boolean {
+  return DECODERS.has(tag);
+}
+
+/** The text that an element is; `undefined` for an element that is no text, or of bytes that are none. */
+export function textOf(node: DerNode): string | undefined {
+  return DECODERS.get(node.tag)?.(node.content(node.tag));
 }
 
 /**
@@ -58,7 +64,7 @@ function* fromTheLast(name: Uint8Array): Generator<Attribute> {
   for (const step of DerNode.whole(name).children(Tag.sequence).toReversed()) {
     for (const pair of step.children(Tag.set).toReversed()) {
       const [type, value] = pair.children(Tag.sequence, 2);
-      const text = value && DECODERS.get(value.tag)?.(value.content(value.tag));
+      const text = value && textOf(value);
       if (text !== undefined) yield { type: type!.oid(), value: text };
     }
   }
@@ -98,6 +104,19 @@ function decoder(encoding: string): (bytes: Uint8Array) => string | undefined {
       return undefined; // No text after all.
     }
   };
+}
+
+/** Four octets for each character. */
+function utf32(bytes: Uint8Array): string | undefined {
+  if (bytes.length % 4 !== 0) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 4) {
+    const code = view.getUint32(at);
+    if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return undefined;
+    text += String.fromCodePoint(code);
+  }
+  return text;
 }
 
 /** Each octet is a character, as it stands there. */

@@ -1,5 +1,6 @@
 import { CulvertError } from "../core/errors.ts";
 import { formatIp, parseIp } from "../net/ip.ts";
+import { comparableText } from "./comparable_name.ts";
 import { isDnsName, isSpiffeId, type PeerIdentity } from "./identity.ts";
 import { compileUriPattern } from "./uri_pattern.ts";
 
@@ -29,6 +30,9 @@ export const SPIFFE_FORM =
 
 const SPKI = /^sha256\/[A-Za-z0-9+/]{43}=$/;
 
+/** The common names, or units, of an identity in the form in which they are compared, made once. */
+const comparableSets = new WeakMap<readonly string[], ReadonlySet<string>>();
+
 const COMPILERS: Readonly<Record<string, (value: unknown) => Test>> = {
   any: anyTest,
   dns: dnsTest,
@@ -48,7 +52,8 @@ const COMPILERS: Readonly<Record<string, (value: unknown) => Test>> = {
  * - `uri` is compared with regard to case. Each `*` or `**` stands for at least one character: `*` for none of
  *   `/`, `?`, `#`, `@`, `\` and `%2f`. A URI with a segment `.` or `..` is matched by no wildcard. One of `spiffe:`
  *   that could be no SPIFFE ID, as its trust domain has upper case for example, is a bad rule.
- * - `cn` and `ou` are compared with each of the subject's, exactly.
+ * - `cn` and `ou` are compared with each of the subject's by RFC 5280 section 7.1: without regard to case, and
+ *   with white space trimmed and compressed.
  * - `ip` is compared by value.
  *
  * @throws {CulvertError} `bad_rule`, saying what is expected.
@@ -122,8 +127,20 @@ function textTest(kind: string, namesOf: (identity: PeerIdentity) => readonly st
     if (typeof value !== "string" || value === "" || value.includes("\0")) {
       throw badRule({ [kind]: value }, "expected a name");
     }
-    return (identity) => namesOf(identity).includes(value);
+    const wanted = comparable(value);
+    return (identity) => comparableSet(namesOf(identity)).has(wanted);
   };
+}
+
+/** A text that can only be compared as it stands gets a form that no other text has. */
+function comparable(text: string): string {
+  return comparableText(text) ?? `\0${text}`;
+}
+
+function comparableSet(names: readonly string[]): ReadonlySet<string> {
+  let set = comparableSets.get(names);
+  if (set === undefined) comparableSets.set(names, set = new Set(names.map(comparable)));
+  return set;
 }
 
 function ipTest(value: unknown): Test {

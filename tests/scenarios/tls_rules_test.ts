@@ -65,6 +65,7 @@ testWith(["openssl"], "each kind of rule lets in whom it names, and nobody else"
   const good = [
     { any: true },
     { cn: "alice" },
+    { cn: "ALICE" },
     { ou: "staff" },
     { dns: "a.clients.example.org" },
     { dns: "*.clients.example.org" },
@@ -74,7 +75,7 @@ testWith(["openssl"], "each kind of rule lets in whom it names, and nobody else"
     { spki: `sha256/${spkiSha256}` },
   ];
   const bad = [
-    { cn: "Alice" },
+    { cn: "alicia" },
     { ou: "staf" },
     { dns: "*.example.org" },
     { uri: "spiffe://example.org/*" },

@@ -130,12 +130,25 @@ Deno.test("a name that is made to be slow costs no more than its length", () => 
   assertEquals(allowed(peer({ uris: [`spiffe://${"a".repeat(20_000)}/${"bc".repeat(20_000)}`] })), undefined);
 });
 
-Deno.test("cn, ou and spki are compared exactly, ip by its value", () => {
+Deno.test("cn and ou are compared without regard to case and spacing, and only as a whole", () => {
   assertEquals(matches({ cn: "admin" }, { commonNames: ["x", "admin"] }), true);
-  assertEquals(matches({ cn: "admin" }, { commonNames: ["Admin", "admin ", "admin, CN=x"] }), false);
+  for (const name of ["Admin", " admin\t", "ＡＤＭＩＮ"]) {
+    assertEquals(matches({ cn: "admin" }, { commonNames: [name] }), true, name);
+  }
+  for (const name of ["admin, CN=x", "ad min", "admin\u200b", "ad\u00admin", "admin\u0001", "аdmin"]) {
+    assertEquals(matches({ cn: "admin" }, { commonNames: [name] }), false, name);
+  }
+  assertEquals(matches({ cn: "Jürgen  MEIER" }, { commonNames: ["JÜRGEN Meier"] }), true);
   assertEquals(matches({ cn: "*" }, { commonNames: ["admin"] }), false);
-  assertEquals(matches({ ou: "ops" }, { organizationalUnits: ["ops"] }), true);
+  assertEquals(matches({ ou: "ops" }, { organizationalUnits: ["Ops"] }), true);
   assertEquals(matches({ ou: "ops" }, { commonNames: ["ops"] }), false);
+  // A text that cannot be compared otherwise is compared as it stands.
+  const long = "a".repeat(300);
+  assertEquals(matches({ cn: long }, { commonNames: [long] }), true);
+  assertEquals(matches({ cn: long }, { commonNames: [long.toUpperCase()] }), false);
+});
+
+Deno.test("spki is compared exactly, ip by its value", () => {
   assertEquals(matches({ ip: "2001:DB8::0:1" }, { ips: ["2001:db8::1"] }), true);
   assertEquals(matches({ ip: "::ffff:10.0.0.1" }, { ips: ["10.0.0.1"] }), true);
   assertEquals(matches({ ip: "10.0.0.1" }, { ips: ["10.0.0.10"], dnsNames: ["10.0.0.1"] }), false);
