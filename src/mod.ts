@@ -141,6 +141,7 @@ export { type PoolOptions } from "./upstream/options.ts";
 export { ConnectionPool, type PoolStats } from "./upstream/pool.ts";
 export type { ConnectionPoolOptions } from "./upstream/pool_options.ts";
 
+export type { SourcePrefix } from "./net/source_key.ts";
 export type { AdmissionOptions, RateOptions, Timeouts } from "./tcp/options.ts";
 export {
   type BackendInput,

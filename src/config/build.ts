@@ -67,13 +67,16 @@ export function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string
   };
 }
 
-function buildAdmission({ allow, deny, maxConnections, maxHandshakes, rate }: Service): AdmissionOptions {
+function buildAdmission(service: Service): AdmissionOptions {
+  const { allow, deny, maxConnections, maxHandshakes, handshakeGrace, sourcePrefix, rate } = service;
   return {
     // An empty list lets nobody in; only an absent one lets everybody in.
     ...(allow === undefined ? {} : { allow: parseAddressSet(allow) }),
     ...(deny.length === 0 ? {} : { deny: parseAddressSet(deny) }),
     maxConnections,
     maxHandshakes,
+    handshakeGraceMs: handshakeGrace,
+    sourcePrefix,
     ...(rate === undefined ? {} : {
       rate: { connections: rate.connections, perMs: rate.per, burst: rate.burst ?? rate.connections },
     }),

@@ -1,6 +1,7 @@
 import { formatDuration } from "../core/units.ts";
 import { formatAddress } from "../net/address.ts";
-import type { Timeouts } from "../tcp/options.ts";
+import { DEFAULT_SOURCE_PREFIX } from "../net/source_key.ts";
+import { DEFAULT_HANDSHAKE_GRACE_MS, type Timeouts } from "../tcp/options.ts";
 import type { AdminConfig, Config, LogConfig, ServiceConfig, ServiceTls } from "./config.ts";
 import { describeRule, describeVersions, type Row, upstreamRows } from "./describe_upstream.ts";
 
@@ -74,7 +75,8 @@ function routeLines({ upstream, names }: ServiceConfig): string[] {
 }
 
 function clientLines({ allow, deny, trusted, admission }: ServiceConfig): string[] {
-  const { maxConnections, maxHandshakes, rate } = admission;
+  const { maxConnections, maxHandshakes, handshakeGraceMs = DEFAULT_HANDSHAKE_GRACE_MS, rate } = admission;
+  const { ipv4, ipv6 } = admission.sourcePrefix ?? DEFAULT_SOURCE_PREFIX;
   const from = allow === undefined ? "everybody" : allow.length === 0 ? "nobody" : `from ${allow.join(", ")}`;
   const lines = [deny.length === 0 ? from : `${from}, but not from ${deny.join(", ")}`];
   lines.push(
@@ -83,12 +85,15 @@ function clientLines({ allow, deny, trusted, admission }: ServiceConfig): string
   lines.push(
     `${
       maxHandshakes === 0 ? "any number" : `at most ${maxHandshakes}`
-    } of them before their handshake is over`,
+    } of them before their handshake is over; older than ${
+      formatDuration(handshakeGraceMs)
+    }, the oldest is evicted first`,
+    `addresses of one /${ipv4} (IPv4) or /${ipv6} (IPv6) are one source`,
   );
   if (rate !== undefined) {
     const { connections, perMs, burst } = rate;
     lines.push(
-      `${connections} new connections in ${formatDuration(perMs)} from each address, ${burst} in a burst`,
+      `${connections} new connections in ${formatDuration(perMs)} from each source, ${burst} in a burst`,
     );
   }
   if (trusted !== undefined) lines.push(`named by a PROXY header, which ${trusted.join(", ")} must send`);

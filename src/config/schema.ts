@@ -1,6 +1,12 @@
 import * as v from "valibot";
 import { formatDuration } from "../core/units.ts";
-import { DEFAULT_MAX_CONNECTIONS, DEFAULT_MAX_HANDSHAKES, DEFAULT_TIMEOUTS } from "../tcp/options.ts";
+import { DEFAULT_SOURCE_PREFIX } from "../net/source_key.ts";
+import {
+  DEFAULT_HANDSHAKE_GRACE_MS,
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MAX_HANDSHAKES,
+  DEFAULT_TIMEOUTS,
+} from "../tcp/options.ts";
 import {
   choice,
   count,
@@ -75,6 +81,11 @@ const rate = mapping({
   key: v.optional(choice(["source"]), "source"),
 }, "a mapping of rate settings");
 
+const sourcePrefix = mapping({
+  ipv4: v.optional(count({ min: 1, max: 32 }), DEFAULT_SOURCE_PREFIX.ipv4),
+  ipv6: v.optional(count({ min: 1, max: 128 }), DEFAULT_SOURCE_PREFIX.ipv6),
+}, "a mapping with the prefix lengths ipv4 and ipv6");
+
 /** The name of one, or one that is written in place. */
 const upstreamOrName: Field<string | UpstreamSection> = v.lazy((input) =>
   input === null || typeof input !== "object"
@@ -90,6 +101,8 @@ const service = mapping({
   deny: v.optional(list(subnet(), "a list of IP addresses and subnets"), []),
   maxConnections: v.optional(count(), DEFAULT_MAX_CONNECTIONS),
   maxHandshakes: v.optional(count(), DEFAULT_MAX_HANDSHAKES),
+  handshakeGrace: v.optional(duration({ zero: true }), formatDuration(DEFAULT_HANDSHAKE_GRACE_MS)),
+  sourcePrefix: v.optional(sourcePrefix, {}),
   rate: v.exactOptional(rate),
   timeouts: v.optional(ownTimeouts, {}),
   proxyProtocol: v.optional(flag(), false),

@@ -1,6 +1,12 @@
 import type { Clock } from "../core/clock.ts";
 import { RateLimiter } from "../core/rate_limiter.ts";
-import { type AdmissionOptions, DEFAULT_MAX_HANDSHAKES, type RateOptions } from "./options.ts";
+import { DEFAULT_SOURCE_PREFIX, sourceKey } from "../net/source_key.ts";
+import {
+  type AdmissionOptions,
+  DEFAULT_HANDSHAKE_GRACE_MS,
+  DEFAULT_MAX_HANDSHAKES,
+  type RateOptions,
+} from "./options.ts";
 import type { Refusal } from "./reason.ts";
 
 /** Decides who may come in. Cheap, so that turning away many costs little. */
@@ -41,12 +47,29 @@ export class Admission {
 
   /** Whether a client at `ip` comes back too fast. If not, this counts as once. */
   checkRate(ip: string): Refusal | undefined {
-    return this.#limiter === undefined || this.#limiter.allow(ip) ? undefined : "refused-by-rate";
+    return this.#limiter === undefined || this.#limiter.allow(this.source(ip))
+      ? undefined
+      : "refused-by-rate";
+  }
+
+  /** The source that a client at `ip` belongs to. */
+  source(ip: string): string {
+    return sourceKey(ip, this.#options.sourcePrefix ?? DEFAULT_SOURCE_PREFIX);
+  }
+
+  /** From what age on the oldest handshake is evicted rather than a random one. */
+  get handshakeGraceMs(): number {
+    return this.#options.handshakeGraceMs ?? DEFAULT_HANDSHAKE_GRACE_MS;
   }
 
   /** Takes new rules. What clients have used of an unchanged rate stays used. */
   update(options: AdmissionOptions): void {
-    if (!sameRate(this.#options.rate, options.rate)) this.#limiter = this.#makeLimiter(options.rate);
+    const { ipv4, ipv6 } = this.#options.sourcePrefix ?? DEFAULT_SOURCE_PREFIX;
+    const prefix = options.sourcePrefix ?? DEFAULT_SOURCE_PREFIX;
+    const sameSources = prefix.ipv4 === ipv4 && prefix.ipv6 === ipv6;
+    if (!sameSources || !sameRate(this.#options.rate, options.rate)) {
+      this.#limiter = this.#makeLimiter(options.rate);
+    }
     this.#options = options;
   }
 

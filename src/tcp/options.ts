@@ -1,4 +1,5 @@
 import type { AddressSet } from "../net/address_set.ts";
+import type { SourcePrefix } from "../net/source_key.ts";
 
 /** How long each wait of a connection may take, in milliseconds. 0 switches a timer off. */
 export interface Timeouts {
@@ -32,7 +33,10 @@ export const DEFAULT_MAX_CONNECTIONS = 10_000;
 /** Handshakes of a service at once, where nothing else is said. */
 export const DEFAULT_MAX_HANDSHAKES = 1000;
 
-/** A token bucket for each client address. */
+/** How old a handshake is when it is the first to be evicted, where nothing else is said, in milliseconds. */
+export const DEFAULT_HANDSHAKE_GRACE_MS = 1000;
+
+/** A token bucket for each source of connections. */
 export interface RateOptions {
   /** Connections that a client may open in `perMs`. */
   readonly connections: number;
@@ -52,11 +56,19 @@ export interface AdmissionOptions {
   readonly maxConnections: number;
   /**
    * Clients at once that have not yet said what they must (TLS handshake, PROXY header, server name); 0: no bound.
-   * At the bound, and at `maxConnections`, the oldest of the address that has the most yields its place: at once to a
-   * client whose address has less, or else if it has had its time (250 ms, or four times what handshakes take now).
+   * At the bound, and at `maxConnections`, one of them is evicted for the next client: the oldest of the source that
+   * has the most if that has more than the next client's; else the oldest if it is older than `handshakeGraceMs`;
+   * else a random one.
    * @default {1000}
    */
   readonly maxHandshakes?: number;
+  /** From what age on, in milliseconds, the oldest handshake is evicted rather than a random one. @default {1000} */
+  readonly handshakeGraceMs?: number;
+  /**
+   * What counts as one source, for `rate` and for evicting handshakes: addresses that have so many leading bits in
+   * common. @default {DEFAULT_SOURCE_PREFIX}
+   */
+  readonly sourcePrefix?: SourcePrefix;
   /** How fast a client may come back; absent: as it likes. */
   readonly rate?: RateOptions;
 }

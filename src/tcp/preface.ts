@@ -20,6 +20,8 @@ export interface PrefaceOptions {
   readonly proxyHeader: boolean;
   /** A ClientHello. It stays in. */
   readonly clientHello: boolean;
+  /** Told what a PROXY header says, before anything else is read. */
+  readonly onEndpoints?: (endpoints: ProxyEndpoints) => void;
 }
 
 /**
@@ -34,6 +36,7 @@ export async function readPreface(client: Connection, options: PrefaceOptions): 
   if (options.proxyHeader) {
     const { header, rest } = await readProxyHeader(client);
     const connection = rest.length === 0 ? client : new PrefixedConnection(client, rest);
+    if (header.endpoints !== undefined) options.onEndpoints?.(header.endpoints);
     preface = header.endpoints === undefined ? { connection } : { connection, endpoints: header.endpoints };
   }
   if (options.clientHello) {

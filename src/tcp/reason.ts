@@ -31,7 +31,7 @@ export type Refusal =
  * | `handshake` | what the client must say first did not come within `timeouts.handshake` |
  * | `tls-…` | the client's TLS handshake failed, or its certificate does not let it in; the rest says why |
  * | `refused-by-deny`, `-allow`, `-rate` | the rule of that name |
- * | `refused-by-limit`, `refused-by-handshakes` | there are `maxConnections`, or `maxHandshakes` under way; or it yielded its place to the next |
+ * | `refused-by-limit`, `refused-by-handshakes` | there are `maxConnections`, or `maxHandshakes` under way; or its handshake was evicted for the next client |
  * | `refused-by-proxy` | no PROXY header where one must come, a bad one, or one from somebody who is not trusted |
  * | `refused-by-name` | no ClientHello where one must come, or the name that it asks for leads nowhere |
  */

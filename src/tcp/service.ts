@@ -1,6 +1,7 @@
 import { Bag } from "../core/bag.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
+import { type EvictionPlace, EvictionQueue } from "../core/eviction_queue.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { BufferPool } from "../net/buffers.ts";
@@ -14,7 +15,6 @@ import type { TcpServiceOptions } from "./options.ts";
 import type { Reason, Refusal } from "./reason.ts";
 import type { Route } from "./route.ts";
 import { Ended } from "./ended.ts";
-import { Handshakes } from "./handshakes.ts";
 import { Session } from "./session.ts";
 
 /** What a service works with. Everything has a default that suits a program of its own. */
@@ -52,7 +52,7 @@ export class TcpService {
   readonly #account: Account;
   readonly #sessions = new Bag<Session>();
   /** Those of them that have not yet said what they must. */
-  readonly #handshakes = new Handshakes();
+  readonly #handshakes = new EvictionQueue<Refusal>();
   #options: TcpServiceOptions;
   #route: Route;
   #draining = false;
@@ -151,11 +151,14 @@ export class TcpService {
     const byAddress = proxyFrom === undefined ? this.#admission.checkAddress(ip) : undefined;
     if (byAddress !== undefined) return byAddress;
     const full = this.#full();
-    const yielder = full && this.#handshakes.yielder(ip, this.#wheel.now());
-    if (full !== undefined && yielder === undefined) return full;
+    const evicted = full && this.#handshakes.candidate(this.#admission.source(ip), {
+      nowMs: this.#wheel.now(),
+      graceMs: this.#admission.handshakeGraceMs,
+    });
+    if (full !== undefined && evicted === undefined) return full;
     const byRate = proxyFrom === undefined ? this.#admission.checkRate(ip) : undefined;
-    // Only now, as who may not come in sends nobody away.
-    if (yielder !== undefined && byRate === undefined) this.#handshakes.yield(yielder, full!);
+    // Only now: a client that is refused by a rule evicts nobody.
+    if (evicted !== undefined && byRate === undefined) this.#handshakes.evict(evicted, full!);
     return byRate;
   }
 
@@ -186,19 +189,17 @@ export class TcpService {
 
   /** PROXY header, admission of whom that names, server name, TLS and authorisation. Resolves to where to go. */
   async #meet(session: Session): Promise<Upstream> {
-    const place = this.#handshakes.begin(session, session.meeting.address.ip);
-    let tookMs: number | undefined;
+    const place = this.#handshakes.add(session, this.#admission.source(session.meeting.address.ip));
     try {
-      const upstream = this.#hearsFirst ? await this.#hear(session) : this.#route.upstream!;
+      const upstream = this.#hearsFirst ? await this.#hear(session, place) : this.#route.upstream!;
       const { gate } = this.#route;
       if (gate !== undefined) await session.meeting.secure(gate, () => this.#route.gate ?? gate);
-      tookMs = this.#wheel.now() - session.startedAtMs;
       if (gate === undefined) return upstream;
       this.#account.admitted(session);
       // A reload may have closed the one of before meanwhile. (Names lead elsewhere, and go with no gate.)
       return this.#route.upstream ?? upstream;
     } finally {
-      this.#handshakes.end(place, tookMs);
+      this.#handshakes.remove(place);
       session.meeting.end();
     }
   }
@@ -208,11 +209,13 @@ export class TcpService {
   }
 
   /** Hears what the client must say first; resolves to where it is to go. */
-  async #hear(session: Session): Promise<Upstream> {
+  async #hear(session: Session, place: EvictionPlace<Refusal>): Promise<Upstream> {
     const { proxyFrom } = this.#options;
     const { serverName } = await session.meeting.listen({
       proxyHeader: proxyFrom !== undefined,
       clientHello: this.#route.names !== undefined,
+      // From then on the client is the source, and no longer the sender of the header.
+      onEndpoints: ({ source }) => this.#handshakes.move(place, this.#admission.source(source.ip)),
     });
     const refusal = proxyFrom && this.#admission.check(session.meeting.address.ip, this.#sessions.size - 1);
     if (refusal !== undefined) throw new Ended(refusal);

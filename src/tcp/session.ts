@@ -1,5 +1,6 @@
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import type { BagEntry } from "../core/bag.ts";
+import type { Holder } from "../core/eviction_queue.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { type ClientAddress, clientAddress } from "../net/client_address.ts";
 import type { Connection } from "../net/connection.ts";
@@ -13,7 +14,7 @@ import type { BackendSearch, ClientStory, Found, SearchObserver } from "../upstr
 import type { Timeouts } from "./options.ts";
 import { Ended } from "./ended.ts";
 import { Meeting } from "./meeting.ts";
-import type { Reason } from "./reason.ts";
+import type { Reason, Refusal } from "./reason.ts";
 
 /** What a session works with. */
 export interface SessionOptions {
@@ -39,7 +40,7 @@ const LEAVING_MS = 1000;
  * `findBackend`, `carry` and `end`, or `giveUp` when something fails; meanwhile it can be drained or destroyed at
  * any moment.
  */
-export class Session implements LiveConnection, SearchObserver {
+export class Session implements LiveConnection, SearchObserver, Holder<Refusal> {
   readonly listener: string;
   readonly startedAtMs: number;
   /** From the start of the search until there was a backend; absent as long as there is none. */
@@ -88,6 +89,16 @@ export class Session implements LiveConnection, SearchObserver {
     const own = this.#localAddr === undefined ? undefined : clientAddress(this.#localAddr);
     const { address, destination } = this.meeting;
     return { source: address, destination: destination ?? own };
+  }
+
+  /** When it began, for the eviction of handshakes. */
+  get sinceMs(): number {
+    return this.startedAtMs;
+  }
+
+  /** Its place goes to another client. */
+  evict(reason: Refusal): void {
+    this.destroy(reason);
   }
 
   /** Bytes delivered to the backend. */

@@ -50,7 +50,12 @@ Deno.test("each app becomes a service on the loopback, with its targets as backe
 Deno.test("an app has the defaults of a service", () => {
   const [service] = parse(APPS).services;
   assertEquals(service?.timeouts.idleMs, 90_000);
-  assertEquals(service?.admission, { maxConnections: 10_000, maxHandshakes: 1000 });
+  assertEquals(service?.admission, {
+    maxConnections: 10_000,
+    maxHandshakes: 1000,
+    handshakeGraceMs: 1000,
+    sourcePrefix: { ipv4: 32, ipv6: 64 },
+  });
 });
 
 const NAME = "a name of 1 to 100 characters, without control characters and spaces around it";

@@ -75,6 +75,8 @@ const FULL = {
     deny: ["10.6.0.0/16"],
     maxConnections: 7,
     maxHandshakes: 6,
+    handshakeGrace: "9s",
+    sourcePrefix: { ipv4: 24, ipv6: 56 },
     rate: { connections: 5, per: "9s", burst: 8, key: "source" },
     timeouts: { connect: "8s", handshake: "8s", idle: "8s", halfClose: "8s", lifetime: "8s", drain: "8s" },
     proxyProtocol: true,

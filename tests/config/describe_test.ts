@@ -45,8 +45,9 @@ service postgres (tcp)
                 [::1]:5433
   clients       from 10.0.0.0/8, 192.0.2.1, but not from 10.6.6.0/24
                 any number of connections
-                at most 1000 of them before their handshake is over
-                100 new connections in 1s from each address, 200 in a burst
+                at most 1000 of them before their handshake is over; older than 1s, the oldest is evicted first
+                addresses of one /32 (IPv4) or /64 (IPv6) are one source
+                100 new connections in 1s from each source, 200 in a burst
   timeouts      connect 1500ms, handshake 10s, idle off, halfClose 1m, lifetime 24h, drain at once
   tls           none
   upstream      db
@@ -55,7 +56,8 @@ service echo (tcp)
   listen        :7
   clients       nobody
                 at most 10000 connections at once
-                at most 1000 of them before their handshake is over
+                at most 1000 of them before their handshake is over; older than 1s, the oldest is evicted first
+                addresses of one /32 (IPv4) or /64 (IPv6) are one source
   timeouts      connect 10s, handshake 10s, idle 90s, halfClose 1m, lifetime 24h, drain at once
   tls           none
   upstream      echo

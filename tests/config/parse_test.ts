@@ -28,7 +28,12 @@ Deno.test("a minimal configuration gets every default", () => {
       listen: [{ kind: "tcp", host: "", port: 7 }],
       upstream: "echo",
       deny: [],
-      admission: { maxConnections: 10_000, maxHandshakes: 1000 },
+      admission: {
+        maxConnections: 10_000,
+        maxHandshakes: 1000,
+        handshakeGraceMs: 1000,
+        sourcePrefix: { ipv4: 32, ipv6: 64 },
+      },
       timeouts: {
         connectMs: 10_000,
         handshakeMs: 10_000,
@@ -183,7 +188,7 @@ Deno.test("problems are there as data too", () => {
       path: "services[0].maxConnection",
       value: "[1]",
       expected:
-        "one of name, protocol, listen, allow, deny, maxConnections, maxHandshakes, rate, timeouts, " +
+        "one of name, protocol, listen, allow, deny, maxConnections, maxHandshakes, handshakeGrace, sourcePrefix, rate, timeouts, " +
         "proxyProtocol, trusted, tls, sni, upstream",
       nearest: "maxConnections",
       line: 10,

@@ -74,3 +74,23 @@ Deno.test("new rules hold at once; what was used of an unchanged rate stays used
   admission.update(all);
   assertEquals(Array.from({ length: 5 }, () => admission.check("10.0.0.1", 0)), Array(5).fill(undefined));
 });
+
+Deno.test("the addresses of one IPv6 /64 share a rate; other prefix lengths can be chosen, and begin afresh", () => {
+  const rate = { connections: 1, perMs: 1000, burst: 1 };
+  const admission = new Admission({ ...all, rate }, new FakeClock());
+  const check = (...ips: string[]) => ips.map((ip) => admission.check(ip, 0));
+  assertEquals(check("2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::", "2001:db8:0:1::1"), [
+    undefined,
+    "refused-by-rate",
+    "refused-by-rate",
+    undefined,
+  ]);
+  assertEquals(check("::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2"), [undefined, "refused-by-rate", undefined]);
+  admission.update({ ...all, rate, sourcePrefix: { ipv4: 24, ipv6: 128 } });
+  assertEquals(check("2001:db8::1", "2001:db8::2", "10.0.0.1", "10.0.0.2"), [
+    undefined,
+    undefined,
+    undefined,
+    "refused-by-rate",
+  ]);
+});

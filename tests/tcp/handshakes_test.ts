@@ -2,8 +2,6 @@ import { assertEquals } from "@std/assert";
 import { parseAddressSet } from "../../src/net/address_set.ts";
 import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
 import type { AdmissionOptions } from "../../src/tcp/options.ts";
-import { type HandshakePlace, Handshakes } from "../../src/tcp/handshakes.ts";
-import { numbers } from "../support/random.ts";
 import { settle } from "../support/settle.ts";
 import { type Caller, ServiceFixture } from "./service_fixture.ts";
 
@@ -17,6 +15,14 @@ function serviceOf(admission: Partial<AdmissionOptions>): ServiceFixture {
   return new ServiceFixture({ names: { "a.example": "db" }, admission });
 }
 
+/** Whether it has not resolved yet. */
+async function isPending(promise: Promise<void>): Promise<boolean> {
+  let pending = true;
+  void promise.then(() => pending = false);
+  await settle();
+  return pending;
+}
+
 /** The clients leave without having said anything. */
 async function leave(...callers: Caller[]): Promise<void> {
   for (const { end, served } of callers) {
@@ -26,33 +32,40 @@ async function leave(...callers: Caller[]): Promise<void> {
 }
 
 for (
-  const [bound, reason] of [["maxHandshakes", "refused-by-handshakes"], [
-    "maxConnections",
-    "refused-by-limit",
-  ]]
+  const [bound, reason] of [
+    ["maxHandshakes", "refused-by-handshakes"],
+    ["maxConnections", "refused-by-limit"],
+  ] as const
 ) {
-  Deno.test(`at ${bound} a client that has had its time yields to one that comes, the oldest first`, async () => {
-    const fixture = serviceOf({ [bound as string]: 2 });
-    const [first, second] = [fixture.call(), fixture.call()];
-    fixture.clock.advance(249);
-    await fixture.call().served;
-    assertEquals([fixture.reasons, fixture.service.stats.handshakes], [[reason], 2]);
-
-    fixture.clock.advance(1);
-    const third = fixture.call();
+  Deno.test(`at ${bound} each client that comes takes the place of a handshake, the oldest beyond the grace`, async () => {
+    const fixture = serviceOf({ [bound]: 2, handshakeGraceMs: 250 });
+    const [first, second] = [fixture.call("10.0.0.1"), fixture.call("10.0.0.2")];
+    fixture.clock.advance(250);
+    const third = fixture.call("10.0.0.3");
     await first.served;
     assertEquals(await first.end.receive(), null);
-    const fourth = fixture.call();
+    const fourth = fixture.call("10.0.0.4");
     await second.served;
-    assertEquals(fixture.reasons, [reason, reason, reason]);
-    assertEquals(fixture.lines.slice(1).map(({ fields }) => fields.duration_ms), [250, 250]);
-    await fixture.call().served; // These two have time yet.
+    assertEquals(fixture.reasons, [reason, reason]);
+    assertEquals(fixture.lines.map(({ fields }) => fields.duration_ms), [250, 250]);
+    const fifth = fixture.call("10.0.0.5"); // Neither of the two is beyond the grace: one of them all the same.
+    await Promise.race([third.served, fourth.served]);
     const { handshakes, active, rejected, total } = fixture.service.stats;
-    assertEquals([handshakes, active, rejected, total], [2, 2, 4, 4]);
-    await leave(third, fourth);
+    assertEquals([handshakes, active, rejected, total], [2, 2, 3, 5]);
+    await leave(third, fourth, fifth);
     await fixture.end();
   });
 }
+
+Deno.test("within the grace a source that has the most already is refused one more", async () => {
+  const fixture = serviceOf({ maxHandshakes: 2 });
+  const [first, second] = [fixture.call("10.0.0.1"), fixture.call("10.0.0.2")];
+  await fixture.call("10.0.0.1").served;
+  assertEquals(fixture.reasons, ["refused-by-handshakes"]);
+  assertEquals([await isPending(first.served), await isPending(second.served)], [true, true]);
+  await leave(first, second);
+  await fixture.end();
+});
 
 Deno.test("who is refused by a rule sends nobody away", async () => {
   const fixture = serviceOf({
@@ -75,24 +88,88 @@ Deno.test("who is refused by a rule sends nobody away", async () => {
   await fixture.end();
 });
 
-Deno.test("whose address has the most places yields at once to others, and others never to it", async () => {
+Deno.test("the source with the most handshakes loses one to others, and never takes one from them", async () => {
   const fixture = serviceOf({ maxHandshakes: 4 });
   const crowd = Array.from({ length: 3 }, () => fixture.call("10.0.0.1"));
   const single = fixture.call("10.0.0.2");
-  await fixture.call("10.0.0.1").served; // Its own have time yet, and the other one is no concern of its.
+  await fixture.call("10.0.0.1").served;
   const third = fixture.call("10.0.0.3");
-  await crowd[0]!.served;
+  await settle();
+  const live = await Promise.all([...crowd, single, third].map(({ served }) => isPending(served)));
+  assertEquals(live.slice(-2), [true, true]);
+  assertEquals(live.filter((pending) => pending).length, 4);
   assertEquals(fixture.reasons, ["refused-by-handshakes", "refused-by-handshakes"]);
-  await fixture.call("10.0.0.3").served; // It would have as many as the crowd.
-  fixture.clock.advance(250);
-  const late = fixture.call("10.0.0.1");
-  await crowd[1]!.served;
-  assertEquals(fixture.service.stats.handshakes, 4);
-  await leave(crowd[2]!, single, third, late);
+  await leave(...crowd, single, third);
   await fixture.end();
 });
 
-Deno.test("who has come in yields to nobody", async () => {
+Deno.test("the addresses of one IPv6 /64 are one source, IPv4-mapped ones are IPv4", async () => {
+  const fixture = serviceOf({ maxHandshakes: 4 });
+  const crowd = ["2001:db8::1", "2001:db8::ffff:0:0:1", "2001:db8:0:0:8000::"].map((ip) => fixture.call(ip));
+  const others = [fixture.call("2001:db8:0:1::1"), fixture.call("::ffff:10.0.0.1"), fixture.call("10.0.0.2")];
+  await settle();
+  const left = await Promise.all(crowd.map(({ served }) => isPending(served)));
+  assertEquals(left.filter((pending) => pending).length, 1);
+  assertEquals(await Promise.all(others.map(({ served }) => isPending(served))), [true, true, true]);
+  await leave(...crowd, ...others);
+  await fixture.end();
+});
+
+Deno.test("clients that finish slowly from as many sources as there are places keep no other out", async () => {
+  const fixture = new ServiceFixture({ trusted: ["10.0.0.0/8"], admission: { maxHandshakes: 10 } });
+  const slow = Array.from(
+    { length: 10 },
+    (_, i) => ({ ip: `10.1.7.${i}`, caller: fixture.call(`10.1.7.${i}`) }),
+  );
+  let served = 0;
+  for (let round = 0; round < 100; round++) {
+    fixture.clock.advance(300);
+    const honest = fixture.call("10.0.0.1");
+    await honest.end.send(HEADER);
+    const server = await fixture.answer();
+    await honest.end.closeWrite();
+    await server.closeWrite();
+    await honest.served;
+    served += fixture.reasons.at(-1) === "client-closed" ? 1 : 0;
+    const [oldest] = slow.splice(0, 1);
+    // The slow ones come to a good end when nobody has taken their place, and come again.
+    if (await isPending(oldest!.caller.served)) {
+      await oldest!.caller.end.send(HEADER);
+      const backend = await fixture.answer();
+      await oldest!.caller.end.closeWrite();
+      await backend.closeWrite();
+      await oldest!.caller.served;
+    }
+    slow.push({ ip: oldest!.ip, caller: fixture.call(oldest!.ip) });
+  }
+  assertEquals(served, 100);
+  await leave(...slow.map(({ caller }) => caller));
+  await fixture.end();
+});
+
+Deno.test("a client that a PROXY header names is the source from then on", async () => {
+  const fixture = new ServiceFixture({
+    trusted: ["10.0.0.0/8"],
+    names: { "a.example": "db" },
+    admission: { maxHandshakes: 3 },
+  });
+  const named = async (ip: string) => {
+    const caller = fixture.call("10.0.0.1");
+    const source = { ip, port: 1 };
+    await caller.end.send(formatProxyV2({ source, destination: { ip: "2001:db8:1::", port: 2 } }));
+    await settle();
+    return caller;
+  };
+  const crowd = [await named("2001:db8::1"), await named("2001:db8::2")];
+  const single = await named("2001:db8:9::1");
+  const next = await named("2001:db8:8::1");
+  assertEquals(await isPending(single.served), true);
+  assertEquals(fixture.reasons, ["refused-by-handshakes"]);
+  await leave(...crowd, single, next);
+  await fixture.end();
+});
+
+Deno.test("an established connection is not evicted", async () => {
   const fixture = new ServiceFixture({ trusted: ["10.0.0.0/8"], admission: { maxConnections: 1 } });
   const first = fixture.call();
   await first.end.send(
@@ -108,61 +185,4 @@ Deno.test("who has come in yields to nobody", async () => {
   await server.closeWrite();
   await first.served;
   await fixture.end();
-});
-
-Deno.test("where handshakes take long, each client has longer", async () => {
-  const fixture = new ServiceFixture({ trusted: ["10.0.0.0/8"], admission: { maxHandshakes: 1 } });
-  for (let i = 0; i < 50; i++) {
-    const { end, served } = fixture.call();
-    fixture.clock.advance(2000);
-    await end.send(
-      HEADER,
-    );
-    const server = await fixture.answer();
-    await end.closeWrite();
-    await server.closeWrite();
-    await served;
-  }
-  const slow = fixture.call();
-  fixture.clock.advance(7900);
-  await fixture.call().served;
-  assertEquals(fixture.reasons.at(-1), "refused-by-handshakes");
-  fixture.clock.advance(100);
-  const next = fixture.call();
-  await slow.served;
-  assertEquals(fixture.lines.at(-1)!.fields.duration_ms, 8000);
-  await leave(next);
-  await settle();
-  await fixture.end();
-});
-
-Deno.test("places keep their order and count for their address, whoever leaves and whenever", () => {
-  const random = numbers(7);
-  const below = (bound: number) => Math.trunc(random.next().value * bound);
-  const handshakes = new Handshakes();
-  let ended = -1;
-  let model: { at: number; ip: string; place: HandshakePlace }[] = [];
-  const held = (ip: string) => model.filter((one) => one.ip === ip).length;
-  for (let at = 0; at < 2000; at++) {
-    const ip = "abcdefgh"[below(8)]!;
-    model.push({ at, ip, place: handshakes.begin({ startedAtMs: at, destroy: () => ended = at }, ip) });
-    for (let left = below(3); left > 0 && model.length > 0; left--) {
-      const [gone] = model.splice(below(model.length), 1);
-      handshakes.end(gone!.place);
-      handshakes.end(gone!.place); // The second time does nothing.
-    }
-    const most = Math.max(...model.map((one) => held(one.ip)));
-    const crowd = model.find((one) => held(one.ip) === most);
-    const next = "abcdefghi"[below(9)]!;
-    const must = crowd !== undefined && (most > held(next) + 1 || at - crowd.at >= 250);
-    const yielder = handshakes.yielder(next, at);
-    assertEquals(yielder === undefined, !must);
-    if (yielder !== undefined && below(4) === 0) {
-      handshakes.yield(yielder, "refused-by-limit");
-      assertEquals(ended, crowd!.at);
-      handshakes.end(yielder);
-      model = model.filter((one) => one !== crowd);
-    }
-    assertEquals(handshakes.size, model.length);
-  }
 });
