@@ -6,8 +6,16 @@ import { faultOfServerName } from "./server_name.ts";
 
 /** What a client says of itself and of what it wants, before anything is encrypted. */
 export interface ClientHello {
-  /** The name of the server that it wants, in lower case; absent if it gives none. */
+  /**
+   * The name of the server that it wants, in lower case and without a dot at its end; absent if it gives none, or
+   * none that is a host name.
+   */
   readonly serverName?: string;
+  /**
+   * Why the server name that it gives is none to route by, such as `the server name "127.0.0.1" is an IP address`;
+   * absent if it gives none, or a host name.
+   */
+  readonly serverNameFault?: string;
   /** The application protocols that it offers, a character for each byte; empty if it offers none. */
   readonly alpn: readonly string[];
   /** The versions of TLS that it offers, such as 0x0303 (1.2) and 0x0304 (1.3), without GREASE (RFC 8701). */
@@ -79,25 +87,29 @@ function parseExtensions(hello: Mutable<ClientHello>, cursor: ByteCursor): void 
     if (seen.has(type)) throw badClientHello(`the extension ${type} comes twice`);
     seen.add(type);
     const extension = cursor.nested(2, `the extension ${type}`);
-    if (type === EXTENSION.serverName) hello.serverName = parseServerNames(extension);
+    if (type === EXTENSION.serverName) Object.assign(hello, parseServerNames(extension));
     else if (type === EXTENSION.alpn) hello.alpn = parseAlpn(extension);
     else if (type === EXTENSION.supportedVersions) hello.versions = parseVersions(extension);
     else if (type === EXTENSION.encryptedHello) hello.encryptedHello = true;
   }
 }
 
-/** RFC 6066, section 3. Only host names have ever been defined, and there may be one. */
-function parseServerNames(extension: ByteCursor): string {
+/**
+ * RFC 6066, section 3. Only host names have ever been defined, and there may be one. A dot at its end is not part of
+ * it, though some clients send one.
+ */
+function parseServerNames(extension: ByteCursor): Pick<ClientHello, "serverName" | "serverNameFault"> {
   const list = extension.nested(2, "the list of server names");
   extension.end("the server name extension");
-  if (list.left === 0) throw badClientHello("the list of server names is empty");
+  if (list.left === 0) return { serverNameFault: "the list of server names is empty" };
   const type = list.uint(1, "the server name's type");
-  if (type !== HOST_NAME) throw badClientHello(`a server name of type ${type}`);
-  const name = String.fromCharCode(...list.vector(2, "the server name"));
-  if (list.left > 0) throw badClientHello("there is more than one server name");
+  const sent = String.fromCharCode(...list.vector(2, "the server name"));
+  if (list.left > 0) return { serverNameFault: "there is more than one server name" };
+  if (type !== HOST_NAME) return { serverNameFault: `the server name is of type ${type}` };
+  const name = sent.endsWith(".") ? sent.slice(0, -1) : sent;
   const fault = faultOfServerName(name);
-  if (fault !== undefined) throw badClientHello(`the server name ${quoteText(name)} is ${fault}`);
-  return name.toLowerCase();
+  if (fault !== undefined) return { serverNameFault: `the server name ${quoteText(sent)} is ${fault}` };
+  return { serverName: name.toLowerCase() };
 }
 
 /** RFC 7301, section 3.1. */

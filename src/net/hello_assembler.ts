@@ -1,4 +1,4 @@
-import { badClientHello } from "./client_hello_error.ts";
+import { badClientHello, OversizedHelloError } from "./client_hello_error.ts";
 
 /** The longest ClientHello, with the four bytes of its own header. Those of browsers take about 2 KiB. */
 export const MAX_CLIENT_HELLO_BYTES = 16 * 1024;
@@ -84,7 +84,7 @@ export class HelloAssembler {
     const length = bytes[this.#at + 3]! * 256 + bytes[this.#at + 4]!;
     if (length === 0) throw badClientHello("an empty record");
     if (length > MAX_FRAGMENT_BYTES) {
-      throw badClientHello(`a record of ${length} bytes, more than ${MAX_FRAGMENT_BYTES}`);
+      throw new OversizedHelloError(`a record of ${length} bytes, more than ${MAX_FRAGMENT_BYTES}`);
     }
     this.#at += RECORD_HEADER_BYTES;
     this.#recordEnd = this.#at + length;
@@ -112,7 +112,7 @@ export class HelloAssembler {
     if (this.#found < HELLO_HEADER_BYTES) return;
     this.#size += HELLO_HEADER_BYTES;
     if (this.#size > MAX_CLIENT_HELLO_BYTES) {
-      throw badClientHello(`it takes ${this.#size} bytes, more than ${MAX_CLIENT_HELLO_BYTES}`);
+      throw new OversizedHelloError(`it takes ${this.#size} bytes, more than ${MAX_CLIENT_HELLO_BYTES}`);
     }
     this.#checkSize(1);
   }
@@ -141,7 +141,7 @@ export class HelloAssembler {
 /** So that there is never anything to wait for beyond that many bytes. */
 function checkTotal(bytes: number): void {
   if (bytes <= MAX_CLIENT_HELLO_RECORDS_BYTES) return;
-  throw badClientHello(`its records take more than ${MAX_CLIENT_HELLO_RECORDS_BYTES} bytes`);
+  throw new OversizedHelloError(`its records take more than ${MAX_CLIENT_HELLO_RECORDS_BYTES} bytes`);
 }
 
 function noHandshake(type: number): string {

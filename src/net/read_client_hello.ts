@@ -1,6 +1,6 @@
 import { CulvertError } from "../core/errors.ts";
 import { type ClientHello, parseHelloMessage } from "./client_hello.ts";
-import { badClientHello } from "./client_hello_error.ts";
+import { badClientHello, OversizedHelloError } from "./client_hello_error.ts";
 import type { Connection } from "./connection.ts";
 import { HelloAssembler, MAX_CLIENT_HELLO_RECORDS_BYTES } from "./hello_assembler.ts";
 
@@ -21,6 +21,16 @@ export interface ReadClientHello {
   readonly bytes: Uint8Array;
 }
 
+/** What {@linkcode prereadClientHello} has found. */
+export interface ClientHelloPreread {
+  /** What the client says of itself; absent: its first bytes are no ClientHello that can be read. */
+  readonly hello?: ClientHello;
+  /** Why there is no `hello`. */
+  readonly fault?: CulvertError;
+  /** As in {@linkcode ReadClientHello}. */
+  readonly bytes: Uint8Array;
+}
+
 const BUFFER_BYTES = 2048;
 
 /**
@@ -37,6 +47,22 @@ export async function readClientHello(
   connection: Connection,
   options: ReadClientHelloOptions = {},
 ): Promise<ReadClientHello> {
+  const { hello, fault, bytes } = await prereadClientHello(connection, options);
+  if (hello === undefined) throw fault;
+  return { hello, bytes };
+}
+
+/**
+ * The same for a connection that need not begin with a ClientHello: what can't become one is no error, and all that
+ * has been read of it is in `bytes`. It resolves as soon as that is known, most often at the first byte.
+ *
+ * @throws {CulvertError} `bad_client_hello` for a hello that is larger than the bounds, or cut short by the end of the
+ * stream; `no_client_hello` if the stream ends before its first byte; or what the connection's `read` throws.
+ */
+export async function prereadClientHello(
+  connection: Connection,
+  options: ReadClientHelloOptions = {},
+): Promise<ClientHelloPreread> {
   const assembler = new HelloAssembler();
   let buffer = options.buffer ?? new Uint8Array(BUFFER_BYTES);
   let filled = 0;
@@ -46,7 +72,12 @@ export async function readClientHello(
     if (count === null) throw endsEarly(filled);
     filled += count;
     const bytes = buffer.subarray(0, filled);
-    if (assembler.advance(bytes) === 0) return { hello: parseHelloMessage(assembler.join(bytes)), bytes };
+    try {
+      if (assembler.advance(bytes) === 0) return { hello: parseHelloMessage(assembler.join(bytes)), bytes };
+    } catch (error) {
+      if (!(error instanceof CulvertError) || error instanceof OversizedHelloError) throw error;
+      return { fault: error, bytes };
+    }
   }
 }
 

@@ -140,6 +140,8 @@ export class Account {
       client: formatClient(session.meeting.address),
       identity: session.meeting.identity,
       name: session.meeting.serverName,
+      // Of a refused one it is the error.
+      name_fault: refused ? undefined : session.meeting.nameFault,
       unique_id: session.uniqueId,
       backend: session.backend?.key,
       tries: session.tries,

@@ -36,6 +36,8 @@ export class Meeting {
   destination: ProxyAddress | undefined;
   /** The name that the client asked for in its ClientHello, where that was read. */
   serverName: string | undefined;
+  /** Why its first bytes give no name to route by, in one sentence; absent: they do, or were not looked at. */
+  nameFault: string | undefined;
   /** Who the client is by its certificate, or was refused as; absent: it has shown none. */
   identity: string | undefined;
   /** What a PROXY header tells of its TLS; absent: it speaks none that ends here. */
@@ -63,6 +65,7 @@ export class Meeting {
       this.address = preface.endpoints?.source ?? this.address;
       this.destination = preface.endpoints?.destination;
       this.serverName = preface.serverName;
+      this.nameFault = preface.nameFault?.message;
       return preface;
     } catch (error) {
       throw this.#stop === undefined ? endOfPreface(error) : new Ended(this.#stop);

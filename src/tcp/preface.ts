@@ -1,8 +1,9 @@
+import { CulvertError } from "../core/errors.ts";
 import type { Connection } from "../net/connection.ts";
 import { bareConnection, PrefixedConnection } from "../net/prefixed_connection.ts";
 import type { ProxyEndpoints } from "../net/proxy_header.ts";
 import { readProxyHeader } from "../net/proxy_protocol.ts";
-import { readClientHello } from "../net/read_client_hello.ts";
+import { prereadClientHello } from "../net/read_client_hello.ts";
 
 /** What a client says before it is known who it is or where it wants to go. */
 export interface Preface {
@@ -12,13 +13,15 @@ export interface Preface {
   readonly endpoints?: ProxyEndpoints;
   /** The name in its ClientHello, where one was read and has one. */
   readonly serverName?: string;
+  /** Why its first bytes, which were looked at, give no name to route by: they are no ClientHello, or a bad name. */
+  readonly nameFault?: CulvertError;
 }
 
 /** What is to be read first. */
 export interface PrefaceOptions {
   /** A PROXY header. It is taken out. */
   readonly proxyHeader: boolean;
-  /** A ClientHello. It stays in. */
+  /** A ClientHello, perhaps. Whatever it is, it stays in. */
   readonly clientHello: boolean;
   /** Told what a PROXY header says, before anything else is read. */
   readonly onEndpoints?: (endpoints: ProxyEndpoints) => void;
@@ -28,8 +31,8 @@ export interface PrefaceOptions {
  * Reads what must come first, and nothing that could not be given back. The caller sees to the deadline, by closing
  * the connection.
  *
- * @throws {CulvertError} `bad_proxy_header` or `bad_client_hello`; `no_proxy_header` or `no_client_hello` where the
- * client has ended its side without a word; and whatever reading throws.
+ * @throws {CulvertError} `bad_proxy_header`; `bad_client_hello` for one beyond its bounds or cut short; `no_proxy_header`
+ * or `no_client_hello` where the client has ended its side without a word; and whatever reading throws.
  */
 export async function readPreface(client: Connection, options: PrefaceOptions): Promise<Preface> {
   let preface: Preface = { connection: client };
@@ -40,10 +43,20 @@ export async function readPreface(client: Connection, options: PrefaceOptions): 
     preface = header.endpoints === undefined ? { connection } : { connection, endpoints: header.endpoints };
   }
   if (options.clientHello) {
-    const { hello, bytes } = await readClientHello(preface.connection);
+    const { hello, fault, bytes } = await prereadClientHello(preface.connection);
     const connection = new PrefixedConnection(bareConnection(preface.connection), bytes);
-    const { serverName } = hello;
-    preface = { ...preface, connection, ...(serverName === undefined ? {} : { serverName }) };
+    const nameFault = hello?.serverNameFault === undefined ? fault : badName(hello.serverNameFault);
+    const { serverName } = hello ?? {};
+    preface = {
+      ...preface,
+      connection,
+      ...(serverName === undefined ? {} : { serverName }),
+      ...(nameFault === undefined ? {} : { nameFault }),
+    };
   }
   return preface;
+}
+
+function badName(reason: string): CulvertError {
+  return new CulvertError("bad_server_name", `Cannot use the server name of the ClientHello: ${reason}`);
 }

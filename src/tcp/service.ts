@@ -208,10 +208,13 @@ export class TcpService {
     return this.#options.proxyFrom !== undefined || this.#route.names !== undefined;
   }
 
-  /** Hears what the client must say first; resolves to where it is to go. */
+  /**
+   * Hears what the client must say first; resolves to where it is to go. What names no upstream, TLS or not, goes to
+   * the default one, as with nginx (`ssl_preread`) and HAProxy (`req.ssl_sni`).
+   */
   async #hear(session: Session, place: EvictionPlace<Refusal>): Promise<Upstream> {
     const { proxyFrom } = this.#options;
-    const { serverName } = await session.meeting.listen({
+    const { serverName, nameFault } = await session.meeting.listen({
       proxyHeader: proxyFrom !== undefined,
       clientHello: this.#route.names !== undefined,
       // From then on the client is the source, and no longer the sender of the header.
@@ -223,7 +226,7 @@ export class TcpService {
     const { names, upstream } = this.#route;
     const wanted = names?.get(serverName) ?? upstream;
     if (wanted !== undefined) return wanted;
-    throw new Ended("refused-by-name", new UnknownNameError(serverName));
+    throw new Ended("refused-by-name", nameFault ?? new UnknownNameError(serverName));
   }
 
   #search(session: Session, upstream: Upstream): BackendSearch {

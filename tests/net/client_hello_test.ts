@@ -94,8 +94,9 @@ const LONG_NAME = `${"x".repeat(49)}.`.repeat(5) + "abcd";
 
 const NAMES: readonly [name: Uint8Array | string, reason: string][] = [
   ["", 'the server name "" is empty'],
-  ["a.example.org.", 'the server name "a.example.org." is not a name without a dot at its end'],
-  [".", 'the server name "." is not a name without a dot at its end'],
+  ["a.example.org..", 'the server name "a.example.org.." is not a name without a dot at its end'],
+  [".", 'the server name "." is empty'],
+  ["192.0.2.1.", 'the server name "192.0.2.1." is an IP address'],
   [".a", 'the server name ".a" is no host name'],
   ["a..b", 'the server name "a..b" is no host name'],
   ["a b", 'the server name "a b" is no host name'],
@@ -116,8 +117,25 @@ const NAMES: readonly [name: Uint8Array | string, reason: string][] = [
   [LONG_NAME, `the server name "${LONG_NAME.slice(0, 80)}…" is longer than 253 characters`],
 ];
 
-Deno.test("a server name that is none is refused", () => {
-  for (const [name, reason] of NAMES) assertRefused(withExtensions(serverName(name)), reason);
+/** The server name extensions that hold no host name, though they can be read. */
+const NO_NAMES: readonly [extension: Uint8Array, reason: string][] = [
+  ...NAMES.map(([name, reason]) => [serverName(name), reason] as [Uint8Array, string]),
+  [extension(0, hex("0000")), "the list of server names is empty"],
+  [extension(0, hex("0004 01 0001 61")), "the server name is of type 1"],
+  [serverName("a.b", "c.d"), "there is more than one server name"],
+];
+
+Deno.test("a hello whose server name is no host name is read, and says what the name is", () => {
+  for (const [extension, reason] of NO_NAMES) {
+    assertEquals(parse(withExtensions(extension)), { ...PLAIN, serverNameFault: reason });
+  }
+});
+
+Deno.test("a dot at the end is not part of a server name", () => {
+  assertEquals(parse(withExtensions(serverName("A.example.org."))), {
+    ...PLAIN,
+    serverName: "a.example.org",
+  });
 });
 
 const BAD_PARTS: readonly [parts: HelloParts, reason: string][] = [
@@ -132,7 +150,6 @@ const BAD_PARTS: readonly [parts: HelloParts, reason: string][] = [
   [{ extensions: joined(NAME, NAME) }, "the extension 0 comes twice"],
   [{ extensions: joined(extension(10), NAME, extension(10)) }, "the extension 10 comes twice"],
   [{ extensions: extension(0) }, "the length of the list of server names is cut short"],
-  [{ extensions: extension(0, hex("0000")) }, "the list of server names is empty"],
   [{ extensions: extension(0, hex("0004 00 0001 61 00")) }, "1 bytes too many in the server name extension"],
   [{ extensions: extension(0, hex("0005 00 0001 61")) }, "the list of server names is cut short"],
   // The name would reach beyond its list, into the extension that follows.
@@ -141,8 +158,6 @@ const BAD_PARTS: readonly [parts: HelloParts, reason: string][] = [
     "the server name is cut short",
   ],
   [{ extensions: extension(0, hex("0001 00")) }, "the length of the server name is cut short"],
-  [{ extensions: extension(0, hex("0004 01 0001 61")) }, "a server name of type 1"],
-  [{ extensions: serverName("a.b", "c.d") }, "there is more than one server name"],
   [{ extensions: extension(16, hex("0000")) }, "the list of protocols is empty"],
   [{ extensions: extension(16, hex("0001 00")) }, "a protocol's name is empty"],
   [{ extensions: extension(16, hex("0002 02 61")) }, "a protocol's name is cut short"],

@@ -20,6 +20,9 @@ interface ServerSpec {
 
 const ATTEMPTS = 3;
 
+/** nginx's module for TCP, where Debian's package has put it. */
+export const NGINX_STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
 /** nginx with these `server` blocks. `PORT` in them stands for its port, `FOLDER` for its folder. */
 export function startNginx(servers: string): Promise<Server> {
   return startServer({
@@ -27,6 +30,20 @@ export function startNginx(servers: string): Promise<Server> {
     async args({ folder, port }) {
       const file = folder.file("nginx.conf");
       const text = nginxConfig(servers).replaceAll("PORT", String(port)).replaceAll("FOLDER", folder.path);
+      await Deno.writeTextFile(file, text);
+      return ["-e", "stderr", "-p", folder.path, "-c", file];
+    },
+  });
+}
+
+/** nginx with this in its `stream` block. `PORT` in it stands for its port. Needs {@linkcode NGINX_STREAM}. */
+export function startNginxStream(content: string): Promise<Server> {
+  return startServer({
+    program: "nginx",
+    async args({ folder, port }) {
+      const file = folder.file("nginx.conf");
+      const load = exists(NGINX_STREAM) ? `load_module ${NGINX_STREAM};\n` : "";
+      const text = `${load}${NGINX_HEAD}stream {\n${content}\n}\n`.replaceAll("PORT", String(port));
       await Deno.writeTextFile(file, text);
       return ["-e", "stderr", "-p", folder.path, "-c", file];
     },
@@ -142,15 +159,17 @@ ${sections}
 `;
 }
 
-function nginxConfig(servers: string): string {
-  // As root its worker would change to a user who may not enter the folder.
-  return `daemon off;
+/** As root its worker would change to a user who may not enter the folder. */
+const NGINX_HEAD = `daemon off;
 ${Deno.uid() === 0 ? "user root;" : ""}
 worker_processes 1;
 pid nginx.pid;
 error_log stderr warn;
 events { worker_connections 1024; }
-http {
+`;
+
+function nginxConfig(servers: string): string {
+  return `${NGINX_HEAD}http {
   access_log off;
   client_max_body_size 0;
   client_body_temp_path body;

@@ -1,11 +1,11 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CulvertError } from "../../src/core/errors.ts";
 import { formatProxyV1 } from "../../src/net/format_proxy_v1.ts";
 import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
 import { bareConnection } from "../../src/net/prefixed_connection.ts";
 import { type PrefaceOptions, readPreface } from "../../src/tcp/preface.ts";
-import { clientHello, helloMessage, records, serverName } from "../net/hello_builder.ts";
-import { joined } from "../net/hex.ts";
+import { clientHello, helloMessage, record, records, serverName } from "../net/hello_builder.ts";
+import { hex, joined } from "../net/hex.ts";
 import { memoryPair } from "../support/memory_connection.ts";
 import { settle } from "../support/settle.ts";
 
@@ -77,6 +77,27 @@ Deno.test("a PROXY header and a ClientHello, one after the other", async () => {
   }
 });
 
+Deno.test("what names nothing to route by goes on as it came, with the reason", async () => {
+  const streams: readonly (readonly [bytes: Uint8Array, fault: string])[] = [
+    [joined("GET / HTTP/1.1\r\n\r\n"), "the stream is no TLS, but looks like text"],
+    [joined("SSH-2.0-OpenSSH_9.2\r\n"), "the stream is no TLS, but looks like text"],
+    [joined(hex("16 03 03"), hex("00 05 02 00 00 01 00")), "the handshake begins with a message of type 2"],
+    [joined(record(22, HELLO.subarray(5, 40)), hex("15 03 03 00 02 02 28")), "an alert comes before its end"],
+    [clientHello({ extensions: serverName("127.0.0.1") }), 'the server name "127.0.0.1" is an IP address'],
+  ];
+
+  for (const [stream, fault] of streams) {
+    for (const header of [joined(), HEADERS[1]!]) {
+      for (const size of [1, 9, 10_000]) {
+        const options = { proxyHeader: header.length > 0, clientHello: true };
+        const preface = await read(joined(header, stream, "and more"), options, size);
+        assertEquals([preface.serverName, preface.rest], [undefined, joined(stream, "and more")]);
+        assertStringIncludes(preface.nameFault!.message, fault);
+      }
+    }
+  }
+});
+
 Deno.test("each fault has its code", async () => {
   const faults: readonly (readonly [bytes: Uint8Array, code: string])[] = [
     [joined(), "no_proxy_header"],
@@ -84,7 +105,7 @@ Deno.test("each fault has its code", async () => {
     [joined("GET /"), "bad_proxy_header"],
     [HEADERS[0]!, "no_client_hello"],
     [joined(HEADERS[1]!, HELLO.subarray(0, 20)), "bad_client_hello"],
-    [joined(HEADERS[1]!, "GET /"), "bad_client_hello"],
+    [joined(HEADERS[1]!, hex("16 03 01 40 01")), "bad_client_hello"],
   ];
   for (const [bytes, code] of faults) {
     assertEquals((await assertRejects(() => read(bytes, BOTH), CulvertError)).code, code);

@@ -1,8 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { formatProxyV1 } from "../../src/net/format_proxy_v1.ts";
 import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
 import { clientHello, helloMessage, records, serverName } from "../net/hello_builder.ts";
-import { joined } from "../net/hex.ts";
+import { hex, joined } from "../net/hex.ts";
 import type { MemoryConnection } from "../support/memory_connection.ts";
 import { settle } from "../support/settle.ts";
 import { specs, UpstreamFixture } from "../upstream/upstream_fixture.ts";
@@ -68,6 +68,7 @@ Deno.test("an exact name wins over a wildcard, case does not matter, and what is
   const wanted: readonly (readonly [name: string | undefined, to: string])[] = [
     ["app.example.org", "a:1"],
     ["APP.Example.ORG", "a:1"],
+    ["web.example.org.", "z:1"],
     ["web.example.org", "z:1"],
     ["a.b.example.org", "a:1"],
     ["example.org", "a:1"],
@@ -77,7 +78,10 @@ Deno.test("an exact name wins over a wildcard, case does not matter, and what is
     const hello = helloFor(name);
     assertEquals(await deliver(all, hello), { to, got: hello });
     const line = all.fixture.lines.at(-1)!;
-    assertEquals([line.fields.name, line.fields.reason], [name?.toLowerCase(), "client-closed"]);
+    assertEquals([line.fields.name, line.fields.reason], [
+      name?.toLowerCase().replace(/\.$/, ""),
+      "client-closed",
+    ]);
   }
   await endAll(all);
 });
@@ -102,9 +106,47 @@ Deno.test("without upstream, an unknown or missing name is refused, and the log 
   await endAll(all);
 });
 
-Deno.test("what is no ClientHello is refused, also where there is an upstream for unknown names", async () => {
+/** What is no TLS, or names nothing to route by, and the log's word on it. */
+const NAMELESS: readonly (readonly [bytes: Uint8Array, fault: string])[] = [
+  [joined("GET / HTTP/1.1\r\n"), "Cannot read the ClientHello: the stream is no TLS, but looks like text"],
+  [
+    hex("80 2e 01 03 01 00 15 00 00 00 10"),
+    "Cannot read the ClientHello: the stream is no TLS that is known",
+  ],
+  [
+    helloFor("127.0.0.1"),
+    'Cannot use the server name of the ClientHello: the server name "127.0.0.1" is an IP',
+  ],
+  [helloFor("app.example.org:443"), 'Cannot use the server name of the ClientHello: the server name "app.'],
+];
+
+Deno.test("what is no TLS, and a name that is no host name, goes to upstream; without one it is refused", async () => {
+  for (const [bytes, fault] of NAMELESS) {
+    for (const fallback of [true, false]) {
+      const all = fixtures({ fallback });
+      for (const size of [1, bytes.length]) {
+        const result = await deliver(all, bytes, fallback ? size : bytes.length);
+        assertEquals(result, fallback ? { to: "a:1", got: bytes } : { to: "refused-by-name" });
+        const { name, name_fault, error } = all.fixture.lines.at(-1)!.fields;
+        assertEquals([name, fallback ? error : name_fault], [undefined, undefined]);
+        assertStringIncludes(String(fallback ? name_fault : error), fault);
+      }
+      await endAll(all);
+    }
+  }
+});
+
+Deno.test("a hello beyond its bounds is refused, also where there is an upstream for unknown names", async () => {
   const all = fixtures();
-  assertEquals(await deliver(all, joined("GET / HTTP/1.1\r\n")), { to: "refused-by-name" });
+  for (const bytes of [hex("16 03 01 40 01"), hex("16 03 01 00 04 01 00 ff ff")]) {
+    assertEquals(await deliver(all, bytes), { to: "refused-by-name" });
+    assertStringIncludes(String(all.fixture.lines.at(-1)!.fields.error), ", more than 16384");
+  }
+  await endAll(all);
+});
+
+Deno.test("a hello that is cut short is refused, and one who leaves without a word is not", async () => {
+  const all = fixtures();
   const { end, served } = all.fixture.call();
   await end.send(helloFor("app.example.org").subarray(0, 30));
   await end.closeWrite();
@@ -112,8 +154,8 @@ Deno.test("what is no ClientHello is refused, also where there is an upstream fo
   const check = all.fixture.call();
   await check.end.closeWrite();
   await check.served;
-  assertEquals(all.fixture.reasons, ["refused-by-name", "refused-by-name", "client-closed"]);
-  assertEquals(said(all.fixture.lines[2]!).error, undefined);
+  assertEquals(all.fixture.reasons, ["refused-by-name", "client-closed"]);
+  assertEquals(said(all.fixture.lines[1]!).error, undefined);
   await endAll(all);
 });
 
