@@ -100,9 +100,9 @@ Deno.test("texts are equal whatever their case, white space and compatibility fo
 Deno.test("a name out of bounds, or malformed, is compared by its bytes", () => {
   const many = (text: string) => seq(...Array.from({ length: 33 }, () => attribute(CN, text)));
   const long = (text: string) => commonName(text.repeat(257));
-  for (const  of of[many, long]) {
-    assertNotEquals(nameKey(of("a")), nameKey(of("A")));
-    assertEquals(nameKey(of("a")), nameKey(of("a")));
+  for (const name of [many, long]) {
+    assertNotEquals(nameKey(name("a")), nameKey(name("A")));
+    assertEquals(nameKey(name("a")), nameKey(name("a")));
   }
   assertEquals(nameKey(new Uint8Array([0x30, 5, 1])), "#300501");
 });
