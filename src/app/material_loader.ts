@@ -7,8 +7,10 @@ import { dial } from "../net/dial.ts";
 import { canShareAddresses, type RuntimeTls } from "../net/listen.ts";
 import type { Certificate } from "../tls/certificate.ts";
 import { type CheckedMaterial, checkServerMaterial } from "../tls/material.ts";
+import { issuerFault } from "../tls/path_check.ts";
 import { type TlsConnect, tlsConnector } from "../tls/tls_dial.ts";
 import { TlsGate } from "../tls/tls_gate.ts";
+import { TrustStore } from "../tls/trust_store.ts";
 import type { EtcdTls } from "../upstream/discover/etcd_options.ts";
 import { faultOf, MaterialReader, type MaterialReaderOptions } from "./material_reader.ts";
 import { type Place, TrustLoader } from "./trust_loader.ts";
@@ -128,10 +130,22 @@ export class MaterialLoader {
     const ca = await this.#reader.ca(caPath, [...path, "ca"]);
     const paths = certPath === undefined || keyPath === undefined ? undefined : { certPath, keyPath };
     const own = paths && await this.#material(paths, { path, who, usage: "client" });
+    if (ca !== undefined) this.#warnOfUseless(ca, who);
     if ((caPath !== undefined && ca === undefined) || (paths !== undefined && own === undefined)) {
       return undefined;
     }
     return { ca, ...(own === undefined ? {} : { cert: own.certPem, key: own.keyPem }) };
+  }
+
+  /** Warns of CAs that cannot vouch for any backend. */
+  #warnOfUseless(ca: string, who: string): void {
+    for (const authority of new TrustStore(ca).certificates) {
+      if (authority.basicConstraints?.isCa !== true) continue;
+      const fault = issuerFault(authority, { usage: "server", nowMs: Date.now() });
+      if (fault === undefined) continue;
+      const name = authority.subjectName;
+      this.#reader.warnings.push(`${who}: tls.ca has ${name}, which cannot vouch for any backend: ${fault}`);
+    }
   }
 
   /** A certificate of ours and its key. */

@@ -7,6 +7,7 @@ import { type Crl, parseCrls } from "../tls/crl.ts";
 import { type CrlProblem, CrlSet } from "../tls/crl_set.ts";
 import { formatAttributes } from "../tls/distinguished_name.ts";
 import type { TlsGate } from "../tls/tls_gate.ts";
+import { issuerFault } from "../tls/path_check.ts";
 import { TrustStore } from "../tls/trust_store.ts";
 import { faultOf, isSkipped, MaterialReader } from "./material_reader.ts";
 
@@ -61,7 +62,7 @@ export class TrustLoader {
   ): Promise<{ ca: string | undefined; crls: CrlSet | undefined }> {
     const ca = await this.#reader.ca(caPath, [...path, "clientAuth", "ca"]);
     const found = ca === undefined ? [] : new TrustStore(ca).certificates;
-    this.#warnOfLeaves(found, who);
+    this.#warnOfUseless(found, who);
     const authorities = ca === undefined && before !== undefined ? before.authorities : found;
     const crlPlace = { path: [...path, "clientAuth", "crl"], who, authorities };
     const { set: crls, content } = crlPath === undefined ? {} : await this.#crlSet(crlPath, crlPlace);
@@ -96,10 +97,14 @@ export class TrustLoader {
   }
 
   /** A certificate that may not issue others lets nobody in but, it may be, itself. */
-  #warnOfLeaves(authorities: readonly Certificate[], who: string): void {
-    for (const { basicConstraints, version, attributes } of authorities) {
-      if (basicConstraints?.isCa ?? version === 1) continue;
-      this.#reader.warnings.push(`${who}: clientAuth.ca has ${formatAttributes(attributes)}, which is no CA`);
+  #warnOfUseless(authorities: readonly Certificate[], who: string): void {
+    for (const authority of authorities) {
+      const { basicConstraints, version, subjectName } = authority;
+      const isCa = basicConstraints?.isCa ?? version === 1;
+      const fault = isCa ? issuerFault(authority, { usage: "client", nowMs: Date.now() }) : undefined;
+      if (isCa && fault === undefined) continue;
+      const why = fault === undefined ? "which is no CA" : `which cannot vouch for any client: ${fault}`;
+      this.#reader.warnings.push(`${who}: clientAuth.ca has ${subjectName}, ${why}`);
     }
   }
 

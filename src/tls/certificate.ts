@@ -6,6 +6,7 @@ import { CertificateReader } from "./certificate_reader.ts";
 import type { Attribute } from "./distinguished_name.ts";
 import { unreadable } from "./fields.ts";
 import { readPem } from "./pem.ts";
+import type { PublicKeyInfo } from "./public_key.ts";
 
 /**
  * A certificate, immutable. Its frame has been read; everything else is read when it is first asked for, as most
@@ -34,6 +35,8 @@ export interface Certificate extends CertificateContent, KeyIds {
   readonly attributes: readonly Attribute[];
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
+  /** The public key by its kind and numbers. */
+  readonly keyInfo: PublicKeyInfo;
   /** The public key, or `undefined` if it is of a kind that the runtime does not know. */
   publicKey(): KeyObject | undefined;
   /**

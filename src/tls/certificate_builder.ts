@@ -86,8 +86,8 @@ export function signatureAlgorithm(privateKey: KeyObject): pkijs.AlgorithmIdenti
   if (privateKey.asymmetricKeyType === "ed25519") {
     return new pkijs.AlgorithmIdentifier({ algorithmId: "1.3.101.112" });
   }
-  const isP384 = privateKey.asymmetricKeyDetails?.namedCurve === "secp384r1";
-  return new pkijs.AlgorithmIdentifier({ algorithmId: `1.2.840.10045.4.3.${isP384 ? 3 : 2}` });
+  const place = { sha256: 2, sha384: 3, sha512: 4 }[curveHash(privateKey)];
+  return new pkijs.AlgorithmIdentifier({ algorithmId: `1.2.840.10045.4.3.${place}` });
 }
 
 /** A time as RFC 5280 section 4.1.2.5 wants it: of two digits until 2049, of four from 2050 on. */
@@ -126,7 +126,14 @@ export function randomSerial(): string {
 
 function hashOf(privateKey: KeyObject): string | null {
   if (privateKey.asymmetricKeyType === "ed25519") return null;
-  return privateKey.asymmetricKeyDetails?.namedCurve === "secp384r1" ? "sha384" : "sha256";
+  return curveHash(privateKey);
+}
+
+/** The digest that is as strong as the key: on P-521 the runtime signs with no shorter one. */
+function curveHash(privateKey: KeyObject): "sha256" | "sha384" | "sha512" {
+  const { namedCurve } = privateKey.asymmetricKeyDetails ?? {};
+  if (namedCurve === "secp521r1") return "sha512";
+  return namedCurve === "secp384r1" ? "sha384" : "sha256";
 }
 
 function extensionsOf(content: CertificateContent, signer: Signer): pkijs.Extension[] {

@@ -1,4 +1,5 @@
-import { type KeyObject, X509Certificate } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import * as pkijs from "pkijs";
 import { CulvertError } from "../core/errors.ts";
 import type { Certificate, SignedPart } from "./certificate.ts";
@@ -16,6 +17,7 @@ import { DerNode, Tag } from "./der_node.ts";
 import { type Attribute, attributesOf, formatName } from "./distinguished_name.ts";
 import { formatSerial, timeOf, unreadable } from "./fields.ts";
 import type { KeyUsage } from "./oids.ts";
+import { type PublicKeyInfo, readPublicKey } from "./public_key.ts";
 
 /** Where each part of a certificate is: RFC 5280 section 4.1. */
 interface Frame {
@@ -62,6 +64,7 @@ export class CertificateReader implements Certificate {
   #keyIds: KeyIds | undefined;
   #content: CertificateContent | undefined;
   #strict: X509Certificate | undefined;
+  #keyInfo: PublicKeyInfo | undefined;
   #publicKey: { readonly key: KeyObject | undefined } | undefined;
 
   /**
@@ -139,14 +142,17 @@ export class CertificateReader implements Certificate {
     return this.#says().unsupported;
   }
 
+  get keyInfo(): PublicKeyInfo {
+    return this.#keyInfo ??= reading(() => readPublicKey(this.spki));
+  }
+
   publicKey(): KeyObject | undefined {
     if (this.#publicKey !== undefined) return this.#publicKey.key;
-    const strict = this.#readStrictly();
     let key: KeyObject | undefined;
     try {
-      key = strict.publicKey;
+      key = createPublicKey({ key: Buffer.from(this.spki), format: "der", type: "spki" });
     } catch {
-      // Of a kind that nobody here can use: no signature of it will be good.
+      // Of a kind that the runtime does not know.
     }
     this.#publicKey = { key };
     return key;
@@ -158,6 +164,7 @@ export class CertificateReader implements Certificate {
     this.#ids();
     this.#says();
     void this.signed;
+    void this.keyInfo;
     void this.attributes;
   }
 

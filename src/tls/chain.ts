@@ -1,8 +1,7 @@
-import { CulvertError, describeError } from "../core/errors.ts";
 import { type Certificate, MAX_CERTIFICATE_BYTES, parseFrame, rememberCertificate } from "./certificate.ts";
 import type { CrlSet } from "./crl_set.ts";
-import { checkPath, type PathFinding, type PathPurpose } from "./path_check.ts";
-import { isKnownSigner, isSignedBy, rememberSigner } from "./signature.ts";
+import { type Finding, notReadable, PathSearch } from "./path_search.ts";
+import { rememberSigner } from "./signature.ts";
 import type { TrustStore } from "./trust_store.ts";
 
 /** Why a chain is not let in. */
@@ -10,8 +9,7 @@ export type ChainRefusal =
   | "no-certificate"
   | "too-large"
   | "unknown-ca"
-  | "bad-signature"
-  | PathFinding["reason"];
+  | Finding["reason"];
 
 /** What has been found out about a chain. */
 export type Verdict =
@@ -45,23 +43,8 @@ export interface VerifyOptions {
 const MAX_SENT = 10;
 /** All that is sent. What is larger is refused before anything is read. */
 export const MAX_CHAIN_BYTES = 32_768;
-/** The leaf, and at most so many CAs above it. */
-const MAX_DEPTH = 8;
-/**
- * How many signatures one chain may make us check, those that are remembered aside: cross-signed CAs can be woven
- * into exponentially many paths, and each signature takes half a millisecond.
- */
-const MAX_SIGNATURES = 16;
 
-interface Search extends PathPurpose {
-  readonly trust: TrustStore;
-  readonly sent: readonly Certificate[];
-  signaturesLeft: number;
-  /** The worst that was found on any path, in case that none is good. */
-  finding: Finding | undefined;
-}
-
-interface Finding {
+interface Refusal {
   readonly reason: ChainRefusal;
   readonly detail: string;
 }
@@ -88,21 +71,19 @@ export function verifyChain(chainDer: readonly Uint8Array[], options: VerifyOpti
   } catch (error) {
     return refuse(notReadable(error));
   }
-  const search: Search = {
+  const search = new PathSearch({
     trust: options.trust,
     sent: readable(others.slice(0, MAX_SENT)),
     usage: options.usage,
     nowMs: options.now.getTime(),
     crls: options.crls,
-    signaturesLeft: MAX_SIGNATURES,
-    finding: undefined,
-  };
-  const path = extend([leaf], search);
+  });
+  const path = search.from(leaf);
   if (path !== undefined) return { trusted: true, path: remembered(path) };
   return refuse(search.finding ?? unknownIssuer(leaf), leaf);
 }
 
-function unknownIssuer(leaf: Certificate): Finding {
+function unknownIssuer(leaf: Certificate): Refusal {
   try {
     return { reason: "unknown-ca", detail: `${leaf.subjectName}: its issuer is not known` };
   } catch (error) {
@@ -111,7 +92,7 @@ function unknownIssuer(leaf: Certificate): Finding {
 }
 
 /** Whether there is more than any honest peer sends. Its length is all that is looked at. */
-function checkSize(chainDer: readonly Uint8Array[]): Finding | undefined {
+function checkSize(chainDer: readonly Uint8Array[]): Refusal | undefined {
   const largest = Math.max(...chainDer.map(({ length }) => length));
   if (largest > MAX_CERTIFICATE_BYTES) {
     const detail = `a certificate of ${largest} bytes was sent, and ${MAX_CERTIFICATE_BYTES} are the most`;
@@ -137,12 +118,6 @@ function readable(chainDer: readonly Uint8Array[]): Certificate[] {
   return [...byFingerprint.values()];
 }
 
-/** The finding that an error of reading is; any other goes on. */
-function notReadable(error: unknown): Finding {
-  if (!(error instanceof CulvertError)) throw error;
-  return { reason: "bad-certificate", detail: describeError(error) };
-}
-
 /** Remembers what a good path has shown: every byte of it was signed by somebody who is trusted. */
 function remembered(path: readonly Certificate[]): readonly Certificate[] {
   for (const [index, certificate] of path.entries()) {
@@ -153,66 +128,6 @@ function remembered(path: readonly Certificate[]): readonly Certificate[] {
   return path;
 }
 
-/** Looks for a good path that begins with `path`; notes in `search` why there is none. */
-function extend(path: readonly Certificate[], search: Search): readonly Certificate[] | undefined {
-  const last = path.at(-1)!;
-  if (search.trust.has(last)) return judge(path, search);
-  for (const anchor of search.trust.bySubject(last.issuer)) {
-    if (!hasIssued(anchor, last, search)) continue;
-    const good = judge([...path, anchor], search);
-    if (good !== undefined) return good;
-  }
-  // The last place is kept for what is trusted.
-  if (path.length >= MAX_DEPTH) return undefined;
-  for (const next of search.sent) {
-    if (next.subject !== last.issuer || path.includes(next) || !hasIssued(next, last, search)) continue;
-    const good = extend([...path, next], search);
-    if (good !== undefined) return good;
-  }
-  return undefined;
-}
-
-function hasIssued(issuer: Certificate, certificate: Certificate, search: Search): boolean {
-  try {
-    const { subjectKeyId } = issuer;
-    const { authorityKeyId } = certificate;
-    // Of several CAs of one name, this tells which is meant.
-    if (subjectKeyId !== undefined && authorityKeyId !== undefined && subjectKeyId !== authorityKeyId) {
-      return false;
-    }
-    if (isKnownSigner(issuer, certificate)) return true;
-    if (search.signaturesLeft === 0) return false;
-    search.signaturesLeft--;
-    if (isSignedBy(certificate, issuer)) return true;
-    note(
-      { reason: "bad-signature", detail: `${certificate.subjectName}: its signature is not its issuer's` },
-      search,
-    );
-  } catch (error) {
-    note(notReadable(error), search);
-  }
-  return false;
-}
-
-function judge(path: readonly Certificate[], search: Search): readonly Certificate[] | undefined {
-  const finding = checkPath(path, search);
-  if (finding === undefined) return path;
-  note(finding, search);
-  return undefined;
-}
-
-/**
- * Keeps the first of the findings that came furthest: a path that reached a CA says more than one that did
- * not.
- */
-function note(finding: Finding, search: Search): void {
-  if (search.finding === undefined || rank(finding) > rank(search.finding)) search.finding = finding;
-}
-
-function rank({ reason }: Finding): number {
-  return reason === "bad-signature" ? 0 : 1;
-}
-
-function refuse(finding: Finding, leaf?: Certificate): Verdict {
+function refuse(finding: Refusal, leaf?: Certificate): Verdict {
   return { trusted: false, reason: finding.reason, detail: finding.detail, leaf };
 }

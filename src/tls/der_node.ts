@@ -18,6 +18,9 @@ export const Tag = {
  */
 const MAX_OID_LENGTH = 64;
 
+/** Twice what the longest numbers in use (the moduli of RSA) have. */
+const MAX_INTEGER_LENGTH = 2048;
+
 /**
  * An element of a structure whose form is known. Unlike the library's objects it costs next to nothing, and what
  * nobody asks for is not read. Every method throws a {@linkcode CulvertError} of the code `bad_certificate` where
@@ -67,6 +70,23 @@ export class DerNode {
       nodes.push(new DerNode(this.#walker, element));
     }
     return nodes;
+  }
+
+  /** The whole number, not negative, that it is; more than 2,048 octets are an error. */
+  whole(): bigint {
+    const octets = this.content(Tag.integer);
+    const isRedundant = octets.length > 1 && octets[0] === 0 && octets[1]! < 0x80;
+    if (octets.length === 0 || octets.length > MAX_INTEGER_LENGTH || octets[0]! >= 0x80 || isRedundant) {
+      throw unreadable("a number is broken, negative or too long");
+    }
+    return BigInt(`0x${octets.toHex()}`);
+  }
+
+  /** The same for one that is not zero either. */
+  positive(): bigint {
+    const number = this.whole();
+    if (number === 0n) throw unreadable("a number is zero");
+    return number;
   }
 
   /** The object identifier that it is, its numbers with dots between them. */

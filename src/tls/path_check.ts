@@ -2,6 +2,7 @@ import { CulvertError, describeError } from "../core/errors.ts";
 import type { Certificate } from "./certificate.ts";
 import type { CrlSet, RevocationFinding } from "./crl_set.ts";
 import { Oid } from "./oids.ts";
+import { keyFault } from "./public_key.ts";
 
 /** Why a path is not good. */
 export interface PathFinding {
@@ -49,6 +50,19 @@ export function checkPath(path: readonly Certificate[], purpose: PathPurpose): P
     if (fault !== undefined) return named(fault, certificate);
   }
   return purpose.crls === undefined ? undefined : checkRevocation(path, purpose.crls, purpose.nowMs);
+}
+
+/**
+ * Why no certificate that this CA has issued can be good, for warnings at the start: its key or an extension is not
+ * supported, it has expired, or it may not issue for this usage. `undefined` if it can.
+ */
+export function issuerFault(
+  authority: Certificate,
+  { usage, nowMs }: { readonly usage: "client" | "server"; readonly nowMs: number },
+): string | undefined {
+  return keyFault(authority.keyInfo) ?? checkDates(authority, nowMs)?.detail ??
+    checkExtensions(authority)?.detail ??
+    checkIssuer([authority], { index: 0, isTrusted: true, usage })?.detail;
 }
 
 /** Whoever has signed a certificate that can't be read is trusted, and has made a mistake. */

@@ -1,38 +1,23 @@
-import { constants, type KeyObject, verify } from "node:crypto";
-import * as pkijs from "pkijs";
+import { constants, createHash, type KeyObject, verify } from "node:crypto";
+import { CulvertError, describeError } from "../core/errors.ts";
 import type { Certificate, SignedPart } from "./certificate.ts";
-import { CURVES, MIN_RSA_BITS } from "./key_limits.ts";
+import { keyFault, type PublicKeyInfo } from "./public_key.ts";
+import { type Scheme, schemeOf } from "./signature_scheme.ts";
+import { isSoftwareCurve, verifyEcdsa } from "./software_curves.ts";
+import { verifyRsa } from "./software_rsa.ts";
 
-/** How the runtime is told to check a signature. */
-interface Scheme {
-  readonly keyTypes: readonly string[];
-  readonly hash: string | null;
-  /** Present for RSASSA-PSS. */
-  readonly saltLength?: number;
+/** Why a signature cannot be relied on. */
+export interface SignatureFault {
+  /** `wrong`: it was checked, and is not the issuer's. `unsupported`: it cannot be checked here. */
+  readonly kind: "wrong" | "unsupported";
+  /** The same in words, about what is signed (`its signature …`). */
+  readonly detail: string;
 }
 
-const RSA = ["rsa"];
-const EC = ["ec"];
-const PSS_OID = "1.2.840.113549.1.1.10";
-
-/**
- * SHA-1 and MD5 are left out on purpose: who can make two of the same hash can make a CA sign what it never
- * saw.
- */
-const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
-  ["1.2.840.113549.1.1.11", { keyTypes: RSA, hash: "sha256" }],
-  ["1.2.840.113549.1.1.12", { keyTypes: RSA, hash: "sha384" }],
-  ["1.2.840.113549.1.1.13", { keyTypes: RSA, hash: "sha512" }],
-  ["1.2.840.10045.4.3.2", { keyTypes: EC, hash: "sha256" }],
-  ["1.2.840.10045.4.3.3", { keyTypes: EC, hash: "sha384" }],
-  ["1.2.840.10045.4.3.4", { keyTypes: EC, hash: "sha512" }],
-  ["1.3.101.112", { keyTypes: ["ed25519"], hash: null }],
-]);
-const HASHES: ReadonlyMap<string, string> = new Map([
-  ["2.16.840.1.101.3.4.2.1", "sha256"],
-  ["2.16.840.1.101.3.4.2.2", "sha384"],
-  ["2.16.840.1.101.3.4.2.3", "sha512"],
-]);
+/** The longest RSA keys that the runtime can work with. */
+const MAX_RUNTIME_RSA_BITS = 4096;
+/** The runtime finds every signature wrong whose digest has fewer octets than half of what P-521 takes. */
+const SHORT_DIGESTS: readonly string[] = ["sha224", "sha256"];
 
 /**
  * By which key (its DER in hexadecimal digits) each certificate was found to be signed when it was let in. One
@@ -57,40 +42,98 @@ export function rememberSigner(certificate: Certificate, issuer: Certificate): v
   signers.set(certificate, issuer.spki.toHex());
 }
 
-/**
- * Checks a signature by the key of `issuer`: RSA (2048 bits and more) and RSASSA-PSS, ECDSA with P-256, P-384
- * and P-521, each with SHA-2, and Ed25519. Anything else is no good signature.
- */
+/** Whether a signature by the key of `issuer` is good: see {@linkcode signatureFault}. */
 export function checkSignature(part: SignedPart, issuer: Certificate): boolean {
-  const key = issuer.publicKey();
-  if (key === undefined || !isStrong(key)) return false;
+  return signatureFault(part, issuer) === undefined;
+}
+
+/**
+ * Checks a signature by the key of `issuer`: RSA (PKCS #1 v1.5 and PSS with any salt, 2,048 to 8,192 bits), ECDSA
+ * (P-224 to P-521, secp256k1, Brainpool), each with SHA-2, and Ed25519 and Ed448. `undefined` for a good one.
+ * What the runtime cannot check is checked in JavaScript, which takes up to 20 ms: {@linkcode isSlowToCheck}.
+ */
+export function signatureFault(part: SignedPart, issuer: Certificate): SignatureFault | undefined {
   try {
+    const key = issuer.keyInfo;
+    const fault = keyFault(key);
+    if (fault !== undefined) return { kind: "unsupported", detail: `its issuer cannot be used: ${fault}` };
     const scheme = schemeOf(part.algorithm);
-    if (scheme === undefined || !scheme.keyTypes.includes(key.asymmetricKeyType ?? "")) return false;
-    const { hash, saltLength } = scheme;
-    if (saltLength === undefined) return verify(hash, part.bytes, key, part.signature);
-    const padding = constants.RSA_PKCS1_PSS_PADDING;
-    return verify(hash, part.bytes, { key, padding, saltLength }, part.signature);
+    if (typeof scheme === "string") {
+      return { kind: "unsupported", detail: `its signature algorithm is not supported (${scheme})` };
+    }
+    const mismatch = mismatchOf(scheme, key);
+    if (mismatch !== undefined) return { kind: "wrong", detail: mismatch };
+    if (isGood(part, { scheme, key, issuer })) return undefined;
+  } catch (error) {
+    if (!(error instanceof CulvertError)) throw error;
+    return { kind: "unsupported", detail: `its signature cannot be checked: ${describeError(error)}` };
+  }
+  return { kind: "wrong", detail: "its signature is not its issuer's" };
+}
+
+/** Whether {@linkcode signatureFault} would work in JavaScript, 20 times as long as usual. */
+export function isSlowToCheck(part: SignedPart, issuer: Certificate): boolean {
+  const scheme = schemeOf(part.algorithm);
+  const key = issuer.keyInfo;
+  return typeof scheme !== "string" && mismatchOf(scheme, key) === undefined && needsSoftware(scheme, key);
+}
+
+/** What says without any checking that a signature cannot be of this key. */
+function mismatchOf(scheme: Scheme, key: PublicKeyInfo): string | undefined {
+  const wanted = scheme.kind === "pss" ? "rsa" : scheme.kind;
+  const isPssOnly = key.kind === "rsa" && key.isPssOnly;
+  if (wanted !== key.kind || (isPssOnly && scheme.kind !== "pss")) {
+    return `its signature algorithm (${scheme.name}) is not one of its issuer's key`;
+  }
+  if (scheme.kind !== "pss" || key.kind !== "rsa" || key.pss === undefined) return undefined;
+  // RFC 4055 section 3.3: the digests are the key's, and the salt is at least as long.
+  const { hash, mgfHash, saltLength } = scheme.params;
+  const isWithin = hash === key.pss.hash && mgfHash === key.pss.mgfHash && saltLength >= key.pss.saltLength;
+  return isWithin ? undefined : "its signature has other parameters than its issuer's key is bound to";
+}
+
+function needsSoftware(scheme: Scheme, key: PublicKeyInfo): boolean {
+  if (key.kind === "ec") {
+    const isShort = scheme.kind === "ec" && SHORT_DIGESTS.includes(scheme.hash);
+    return key.curve === "secp521r1" ? isShort : isSoftwareCurve(key.curve);
+  }
+  if (key.kind !== "rsa") return false;
+  return key.bits > MAX_RUNTIME_RSA_BITS || (scheme.kind === "pss" && scheme.hash !== scheme.mgfHash);
+}
+
+function isGood(
+  part: SignedPart,
+  options: { readonly scheme: Scheme; readonly key: PublicKeyInfo; readonly issuer: Certificate },
+): boolean {
+  const { scheme, key, issuer } = options;
+  try {
+    if (needsSoftware(scheme, key)) return isGoodInSoftware(part, scheme, key);
   } catch {
-    // A signature that can't even be read as one is a bad one.
+    // A signature that can't even be read as one is a wrong one.
+    return false;
+  }
+  const runtimeKey = issuer.publicKey();
+  if (runtimeKey === undefined) throw new CulvertError("bad_certificate", "its issuer's key is malformed");
+  return isGoodInRuntime(part, scheme, runtimeKey);
+}
+
+function isGoodInRuntime({ bytes, signature }: SignedPart, scheme: Scheme, key: KeyObject): boolean {
+  try {
+    if (!("hash" in scheme)) return verify(null, bytes, key, signature);
+    if (!("saltLength" in scheme)) return verify(scheme.hash, bytes, key, signature);
+    const { hash, saltLength } = scheme;
+    return verify(hash, bytes, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }, signature);
+  } catch {
     return false;
   }
 }
 
-function isStrong(key: KeyObject): boolean {
-  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
-  if (key.asymmetricKeyType === "ec") return namedCurve !== undefined && CURVES.includes(namedCurve);
-  return modulusLength === undefined || modulusLength >= MIN_RSA_BITS;
-}
-
-function schemeOf(algorithm: pkijs.AlgorithmIdentifier): Scheme | undefined {
-  if (algorithm.algorithmId !== PSS_OID) return SCHEMES.get(algorithm.algorithmId);
-  // RFC 4055 section 3.1. Both hashes must be the same, as everywhere in practice: the runtime takes only
-  // one.
-  const params = new pkijs.RSASSAPSSParams({ schema: algorithm.algorithmParams });
-  const hash = HASHES.get(params.hashAlgorithm.algorithmId);
-  const mgf = params.maskGenAlgorithm.algorithmParams;
-  const mgfHash = new pkijs.AlgorithmIdentifier({ schema: mgf }).algorithmId;
-  if (hash === undefined || mgfHash !== params.hashAlgorithm.algorithmId) return undefined;
-  return { keyTypes: ["rsa", "rsa-pss"], hash, saltLength: params.saltLength };
+function isGoodInSoftware({ bytes, signature }: SignedPart, scheme: Scheme, key: PublicKeyInfo): boolean {
+  if (scheme.kind === "ec" && key.kind === "ec") {
+    const digest = createHash(scheme.hash).update(bytes).digest();
+    return verifyEcdsa(key.curve, { digest: new Uint8Array(digest), point: key.point, signature });
+  }
+  if (key.kind !== "rsa" || (scheme.kind !== "rsa" && scheme.kind !== "pss")) return false;
+  const pss = scheme.kind === "pss" ? scheme : undefined;
+  return verifyRsa({ hash: scheme.hash, pss, key, bytes, signature });
 }

@@ -4,6 +4,7 @@ import { ConfigReading } from "../../src/config/reading.ts";
 import { ConfigError } from "../../src/config/problem.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import { TlsFiles } from "../support/tls_files.ts";
+import { bareCertificate, keyOf } from "../tls/bare_certificate.ts";
 import { inDays } from "../tls/pki.ts";
 import { makePki } from "../tls/tls_fixture.ts";
 
@@ -178,6 +179,22 @@ Deno.test("a certificate among the clients' CAs that is no CA is a warning", asy
   const service = { ...own, clientAuth: { ca: "ca.pem", allow: [{ any: true }] } };
   const { warnings } = await load(files, { service });
   assertEquals(warnings, ["service s0: clientAuth.ca has CN=alice,OU=operations, which is no CA"]);
+});
+
+Deno.test("a CA whose signatures cannot be checked is named at the start", async () => {
+  const { server } = await makePki();
+  const isCa = { oid: "2.5.29.19", critical: true, value: Uint8Array.fromHex("30030101ff") };
+  const weak = bareCertificate({ cn: "weak", privateKey: keyOf({ rsa: 1024 }), extensions: [isCa] });
+  await using files = new TlsFiles();
+  const own = files.putOwn("server", server);
+  files.put("ca.pem", weak.certPem);
+  const service = { ...own, clientAuth: { ca: "ca.pem", allow: [{ any: true }] } };
+  const { warnings } = await load(files, { service, upstream: { ca: "ca.pem" } });
+  const why = "its RSA key of 1024 bits is too short (at least 2048)";
+  assertEquals(warnings, [
+    `service s0: clientAuth.ca has CN=weak, which cannot vouch for any client: ${why}`,
+    `upstream u0: tls.ca has CN=weak, which cannot vouch for any backend: ${why}`,
+  ]);
 });
 
 Deno.test("a CRL that can't be used is a gate that lets nobody in, and a warning", async () => {

@@ -39,17 +39,40 @@ Deno.test("who is sent along and says nothing about being a CA may not issue", (
   }
 });
 
-for (const kind of [{ rsa: 1024 }, { curve: "secp256k1" }, { curve: "secp224r1" }] as const) {
-  Deno.test(`whoever has signed with a key that is too weak has signed nothing: ${Object.values(kind)}`, () => {
-    const privateKey = keyOf(kind);
-    const weak = bareCertificate({ cn: "weak", privateKey, extensions: [CA] });
-    const leaf = bareCertificate({ cn: "a", issuer: weak });
-    assertEquals(verdictOn([leaf], [weak]), "bad-signature");
-    const root = bareCertificate({ cn: "root", extensions: [CA] });
-    const middle = bareCertificate({ cn: "middle", issuer: root, privateKey, extensions: [CA] });
-    assertEquals(verdictOn([bareCertificate({ cn: "a", issuer: middle }), middle], [root]), "bad-signature");
-  });
-}
+Deno.test("a signature by a key that is too weak is called unsupported", () => {
+  const privateKey = keyOf({ rsa: 1024 });
+  const weak = bareCertificate({ cn: "weak", privateKey, extensions: [CA] });
+  const leaf = bareCertificate({ cn: "a", issuer: weak });
+  assertEquals(verdictOn([leaf], [weak]), "unsupported-signature");
+  const root = bareCertificate({ cn: "root", extensions: [CA] });
+  const middle = bareCertificate({ cn: "middle", issuer: root, privateKey, extensions: [CA] });
+  const chain = [bareCertificate({ cn: "a", issuer: middle }), middle];
+  assertEquals(verdictOn(chain, [root]), "unsupported-signature");
+});
+
+Deno.test("a signature that is slow to check is checked only by keys that lead to a trusted CA", () => {
+  // The runtime cannot check signatures on this curve.
+  const [privateKey, other] = [keyOf({ curve: "secp256k1" }), keyOf({ curve: "secp256k1" })];
+  const root = bareCertificate({ cn: "root", extensions: [CA] });
+  const middle = bareCertificate({ cn: "middle", issuer: root, privateKey, extensions: [CA] });
+  const leaf = bareCertificate({ cn: "a", issuer: middle });
+  const forged = bareCertificate({ cn: "a", issuer: { ...middle, privateKey: other } });
+  assertEquals(verdictOn([leaf, middle], [root]), "trusted");
+  assertEquals(verdictOn([forged, middle], [root]), "bad-signature");
+  assertEquals(verdictOn([forged], [middle]), "bad-signature");
+  const stranger = bareCertificate({ cn: "middle", privateKey, extensions: [CA] });
+  assertEquals(verdictOn([forged, stranger], [root]), "unknown-ca");
+  // Its holder has a certificate of the CA, and is none itself.
+  const holder = bareCertificate({ cn: "middle", issuer: root, privateKey });
+  assertEquals(verdictOn([forged, holder], [root]), "wrong-usage");
+  // Four are the most.
+  const many = Array.from(
+    { length: 5 },
+    () => bareCertificate({ cn: "m", issuer: root, privateKey, extensions: [CA] }),
+  );
+  const lost = bareCertificate({ cn: "a", issuer: { ...many[0]!, privateKey: other } });
+  assertEquals(verdictOn([lost, ...many], [root]), "bad-signature");
+});
 
 Deno.test("a chain makes us check 16 signatures at the most, those that are remembered aside", () => {
   const root = bareCertificate({ cn: "root", extensions: [CA] });

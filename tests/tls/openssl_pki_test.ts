@@ -126,6 +126,8 @@ class OpensslPki implements AsyncDisposable {
 const KINDS = {
   "ECDSA with P-256": { keyArgs: ["-algorithm", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"] },
   "ECDSA with P-384": { keyArgs: ["-algorithm", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"] },
+  "ECDSA with P-521 and SHA-256": { keyArgs: ["-algorithm", "ec", "-pkeyopt", "ec_paramgen_curve:P-521"] },
+  "Ed25519": { keyArgs: ["-algorithm", "ed25519"] },
   "RSA": { keyArgs: ["-algorithm", "rsa", "-pkeyopt", "rsa_keygen_bits:2048"] },
   "RSASSA-PSS": {
     keyArgs: ["-algorithm", "rsa", "-pkeyopt", "rsa_keygen_bits:2048"],
