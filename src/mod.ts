@@ -51,9 +51,17 @@ export type { SignedPart } from "./tls/certificate.ts";
 export type { RawExtension } from "./tls/certificate_builder.ts";
 export type { ClientContextOptions } from "./tls/client_context.ts";
 export type { CipherEvents } from "./tls/cipher_stream.ts";
-export { type Crl, type CrlEntry, parseCrls } from "./tls/crl.ts";
+export {
+  type Crl,
+  type CrlEntry,
+  type CrlReading,
+  parseCrls,
+  readCrls,
+  type UnusableCrl,
+} from "./tls/crl.ts";
+export type { CrlScope } from "./tls/distribution_points.ts";
 export type { Revocation } from "./tls/crl_builder.ts";
-export { type CrlProblem, CrlSet, type RevocationFinding } from "./tls/crl_set.ts";
+export { type CrlProblem, CrlSet, type CrlSetOptions, type RevocationFinding } from "./tls/crl_set.ts";
 export { KEY_ALGORITHMS, type KeyAlgorithm } from "./tls/generate_key.ts";
 export type { TlsSession } from "./tls/handshake.ts";
 export type { TlsConnection } from "./tls/tls_connection.ts";

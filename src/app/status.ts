@@ -100,6 +100,6 @@ function crlStatus(uses: readonly [CrlInUse, ...CrlInUse[]]): CrlStatus[] {
     ...common,
     issuer: issuerName,
     thisUpdate: iso(thisUpdateMs),
-    nextUpdate: iso(nextUpdateMs),
+    ...(nextUpdateMs === undefined ? {} : { nextUpdate: iso(nextUpdateMs) }),
   }));
 }

@@ -3,7 +3,7 @@ import type { ServiceTls } from "../config/config.ts";
 import type { FileFault } from "../config/file_faults.ts";
 import type { Path } from "../config/path.ts";
 import type { Certificate } from "../tls/certificate.ts";
-import { type Crl, parseCrls } from "../tls/crl.ts";
+import { type Crl, type CrlReading, readCrls, type UnusableCrl } from "../tls/crl.ts";
 import { type CrlProblem, CrlSet } from "../tls/crl_set.ts";
 import { formatAttributes } from "../tls/distinguished_name.ts";
 import type { TlsGate } from "../tls/tls_gate.ts";
@@ -108,38 +108,62 @@ export class TrustLoader {
     }
   }
 
-  /** CRLs fail closed: what can't be read lets nobody in. */
+  /** CRLs fail closed: clients of an issuer without a good CRL are refused. */
   async #crlSet(
     file: string,
     { path, who, authorities }: Place & { authorities: readonly Certificate[] },
   ): Promise<{ set: CrlSet; content: string }> {
-    let crls: readonly Crl[] = [];
-    let set: CrlSet;
-    let content: string;
+    const { reading, content } = await this.#readCrls(file, path);
+    const set = new CrlSet(reading.crls, reading);
+    const problem = (nowMs: number) => set.problemOf(authorities, nowMs, reading);
+    this.crls.push({ path: file, usedBy: who, crls: reading.crls, problem });
+    if (problem(Date.now()) === undefined) this.#warnOfGaps(set, { authorities, who });
+    this.#warnOfUnusable(set, { file, who, reading });
+    return { set, content };
+  }
+
+  async #readCrls(file: string, path: Path): Promise<{ reading: CrlReading; content: string }> {
     try {
       const bytes = await this.#reader.bytes(file);
-      crls = parseCrls(bytes);
-      set = new CrlSet(crls);
-      content = hash("sha256", bytes);
+      const { crls, unusable } = await readCrls(bytes);
+      const reading = { crls, unusable: unusable.map((each) => named(each, file)) };
+      for (const { issuerName, why } of unusable) {
+        const which = issuerName === undefined ? "a CRL" : `the CRL of ${issuerName}`;
+        this.crlFaults.push({ path, cannot: "use", why: `Cannot read ${which}: ${why}` });
+      }
+      return { reading, content: hash("sha256", bytes) };
     } catch (error) {
       const fault = faultOf(error, path);
-      content = `cannot ${fault.cannot} "${file}": ${fault.why}`;
-      set = CrlSet.unreadable(content);
+      const why = `cannot ${fault.cannot} "${file}": ${fault.why}`;
       if (!isSkipped(error)) this.crlFaults.push(fault);
+      return { reading: { crls: [], unusable: [{ why }] }, content: why };
     }
-    const problem = (nowMs: number) => set.problemOf(authorities, nowMs);
-    this.crls.push({ path: file, usedBy: who, crls, problem });
-    if (problem(Date.now()) === undefined) this.#warnOfGaps(set, { authorities, who });
-    return { set, content };
+  }
+
+  /** Those that keep nobody out, as there is another good CRL of the issuer. */
+  #warnOfUnusable(
+    set: CrlSet,
+    { file, who, reading }: { file: string; who: string; reading: CrlReading },
+  ): void {
+    for (const each of reading.unusable) {
+      if (set.problem(Date.now(), { crls: [], unusable: [each] }) !== undefined) continue;
+      this.#reader.warnings.push(`${who}: a CRL of ${each.issuerName} in "${file}" is not used: ${each.why}`);
+    }
   }
 
   /** Where some CAs have their CRL, and others have none that is good. */
   #warnOfGaps(set: CrlSet, { authorities, who }: { authorities: readonly Certificate[]; who: string }): void {
     for (const authority of authorities) {
-      const finding = set.standing(authority, Date.now());
+      const finding = set.standing(authority, { authorities, nowMs: Date.now() });
       if (finding === undefined) continue;
       const name = formatAttributes(authority.attributes);
       this.#reader.warnings.push(`${who}: nobody whom ${name} has issued can come in: ${finding.detail}`);
     }
   }
+}
+
+/** The same with the name of the file in the reason. */
+function named(unusable: UnusableCrl, file: string): UnusableCrl {
+  const { issuer, why } = unusable;
+  return { ...unusable, why: issuer === undefined ? `cannot use "${file}": ${why}` : `${why} ("${file}")` };
 }

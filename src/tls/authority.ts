@@ -12,11 +12,11 @@ import type {
 import { caParts, exportKey, leafUsage, readKey, signerOf, wholeSeconds } from "./authority_parts.ts";
 import { buildCertificate, randomSerial, type Signer } from "./certificate_builder.ts";
 import { buildCrl, type Revocation } from "./crl_builder.ts";
-import { normalizeSerial } from "./fields.ts";
 import { algorithmOf, generateKey } from "./generate_key.ts";
 import { buildSubject } from "./name_builder.ts";
 import { type KeyUsage, Oid, type RevocationReason } from "./oids.ts";
 import { writePem } from "./pem.ts";
+import { normalizeSerial } from "./serial_number.ts";
 
 const DAY_MS = 86_400_000;
 /** How long a leaf holds: the longest that Apple's systems accept from a private CA. */

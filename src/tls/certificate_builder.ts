@@ -1,8 +1,8 @@
 import { hash, type KeyObject, randomBytes, sign } from "node:crypto";
 import * as asn1js from "asn1js";
 import * as pkijs from "pkijs";
-import { formatSerial } from "./fields.ts";
 import { KEY_USAGES, type KeyUsage, Oid } from "./oids.ts";
+import { normalizeSerial } from "./serial_number.ts";
 import { generalNames, type NameLists } from "./name_builder.ts";
 
 const EMPTY_SEQUENCE_SIZE = 2;
@@ -121,7 +121,7 @@ export function authorityKeyIdentifier(signer: Signer): pkijs.Extension {
 
 /** A serial number of 128 random bits. */
 export function randomSerial(): string {
-  return formatSerial(randomBytes(16));
+  return normalizeSerial(randomBytes(16).toString("hex"));
 }
 
 function hashOf(privateKey: KeyObject): string | null {

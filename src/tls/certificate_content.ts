@@ -1,4 +1,5 @@
 import { DerNode, Tag } from "./der_node.ts";
+import { type DistributionPoint, distributionPointsOf } from "./distribution_points.ts";
 import { latin1 } from "./distinguished_name.ts";
 import { unreadable } from "./fields.ts";
 import { KEY_USAGES, type KeyUsage, Oid } from "./oids.ts";
@@ -10,6 +11,8 @@ export interface CertificateContent {
   /** Object identifiers. */
   readonly extendedKeyUsage: readonly string[] | undefined;
   readonly alternativeNames: readonly AlternativeName[];
+  /** Where CRLs that cover it are published. */
+  readonly distributionPoints: readonly DistributionPoint[];
   /**
    * The extensions that forbid to use it here: critical ones that are not understood, RFC 5280 section 4.2, and
    * constraints on names.
@@ -44,6 +47,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   Oid.extendedKeyUsage,
   Oid.subjectKeyIdentifier,
   Oid.authorityKeyIdentifier,
+  Oid.crlDistributionPoints,
 ]);
 
 /** The kinds of names by their tags: RFC 5280 section 4.2.1.6. */
@@ -101,6 +105,7 @@ export function contentOf(extensions: Extensions): CertificateContent {
       Oid.subjectAltName,
       (node) => node.children(Tag.sequence).flatMap(alternativeName),
     ) ?? [],
+    distributionPoints: find(extensions, Oid.crlDistributionPoints, distributionPointsOf) ?? [],
     // Constraints on names narrow what a CA may vouch for, whether or not they are marked as critical, as they
     // must be.
     unsupported: [...extensions].filter(([oid, { critical }]) =>

@@ -15,9 +15,10 @@ import {
 import { nameKey } from "./comparable_name.ts";
 import { DerNode, Tag } from "./der_node.ts";
 import { type Attribute, attributesOf, formatName } from "./distinguished_name.ts";
-import { formatSerial, timeOf, unreadable } from "./fields.ts";
+import { timeOf, unreadable } from "./fields.ts";
 import type { KeyUsage } from "./oids.ts";
 import { type PublicKeyInfo, readPublicKey } from "./public_key.ts";
+import { formatSerial } from "./serial_number.ts";
 
 /** Where each part of a certificate is: RFC 5280 section 4.1. */
 interface Frame {
@@ -136,6 +137,10 @@ export class CertificateReader implements Certificate {
 
   get alternativeNames(): readonly AlternativeName[] {
     return this.#says().alternativeNames;
+  }
+
+  get distributionPoints(): CertificateContent["distributionPoints"] {
+    return this.#says().distributionPoints;
   }
 
   get unsupported(): readonly string[] {

@@ -3,6 +3,8 @@ import type { Certificate } from "./certificate.ts";
 import type { CrlSet, RevocationFinding } from "./crl_set.ts";
 import { Oid } from "./oids.ts";
 import { keyFault } from "./public_key.ts";
+import { checkRevocation } from "./revocation.ts";
+import type { TrustStore } from "./trust_store.ts";
 
 /** Why a path is not good. */
 export interface PathFinding {
@@ -23,6 +25,9 @@ export interface PathPurpose {
   readonly nowMs: number;
   /** Absent: revocation is not looked at. */
   readonly crls: CrlSet | undefined;
+  readonly trust: TrustStore;
+  /** What the peer has sent besides the leaf. */
+  readonly sent: readonly Certificate[];
 }
 
 /**
@@ -36,7 +41,7 @@ export interface PathPurpose {
  *   is trusted itself: who has its key can issue whatever certificate is needed.
  * - CAs: basic constraints and key usage say so, the path is not too long, the extended usage does not
  *   exclude it. Only of a trusted one of version 1, in which nothing can be said, being trusted is enough.
- * - Revocation: each but the trusted one needs a CRL of its issuer that is good now and does not name it.
+ * - Revocation: each but the trusted one needs CRLs of its issuer that cover it, are good now and do not name it.
  */
 export function checkPath(path: readonly Certificate[], purpose: PathPurpose): PathFinding | undefined {
   const last = path.length - 1;
@@ -49,7 +54,9 @@ export function checkPath(path: readonly Certificate[], purpose: PathPurpose): P
         : checkIssuer(path, { index, isTrusted: index === last, usage: purpose.usage }));
     if (fault !== undefined) return named(fault, certificate);
   }
-  return purpose.crls === undefined ? undefined : checkRevocation(path, purpose.crls, purpose.nowMs);
+  const { crls } = purpose;
+  const revocation = crls && checkRevocation(path, { ...purpose, crls });
+  return revocation && named(revocation.finding, revocation.certificate);
 }
 
 /**
@@ -136,25 +143,6 @@ function checkIssuer(
   const below = path.slice(1, index).filter(({ subject, issuer }) => subject !== issuer).length;
   if (below > (basicConstraints?.pathLen ?? Infinity)) {
     return wrongUsage(`${below} CAs are below it, more than it allows`);
-  }
-  return undefined;
-}
-
-function checkRevocation(
-  path: readonly Certificate[],
-  crls: CrlSet,
-  nowMs: number,
-): PathFinding | undefined {
-  const [leaf] = path;
-  if (path.length === 1) {
-    // Nobody is above what is trusted itself. But where it has a CRL of its own, that may name it.
-    if (!crls.hasIssuer(leaf!.subject)) return undefined;
-    const finding = crls.check(leaf!, leaf!, nowMs);
-    return finding && named(finding, leaf!);
-  }
-  for (const [index, issuer] of path.slice(1).entries()) {
-    const finding = crls.check(path[index]!, issuer, nowMs);
-    if (finding !== undefined) return named(finding, path[index]!);
   }
   return undefined;
 }

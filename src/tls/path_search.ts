@@ -2,20 +2,12 @@ import { CulvertError, describeError } from "../core/errors.ts";
 import type { Certificate } from "./certificate.ts";
 import { checkPath, type PathFinding, type PathPurpose } from "./path_check.ts";
 import { isKnownSigner, isSlowToCheck, signatureFault } from "./signature.ts";
-import type { TrustStore } from "./trust_store.ts";
 
 /** What stands against a path, whatever it is. */
 export interface Finding {
   readonly reason: "bad-signature" | "unsupported-signature" | PathFinding["reason"];
   /** The same in words, with the name of the certificate that is at fault. */
   readonly detail: string;
-}
-
-/** What is searched for, and where. */
-export interface SearchOptions extends PathPurpose {
-  readonly trust: TrustStore;
-  /** What was sent besides the leaf. */
-  readonly sent: readonly Certificate[];
 }
 
 /** The leaf, and at most so many CAs above it. */
@@ -37,7 +29,7 @@ const MAX_PATHS = 16;
  * paths over what was sent are tried; one that is good is enough.
  */
 export class PathSearch {
-  readonly #options: SearchOptions;
+  readonly #options: PathPurpose;
   #signaturesLeft = MAX_SIGNATURES;
   #slowLeft = MAX_SLOW_SIGNATURES;
   #stepsLeft = MAX_STEPS;
@@ -46,7 +38,7 @@ export class PathSearch {
   readonly #pending = new Map<Certificate, Set<Certificate>>();
   #finding: Finding | undefined;
 
-  constructor(options: SearchOptions) {
+  constructor(options: PathPurpose) {
     this.#options = options;
   }
 

@@ -76,6 +76,8 @@ export function basicConstraints(isCa: boolean, pathLen?: number): Uint8Array<Ar
 /** A certificate and its key. */
 export interface Raw {
   readonly subject: Uint8Array;
+  /** The content of the INTEGER. */
+  readonly serial: Uint8Array;
   readonly privateKey: KeyObject;
   readonly der: Uint8Array<ArrayBuffer>;
   readonly certPem: string;
@@ -120,6 +122,8 @@ export function rawCertificate(options: {
   /** @default {the subject of the issuer} */
   readonly issuerName?: Uint8Array;
   readonly version?: 1 | 2 | 3;
+  /** The content of the INTEGER. @default {random} */
+  readonly serial?: Uint8Array;
   readonly extensions?: readonly Uint8Array[];
   readonly uniqueIds?: readonly Uint8Array[];
   readonly validity?: Uint8Array;
@@ -129,11 +133,12 @@ export function rawCertificate(options: {
   readonly signer?: RawSigner;
 }): Raw {
   const { subject, issuer, version = 3, extensions = [], uniqueIds = [] } = options;
+  const serial = options.serial ?? new Uint8Array([1, ...randomBytes(8)]);
   const privateKey = options.privateKey ?? newKey();
   const signer = options.signer ?? ecdsaSigner(issuer?.privateKey ?? privateKey);
   const tbs = seq(
     ...(version === 1 ? [] : [tlv(0xa0, tlv(2, new Uint8Array([version - 1])))]),
-    tlv(2, new Uint8Array([1, ...randomBytes(8)])),
+    tlv(2, serial),
     signer.algorithm,
     options.issuerName ?? issuer?.subject ?? subject,
     options.validity ?? seq(utcTime(-1), utcTime(30)),
@@ -144,5 +149,5 @@ export function rawCertificate(options: {
   );
   const signature = tlv(3, new Uint8Array([0]), signer.sign(tbs));
   const der = seq(tbs, signer.algorithm, signature);
-  return { subject, privateKey, der, certPem: writePem("CERTIFICATE", der) };
+  return { subject, serial, privateKey, der, certPem: writePem("CERTIFICATE", der) };
 }

@@ -1,0 +1,42 @@
+/** Work that can be interrupted: it yields wherever it may pause, some times in each millisecond. */
+export type Steps<T> = Generator<void, T>;
+
+/** Options of {@linkcode runInSlices}. */
+export interface SliceOptions {
+  /** How long the work may keep the event loop before it pauses, in milliseconds. @default {4} */
+  readonly sliceMs?: number;
+  /** Lets the event loop do everything else that is ready. @default a timer of the runtime */
+  readonly pause?: () => Promise<void>;
+}
+
+const SLICE_MS = 4;
+
+/** Runs work to its end without a pause. */
+export function runAtOnce<T>(steps: Steps<T>): T {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/**
+ * Runs work in slices, so that connections are served while a large input is processed. What the work throws rejects
+ * the promise.
+ */
+export async function runInSlices<T>(steps: Steps<T>, options: SliceOptions = {}): Promise<T> {
+  const { sliceMs = SLICE_MS, pause = pauseByTimer } = options;
+  let sinceMs = performance.now();
+  let step = steps.next();
+  while (!step.done) {
+    if (performance.now() - sinceMs >= sliceMs) {
+      await pause();
+      sinceMs = performance.now();
+    }
+    step = steps.next();
+  }
+  return step.value;
+}
+
+/** A timer, because only a timer makes the event loop ask the kernel for events. */
+function pauseByTimer(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
