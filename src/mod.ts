@@ -24,7 +24,14 @@ export { formatProxyV2, type ProxyV2Options } from "./net/format_proxy_v2.ts";
 export { type BoundListener, listen, type ListenOptions, type RuntimeTls } from "./net/listen.ts";
 export { bareConnection, PrefixedConnection } from "./net/prefixed_connection.ts";
 export type { ProxyEnds } from "./net/proxy_endpoints.ts";
-export type { ProxyAddress, ProxyEndpoints, ProxyHeader, ProxyTls, ProxyTlvs } from "./net/proxy_header.ts";
+export type {
+  ProxyAddress,
+  ProxyEndpoints,
+  ProxyHeader,
+  ProxyTls,
+  ProxyTlv,
+  ProxyTlvs,
+} from "./net/proxy_header.ts";
 export { type ReadProxyHeader, readProxyHeader, type ReadProxyHeaderOptions } from "./net/proxy_protocol.ts";
 export { ReadAhead } from "./net/read_ahead.ts";
 export {
@@ -148,6 +155,12 @@ export { Lease, type LeaseEnd } from "./upstream/lease.ts";
 export { type PoolOptions } from "./upstream/options.ts";
 export { ConnectionPool, type PoolStats } from "./upstream/pool.ts";
 export type { ConnectionPoolOptions } from "./upstream/pool_options.ts";
+export {
+  PROXY_TLVS,
+  type ProxyProtocolOption,
+  type ProxySending,
+  type ProxyTlvName,
+} from "./upstream/proxy_sending.ts";
 
 export type { SourcePrefix } from "./net/source_key.ts";
 export type { AdmissionOptions, RateOptions, Timeouts } from "./tcp/options.ts";

@@ -7,6 +7,7 @@ import type { ScriptStep } from "../upstream/check/script_steps.ts";
 import type { PoolOptions } from "../upstream/options.ts";
 import { DEFAULT_OUTLIER, type OutlierOptions } from "../upstream/outlier.ts";
 import type { DiscoverConfig, UpstreamConfig, UpstreamTls } from "./config.ts";
+import { DEFAULT_PROXY_TLVS, proxySending } from "../upstream/proxy_sending.ts";
 import { showValue } from "./show_value.ts";
 
 /** A name in the left column and what is said about it, a line each. */
@@ -20,7 +21,7 @@ export function upstreamRows(options: UpstreamConfig): Row[] {
   const { balance, backends, pool, retries, onRemove, onDown, proxyProtocol } = options;
   const { health, outlier, slowStartMs = 0, discover } = options;
   return [
-    ["PROXY header", [proxyProtocol === "none" ? "none" : `${proxyProtocol}, to every backend`]],
+    ["PROXY header", proxyLines(proxyProtocol)],
     ["tls", backendTls(options.tls)],
     ["balance", [balance]],
     ["retries", [retries === 1 ? "1 further backend" : `${retries} further backends`]],
@@ -33,6 +34,19 @@ export function upstreamRows(options: UpstreamConfig): Row[] {
     ...(discover === undefined ? [] : [["discovery", discoverLines(discover)] as const]),
     ...(backends.length === 0 ? [] : [["backends", backendLines(backends)] as const]),
   ];
+}
+
+function proxyLines(option: UpstreamConfig["proxyProtocol"]): string[] {
+  const sending = proxySending(option);
+  if (sending === undefined) return ["none"];
+  const { version, tlvs = DEFAULT_PROXY_TLVS, forwardTlvs = false } = sending;
+  const line = `${version}, to every backend`;
+  if (version === "v1") return [line];
+  const lines = [`${line}${tlvs.length === 0 ? "" : `, with ${tlvs.join(", ")}`}`];
+  if (forwardTlvs === true) return [...lines, "passes on the TLVs that clients come with"];
+  if (forwardTlvs === false || forwardTlvs.length === 0) return lines;
+  const types = forwardTlvs.map((type) => `0x${type.toString(16).padStart(2, "0")}`);
+  return [...lines, `passes on the TLVs that clients come with of the types ${types.join(", ")}`];
 }
 
 /** Whom a rule lets in. */

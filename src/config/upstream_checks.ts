@@ -14,10 +14,20 @@ export function checkUpstream(upstream: Place, folder: string): Finding[] {
     ...checkHealth(upstream),
     ...checkPool(upstream.at("pool")),
     ...checkUpstreamTls(upstream),
+    ...checkProxyProtocol(upstream.at("proxyProtocol")),
   ];
 }
 
 /** Backends must come from somewhere. */
+/** Version 1 has room for addresses only. */
+function checkProxyProtocol(proxyProtocol: Place): Finding[] {
+  if (proxyProtocol.at("version").value !== "v1") return [];
+  const unable = [proxyProtocol.at("tlvs"), proxyProtocol.at("forwardTlvs")].filter(({ value }) =>
+    value !== undefined && value !== false
+  );
+  return unable.map((place) => ({ kind: "bad_value", ...place, expected: "version: v2, which has TLVs" }));
+}
+
 function checkSources(upstream: Place): Finding[] {
   if (!isMapping(upstream.value)) return [];
   const discover = upstream.at("discover");

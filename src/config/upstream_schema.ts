@@ -25,6 +25,7 @@ import {
   tlsVersion,
 } from "./fields.ts";
 import { discover } from "./discover_schema.ts";
+import { proxyProtocol } from "./proxy_schema.ts";
 
 const BALANCERS = ["round-robin", "least-connections", "random-two-choices", "source-hash", "first"] as const;
 const CHECKS = ["none", "tcp", "half-open", "tls", "http", "script"] as const;
@@ -122,7 +123,7 @@ export const upstream = mapping({
   onRemove: v.optional(choice(["close", "drain"]), "close"),
   onDown: v.optional(choice(["keep", "close"]), "keep"),
   tls: v.exactOptional(upstreamTls),
-  proxyProtocol: v.optional(choice(["none", "v1", "v2"]), "none"),
+  proxyProtocol: v.optional(proxyProtocol, "none"),
 }, "an upstream: a mapping with its backends");
 
 /** An upstream of a document. */

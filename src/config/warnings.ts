@@ -15,6 +15,7 @@ export function findWarnings({ admin, services, upstreams }: ConfigDocument, fol
     ...literalStars(admin?.tls?.clientAuth?.allow, "admin"),
     ...services.flatMap((service) => ofService(service, folder)),
     ...Object.entries(upstreams).flatMap(([name, upstream]) => ofUpstream(upstream, name)),
+    ...vainForwarding({ services, upstreams }),
     ...Object.keys(upstreams).filter((name) => !used.has(name)).map((name) =>
       `upstream ${name}: no service uses it`
     ),
@@ -41,6 +42,29 @@ function closedSockets({ name, listen, proxyProtocol, allow = [] }: Service, fol
   if (sockets.length === 0 || key === undefined) return [];
   const closed = sockets.map((address) => formatAddress(resolveAddress(address, folder))).join(", ");
   return [`service ${name}: nobody can come in by ${closed}: ${key} covers no client of a unix socket`];
+}
+
+/** Upstreams that pass on TLVs where no client comes with any. */
+function vainForwarding({ services, upstreams }: Pick<ConfigDocument, "services" | "upstreams">): string[] {
+  const leads = services.flatMap(({ name, proxyProtocol, upstream, sni = {} }) => [
+    ...(typeof upstream === "object" ? [{ name, section: upstream, proxyProtocol }] : []),
+    ...[upstream, ...Object.values(sni)].filter((to) => typeof to === "string").map((to) => ({
+      name: to,
+      section: upstreams[to]!,
+      proxyProtocol,
+    })),
+  ]);
+  const fed = new Set(leads.filter(({ proxyProtocol }) => proxyProtocol).map(({ name }) => name));
+  const vain = leads.filter(({ name, section }) => forwards(section) && !fed.has(name));
+  return [...new Set(vain.map(({ name }) => name))].map((name) =>
+    `upstream ${name}: proxyProtocol.forwardTlvs does nothing: no service that leads there has proxyProtocol: true`
+  );
+}
+
+function forwards({ proxyProtocol }: UpstreamSection): boolean {
+  if (typeof proxyProtocol !== "object") return false;
+  const { forwardTlvs = false } = proxyProtocol;
+  return forwardTlvs === true || (forwardTlvs !== false && forwardTlvs.length > 0);
 }
 
 /** Rules with what would be a wildcard elsewhere. */

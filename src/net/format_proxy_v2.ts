@@ -2,9 +2,10 @@ import { CulvertError } from "../core/errors.ts";
 import { crc32c } from "./crc32c.ts";
 import { type ProxyEnds, type WireEnds, wireEnds, type WireIp } from "./proxy_endpoints.ts";
 import {
-  MAX_PROXY_V2_BYTES,
+  MAX_WRITTEN_V2_BYTES,
   PROXY_V2_SIGNATURE,
   type ProxyTls,
+  type ProxyTlv,
   type ProxyTlvs,
   TLS_CLIENT,
   TLV,
@@ -14,12 +15,15 @@ import {
 export interface ProxyV2Options extends ProxyEnds {
   /** What to tell besides. @default nothing */
   readonly tlvs?: ProxyTlvs;
+  /** TLVs of any type, written as they are, behind those of `tlvs`. @default none */
+  readonly more?: readonly ProxyTlv[];
   /** Whether to add a checksum. @default {false} */
   readonly crc32c?: boolean;
 }
 
 const HEAD_BYTES = 16;
 const UNIX_PATH_BYTES = 108;
+const MAX_TLV_BYTES = 65_535;
 const VERSION = 0x20;
 const COMMAND_PROXY = 0x01;
 const STREAM = 0x01;
@@ -30,17 +34,21 @@ const NOT_VERIFIED = 1;
  * Writes a PROXY header of version 2. Ends of two families are both written as IPv6, IPv4-mapped where need
  * be. Ends that can't be named make it `LOCAL`, which every receiver accepts, and which has no TLVs.
  *
+ * Receivers bound what they take: HAProxy by its buffer (16 KiB), nginx by 4 KiB, {@linkcode readProxyHeader} by
+ * 32 KiB. Only a certificate, or `more`, makes a header as large as that.
+ *
  * @throws {CulvertError} `bad_proxy_header` where something does not fit: a path of more than 108 bytes, an
- * ALPN or authority of none or more than 255, a unique id of more than 128, or more than 4 KiB in all.
+ * ALPN or authority of none or more than 255, a unique id of more than 128, or more than 65,535 in all.
  */
 export function formatProxyV2(options: ProxyV2Options): Uint8Array {
   const ends = wireEnds(options);
   if (ends === undefined) return Uint8Array.of(...PROXY_V2_SIGNATURE, VERSION, 0, 0, 0);
   const body = [...formatEnds(ends), ...formatTlvs(options.tlvs ?? {})];
+  for (const { type, value } of options.more ?? []) body.push(formatTlv(type, value));
   if (options.crc32c === true) body.push(formatTlv(TLV.crc32c, new Uint8Array(4)));
   const bodyBytes = body.reduce((sum, part) => sum + part.length, 0);
-  if (HEAD_BYTES + bodyBytes > MAX_PROXY_V2_BYTES) {
-    throw tooLong("it", { bytes: HEAD_BYTES + bodyBytes, max: MAX_PROXY_V2_BYTES });
+  if (HEAD_BYTES + bodyBytes > MAX_WRITTEN_V2_BYTES) {
+    throw tooLong("it", { bytes: HEAD_BYTES + bodyBytes, max: MAX_WRITTEN_V2_BYTES });
   }
   const family = ends.kind === "unix" ? 3 : ends.family === 4 ? 1 : 2;
   const head = [...PROXY_V2_SIGNATURE, VERSION | COMMAND_PROXY, family << 4 | STREAM];
@@ -100,6 +108,9 @@ function formatTls(tls: ProxyTls): Uint8Array {
     parts.push(formatText(TLV.sslSignatureAlgorithm, tls.signatureAlgorithm));
   }
   if (tls.keyAlgorithm !== undefined) parts.push(formatText(TLV.sslKeyAlgorithm, tls.keyAlgorithm));
+  if (tls.clientCertificateDer !== undefined) {
+    parts.push(formatTlv(TLV.sslClientCertificate, tls.clientCertificateDer));
+  }
   return join(parts);
 }
 
@@ -108,7 +119,7 @@ function formatText(type: number, text: string): Uint8Array {
 }
 
 function formatTlv(type: number, value: Uint8Array): Uint8Array {
-  checkLength(value, { what: "a TLV", max: MAX_PROXY_V2_BYTES });
+  checkLength(value, { what: "a TLV", max: MAX_TLV_BYTES });
   return join([Uint8Array.of(type), uint(value.length, 2), value]);
 }
 

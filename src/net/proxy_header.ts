@@ -37,9 +37,22 @@ export interface ProxyTls {
   readonly signatureAlgorithm?: string;
   /** The key of the sender's own certificate, such as `RSA2048`. */
   readonly keyAlgorithm?: string;
+  /** The client's certificate, DER. */
+  readonly clientCertificateDer?: Uint8Array;
 }
 
-/** What a header of version 2 tells besides the addresses. Whatever it does not tell is absent. */
+/** A TLV of a header of version 2 as it is on the wire. */
+export interface ProxyTlv {
+  /** 0 to 255. */
+  readonly type: number;
+  /** At most 65,535 bytes. */
+  readonly value: Uint8Array;
+}
+
+/**
+ * What a header of version 2 tells besides the addresses. Whatever it does not tell is absent, and so is what can't be
+ * understood: text that is not UTF-8, a value of a wrong length, one that comes twice.
+ */
 export interface ProxyTlvs {
   /** The application protocol, a character for each byte. */
   readonly alpn?: string;
@@ -80,9 +93,13 @@ export type ProxyParse =
 export const MAX_PROXY_V1_BYTES = 107;
 
 /**
- * The longest header of version 2 that is read or written here: 16 bytes, and 4 KiB of addresses and TLVs.
+ * The longest header of version 2 that is read here: 16 bytes, and 32 KiB of addresses and TLVs, which is room for a
+ * certificate as large as TLS peers may send here (16 KiB).
  */
-export const MAX_PROXY_V2_BYTES = 16 + 4096;
+export const MAX_PROXY_V2_BYTES = 16 + 32_768;
+
+/** The longest header of version 2 that can be written: its length has two bytes. */
+export const MAX_WRITTEN_V2_BYTES = 16 + 65_535;
 
 /** Types of TLVs, and of those inside of `ssl` (specification, section 2.2). */
 export const TLV = {
@@ -97,6 +114,7 @@ export const TLV = {
   sslCipher: 0x23,
   sslSignatureAlgorithm: 0x24,
   sslKeyAlgorithm: 0x25,
+  sslClientCertificate: 0x28,
   netns: 0x30,
 } as const;
 

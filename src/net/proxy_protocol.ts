@@ -1,12 +1,19 @@
 import { CulvertError } from "../core/errors.ts";
 import type { Connection } from "./connection.ts";
-import { badProxyHeader, PROXY_V2_SIGNATURE, type ProxyHeader, type ProxyParse } from "./proxy_header.ts";
+import {
+  badProxyHeader,
+  PROXY_V2_SIGNATURE,
+  type ProxyHeader,
+  type ProxyParse,
+  type ProxyTlv,
+} from "./proxy_header.ts";
+import { listProxyTlvs } from "./proxy_tlv_list.ts";
 import { parseProxyV1 } from "./proxy_v1.ts";
 import { parseProxyV2 } from "./proxy_v2.ts";
 
 /** Options of {@linkcode readProxyHeader}. */
 export interface ReadProxyHeaderOptions {
-  /** What to read into; a larger one is made for a header that does not fit. @default a new one of 1 KiB */
+  /** What to read into; larger ones are made for a header that does not fit. @default a new one of 1 KiB */
   readonly buffer?: Uint8Array;
 }
 
@@ -19,14 +26,21 @@ export interface ReadProxyHeader {
    * handed in (or of the larger one): copy it before the buffer is used for something else.
    */
   readonly rest: Uint8Array;
+  /**
+   * The TLVs of a header of version 2 as they came, those that are not known too, without checksum and padding; the
+   * values are copies. Empty for version 1.
+   */
+  readonly tlvs: readonly ProxyTlv[];
 }
 
 const BUFFER_BYTES = 1024;
+/** Room for most headers: a buffer that is handed in may have none. */
+const SMALLEST_BYTES = 128;
 const P = 0x50;
 
 /**
  * Reads the PROXY header that a connection must begin with, of version 1 or 2, in whatever pieces it comes.
- * At most 4,112 bytes are waited for. There is no detecting whether there is one: only ask a sender who must
+ * At most 32,784 bytes are waited for. There is no detecting whether there is one: only ask a sender who must
  * send one and who may be believed (specification, section 5).
  *
  * The caller owns the connection and sees to the deadline: closing the connection makes this reject.
@@ -43,9 +57,12 @@ export async function readProxyHeader(
   for (;;) {
     const parsed = parseProxyHeader(buffer.subarray(0, filled));
     if (parsed.kind === "header") {
-      return { header: parsed.header, rest: buffer.subarray(parsed.length, filled) };
+      const { header, length } = parsed;
+      const tlvs = header.version === 1 ? [] : listProxyTlvs(buffer.subarray(0, length));
+      return { header, tlvs, rest: buffer.subarray(length, filled) };
     }
-    if (parsed.atLeast > buffer.length) buffer = enlarge(buffer, parsed.atLeast);
+    // As more comes, and not as more is announced.
+    if (filled === buffer.length) buffer = enlarge(buffer);
     const count = await connection.read(buffer.subarray(filled));
     if (count === null) throw endsEarly(filled);
     filled += count;
@@ -73,8 +90,8 @@ function endsEarly(bytes: number): CulvertError {
   return new CulvertError("no_proxy_header", "Cannot read the PROXY header: the stream ends before it");
 }
 
-function enlarge(buffer: Uint8Array, atLeast: number): Uint8Array {
-  const larger = new Uint8Array(Math.max(atLeast, buffer.length * 2));
+function enlarge(buffer: Uint8Array): Uint8Array {
+  const larger = new Uint8Array(Math.max(SMALLEST_BYTES, buffer.length * 2));
   larger.set(buffer);
   return larger;
 }

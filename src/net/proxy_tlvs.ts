@@ -1,5 +1,5 @@
 import type { ByteCursor } from "./byte_cursor.ts";
-import { decodeAscii, decodeUtf8 } from "./proxy_text.ts";
+import { tryAscii, tryUtf8 } from "./proxy_text.ts";
 import { badProxyHeader, type ProxyTls, type ProxyTlvs, TLS_CLIENT, TLV } from "./proxy_header.ts";
 
 /** What the end of a header of version 2 holds. */
@@ -10,62 +10,62 @@ export interface ParsedTlvs {
   readonly checksum?: { readonly value: number; readonly offset: number };
 }
 
-type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+/** How the value of a TLV is read, and under which key. */
+interface ValueReader {
+  readonly key: string;
+  /** @default {0} */
+  readonly minBytes?: number;
+  /** @default no bound */
+  readonly maxBytes?: number;
+  /** `undefined` for a value that can't be understood. */
+  readonly read: (value: Uint8Array) => string | Uint8Array | undefined;
+}
 
-/** A name in a domain, and the longest that HAProxy takes. */
-const MAX_AUTHORITY_BYTES = 255;
-const MAX_ALPN_BYTES = 255;
-const MAX_UNIQUE_ID_BYTES = 128;
+/** What has been read so far, by key; `undefined` for what is left out. */
+type Fields = Map<string, unknown>;
+
+/** The keys are those of {@linkcode ProxyTlvs}. An authority is bounded as HAProxy bounds it. */
+const READERS: ReadonlyMap<number, ValueReader> = new Map([
+  [TLV.alpn, { key: "alpn", minBytes: 1, maxBytes: 255, read: readBytes }],
+  [TLV.authority, { key: "authority", minBytes: 1, maxBytes: 255, read: tryUtf8 }],
+  [TLV.uniqueId, { key: "uniqueId", maxBytes: 128, read: copy }],
+  [TLV.netns, { key: "netns", read: tryAscii }],
+]);
+
+/** The keys are those of {@linkcode ProxyTls}. */
+const TLS_READERS: ReadonlyMap<number, ValueReader> = new Map([
+  [TLV.sslVersion, { key: "version", read: tryAscii }],
+  [TLV.sslCommonName, { key: "commonName", read: tryUtf8 }],
+  [TLV.sslCipher, { key: "cipher", read: tryAscii }],
+  [TLV.sslSignatureAlgorithm, { key: "signatureAlgorithm", read: tryAscii }],
+  [TLV.sslKeyAlgorithm, { key: "keyAlgorithm", read: tryAscii }],
+  [TLV.sslClientCertificate, { key: "clientCertificateDer", minBytes: 1, read: copy }],
+]);
 
 /**
- * Reads TLVs up to the end of the header (specification, section 2.2). Types that are not known are skipped;
- * one that is known may come only once, as which of two counts would be anybody's guess.
+ * Reads TLVs up to the end of the header (specification, section 2.2). Types that are not known are skipped, and so
+ * are values that can't be understood: nothing here depends on them. One that is known and comes twice is left out,
+ * as it is not defined which of the two counts. A length that reaches beyond the header, and two checksums, are errors.
  *
  * @throws {CulvertError} `bad_proxy_header`
  */
 export function parseTlvs(cursor: ByteCursor): ParsedTlvs {
-  const tlvs: Mutable<ProxyTlvs> = {};
-  const seen = new Set<number>();
+  const fields: Fields = new Map();
   let checksum: ParsedTlvs["checksum"];
   while (cursor.left > 0) {
     const type = cursor.uint(1, "a TLV's type");
     if (type === TLV.ssl) {
-      once(seen, type);
-      tlvs.ssl = parseTls(cursor.nested(2, "the SSL TLV"));
+      note(fields, "ssl", parseTls(cursor.nested(2, "the SSL TLV")));
       continue;
     }
     const value = cursor.vector(2, describeTlv(type));
     if (type === TLV.crc32c) {
-      expectLength(value, { what: "the checksum", min: 4, max: 4 });
-      const view = new DataView(value.buffer, value.byteOffset);
-      checksum = { value: view.getUint32(0), offset: cursor.offset - 4 };
-    } else if (!readText(tlvs, type, value)) continue;
-    once(seen, type);
+      if (checksum !== undefined) throw badProxyHeader("the checksum comes twice");
+      checksum = { value: readChecksum(value), offset: cursor.offset - 4 };
+    } else noteValue(fields, READERS.get(type), value);
   }
+  const tlvs = told(fields) as ProxyTlvs;
   return checksum === undefined ? { tlvs } : { tlvs, checksum };
-}
-
-/** Returns whether the type is one of those that are known. */
-function readText(tlvs: Mutable<ProxyTlvs>, type: number, value: Uint8Array): boolean {
-  switch (type) {
-    case TLV.alpn:
-      expectLength(value, { what: "the ALPN", min: 1, max: MAX_ALPN_BYTES });
-      tlvs.alpn = String.fromCharCode(...value);
-      return true;
-    case TLV.authority:
-      expectLength(value, { what: "the authority", min: 1, max: MAX_AUTHORITY_BYTES });
-      tlvs.authority = decodeUtf8(value, "the authority");
-      return true;
-    case TLV.uniqueId:
-      expectLength(value, { what: "the unique id", min: 0, max: MAX_UNIQUE_ID_BYTES });
-      tlvs.uniqueId = value.slice(); // The buffer will be used again.
-      return true;
-    case TLV.netns:
-      tlvs.netns = decodeAscii(value, "the network namespace");
-      return true;
-    default:
-      return false;
-  }
 }
 
 function parseTls(cursor: ByteCursor): ProxyTls {
@@ -74,36 +74,32 @@ function parseTls(cursor: ByteCursor): ProxyTls {
   const clientCertificate = certificateOf(client);
   // HAProxy says "verified" (0) of a client without a certificate too.
   const verified = verify === 0 && clientCertificate !== "none";
-  const tls: Mutable<ProxyTls> = { clientCertificate, verified };
-  const seen = new Set<number>();
+  const fields: Fields = new Map();
   while (cursor.left > 0) {
     const type = cursor.uint(1, "a TLV's type");
-    const value = cursor.vector(2, describeTlv(type));
-    if (readTlsText(tls, type, value)) once(seen, type);
+    noteValue(fields, TLS_READERS.get(type), cursor.vector(2, describeTlv(type)));
   }
-  return tls;
+  return { clientCertificate, verified, ...told(fields) };
 }
 
-function readTlsText(tls: Mutable<ProxyTls>, type: number, value: Uint8Array): boolean {
-  switch (type) {
-    case TLV.sslVersion:
-      tls.version = decodeAscii(value, "the TLS version");
-      return true;
-    case TLV.sslCommonName:
-      tls.commonName = decodeUtf8(value, "the common name");
-      return true;
-    case TLV.sslCipher:
-      tls.cipher = decodeAscii(value, "the cipher");
-      return true;
-    case TLV.sslSignatureAlgorithm:
-      tls.signatureAlgorithm = decodeAscii(value, "the signature algorithm");
-      return true;
-    case TLV.sslKeyAlgorithm:
-      tls.keyAlgorithm = decodeAscii(value, "the key algorithm");
-      return true;
-    default:
-      return false;
-  }
+function noteValue(fields: Fields, reader: ValueReader | undefined, value: Uint8Array): void {
+  if (reader === undefined) return;
+  const { key, minBytes = 0, maxBytes = Infinity, read } = reader;
+  const fits = value.length >= minBytes && value.length <= maxBytes;
+  note(fields, key, fits ? read(value) : undefined);
+}
+
+function note(fields: Fields, key: string, value: unknown): void {
+  fields.set(key, fields.has(key) ? undefined : value);
+}
+
+function told(fields: Fields): Record<string, unknown> {
+  return Object.fromEntries([...fields].filter(([, value]) => value !== undefined));
+}
+
+function readChecksum(value: Uint8Array): number {
+  if (value.length !== 4) throw badProxyHeader(`the checksum takes ${value.length} bytes, expected 4`);
+  return new DataView(value.buffer, value.byteOffset).getUint32(0);
 }
 
 function certificateOf(client: number): ProxyTls["clientCertificate"] {
@@ -112,18 +108,14 @@ function certificateOf(client: number): ProxyTls["clientCertificate"] {
   return (client & TLS_CLIENT.certificateInSession) !== 0 ? "session" : "none";
 }
 
-function once(seen: Set<number>, type: number): void {
-  if (seen.has(type)) throw badProxyHeader(`${describeTlv(type)} comes twice`);
-  seen.add(type);
+/** A character for each byte. */
+function readBytes(value: Uint8Array): string {
+  return String.fromCharCode(...value);
 }
 
-function expectLength(
-  value: Uint8Array,
-  { what, min, max }: { what: string; min: number; max: number },
-): void {
-  if (value.length >= min && value.length <= max) return;
-  const expected = min === max ? `${min}` : `${min} to ${max}`;
-  throw badProxyHeader(`${what} takes ${value.length} bytes, expected ${expected}`);
+/** The buffer will be used again. */
+function copy(value: Uint8Array): Uint8Array {
+  return value.slice();
 }
 
 function describeTlv(type: number): string {

@@ -1,5 +1,6 @@
 import { formatIp, ipOfWords, parseIpv4, parseIpv6 } from "./ip.ts";
 import { badProxyHeader, MAX_PROXY_V1_BYTES, type ProxyAddress, type ProxyParse } from "./proxy_header.ts";
+import { checkProxyV1Start, isProxyPort } from "./proxy_v1_start.ts";
 import { quoteText } from "./quote_text.ts";
 
 const CR = 13;
@@ -16,9 +17,17 @@ export function parseProxyV1(bytes: Uint8Array): ProxyParse {
     if (bytes[i] !== BEGINNING.charCodeAt(i)) throw badProxyHeader(`it does not begin with "${BEGINNING}"`);
   }
   const end = findLineEnd(bytes);
-  if (end === -1) return { kind: "incomplete", atLeast: bytes.length + 1 };
-  const line = String.fromCharCode(...bytes.subarray(0, end));
-  const length = end + 2;
+  if (end === -1) {
+    const start = String.fromCharCode(...bytes);
+    if (start.endsWith("\r")) parseLine(start.slice(0, -1), bytes.length + 1);
+    else checkProxyV1Start(start);
+    return { kind: "incomplete", atLeast: bytes.length + 1 };
+  }
+  return parseLine(String.fromCharCode(...bytes.subarray(0, end)), end + 2);
+}
+
+/** `line` is without its line break; `length` is with it. */
+function parseLine(line: string, length: number): ProxyParse {
   const [, protocol = "", ...fields] = line.split(" ");
   if (protocol === "UNKNOWN") {
     return { kind: "header", header: { version: 1, kind: "unknown", tlvs: {} }, length };
@@ -58,7 +67,7 @@ function parseEnd(
   text: string,
   { port, protocol }: { port: string; protocol: "TCP4" | "TCP6" },
 ): ProxyAddress {
-  if (!/^(?:0|[1-9][0-9]{0,4})$/.test(port) || Number(port) > 65535) {
+  if (!isProxyPort(port)) {
     throw badProxyHeader(`expected a port from 0 to 65535, found ${quoteText(port)}`);
   }
   return { ip: parseIp(text, protocol), port: Number(port) };

@@ -14,9 +14,9 @@ import { decodeUtf8 } from "./proxy_text.ts";
 import { parseTlvs } from "./proxy_tlvs.ts";
 
 /** Signature, version and command, family and protocol, length. */
-const HEAD_BYTES = 16;
+export const HEAD_BYTES = 16;
 /** What the addresses take, by family: none, IPv4, IPv6, unix. */
-const ADDRESS_BYTES = [0, 12, 36, 216];
+export const ADDRESS_BYTES: readonly number[] = [0, 12, 36, 216];
 const UNIX_PATH_BYTES = 108;
 const ZEROS = new Uint8Array(4);
 

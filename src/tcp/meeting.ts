@@ -4,7 +4,7 @@ import type { TimerWheel } from "../core/timer_wheel.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { ClientAddress } from "../net/client_address.ts";
 import { abortConnection, type Connection } from "../net/connection.ts";
-import type { ProxyAddress, ProxyTls } from "../net/proxy_header.ts";
+import type { ProxyAddress, ProxyTls, ProxyTlv } from "../net/proxy_header.ts";
 import { TlsHandshakeError } from "../tls/handshake_errors.ts";
 import { nameOf, type PeerIdentity } from "../tls/identity.ts";
 import { type ClientSession, refusedName, type TlsGate } from "../tls/tls_gate.ts";
@@ -34,6 +34,8 @@ export class Meeting {
   address: ClientAddress;
   /** Where the client connected to, if a PROXY header says so. */
   destination: ProxyAddress | undefined;
+  /** The TLVs of its PROXY header, where there is one. */
+  tlvs: readonly ProxyTlv[] | undefined;
   /** The name that the client asked for in its ClientHello, where that was read. */
   serverName: string | undefined;
   /** Why its first bytes give no name to route by, in one sentence; absent: they do, or were not looked at. */
@@ -64,6 +66,7 @@ export class Meeting {
       this.client = preface.connection;
       this.address = preface.endpoints?.source ?? this.address;
       this.destination = preface.endpoints?.destination;
+      this.tlvs = preface.tlvs;
       this.serverName = preface.serverName;
       this.nameFault = preface.nameFault?.message;
       return preface;
@@ -87,7 +90,7 @@ export class Meeting {
       this.identity = identity && nameOf(identity);
       this.serverName = session.serverName;
       this.alpn = session.alpn;
-      this.tls = proxyTls(session, identity);
+      this.tls = proxyTls(session, { identity, own: gate.algorithms });
     } catch (error) {
       if (this.#stop !== undefined) throw new Ended(this.#stop);
       if (!(error instanceof TlsHandshakeError)) throw error;
@@ -148,9 +151,12 @@ function endOfPreface(error: unknown): Ended {
 }
 
 /** What a PROXY header tells of the client's TLS. Its specification wants the cipher by OpenSSL's name. */
-function proxyTls(session: ClientSession, identity: PeerIdentity | undefined): ProxyTls {
-  const { protocol, opensslCipher: cipher, resumed } = session;
-  const known = { ...(protocol && { version: protocol }), ...(cipher && { cipher }) };
+function proxyTls(
+  session: ClientSession,
+  { identity, own }: { identity: PeerIdentity | undefined; own: TlsGate["algorithms"] },
+): ProxyTls {
+  const { protocol, opensslCipher: cipher, resumed, peer } = session;
+  const known = { ...(protocol && { version: protocol }), ...(cipher && { cipher }), ...own };
   if (identity === undefined) return { clientCertificate: "none", verified: false, ...known };
   const [commonName] = identity.commonNames;
   return {
@@ -158,5 +164,6 @@ function proxyTls(session: ClientSession, identity: PeerIdentity | undefined): P
     verified: true,
     ...known,
     ...(commonName === undefined ? {} : { commonName }),
+    ...(peer === undefined ? {} : { clientCertificateDer: peer.chain[0]! }),
   };
 }

@@ -1,7 +1,7 @@
 import { CulvertError } from "../core/errors.ts";
 import type { Connection } from "../net/connection.ts";
 import { bareConnection, PrefixedConnection } from "../net/prefixed_connection.ts";
-import type { ProxyEndpoints } from "../net/proxy_header.ts";
+import type { ProxyEndpoints, ProxyTlv } from "../net/proxy_header.ts";
 import { readProxyHeader } from "../net/proxy_protocol.ts";
 import { prereadClientHello } from "../net/read_client_hello.ts";
 
@@ -11,6 +11,8 @@ export interface Preface {
   readonly connection: Connection;
   /** Who the client is and where it connected to, where a PROXY header names them. */
   readonly endpoints?: ProxyEndpoints;
+  /** The TLVs of the PROXY header, where there are any. */
+  readonly tlvs?: readonly ProxyTlv[];
   /** The name in its ClientHello, where one was read and has one. */
   readonly serverName?: string;
   /** Why its first bytes, which were looked at, give no name to route by: they are no ClientHello, or a bad name. */
@@ -37,10 +39,13 @@ export interface PrefaceOptions {
 export async function readPreface(client: Connection, options: PrefaceOptions): Promise<Preface> {
   let preface: Preface = { connection: client };
   if (options.proxyHeader) {
-    const { header, rest } = await readProxyHeader(client);
+    const { header, rest, tlvs } = await readProxyHeader(client);
     const connection = rest.length === 0 ? client : new PrefixedConnection(client, rest);
     if (header.endpoints !== undefined) options.onEndpoints?.(header.endpoints);
-    preface = header.endpoints === undefined ? { connection } : { connection, endpoints: header.endpoints };
+    preface = {
+      connection,
+      ...(header.endpoints === undefined ? {} : { endpoints: header.endpoints, tlvs }),
+    };
   }
   if (options.clientHello) {
     const { hello, fault, bytes } = await prereadClientHello(preface.connection);

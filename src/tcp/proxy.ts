@@ -15,6 +15,7 @@ import { DEFAULT_HEALTH, type HealthOptions } from "../upstream/check/options.ts
 import { Discovery } from "../upstream/discover/discovery.ts";
 import type { ReportingSource } from "../upstream/discover/source.ts";
 import { DEFAULT_OUTLIER, type OutlierOptions } from "../upstream/outlier.ts";
+import type { ProxyProtocolOption } from "../upstream/proxy_sending.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import type { TcpServiceStats } from "./account.ts";
 import {
@@ -69,7 +70,7 @@ export interface TcpProxyOptions {
    * The PROXY header that tells the backends who the client is: the first that is said over what `dial` opens.
    * @default {"none"}
    */
-  readonly proxyProtocol?: "none" | "v1" | "v2";
+  readonly proxyProtocol?: ProxyProtocolOption;
   /** Further backends tried when a connection can't be made. @default {2} */
   readonly retries?: number;
   /** How long each wait may take. @default {DEFAULT_TIMEOUTS} */

@@ -10,7 +10,8 @@ import { ReadAhead } from "../net/read_ahead.ts";
 import { Tunnel } from "../net/tunnel.ts";
 import type { Backend, LiveConnection } from "../upstream/backend.ts";
 import { BackendsDownError, NoBackendError } from "../upstream/errors.ts";
-import type { BackendSearch, ClientStory, Found, SearchObserver } from "../upstream/search.ts";
+import type { ClientStory } from "../upstream/client_header.ts";
+import type { BackendSearch, Found, SearchObserver } from "../upstream/search.ts";
 import type { Timeouts } from "./options.ts";
 import { Ended } from "./ended.ts";
 import { Meeting } from "./meeting.ts";
@@ -81,8 +82,8 @@ export class Session implements LiveConnection, SearchObserver, Holder<Refusal> 
 
   /** What a PROXY header tells the backend. */
   tellBackend(): ClientStory {
-    const { tls, serverName, alpn } = this.meeting;
-    return { ...this.#ends, uniqueId: crypto.randomUUID(), tls, authority: serverName, alpn };
+    const { tls, serverName, alpn, tlvs } = this.meeting;
+    return { ...this.#ends, uniqueId: crypto.randomUUID(), tls, authority: serverName, alpn, tlvs };
   }
 
   get #ends(): ProxyEnds {

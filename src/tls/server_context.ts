@@ -1,6 +1,7 @@
 import tls, { type TLSSocket } from "node:tls";
 import { CulvertError } from "../core/errors.ts";
 import type { CipherStream } from "./cipher_stream.ts";
+import { algorithmsOf, type CertificateAlgorithms } from "./certificate_algorithms.ts";
 import { checkServerMaterial } from "./material.ts";
 import { TrustStore } from "./trust_store.ts";
 
@@ -58,6 +59,8 @@ export class ServerContext {
   /** What peers may take offence at in our own certificate. */
   readonly warnings: readonly string[];
   readonly now: () => number;
+  /** Those of our own certificate. */
+  readonly algorithms: CertificateAlgorithms;
   readonly #options: tls.TlsOptions;
   readonly #free: Engine[] = [];
 
@@ -75,6 +78,7 @@ export class ServerContext {
     const own = checkServerMaterial({ certPem: options.cert, keyPem: options.key }, new Date(now()));
     this.clientAuth = clientAuth;
     this.warnings = own.warnings;
+    this.algorithms = algorithmsOf(own.chain[0]!);
     this.now = now;
     this.trust = clientAuth === "none" ? undefined : new TrustStore(options.ca!);
     this.#options = {

@@ -2,6 +2,7 @@ import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import { acceptTls } from "./accept_tls.ts";
 import type { Certificate } from "./certificate.ts";
+import type { CertificateAlgorithms } from "./certificate_algorithms.ts";
 import { verifyChain } from "./chain.ts";
 import type { CrlProblem, CrlSet } from "./crl_set.ts";
 import { GatheringConnection } from "./gathering_connection.ts";
@@ -75,6 +76,15 @@ export class TlsGate {
    */
   get authorities(): readonly Certificate[] {
     return this.#context.trust?.certificates ?? [];
+  }
+
+  /**
+   * The algorithms of our own certificate.
+   *
+   * @internal
+   */
+  get algorithms(): CertificateAlgorithms {
+    return this.#context.algorithms;
   }
 
   /** What clients may take offence at in our own certificate. */

@@ -2,6 +2,7 @@ import type { BackendSpec } from "./backend.ts";
 import type { BalanceName } from "./balance/balancer.ts";
 import type { HealthOptions } from "./check/options.ts";
 import type { OutlierOptions } from "./outlier.ts";
+import type { ProxyProtocolOption } from "./proxy_sending.ts";
 
 /** How connections to each backend of an upstream are kept. */
 export interface PoolOptions {
@@ -32,7 +33,7 @@ export interface UpstreamOptions {
   /** What happens to live connections of a backend that has left the set. @default {"close"} */
   readonly onRemove: "close" | "drain";
   /** The header that tells the backend who the client is. @default {"none"} */
-  readonly proxyProtocol: "none" | "v1" | "v2";
+  readonly proxyProtocol: ProxyProtocolOption;
   /** How backends are checked; absent: they are not. */
   readonly health?: HealthOptions | undefined;
   /** What live traffic may show of a backend before it is left alone for a while. @default {DEFAULT_OUTLIER} */

@@ -3,28 +3,14 @@ import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import { writeAll } from "../net/connection.ts";
-import { formatProxyV1 } from "../net/format_proxy_v1.ts";
-import { formatProxyV2 } from "../net/format_proxy_v2.ts";
-import type { ProxyEnds } from "../net/proxy_endpoints.ts";
-import type { ProxyTls } from "../net/proxy_header.ts";
 import { isShortage } from "../net/shortage.ts";
 import type { TlsConnect } from "../tls/tls_dial.ts";
 import type { Backend } from "./backend.ts";
+import { clientHeader, type ClientStory } from "./client_header.ts";
 import { ConnectFailedError, ConnectTimeoutError, PoolBusyError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import type { OutlierDetector } from "./outlier.ts";
-
-/** What backends are told of a client, with a PROXY header. */
-export interface ClientStory extends ProxyEnds {
-  /** What this program calls the connection, at most 128 characters of ASCII. */
-  readonly uniqueId?: string;
-  /** What its TLS says of it; absent: it did not come over TLS that ends here. */
-  readonly tls?: ProxyTls | undefined;
-  /** The name that it asked for. */
-  readonly authority?: string | undefined;
-  /** The protocol that was agreed on with it, a character for each byte. */
-  readonly alpn?: string | undefined;
-}
+import { type ProxyProtocolOption, proxySending } from "./proxy_sending.ts";
 
 /** What one client's connection asks of its upstream. */
 export interface SearchOptions {
@@ -46,7 +32,7 @@ export interface SearchObserver {
 export interface SearchContext {
   readonly name: string;
   readonly retries: number;
-  readonly proxyProtocol: "none" | "v1" | "v2";
+  readonly proxyProtocol: ProxyProtocolOption;
   /** What is spoken behind the header; absent: nothing, or a connection of the pool's speaks it already. */
   readonly connectTls: TlsConnect | undefined;
   readonly wheel: TimerWheel;
@@ -107,11 +93,12 @@ export class BackendSearch {
 
   /** @throws {CulvertError} `bad_proxy_header` if there is more to tell of the client than a header can hold. */
   constructor(context: SearchContext, options: SearchOptions) {
-    const { proxyProtocol } = context;
+    const sending = proxySending(context.proxyProtocol);
+    const header = sending && clientHeader(sending, options.client ?? {});
     this.#context = context;
     this.#options = options;
-    this.#header = proxyProtocol === "none" ? undefined : headerOf(proxyProtocol, options.client ?? {});
-    this.uniqueId = proxyProtocol === "v2" ? options.client?.uniqueId : undefined;
+    this.#header = header?.bytes;
+    this.uniqueId = header?.uniqueId;
   }
 
   /** Gives up: `run` rejects with `reason`, and what was being dialled is freed. */
@@ -245,16 +232,4 @@ export class BackendSearch {
     this.#over = true;
     if (this.#leaving !== undefined) this.#context.wheel.stop(this.#leaving);
   }
-}
-
-function headerOf(version: "v1" | "v2", client: ClientStory): Uint8Array {
-  if (version === "v1") return formatProxyV1(client);
-  const { uniqueId, tls, authority, alpn, ...ends } = client;
-  const tlvs = {
-    ...(alpn === undefined ? {} : { alpn }),
-    ...(uniqueId === undefined ? {} : { uniqueId: new TextEncoder().encode(uniqueId) }),
-    ...(tls === undefined ? {} : { ssl: tls }),
-    ...(authority === undefined ? {} : { authority }),
-  };
-  return formatProxyV2({ ...ends, tlvs });
 }

@@ -15,6 +15,7 @@ import { HealthMonitor } from "./health_monitor.ts";
 import type { UpstreamOptions } from "./options.ts";
 import { DEFAULT_OUTLIER, OutlierDetector } from "./outlier.ts";
 import { ConnectionPool } from "./pool.ts";
+import { proxySending } from "./proxy_sending.ts";
 import { BackendSearch, type SearchContext, type SearchOptions } from "./search.ts";
 import { SlowStart } from "./slow_start.ts";
 import { type Reach, Way } from "./way.ts";
@@ -107,7 +108,7 @@ export class Upstream {
 
   /** Whether its backends are told who the client is: then a search wants to know. */
   get tellsClient(): boolean {
-    return this.#options.proxyProtocol !== "none";
+    return proxySending(this.#options.proxyProtocol) !== undefined;
   }
 
   /** A search for a backend, for one connection. */
@@ -300,6 +301,6 @@ export class Upstream {
 
 /** Whether what is configured asks for the same checks. */
 function sameChecks(a: UpstreamOptions, b: UpstreamOptions): boolean {
-  if (a.proxyProtocol !== b.proxyProtocol) return false;
+  if (proxySending(a.proxyProtocol)?.version !== proxySending(b.proxyProtocol)?.version) return false;
   return a.health === b.health || JSON.stringify(a.health) === JSON.stringify(b.health);
 }

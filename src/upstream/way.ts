@@ -5,6 +5,7 @@ import { formatProxyV1 } from "../net/format_proxy_v1.ts";
 import { formatProxyV2 } from "../net/format_proxy_v2.ts";
 import type { TlsSession } from "../tls/handshake.ts";
 import type { OpenConnection, TlsConnect, TlsConnectOptions } from "../tls/tls_dial.ts";
+import { type ProxyProtocolOption, proxySending } from "./proxy_sending.ts";
 
 /** How backends are reached. */
 export interface Reach {
@@ -17,7 +18,7 @@ export interface Reach {
 /** Options of a {@linkcode Way}. */
 export interface WayOptions extends Reach {
   /** The header that tells the backend who the client is. */
-  readonly proxyProtocol: "none" | "v1" | "v2";
+  readonly proxyProtocol: ProxyProtocolOption;
 }
 
 /**
@@ -33,13 +34,13 @@ export class Way implements Reach {
   readonly connectTls: TlsConnect | undefined;
   /** What is spoken behind the header over a connection of {@linkcode Way.open}; absent: nothing. */
   readonly secure: TlsConnect | undefined;
-  readonly #proxyProtocol: "none" | "v1" | "v2";
+  readonly #proxyVersion: "v1" | "v2" | undefined;
 
   constructor({ dial, connectTls, proxyProtocol }: WayOptions) {
     this.dial = dial;
     this.connectTls = connectTls;
-    this.secure = proxyProtocol === "none" ? undefined : connectTls;
-    this.#proxyProtocol = proxyProtocol;
+    this.#proxyVersion = proxySending(proxyProtocol)?.version;
+    this.secure = this.#proxyVersion === undefined ? undefined : connectTls;
   }
 
   /** Whether what one of them opens can be used as if the other had. */
@@ -73,10 +74,10 @@ export class Way implements Reach {
   /** UNKNOWN in version 1, LOCAL in version 2. */
   async #introduced(address: Address, signal: AbortSignal): Promise<Connection> {
     const connection = await this.dial(address, signal);
-    if (this.#proxyProtocol === "none") return connection;
+    if (this.#proxyVersion === undefined) return connection;
     try {
       // So few bytes that nothing can hold them up.
-      await writeAll(connection, this.#proxyProtocol === "v1" ? formatProxyV1({}) : formatProxyV2({}));
+      await writeAll(connection, this.#proxyVersion === "v1" ? formatProxyV1({}) : formatProxyV2({}));
       return connection;
     } catch (error) {
       connection.close();

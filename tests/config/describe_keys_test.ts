@@ -54,6 +54,7 @@ const FULL = {
     scripted: {
       backends: ["10.0.0.2:1"],
       health: { type: "script", script: [{ send: "PING" }, { expect: "PONG" }] },
+      proxyProtocol: { version: "v2", tlvs: ["alpn"], forwardTlvs: [0xea] },
       tls: {
         ca: "u-ca.pem",
         cert: "u.pem",
@@ -119,6 +120,7 @@ const CHANGED: Readonly<Record<string, unknown>> = {
   "upstreams.db.onRemove": "close",
   "upstreams.db.onDown": "keep",
   "upstreams.db.proxyProtocol": "v2",
+  "upstreams.scripted.proxyProtocol.tlvs[0]": "ssl",
   'services[2].sni["a.test"]': "scripted",
 };
 
@@ -128,6 +130,7 @@ const LEFT_OUT: readonly RegExp[] = [
   /\.protocol$/,
   /\.rate\.key$/,
   /\.health\.type$/,
+  /\.proxyProtocol\.version$/, // Version 1 has no TLVs.
   /\.verify$/, // With allow it must be true.
   /^(?:services|upstreams).*minVersion$/, // Nor may it be above maxVersion.
   /^timeouts\./, // As services say otherwise in their own, those of the other services tell.

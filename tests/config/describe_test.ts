@@ -120,7 +120,18 @@ sni: {app.example.org: db, "*.example.org": db}`;
                 db for other names
 `,
   );
-  assertStringIncludes(text, "\n  PROXY header  v2, to every backend\n");
+  assertStringIncludes(
+    text,
+    "\n  PROXY header  v2, to every backend, with alpn, authority, unique-id, ssl, cert-cn, ssl-cipher\n",
+  );
+  const chosen = "proxyProtocol: {version: v2, tlvs: [client-cert, crc32c], forwardTlvs: [unique-id, 0xEA]}";
+  assertStringIncludes(
+    describeConfig(parse(configWith({ service, upstream: chosen }))),
+    `
+  PROXY header  v2, to every backend, with client-cert, crc32c
+                passes on the TLVs that clients come with of the types 0x05, 0xea
+`,
+  );
   assertStringIncludes(
     describeConfig(parse(configWith({ service }).replace("    upstream: db\n", ""))),
     "\n                other names are refused\n",

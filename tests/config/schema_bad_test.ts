@@ -135,6 +135,32 @@ const BAD: readonly (readonly [keys: ExtraKeys, complaint: string])[] = [
     "upstreams.db.proxyProtocol: expected one of none, v1, v2, got 2",
   ],
   [
+    { upstream: "proxyProtocol: {version: none}" },
+    'upstreams.db.proxyProtocol.version: expected one of v1, v2, got "none"',
+  ],
+  [
+    { upstream: "proxyProtocol: {tlvs: []}" },
+    "upstreams.db.proxyProtocol.version: missing; expected one of v1, v2",
+  ],
+  [
+    { upstream: "proxyProtocol: {version: v2, tlvs: [unique_id]}" },
+    "upstreams.db.proxyProtocol.tlvs[0]: expected one of alpn, authority, crc32c, unique-id, ssl, cert-cn, " +
+    'ssl-cipher, cert-sig, cert-key, client-cert, got "unique_id"; did you mean "unique-id"?',
+  ],
+  [
+    { upstream: "proxyProtocol: {version: v2, forwardTlvs: [3]}" },
+    "upstreams.db.proxyProtocol.forwardTlvs[0]: expected a type from 0 to 255, such as 0xea, or one of alpn, " +
+    "authority, unique-id, ssl, netns; the checksum (3) and padding (4) are never passed on, got 3",
+  ],
+  [
+    { upstream: "proxyProtocol: {version: v2, forwardTlvs: all}" },
+    'upstreams.db.proxyProtocol.forwardTlvs: expected true, false or a list of types, got "all"',
+  ],
+  [
+    { upstream: "proxyProtocol: {version: v1, forwardTlvs: true}" },
+    "upstreams.db.proxyProtocol.forwardTlvs: expected version: v2, which has TLVs, got true",
+  ],
+  [
     { service: "proxyProtocol: v2" },
     'services[0].proxyProtocol: expected true or false, got "v2"',
   ],

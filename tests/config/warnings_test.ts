@@ -62,3 +62,12 @@ Deno.test("connections dialled ahead to backends that wait for a PROXY header ar
   }
   assertEquals(warnings({ upstream: "proxyProtocol: none\npool: {minIdle: 1}" }), []);
 });
+
+Deno.test("an upstream that passes on TLVs where no client comes with any is a warning", () => {
+  const upstream = "proxyProtocol: {version: v2, forwardTlvs: true}";
+  assertEquals(warnings({ upstream }), [
+    "upstream db: proxyProtocol.forwardTlvs does nothing: no service that leads there has proxyProtocol: true",
+  ]);
+  assertEquals(warnings({ upstream, service: PROXIED }), []);
+  assertEquals(warnings({ upstream: "proxyProtocol: {version: v2, forwardTlvs: false}" }), []);
+});

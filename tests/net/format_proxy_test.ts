@@ -146,8 +146,8 @@ Deno.test("what does not fit into a header is refused", () => {
     [{ authority: "" }, "the authority is empty"],
     [{ authority: "ü".repeat(128) }, "the authority takes 256 bytes, more than 255"],
     [{ uniqueId: new Uint8Array(129) }, "the unique id takes 129 bytes, more than 128"],
-    [{ netns: "x".repeat(5000) }, "a TLV takes 5000 bytes, more than 4112"],
-    [{ netns: "x".repeat(4090) }, "it takes 4121 bytes, more than 4112"],
+    [{ netns: "x".repeat(70_000) }, "a TLV takes 70000 bytes, more than 65535"],
+    [{ netns: "x".repeat(65_530) }, "it takes 65561 bytes, more than 65551"],
   ];
   for (const [tlvs, reason] of bad) {
     const error = assertThrows(() => formatProxyV2({ ...IPV4_ENDPOINTS, tlvs }), CulvertError);
@@ -160,6 +160,8 @@ Deno.test("what does not fit into a header is refused", () => {
     "a path takes 109 bytes",
   );
 
-  const most = formatProxyV2({ ...IPV4_ENDPOINTS, tlvs: { netns: "x".repeat(4081) } });
-  assertEquals([most.length, parseProxyHeader(most).kind], [4112, "header"]);
+  const most = formatProxyV2({ ...IPV4_ENDPOINTS, tlvs: { netns: "x".repeat(65_520) } });
+  assertEquals([most.length, most[14], most[15]], [65_551, 255, 255]);
+  const read = formatProxyV2({ ...IPV4_ENDPOINTS, tlvs: { netns: "x".repeat(32_753) } });
+  assertEquals([read.length, parseProxyHeader(read).kind], [32_784, "header"]);
 });

@@ -7,7 +7,7 @@ import { mutate } from "./mutate.ts";
 import { V1, V2 } from "./proxy_vectors.ts";
 
 const GOOD = [...V1, ...V2].map(({ bytes }) => bytes);
-const MOST_BYTES = 4112;
+const MOST_BYTES = 32_784;
 
 /**
  * Whatever the bytes are, they are read, or are too few, or are refused; and no byte beyond the header

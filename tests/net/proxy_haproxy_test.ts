@@ -9,6 +9,7 @@ import { Child, output } from "../support/child.ts";
 import { freePort, TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";
 import { until, within } from "../support/wait.ts";
+import { joined } from "./hex.ts";
 import { IPV4_ENDPOINTS } from "./proxy_vectors.ts";
 
 const V2_OPTIONS = "ssl,cert-cn,ssl-cipher,cert-sig,cert-key,authority,crc32c,unique-id";
@@ -152,6 +153,36 @@ testWith(
   },
 );
 
+testWith(
+  ["haproxy", "openssl"],
+  "a common name that HAProxy sends in Latin-1 is left out, and nothing else",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    await using haproxy = await startHaproxy(
+      `listen front
+  bind 127.0.0.1:PORT ssl crt FOLDER/server.pem ca-file FOLDER/client.pem verify required
+  server test 127.0.0.1:${listener.addr.port} send-proxy-v2 proxy-v2-options ssl,cert-cn,ssl-cipher,authority`,
+      async (folder) => {
+        await makeCertificates(folder);
+        await makeLatinCertificate(folder);
+      },
+    );
+    const caCerts = [await Deno.readTextFile(haproxy.folder.file("server.pem"))];
+    const pem = await Deno.readTextFile(haproxy.folder.file("client.pem"));
+    const target = { hostname: "localhost", port: haproxy.port, caCerts };
+    const { header, text, tlvs } = await send(
+      listener,
+      () => Deno.connectTls({ ...target, cert: pem, key: pem }),
+    );
+    const { cipher, ...ssl } = header.tlvs.ssl!;
+    assertEquals(ssl, { clientCertificate: "connection", verified: true, version: "TLSv1.3" });
+    assertEquals([text, header.tlvs.authority, cipher?.startsWith("TLS_")], ["hello", "localhost", true]);
+    // It is there all the same: a T61String as it stands in the certificate.
+    const raw = tlvs.find(({ type }) => type === 0x20)!.value.toHex();
+    assert(raw.includes(`220004${joined("J", [0xfc], "rg").toHex()}`), raw);
+  },
+);
+
 const ENDS: readonly ProxyEnds[] = [
   IPV4_ENDPOINTS,
   { source: { ip: "2001:db8::a", port: 1 }, destination: { ip: "2001:db8::b", port: 65535 } },
@@ -225,6 +256,31 @@ testWith(["haproxy"], "HAProxy reads the TLVs that are written", async () => {
   assertEquals(answer.split("\r\n\r\n")[1], "192.0.2.1 56324 example.org 0a-1");
 });
 
+testWith(
+  ["haproxy"],
+  "HAProxy takes a header with a client's certificate and with TLVs of any type",
+  async () => {
+    await using haproxy = await startHaproxy(`frontend front
+  mode http
+  bind 127.0.0.1:PORT accept-proxy
+  http-request return content-type text/plain lf-string "%[src] %[fc_pp_authority]"`);
+
+    const certificate = new Uint8Array(8000).fill(7);
+    const ssl = {
+      clientCertificate: "connection",
+      verified: true,
+      clientCertificateDer: certificate,
+    } as const;
+    const more = [{ type: 0xea, value: new Uint8Array(1000) }];
+    using client = await Deno.connect({ hostname: "127.0.0.1", port: haproxy.port });
+    const tlvs = { ssl, authority: "example.org" };
+    await writeAll(client, formatProxyV2({ ...IPV4_ENDPOINTS, tlvs, more, crc32c: true }));
+    await writeAll(client, new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
+    const answer = await within(readText(client), { what: "the answer" });
+    assertEquals(answer.split("\r\n\r\n")[1], "192.0.2.1 example.org");
+  },
+);
+
 async function sayHello(connection: Connection, header: Uint8Array): Promise<void> {
   await writeAll(connection, header);
   await writeAll(connection, new TextEncoder().encode("hello"));
@@ -246,4 +302,16 @@ async function makeCertificates(folder: TemporaryFolder): Promise<void> {
     const certificate = await output("openssl", ["req", "-x509", "-days", "2", ...key, ...names, ...usages]);
     await Deno.writeTextFile(pem, certificate, { append: true });
   }
+}
+
+/** The client's certificate anew, with a common name that is no UTF-8. */
+async function makeLatinCertificate(folder: TemporaryFolder): Promise<void> {
+  const pem = folder.file("client.pem");
+  const config = folder.file("latin.cnf");
+  const head =
+    "[req]\nprompt=no\nstring_mask=nombstr\ndistinguished_name=dn\nx509_extensions=v3\n[v3]\nbasicConstraints=CA:false\n[dn]\nCN=J";
+  await Deno.writeFile(config, joined(head, [0xfc], "rg\n"));
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", pem];
+  const certificate = await output("openssl", ["req", "-x509", "-days", "2", "-config", config, ...key]);
+  await Deno.writeTextFile(pem, certificate, { append: true });
 }

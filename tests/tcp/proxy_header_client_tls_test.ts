@@ -1,8 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { readProxyHeader } from "../../src/net/proxy_protocol.ts";
 import type { ClientContextOptions } from "../../src/tls/client_context.ts";
+import { readPem } from "../../src/tls/pem.ts";
 import { connectTls } from "../../src/tls/connect_tls.ts";
 import { TlsGate, type TlsGateOptions } from "../../src/tls/tls_gate.ts";
+import type { ProxyProtocolOption } from "../../src/upstream/proxy_sending.ts";
 import { clientContext, pki } from "../tls/tls_fixture.ts";
 import { ServiceFixture } from "./service_fixture.ts";
 
@@ -10,11 +12,12 @@ import { ServiceFixture } from "./service_fixture.ts";
 async function told(
   client: Partial<ClientContextOptions>,
   gate: Partial<TlsGateOptions> = {},
+  proxyProtocol: ProxyProtocolOption = "v2",
 ) {
   const { ca, server } = await pki("rsa-2048");
   const own = { cert: server.chainPem, key: server.keyPem };
   const asked = { clientAuth: "require", ca: ca.certPem, allow: [{ any: true }] } as const;
-  const fixture = new ServiceFixture({ upstream: { proxyProtocol: "v2" } });
+  const fixture = new ServiceFixture({ upstream: { proxyProtocol } });
   const route = { ...fixture.route({}), gate: new TlsGate({ ...own, ...asked, ...gate }) };
   fixture.service.update(fixture.serviceOptions(), { route, access: true });
   const caller = fixture.call();
@@ -31,7 +34,7 @@ async function told(
   await caller.served;
   session.connection.close();
   assertEquals(fixture.reasons, ["client-closed"]);
-  return { tlvs: header.tlvs, session };
+  return { tlvs: header.tlvs, session, server };
 }
 
 for (const [version, pattern] of [["1.2", /^ECDHE-RSA-AES\d+-GCM-SHA\d+$/], ["1.3", /^TLS_\w+$/]] as const) {
@@ -56,4 +59,20 @@ Deno.test("without ALPN no protocol is told", async () => {
   assertEquals((await told({})).tlvs.alpn, undefined);
   assertEquals((await told({ alpn: ["h2"] })).tlvs.alpn, undefined);
   assertEquals((await told({}, { alpn: ["h2"] })).tlvs.alpn, undefined);
+});
+
+Deno.test("the client's certificate, and the algorithms of our own, are told where that is chosen", async () => {
+  const { client } = await pki("rsa-2048");
+  const own = { cert: client.chainPem, key: client.keyPem };
+  const chosen = { version: "v2", tlvs: ["client-cert", "cert-sig", "cert-key", "crc32c"] } as const;
+  const { tlvs } = await told(own, {}, chosen);
+  const { version: _version, ...ssl } = tlvs.ssl!;
+  assertEquals(ssl, {
+    clientCertificate: "connection",
+    verified: true,
+    signatureAlgorithm: "RSA-SHA256",
+    keyAlgorithm: "RSA2048",
+    clientCertificateDer: readPem(client.certPem)[0]!.der,
+  });
+  assertEquals([tlvs.alpn, tlvs.authority, tlvs.uniqueId], [undefined, undefined, undefined]);
 });

@@ -3,7 +3,8 @@ import { parseAddressSet } from "../../src/net/address_set.ts";
 import { formatProxyV1 } from "../../src/net/format_proxy_v1.ts";
 import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
 import { TlsGate } from "../../src/tls/tls_gate.ts";
-import { joined } from "../net/hex.ts";
+import { readProxyHeader } from "../../src/net/proxy_protocol.ts";
+import { hex, joined } from "../net/hex.ts";
 import { settle } from "../support/settle.ts";
 import { pki } from "../tls/tls_fixture.ts";
 import { type Caller, said, ServiceFixture, type ServiceFixtureOptions } from "./service_fixture.ts";
@@ -59,6 +60,58 @@ Deno.test("who is trusted and sends none is refused, and the log says what came 
   assertStringIncludes(String(line.fields.error), "the stream begins with 47 45 54 20");
   const { rejected, active, ended } = fixture.service.stats;
   assertEquals([rejected, active, ended, fixture.asked], [1, 0, { "refused-by-proxy": 1 }, ""]);
+  await fixture.end();
+});
+
+Deno.test("bytes that can't become a header are refused at once, and not at the deadline", async () => {
+  const starts = [
+    "PROXY garbage",
+    "PROXY TCP4 1.2.3.4 x",
+    "PROXY TCP6 ::1 ::1 1 99999",
+    "\r\n\r\n\0\r\nQUIX",
+    "P\r",
+  ];
+  for (const start of starts) {
+    const fixture = fixtureOf();
+    const { end, served } = fixture.call();
+    // Byte by byte; the clock stands still.
+    for (const char of start) await end.send(char).catch(() => {});
+    await served;
+    assertEquals([last(fixture)[1], fixture.asked], ["refused-by-proxy", ""], start);
+    await fixture.end();
+  }
+});
+
+Deno.test("TLVs that can't be understood do not end a connection", async () => {
+  const fixture = fixtureOf();
+  const tlvs = [
+    { type: 0x20, value: hex("07 00000000 22 0002 ff fe") }, // A common name that is no UTF-8.
+    { type: 0x02, value: hex("ff") },
+    { type: 0x01, value: hex("") },
+    { type: 0xff, value: hex("ff") },
+  ];
+  const ends = { source: { ip: "192.0.2.7", port: 99 }, destination: DESTINATION };
+  const caller = fixture.call();
+  await caller.end.send(joined(formatProxyV2({ ...ends, more: tlvs, crc32c: true }), "question"));
+  const server = await fixture.answer();
+  assertEquals(await server.receive(), "question");
+  await finish(caller, server);
+  assertEquals(last(fixture), ["192.0.2.7:99", "client-closed"]);
+  await fixture.end();
+});
+
+Deno.test("TLVs go on to the backend where the upstream passes them on", async () => {
+  const proxyProtocol = { version: "v2", tlvs: [], forwardTlvs: [0x20, 0xea] } as const;
+  const fixture = fixtureOf({ upstream: { proxyProtocol } });
+  const ssl = { type: 0x20, value: hex("07 00000000 22 0002 ff fe") };
+  const tlvs = [{ type: 0x02, value: hex("61") }, ssl, { type: 0xea, value: hex("01") }];
+  const ends = { source: { ip: "192.0.2.7", port: 99 }, destination: DESTINATION };
+  const caller = fixture.call();
+  await caller.end.send(formatProxyV2({ ...ends, more: tlvs, crc32c: true }));
+  const server = await fixture.answer();
+  const { header, tlvs: passedOn } = await readProxyHeader(server);
+  assertEquals([header.endpoints, passedOn], [ends, tlvs.slice(1)]);
+  await finish(caller, server);
   await fixture.end();
 });
 
