@@ -108,8 +108,8 @@ export class ManagedUpstream {
   }
 
   /**
-   * Takes a new configuration. What backends have shown of themselves stays, and so do sources that are the same, and
-   * idle connections where TLS is made of the same. Where the sources are others, the set of before lasts until these
+   * Takes a new configuration. What backends have shown of themselves stays, and so do sources that are the same, which
+   * are asked again at once, and idle connections where TLS is made of the same. Where the sources are others, the set of before lasts until these
    * have given theirs.
    */
   update(config: UpstreamConfig, reach: Reach): void {
@@ -125,6 +125,7 @@ export class ManagedUpstream {
     if (!sameSources) this.#discover();
     else if (discover !== undefined) {
       this.#discovery!.update({ statics: config.backends, keepOnEmpty: discover.keepOnEmpty });
+      this.#discovery!.refresh();
     }
     this.#follow();
   }
@@ -164,12 +165,14 @@ export class ManagedUpstream {
     const sources = sourcesFor(discover, { parts: this.#parts, etcdTls: this.#reach.etcdTls });
     this.#discovery = new Discovery({
       upstream: name,
-      sources: sources.map(({ name, source }) => ({
+      sources: sources.map(({ name, source, retryMaxMs }) => ({
         name,
+        retryMaxMs,
         source: telling(source, () => this.#lasting !== undefined && this.#follow()),
       })),
       statics: backends,
       keepOnEmpty: discover.keepOnEmpty,
+      inUse: () => this.#backends.length,
       clock,
       log,
       onSet: () => this.#follow(),

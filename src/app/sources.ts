@@ -13,6 +13,9 @@ import { fileSource } from "../upstream/discover/file_source.ts";
 import type { NamedSource } from "../upstream/discover/source_run.ts";
 import { fingerprint, watchFile } from "./watch.ts";
 
+/** After failures DNS is asked at least once in so many intervals. */
+const RETRY_INTERVALS = 3;
+
 /** What sources work with. */
 export interface SourceParts {
   readonly clock: Clock;
@@ -30,8 +33,9 @@ export function makeSources(discover: DiscoverConfig, parts: SourceParts): Named
   ];
   if (within === undefined) return sources;
   const bounds = parseAddressSet(within);
-  return sources.map(({ name, source }) => ({
+  return sources.map(({ name, source, ...more }) => ({
     name,
+    ...more,
     source: boundedSource(source, { within: bounds, name, log: parts.log }),
   }));
 }
@@ -40,7 +44,8 @@ function ofDns({ name, type, port, intervalMs, server }: NonNullable<DiscoverCon
   const options = { name, type, intervalMs, ...(port === undefined ? {} : { port }) };
   const source = dnsSource(server === undefined ? options : { ...options, server });
   const asked = server === undefined ? "" : ` at ${formatAddress(server)}`;
-  return { name: `dns ${type} ${name}${asked}`, source };
+  const retryMaxMs = Math.min(30_000, RETRY_INTERVALS * intervalMs);
+  return { name: `dns ${type} ${name}${asked}`, source, retryMaxMs };
 }
 
 function ofFile(path: string, { clock, log }: SourceParts): NamedSource {

@@ -194,6 +194,14 @@ export class TcpProxy {
   }
 
   /**
+   * Asks the source of backends again at once, unless its answer is awaited already; for a program that knows of a
+   * change, or that an outage is over. Without a source it does nothing.
+   */
+  refreshBackends(): void {
+    this.#discovery?.refresh();
+  }
+
+  /**
    * Stops accepting and lets live connections finish within `timeouts.drainMs`; then cuts them. Resolves when
    * everything has ended, to how many were cut.
    */

@@ -12,7 +12,7 @@ async function discovering(): Promise<ManagedFixture> {
   return fixture;
 }
 
-Deno.test("a reload that changes nothing of the sources keeps them running", async () => {
+Deno.test("a reload that changes nothing of the sources keeps them and their sets, and asks them again", async () => {
   const fixture = await discovering();
   fixture.update(config("a", { discover: from("one") }));
   fixture.update(config("a", { discover: from("one"), retries: 5, balance: "round-robin" }));
@@ -20,8 +20,33 @@ Deno.test("a reload that changes nothing of the sources keeps them running", asy
   assertEquals([fixture.hosts, fixture.made.length, fixture.source("file one").asked], ["a x y", 1, 1]);
   await fixture.give("file one", "");
   assertEquals(fixture.hosts, "a x y"); // As keepOnEmpty holds by now.
+  assertEquals(fixture.source("file one").asked, 2);
   await fixture.give("file one", "z");
-  assertEquals([fixture.hosts, fixture.source("file one").asked], ["a z", 1]);
+  assertEquals([fixture.hosts, fixture.source("file one").asked], ["a z", 2]);
+  await fixture.end();
+});
+
+Deno.test("a reload asks a source at once that has failed", async () => {
+  const fixture = await discovering();
+  const source = fixture.source("file one");
+  await source.fail("no");
+  assertEquals(source.asked, source.ended);
+  fixture.update(config("a", { discover: from("one") }));
+  await fixture.give("file one", "z");
+  assertEquals([fixture.hosts, source.asked], ["a z", 2]);
+  await fixture.end();
+});
+
+Deno.test("the log counts the backends in use: listed ones, and those that stand in for a new source's", async () => {
+  const fixture = await discovering();
+  fixture.update(config("a", { discover: from("two") }));
+  await fixture.source("file two").fail("no");
+  const failed = fixture.log.lines.find(({ message }) => message.startsWith("discovery fails"));
+  assertEquals([fixture.hosts, failed?.fields?.backends], ["a x y", 3]);
+  await fixture.give("file two", "z");
+  await fixture.clock.advanceAsync(1000);
+  const good = fixture.log.lines.find(({ message }) => message === "discovery is good again");
+  assertEquals([fixture.hosts, good?.fields?.backends], ["a z", 2]);
   await fixture.end();
 });
 

@@ -3,6 +3,7 @@ import { makeSources } from "../../src/app/sources.ts";
 import type { DiscoverConfig } from "../../src/config/config.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { formatAddress } from "../../src/net/address.ts";
+import { silentLog } from "../../src/core/log.ts";
 import { Discovery } from "../../src/upstream/discover/discovery.ts";
 import { RecordingLog } from "../support/recording_log.ts";
 import { TlsFiles } from "../support/tls_files.ts";
@@ -57,6 +58,14 @@ Deno.test("each kind of source is there that is configured, under a name that sa
     "dns SRV db.internal",
     "file /etc/db.yaml",
   ]);
+});
+
+Deno.test("after failures DNS is asked at least once in three intervals, and in 30 seconds", () => {
+  const retries = [250, 1_000, 10_000, 3_600_000].map((intervalMs) => {
+    const dns = { name: "db.internal", type: "A", port: 5432, intervalMs } as const;
+    return makeSources({ dns, keepOnEmpty: false }, { clock: systemClock, log: silentLog })[0]!.retryMaxMs;
+  });
+  assertEquals(retries, [750, 3_000, 30_000, 30_000]);
 });
 
 Deno.test("a file is followed, and its unix sockets are relative to its folder", async () => {

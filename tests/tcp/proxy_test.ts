@@ -115,12 +115,13 @@ Deno.test("a provider may change the set at any time, and its failure keeps the 
   await proxy.destroy();
 });
 
-Deno.test("a source of backends is followed, and let go at the end", async () => {
+Deno.test("a source of backends is followed, asked again by a refresh, and let go at the end", async () => {
   let publish: Publish = () => {};
-  let ended = false;
+  let [subscribed, ended] = [0, 0];
   const source = callbackSource((given) => {
+    subscribed++;
     publish = given;
-    return () => ended = true;
+    return () => void ended++;
   });
   const { listener, proxy } = setUp(source);
   const at = (host: string) => ({
@@ -137,8 +138,13 @@ Deno.test("a source of backends is followed, and let go at the end", async () =>
   publish([at("b")]);
   assertEquals(await client.receive(), null);
   assertEquals(await listener.connect().receive(), "b:1");
+  proxy.refreshBackends();
+  await settle();
+  publish([at("c")]);
+  await settle();
+  assertEquals(await listener.connect().receive(), "c:1");
   await proxy.destroy();
-  assertEquals(ended, true);
+  assertEquals([subscribed, ended], [2, 2]);
 });
 
 Deno.test("backends that are checked and down get nothing, and their connections end if that is wanted", async () => {

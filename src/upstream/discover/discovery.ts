@@ -23,6 +23,8 @@ export interface DiscoveryOptions extends Partial<DiscoverySettings> {
   readonly onSet: (backends: readonly BackendSpec[]) => void;
   /** Whose backends these are, for the log. @default {""} */
   readonly upstream?: string;
+  /** How many backends the upstream has in use, for the log. @default {those of the discovery} */
+  readonly inUse?: () => number;
   /** For pauses and for the times in the status. @default {systemClock} */
   readonly clock?: Clock;
   /** Told of changes, and of failures when they begin and end. @default {silentLog} */
@@ -36,7 +38,7 @@ export interface DiscoveryOptions extends Partial<DiscoverySettings> {
  * first, then each source's last set, in the order of the sources. An address that is named more than once is one
  * backend, as it was mentioned first.
  *
- * A source that fails keeps its last set, and is asked anew after 1 to 30 seconds. Until it has given its first, it
+ * A source that fails keeps its last set, and is asked again after 1 to 30 seconds, or up to its `retryMaxMs`. Until it has given its first, it
  * contributes nothing. Whoever makes a discovery closes it.
  *
  * @example
@@ -92,6 +94,7 @@ export class Discovery {
         log,
         upstream,
         ...(random === undefined ? {} : { random }),
+        inUse: () => this.#inUse(),
         onSet: () => this.#join(named.name),
         onAnswered: () => --this.#waiting === 0 && this.#ready.resolve(),
       })
@@ -111,6 +114,11 @@ export class Discovery {
   /** Asks the sources from now on. */
   start(): void {
     if (!this.#closed) { for (const run of this.#runs) run.start(); }
+  }
+
+  /** Asks each source again at once, unless its answer is awaited already. */
+  refresh(): void {
+    if (!this.#closed) { for (const run of this.#runs) run.refresh(); }
   }
 
   /**
@@ -136,10 +144,14 @@ export class Discovery {
     if (equalSets(this.#backends, joined)) return;
     this.#backends = joined;
     const { upstream = "" } = this.#options;
-    if (source !== undefined) {
-      this.#log.info("backends changed", { upstream, source, backends: joined.length });
-    }
     this.#options.onSet(joined);
+    if (source !== undefined) {
+      this.#log.info("backends changed", { upstream, source, backends: this.#inUse() });
+    }
+  }
+
+  #inUse(): number {
+    return this.#options.inUse?.() ?? this.#backends.length;
   }
 }
 

@@ -14,6 +14,8 @@ export interface NamedSource {
   readonly name: string;
   /** Gives its sets. */
   readonly source: ReportingSource;
+  /** The longest pause after failures, in milliseconds. @default {30_000} */
+  readonly retryMaxMs?: number | undefined;
 }
 
 /** How a source is. Times are in milliseconds on the discovery's clock. */
@@ -47,6 +49,8 @@ export interface SourceRunOptions extends NamedSource {
   readonly log: Log;
   /** The upstream's name, for the log. */
   readonly upstream: string;
+  /** How many backends the upstream has in use, for the log. */
+  readonly inUse: () => number;
   /** For the jitter of the pauses. @default {Math.random} */
   readonly random?: () => number;
   /** What it contributes is another set now. */
@@ -67,6 +71,10 @@ export class SourceRun {
   readonly #options: SourceRunOptions;
   readonly #backoff: Backoff;
   readonly #closing = new AbortController();
+  /** Ends the pause after a failure. */
+  #wake = new AbortController();
+  /** Gives up the iteration of the source; only while there is one that has answered. */
+  #restart: (() => void) | undefined;
   #keepOnEmpty: boolean;
   #state: SourceStatus["state"] = "waiting";
   #sinceMs: number;
@@ -80,13 +88,13 @@ export class SourceRun {
 
   /** Nothing is asked before {@linkcode SourceRun.start}. */
   constructor(options: SourceRunOptions) {
-    const { random } = options;
+    const { random, retryMaxMs = RETRY_MAX_MS } = options;
     this.#options = options;
     this.#keepOnEmpty = options.keepOnEmpty;
     this.#sinceMs = options.clock.now();
     this.#backoff = new Backoff({
-      minMs: RETRY_MIN_MS,
-      maxMs: RETRY_MAX_MS,
+      minMs: Math.min(RETRY_MIN_MS, retryMaxMs),
+      maxMs: retryMaxMs,
       ...(random === undefined ? {} : { random }),
     });
   }
@@ -109,6 +117,13 @@ export class SourceRun {
     this.#ended ??= this.#run();
   }
 
+  /** Asks the source again at once, unless its answer is awaited already. What it gave stays until then. */
+  refresh(): void {
+    this.#backoff.reset();
+    this.#wake.abort();
+    this.#restart?.();
+  }
+
   /** Once it does not hold any more, an empty answer that came before counts at once. */
   set keepOnEmpty(keep: boolean) {
     this.#keepOnEmpty = keep;
@@ -120,6 +135,7 @@ export class SourceRun {
   /** Resolves when the source has ended, or when its time for that is over. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#wake.abort();
     await this.#ended;
     this.#answer();
   }
@@ -129,19 +145,20 @@ export class SourceRun {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       try {
-        await this.#ask();
+        if (await this.#ask() === "restart") continue;
         if (!signal.aborted) this.#become("ended");
         return;
       } catch (error) {
         if (signal.aborted) return;
         this.#fail(error);
-        await pause(this.#backoff.next(), { clock, signal });
+        this.#wake = new AbortController();
+        await pause(this.#backoff.next(), { clock, signal: this.#wake.signal });
       }
     }
   }
 
-  /** Takes what the source gives until it ends or fails. */
-  async #ask(): Promise<void> {
+  /** Takes what the source gives until it ends, fails or is to be asked again. */
+  async #ask(): Promise<"ended" | "restart"> {
     // Its own, so that a source that is given up because of what it gave is told.
     const asking = new AbortController();
     const iterator = this.#options.source(asking.signal)[Symbol.asyncIterator]();
@@ -155,11 +172,17 @@ export class SourceRun {
         next = result;
         const { done, value } = await unlessAborted(result, asking.signal);
         finished = done === true;
-        if (finished) return;
+        if (finished) return "ended";
+        this.#restart = onClose;
         if (value instanceof Error) this.#fail(value);
         else this.#take(value);
       }
+      return "restart";
+    } catch (error) {
+      if (asking.signal.aborted) return "restart";
+      throw error;
     } finally {
+      this.#restart = undefined;
       this.#closing.signal.removeEventListener("abort", onClose);
       asking.abort();
       if (!finished) await this.#letGo(iterator, next);
@@ -189,7 +212,7 @@ export class SourceRun {
       log.warn("discovery came back empty, the last set stays", {
         upstream,
         source: name,
-        backends: this.set.length,
+        backends: this.#options.inUse(),
       });
     }
     this.#keptOnEmpty = keep;
@@ -203,7 +226,7 @@ export class SourceRun {
     this.#failures++;
     this.#error = describeError(error);
     if (this.#state !== "failing") {
-      const fields = { upstream, source: name, error: this.#error, backends: this.set.length };
+      const fields = { upstream, source: name, error: this.#error, backends: this.#options.inUse() };
       log.warn("discovery fails, the last set stays", fields);
     }
     this.#become("failing");
@@ -215,7 +238,7 @@ export class SourceRun {
     if (state !== "failing") this.#error = undefined;
     if (this.#state === state) return;
     if (this.#state === "failing") {
-      log.info("discovery is good again", { upstream, source: name, backends: this.set.length });
+      log.info("discovery is good again", { upstream, source: name, backends: this.#options.inUse() });
     }
     this.#state = state;
     this.#sinceMs = clock.now();

@@ -70,11 +70,15 @@ export class DiscoveryFixture implements AsyncDisposable {
   readonly sources: ScriptedSource[];
   readonly discovery: Discovery;
 
-  constructor(options: Partial<DiscoveryOptions> & { count?: number } = {}) {
-    const { count = 1 } = options;
+  constructor(options: Partial<DiscoveryOptions> & { count?: number; retryMaxMs?: number } = {}) {
+    const { count = 1, retryMaxMs } = options;
     this.sources = Array.from({ length: count }, () => new ScriptedSource());
     this.discovery = new Discovery({
-      sources: this.sources.map(({ source }, i) => ({ name: ["one", "two", "three"][i]!, source })),
+      sources: this.sources.map(({ source }, i) => ({
+        name: ["one", "two", "three"][i]!,
+        source,
+        retryMaxMs,
+      })),
       onSet: (set) => void this.sets.push(hosts(set)),
       upstream: "db",
       clock: this.clock,

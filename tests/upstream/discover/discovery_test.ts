@@ -65,7 +65,7 @@ Deno.test("a source that fails keeps its last set, and says so once until it is 
   assertEquals(log.lines.filter(({ level }) => level === "warn"), [{
     level: "warn",
     message: "discovery fails, the last set stays",
-    fields: { upstream: "db", source: "one", error: "no way", backends: 1 },
+    fields: { upstream: "db", source: "one", error: "no way", backends: 2 },
   }]);
   assertEquals(log.lines.filter(({ message }) => message === "discovery is good again").length, 1);
 });
@@ -86,6 +86,53 @@ Deno.test("a source that goes on failing is asked after 1 to 30 seconds, with ji
   await one.fail("no");
   await clock.advanceAsync(750);
   assertEquals(one.asked, 9);
+});
+
+Deno.test("a source with a bound for its pauses is asked again within that, however often it has failed", async () => {
+  await using fixture = new DiscoveryFixture({ retryMaxMs: 3_000 });
+  const { one, clock } = fixture;
+  await settle();
+  for (const delayMs of [750, 1_500, 2_250, 2_250, 2_250]) {
+    await one.fail("no");
+    const { asked } = one;
+    await clock.advanceAsync(delayMs - 1);
+    assertEquals(one.asked, asked, `before ${delayMs}`);
+    await clock.advanceAsync(1);
+    assertEquals(one.asked, asked + 1, `after ${delayMs}`);
+  }
+});
+
+Deno.test("a bound for pauses below a second holds for the first one too", async () => {
+  await using fixture = new DiscoveryFixture({ retryMaxMs: 300 });
+  const { one, clock } = fixture;
+  await one.fail("no");
+  await clock.advanceAsync(300);
+  assertEquals(one.asked, 2);
+});
+
+Deno.test("a refresh asks at once after a failure and between sets, and not where the answer is awaited", async () => {
+  await using fixture = new DiscoveryFixture();
+  const { one, discovery, clock, sets } = fixture;
+  await settle();
+  discovery.refresh();
+  await settle();
+  assertEquals([one.asked, one.ended], [1, 0], "its first answer is awaited");
+
+  for (let i = 0; i < 5; i++) {
+    await one.fail("no");
+    assertEquals(one.asked, one.ended, "it pauses");
+    discovery.refresh();
+    await settle();
+    assertEquals(one.asked, one.ended + 1);
+  }
+  await one.give(specs("a"));
+  discovery.refresh();
+  await settle();
+  assertEquals([one.asked, one.ended, sets], [7, 6, ["a"]]);
+  assertEquals(discovery.status.map(({ state, failures }) => [state, failures]), [["good", 5]]);
+  await one.fail("no");
+  await clock.advanceAsync(750);
+  assertEquals(one.asked, 8, "pauses begin from the shortest again");
 });
 
 Deno.test("an error that a source yields is a failure, but the source goes on and its next set counts at once", async () => {
