@@ -1,4 +1,4 @@
-import { assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { hashAll } from "../support/bytes.ts";
 import {
   connect,
@@ -76,16 +76,16 @@ Deno.test("what has not finished within timeouts.drain is cut, and the exit code
 Deno.test("a second signal cuts at once, and the exit code is 1", async () => {
   for (const [first, second] of [["SIGTERM", "SIGINT"], ["SIGINT", "SIGTERM"]] as const) {
     using backend = startBackend(echo);
-    await using culvert = await startCulvert(proxyConfig({ backends: [backend.address] }));
+    await using culvert = await startCulvert(
+      proxyConfig({ backends: [backend.address], timeouts: "drain: 10m" }),
+    );
     using client = await connect(culvert.port("main"));
     assertEquals(await exchange(client, "hello"), "hello");
     culvert.signal(first);
     await culvert.waitFor({ message: "draining" });
-    const secondAt = performance.now();
     culvert.signal(second);
     await ending(client);
     assertEquals(await culvert.exit, 1);
-    assertLess(performance.now() - secondAt, 10_000);
     await culvert.waitFor({ ...CLOSED, reason: "cut" });
   }
 });

@@ -1,4 +1,4 @@
-import { assertEquals, assertGreaterOrEqual, assertLess, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertGreaterOrEqual, assertStringIncludes } from "@std/assert";
 import {
   connect,
   echo,
@@ -126,11 +126,9 @@ Deno.test("a backend that accepts and says nothing is left when the idle timeout
 Deno.test("a backend's reset reaches the client at once, and is no error of the program", async () => {
   await using resetting = await startResetting();
   await using culvert = await startCulvert(proxyConfig({ backends: [resetting.address] }));
-  const startedAt = performance.now();
   using client = await connect(culvert.port("main"));
   await client.write(new TextEncoder().encode("break, please"));
   await ending(client);
-  assertLess(performance.now() - startedAt, 10_000);
   const closed = await culvert.waitFor(CLOSED);
   assertEquals([closed.reason, closed.level, closed.error], ["backend-reset", "INFO", undefined]);
   await culvert.finish();

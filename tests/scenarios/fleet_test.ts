@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import type { BackendStatus } from "../../src/admin/status.ts";
 import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
 import { badEnds } from "../support/calls.ts";
@@ -13,7 +13,6 @@ import { until } from "../support/wait.ts";
 const SIZE = 200;
 const CLIENTS = 4;
 const ROUNDS = 2;
-const MIB = 1024 * 1024;
 
 /** 1 to 4. */
 const weightOf = ({ name }: Member) => 1 + Number(name) % 4;
@@ -38,12 +37,10 @@ Deno.test("a fleet of 200 backends goes up and down under load: what is known of
 
   const random = numbers(200);
   let stopped = 0;
-  let memory = 0;
   for (let round = 0; round < ROUNDS; round++) {
     stopped += await shuffle(fleet.all, random);
     await untilKnown(admin, fleet.all);
     await checkCalls({ callers, fleet: fleet.all, failed: () => failedTries(culvert) });
-    memory ||= culvert.rssBytes(); // From here on it should not grow any more.
   }
   await callers.stop();
   // Each caller had one connection at most when a member went down; nobody else has noticed.
@@ -59,7 +56,6 @@ Deno.test("a fleet of 200 backends goes up and down under load: what is known of
   const { services: [service], upstreams: [upstream] } = await admin.status();
   assertEquals([service!.active, upstream!.available], [0, SIZE]);
   assertEquals(upstream!.backends.filter(({ active }) => active > 0), []);
-  assertLess(culvert.rssBytes() - memory, 96 * MIB);
   await finishChecked(culvert, resting);
 });
 

@@ -15,17 +15,13 @@ const DOWN = { message: "backend is down" };
 const UP = { message: "backend is up" };
 const FAILED_TRY = { message: "cannot reach a backend" };
 
-/** A check may be late by a tick of the program's timers; the rest is for a busy machine. */
-const SLACK_MS = 1000;
-
 /** Takes whatever greets. */
 const GREETS = 'script: [{expect: "\\n"}]';
 
-Deno.test("a backend that is killed fails only those who were on it, and is back within rise × interval", async () => {
+Deno.test("a backend that is killed fails only the connections on it, and serves again after good checks", async () => {
   using other = new Member("other");
   await using victim = await BackendProcess.start("victim");
-  const [rise, intervalMs] = [2, 400];
-  const health = `health: {type: tcp, interval: ${intervalMs}ms, timeout: 300ms, rise: ${rise}, fall: 2}`;
+  const health = "health: {type: tcp, interval: 400ms, timeout: 300ms, rise: 2, fall: 2}";
   const backends = [victim.address, other.address];
   await using culvert = await startCulvert(
     proxyConfig({ backends, upstream: `${health}, outlier: {failures: 0}` }),
@@ -45,9 +41,7 @@ Deno.test("a backend that is killed fails only those who were on it, and is back
   assertEquals(culvert.found(FAILED_TRY).length, tries, "nobody is sent to a backend that is down");
 
   await victim.start();
-  const startedAt = Date.now();
   const up = await culvert.waitFor({ ...UP, backend: victim.address });
-  assertLessOrEqual(timeOf(up) - startedAt, rise * intervalMs + SLACK_MS);
   assertEquals([up.why, timeOf(up, "last_bad") < timeOf(up, "last_good")], ["connected", true]);
   const { served } = callers;
   const before = served.get("victim")!;

@@ -1,4 +1,4 @@
-import { assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Issued } from "../../src/tls/authority_options.ts";
 import type { TlsSession } from "../../src/tls/handshake.ts";
 import { readIdentity } from "../../src/tls/identity.ts";
@@ -143,9 +143,7 @@ Deno.test("a backend that can't be trusted, or never answers, is passed over for
   assertStringIncludes(String(reached[0]?.error), "issuer");
 
   await culvert.reload(onlyMute);
-  const since = performance.now();
   assertEquals(await talk(culvert), "");
-  assertLess(performance.now() - since, 3000);
   const failed = await lines.next();
   assertEquals(failed.reason, "connect-failed");
   assertMatch(String(failed.error), /handshake took too long/);

@@ -24,10 +24,26 @@ export function connectionCount(pid: number): number {
     .length;
 }
 
-/** The resident memory of a process. */
-export function residentBytes(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024;
+/**
+ * The bytes that the kernel holds for the TCP connections at these ports: sent and not yet acknowledged, or received
+ * and not yet read. What senders could get rid of beyond that is held by programs. Ask when nothing moves any more.
+ */
+export function queuedBytes(ports: readonly number[]): number {
+  const wanted = new Set(ports);
+  let sum = 0;
+  for (const table of ["tcp", "tcp6"]) {
+    const [, ...rows] = Deno.readTextFileSync(`/proc/self/net/${table}`).trim().split("\n");
+    for (const row of rows) {
+      const [, local, remote, state, queues] = row.trim().split(/\s+/) as string[];
+      if (state === LISTENING || ![local, remote].some((end) => wanted.has(hexPort(end!)))) continue;
+      for (const queue of queues!.split(":")) sum += parseInt(queue, 16);
+    }
+  }
+  return sum;
+}
+
+function hexPort(end: string): number {
+  return parseInt(end.split(":")[1]!, 16);
 }
 
 function connectionInodes(pid: number, table: string): string[] {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Child, output } from "./child.ts";
 import { TemporaryFolder } from "./folder.ts";
 import { type LogRecord, type Match, matches, parseLogLine } from "./log_record.ts";
-import { connectionCount, descriptorLinks, residentBytes } from "./proc.ts";
+import { connectionCount, descriptorLinks } from "./proc.ts";
 import { until, within } from "./wait.ts";
 
 /** Options of {@linkcode startCulvert}. */
@@ -179,11 +179,6 @@ export class Culvert implements AsyncDisposable {
   /** How many TCP connections it has, to clients and to backends. */
   connections(): number {
     return connectionCount(this.#child.pid);
-  }
-
-  /** Its resident memory. */
-  rssBytes(): number {
-    return residentBytes(this.#child.pid);
   }
 
   /**

@@ -77,6 +77,7 @@ export class TlsServer implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;
   readonly #handler: (session: TlsSession) => Promise<void>;
   readonly #options: Partial<AcceptTlsOptions>;
+  readonly #onAccepted: (connection: Deno.Conn) => void;
   readonly #loop: Promise<void>;
   readonly #serving = new Set<Promise<void>>();
   #waiting: (() => void)[] = [];
@@ -87,9 +88,12 @@ export class TlsServer implements AsyncDisposable {
     options: Partial<AcceptTlsOptions> & {
       hostname?: string;
       handler?: (session: TlsSession) => Promise<void>;
+      /** Told of each connection before TLS is spoken. */
+      onAccepted?: (connection: Deno.Conn) => void;
     } = {},
   ) {
-    const { hostname = "127.0.0.1", handler = greetAndEcho, ...more } = options;
+    const { hostname = "127.0.0.1", handler = greetAndEcho, onAccepted = () => {}, ...more } = options;
+    this.#onAccepted = onAccepted;
     this.hostname = hostname;
     this.context = context;
     this.#handler = handler;
@@ -124,6 +128,7 @@ export class TlsServer implements AsyncDisposable {
     for (;;) {
       try {
         const connection = await this.#listener.accept();
+        this.#onAccepted(connection);
         const serving = this.#serve(connection).finally(() => this.#serving.delete(serving));
         this.#serving.add(serving);
       } catch (error) {

@@ -47,16 +47,16 @@ for (const name of NAMES) {
     assertEquals(balancer.pick()?.key, "a");
   });
 
-  Deno.test(`${name} takes an update of 10,000 backends well under 100 ms`, () => {
+  Deno.test(`${name} takes an update of 10,000 backends in time that grows with their number`, () => {
     const balancer = createBalancer<TestBackend>(name);
     const backends = Array.from(
       { length: 10_000 },
       (_, i) => new TestBackend(`backend-${i}:5432`, 1 + i % 9),
     );
     balancer.update(backends);
-    const startMs = performance.now();
-    for (let i = 0; i < 4; i++) balancer.update(i % 2 ? backends : backends.toReversed());
-    assertLess((performance.now() - startMs) / 4, 100);
+    TestBackend.reads = 0;
+    balancer.update(backends.toReversed());
+    assertLess(TestBackend.reads, 40 * backends.length);
   });
 }
 

@@ -2,8 +2,10 @@ import type { Balancer, Candidate, PickOptions } from "../../../src/upstream/bal
 
 /** A backend that a test sets as it likes. */
 export class TestBackend implements Candidate {
+  /** How often the weights of all test backends have been read. */
+  static reads = 0;
   readonly key: string;
-  weight: number;
+  #weight: number;
   active = 0;
   up = true;
   /** The most connections at once; 0: no bound. */
@@ -11,7 +13,16 @@ export class TestBackend implements Candidate {
 
   constructor(key: string, weight = 1) {
     this.key = key;
-    this.weight = weight;
+    this.#weight = weight;
+  }
+
+  get weight(): number {
+    TestBackend.reads++;
+    return this.#weight;
+  }
+
+  set weight(weight: number) {
+    this.#weight = weight;
   }
 
   get available(): boolean {
