@@ -6,18 +6,20 @@ import type { TimerWheel } from "../core/timer_wheel.ts";
 import { AcceptLoop } from "../net/accept_loop.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import type { BufferPool } from "../net/buffers.ts";
-import { clientAddress, formatClient } from "../net/client_address.ts";
+import { type ClientAddress, clientAddress, formatClient } from "../net/client_address.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
 import { prepareSocket } from "../net/dial.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { isAdminAddress } from "../net/loopback.ts";
 import type { Entered, TlsGate } from "../tls/tls_gate.ts";
+import { type AdminPlace, AdminPlaces } from "./admin_places.ts";
 import { AllowedHosts } from "./allowed_hosts.ts";
 import { AdminApi } from "./api.ts";
 import { type HttpLimits, HttpSession } from "./http_session.ts";
 import type { AdminTarget } from "./target.ts";
 
-const CRY_INTERVAL_MS = 60_000;
+const WARN_INTERVAL_MS = 60_000;
+const MAX_CONNECTIONS = 64;
 
 /** The TLS of an {@linkcode AdminListener}. */
 export interface AdminTls {
@@ -43,7 +45,10 @@ export interface AdminListenerParts {
   readonly clock?: Clock;
   /** @default {silentLog} */
   readonly log?: Log;
-  /** Connections at once; the next one is closed at once. @default {64} */
+  /**
+   * Connections at once. One that waits for its client is closed for the next; half of them are for clients on this
+   * machine and authenticated ones. @default {64}
+   */
   readonly maxConnections?: number;
   /** For the TLS handshake, in milliseconds. @default {10_000} */
   readonly handshakeMs?: number;
@@ -55,9 +60,11 @@ export interface AdminListenerParts {
 
 /** One connection, from before its handshake to its end. */
 interface Visitor {
+  readonly place: AdminPlace;
+  readonly client: string;
   session: HttpSession | undefined;
   /** Gives up the handshake. */
-  giveUp(): void;
+  giveUp(reason: Error): void;
 }
 
 /** Somebody who has come in. */
@@ -82,8 +89,9 @@ export class AdminListener {
   readonly #apis: { readonly plain: AdminApi; readonly tls: AdminApi };
   readonly #loop: AcceptLoop<Deno.Conn>;
   readonly #visitors = new Map<Visitor, Promise<void>>();
+  readonly #places: AdminPlaces;
   #closed = false;
-  #criedAtMs = -Infinity;
+  #warnedAtMs = -Infinity;
 
   /**
    * Serves at once.
@@ -98,6 +106,8 @@ export class AdminListener {
       throw exposed(this.address);
     }
     this.#parts = parts;
+    const { maxConnections = MAX_CONNECTIONS } = parts;
+    this.#places = new AdminPlaces({ maxConnections, clock: parts.wheel });
     this.#log = parts.log ?? silentLog;
     const api = (tls: boolean) => {
       const names = () => parts.tls?.names() ?? [];
@@ -144,40 +154,51 @@ export class AdminListener {
    */
   refresh(): void {
     for (const visitor of this.#visitors.keys()) {
-      visitor.giveUp();
+      visitor.giveUp(new Error("the admin listener closes"));
       visitor.session?.drain();
     }
   }
 
   #accept(connection: Deno.Conn): void {
-    const { maxConnections = 64 } = this.#parts;
-    if (this.#closed || this.#visitors.size >= maxConnections) {
-      closeQuietly(connection);
-      if (!this.#closed) this.#cryOut(maxConnections);
-      return;
+    if (this.#closed) return closeQuietly(connection);
+    let address: ClientAddress;
+    try {
+      address = clientAddress(connection.remoteAddr);
+      prepareSocket(connection);
+    } catch {
+      return closeQuietly(connection); // Reset already.
     }
-    const visitor: Visitor = { session: undefined, giveUp() {} };
-    this.#visitors.set(
-      visitor,
-      this.#serve(connection, visitor).finally(() => this.#visitors.delete(visitor)),
-    );
+    const place = this.#places.enter(address, () => {
+      visitor.giveUp(new Error("evicted: there are too many connections"));
+      visitor.session?.destroy();
+      this.#warnFull();
+    });
+    if (place === undefined) {
+      closeQuietly(connection);
+      return this.#warnFull();
+    }
+    const visitor: Visitor = { place, client: formatClient(address), session: undefined, giveUp() {} };
+    const served = this.#serve(connection, visitor).finally(() => {
+      place.leave();
+      this.#visitors.delete(visitor);
+    });
+    this.#visitors.set(visitor, served);
   }
 
-  /** Said loudly, though not for each of them. */
-  #cryOut(maxConnections: number): void {
+  /** Not for each of them. */
+  #warnFull(): void {
     const nowMs = this.#parts.wheel.now();
-    if (nowMs - this.#criedAtMs < CRY_INTERVAL_MS) return;
-    this.#criedAtMs = nowMs;
-    this.#log.warn("too many admin connections: further ones are refused", { max: maxConnections });
+    if (nowMs - this.#warnedAtMs < WARN_INTERVAL_MS) return;
+    this.#warnedAtMs = nowMs;
+    const { maxConnections: max = MAX_CONNECTIONS } = this.#parts;
+    this.#log.warn("too many admin connections: those that have waited longest are closed", { max });
   }
 
   /** Never rejects. */
   async #serve(accepted: Deno.Conn, visitor: Visitor): Promise<void> {
-    let client = "unknown";
+    const { client, place } = visitor;
     let entered: Visit;
     try {
-      client = formatClient(clientAddress(accepted.remoteAddr));
-      prepareSocket(accepted);
       entered = await this.#enter(accepted, visitor);
     } catch (error) {
       this.#log.info("admin connection refused", { client, error: describeError(error) });
@@ -185,6 +206,7 @@ export class AdminListener {
     }
     const { wheel, limits } = this.#parts;
     const { connection, identity, tls } = entered;
+    place.admitted();
     visitor.session = new HttpSession(connection, {
       ...limits,
       handler: tls ? this.#apis.tls : this.#apis.plain,
@@ -192,6 +214,7 @@ export class AdminListener {
       log: this.#log,
       client,
       identity,
+      onWait: (waiting) => waiting ? place.wait() : place.work(),
     });
     if (this.#closed) visitor.session.drain();
     await visitor.session.run();
@@ -205,7 +228,7 @@ export class AdminListener {
       return { connection: accepted, tls: false };
     }
     using deadline = new Deadline(wheel, { timeoutMs: handshakeMs, reason: () => new Error("timed out") });
-    visitor.giveUp = () => deadline.abort(new Error("the admin listener closes"));
+    visitor.giveUp = (reason) => deadline.abort(reason);
     const { signal } = deadline;
     const latest = () => tls?.gate() ?? gate;
     const { session, identity }: Entered = await gate.enter(accepted, { signal, buffers, latest });

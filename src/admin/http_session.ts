@@ -43,6 +43,8 @@ export interface HttpSessionParts extends HttpLimits {
   readonly log?: Log;
   /** Who the client is, for the log. */
   readonly client?: string;
+  /** Told when the client is waited for (`true`), and when a request of its is handled (`false`). */
+  readonly onWait?: (waiting: boolean) => void;
   /** Who the client is by its certificate, for the log. */
   readonly identity?: string | undefined;
 }
@@ -176,7 +178,8 @@ export class HttpSession {
   }
 
   async #handle(request: HttpRequest): Promise<HttpResponse> {
-    const { handler, handleMs = 60_000 } = this.#parts;
+    const { handler, handleMs = 60_000, onWait } = this.#parts;
+    onWait?.(false);
     try {
       return await this.#within(handler.handle(request), { timeoutMs: handleMs, what: "the answer" });
     } catch (error) {
@@ -196,6 +199,8 @@ export class HttpSession {
         code: "internal_error",
         message: "Cannot answer: internal error, see the log",
       });
+    } finally {
+      onWait?.(true);
     }
   }
 

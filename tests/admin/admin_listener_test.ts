@@ -109,19 +109,92 @@ testWith(["curl"], "curl's errors, versions and connections are what it expects"
   assertEquals(await code("--http2-prior-knowledge", "-m", "5", health).then((s) => s.slice(0, 3)), "000");
 });
 
-Deno.test("a connection too many is closed, and there is room again when one ends", async () => {
+Deno.test("a connection too many takes the place of the one that has waited longest", async () => {
   await using admin = await TestAdmin.start({ maxConnections: 3 });
-  const first = await Promise.all([1, 2, 3].map(() => admin.connect()));
-  await until(() => admin.listener.connections === 3, { what: "three connections" });
-  for (let i = 0; i < 5; i++) {
-    using more = await admin.connect();
-    assertEquals(await more.read(new Uint8Array(1)).catch(() => null), null);
+  const first: Deno.Conn[] = [];
+  for (let count = 1; count <= 3; count++) {
+    first.push(await admin.connect());
+    await until(() => admin.listener.connections === count, { what: "a connection" });
   }
-  assertEquals(admin.log.messages, ["too many admin connections: further ones are refused"]);
-  first.pop()!.close();
-  await until(() => admin.listener.connections === 2, { what: "a connection's end" });
-  assertEquals(await ask(admin.url("/healthz")), [200, { status: "ok" }]);
+  using next = await admin.connect();
+  assertEquals(await first[0]!.read(new Uint8Array(1)).catch(() => null), null);
+  await writeAll(next, encode(requestTo(admin)));
+  assert((await readText(next)).startsWith("HTTP/1.1 200 "));
+  assertEquals(admin.log.messages.filter((message) => message.startsWith("too many")), [
+    "too many admin connections: those that have waited longest are closed",
+  ]);
   for (const connection of first) connection.close();
+});
+
+function hostOf({ port }: TestAdmin): string {
+  return port === 0 ? "localhost" : `localhost:${port}`;
+}
+
+/** A request of a client that ends its connection with it. */
+function requestTo(admin: TestAdmin): string {
+  return `GET /healthz HTTP/1.1\r\nHost: ${hostOf(admin)}\r\nConnection: close\r\n\r\n`;
+}
+
+const CROWD = 8;
+
+/** What connections that want to keep others out send, and whether they read what they are answered. */
+const CROWDS: readonly [kind: string, sends: (admin: TestAdmin) => string, reads: boolean][] = [
+  ["silent", () => "", false],
+  ["slow in the head of a request", (admin) => requestTo(admin).slice(0, -4), false],
+  ["idle after a request", (admin) => requestTo(admin).replace("close", "keep-alive"), true],
+  [
+    "slow in the body of a request",
+    (admin) =>
+      `PUT /api/upstreams/db/backends HTTP/1.1\r\nHost: ${hostOf(admin)}\r\nContent-Length: 99\r\n\r\n[`,
+    false,
+  ],
+  ["slow to read their answers", (admin) => requestTo(admin).replace("/healthz", "/api/status"), false],
+];
+
+for (const kind of ["tcp", "unix"] as const) {
+  for (const [what, sends, reads] of CROWDS) {
+    Deno.test(`connections by ${kind} that are ${what} keep no other out`, async () => {
+      await using folder = new TemporaryFolder();
+      const path = folder.file("admin.sock");
+      const at = kind === "tcp" ? undefined : { kind, path };
+      await using admin = await TestAdmin.start({ maxConnections: CROWD }, at);
+      admin.target.document = { ...SMALL_STATUS, version: "x".repeat(6 << 20) };
+      const connect = () => kind === "tcp" ? admin.connect() : Deno.connect({ transport: "unix", path });
+      const crowd: Deno.Conn[] = [];
+      for (let i = 0; i < CROWD; i++) {
+        const connection = await connect();
+        crowd.push(connection);
+        const text = sends(admin);
+        if (text !== "") await writeAll(connection, encode(text));
+        if (reads) await connection.read(new Uint8Array(1000));
+      }
+      await until(() => admin.listener.connections === CROWD, { what: "the crowd" });
+      for (let i = 0; i < 5; i++) {
+        using client = await connect();
+        await writeAll(client, encode(requestTo(admin)));
+        assert((await within(readText(client), { what: "the answer" })).startsWith("HTTP/1.1 200 "));
+      }
+      for (const connection of crowd) connection.close();
+    });
+  }
+}
+
+Deno.test("a request that is being handled is not evicted", async () => {
+  await using admin = await TestAdmin.start({ maxConnections: 1 });
+  const reloading = Promise.withResolvers<void>();
+  const finish = Promise.withResolvers<void>();
+  admin.target.reloaded = async () => {
+    reloading.resolve();
+    await finish.promise;
+    return { ok: true, generation: 2 };
+  };
+  const reload = ask(admin.url("/api/reload"), { method: "POST" });
+  await reloading.promise;
+  using refused = await admin.connect();
+  assertEquals(admin.listener.connections, 1);
+  assertEquals(await refused.read(new Uint8Array(1)).catch(() => null), null);
+  finish.resolve();
+  assertEquals((await reload)[0], 200);
 });
 
 Deno.test("sixty-four connections are served at once", async () => {

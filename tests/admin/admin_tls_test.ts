@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { AdminListenerParts } from "../../src/admin/admin_listener.ts";
+import type { Connection } from "../../src/net/connection.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import { ClientContext } from "../../src/tls/client_context.ts";
 import { connectTls } from "../../src/tls/connect_tls.ts";
@@ -54,6 +55,12 @@ async function ask(
   } finally {
     close(connection);
   }
+}
+
+/** A connection through its handshake. */
+async function clientOf(admin: TestAdmin, context: ClientContext): Promise<Connection> {
+  const { signal } = new AbortController();
+  return (await connectTls(await admin.connect(), { context, signal, buffers: new BufferPool() })).connection;
 }
 
 function nobody({ ca }: Pki): ClientContext {
@@ -127,6 +134,21 @@ Deno.test("a handshake has a deadline, and closing does not wait for it", async 
   await within(closing.listener.close(), { what: "the listener to close" });
   assertEquals(await readText(waiting), "");
   assertEquals(closing.buffers.inUse.small, 0);
+});
+
+Deno.test("silent clients keep neither a client with a certificate out nor one that has come in", async () => {
+  const good = await pki();
+  await using admin = await start(() => gateOf(good), { maxConnections: 8 });
+  const open = await clientOf(admin, clientContext(good));
+  const silent: Deno.Conn[] = [];
+  for (let i = 0; i < 20; i++) silent.push(await admin.connect());
+  await until(() => admin.listener.connections === 8, { what: "the silent clients" });
+  for (let i = 0; i < 5; i++) assertStringIncludes(await ask(admin, clientContext(good)), '{"status":"ok"}');
+  const request = `GET /healthz HTTP/1.1\r\nHost: server.test:${admin.port}\r\nConnection: close\r\n\r\n`;
+  await writeAll(open, new TextEncoder().encode(request));
+  assertStringIncludes(await within(readText(open), { what: "the answer" }), '{"status":"ok"}');
+  close(open);
+  for (const connection of silent) connection.close();
 });
 
 Deno.test("plain HTTP to a listener with TLS gets nowhere", async () => {
