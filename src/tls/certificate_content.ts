@@ -1,8 +1,17 @@
 import { DerNode, Tag } from "./der_node.ts";
 import { type DistributionPoint, distributionPointsOf } from "./distribution_points.ts";
-import { latin1 } from "./distinguished_name.ts";
 import { unreadable } from "./fields.ts";
+import { type AlternativeName, generalNameOf } from "./general_name.ts";
+import { type NameConstraints, nameConstraintsOf } from "./name_constraints.ts";
 import { KEY_USAGES, type KeyUsage, Oid } from "./oids.ts";
+import {
+  inhibitAnyPolicyOf,
+  policiesOf,
+  type PolicyConstraints,
+  policyConstraintsOf,
+  type PolicyMapping,
+  policyMappingsOf,
+} from "./policy_extensions.ts";
 
 /** What a certificate says in its extensions; each is absent where the certificate does not say. */
 export interface CertificateContent {
@@ -13,10 +22,14 @@ export interface CertificateContent {
   readonly alternativeNames: readonly AlternativeName[];
   /** Where CRLs that cover it are published. */
   readonly distributionPoints: readonly DistributionPoint[];
-  /**
-   * The extensions that forbid to use it here: critical ones that are not understood, RFC 5280 section 4.2, and
-   * constraints on names.
-   */
+  /** Of a CA: the names for which it may vouch. */
+  readonly nameConstraints: NameConstraints | undefined;
+  /** The policies under which it was issued, by their object identifiers. */
+  readonly policies: ReadonlySet<string> | undefined;
+  readonly policyMappings: readonly PolicyMapping[];
+  readonly policyConstraints: PolicyConstraints | undefined;
+  readonly inhibitAnyPolicy: number | undefined;
+  /** Critical extensions that are not understood, which forbid to use it: RFC 5280 section 4.2. */
   readonly unsupported: readonly string[];
 }
 
@@ -26,11 +39,6 @@ export interface KeyIds {
   readonly authorityKeyId: string | undefined;
 }
 
-/** A name under which the subject is known besides, as it stands there: RFC 5280 section 4.2.1.6. */
-export type AlternativeName =
-  | { readonly kind: "dns" | "uri" | "email"; readonly value: string }
-  | { readonly kind: "ip"; readonly bytes: Uint8Array };
-
 /** The extensions of a certificate by their object identifiers, what is in them not read yet. */
 export type Extensions = ReadonlyMap<string, Extension>;
 
@@ -39,7 +47,7 @@ interface Extension {
   readonly value: Uint8Array;
 }
 
-/** Those whose content is read here; whatever else is critical makes a certificate useless. */
+/** Those that are understood; whatever else is critical makes a certificate useless. */
 const UNDERSTOOD: ReadonlySet<string> = new Set([
   Oid.keyUsage,
   Oid.subjectAltName,
@@ -47,18 +55,14 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   Oid.extendedKeyUsage,
   Oid.subjectKeyIdentifier,
   Oid.authorityKeyIdentifier,
+  Oid.nameConstraints,
+  Oid.certificatePolicies,
+  Oid.policyMappings,
+  Oid.policyConstraints,
+  Oid.inhibitAnyPolicy,
   Oid.crlDistributionPoints,
 ]);
 
-/** The kinds of names by their tags: RFC 5280 section 4.2.1.6. */
-const TEXT_KINDS: ReadonlyMap<number, "dns" | "uri" | "email"> = new Map([
-  [0x81, "email"],
-  [0x82, "dns"],
-  [0x86, "uri"],
-]);
-const IP_TAG = 0x87;
-/** Names of kinds that no rule speaks of, such as those of directories. */
-const OTHER_NAME_TAGS: ReadonlySet<number> = new Set([0xa0, 0xa3, 0xa4, 0xa5, 0x88]);
 const KEY_ID_TAG = 0x80;
 /** What else may stand beside it: the name of the issuer's issuer, and the issuer's serial number. */
 const KEY_ID_TAGS: ReadonlySet<number> = new Set([KEY_ID_TAG, 0xa1, 0x82]);
@@ -103,14 +107,17 @@ export function contentOf(extensions: Extensions): CertificateContent {
     alternativeNames: find(
       extensions,
       Oid.subjectAltName,
-      (node) => node.children(Tag.sequence).flatMap(alternativeName),
+      (node) => node.children(Tag.sequence).map(generalNameOf),
     ) ?? [],
     distributionPoints: find(extensions, Oid.crlDistributionPoints, distributionPointsOf) ?? [],
-    // Constraints on names narrow what a CA may vouch for, whether or not they are marked as critical, as they
-    // must be.
-    unsupported: [...extensions].filter(([oid, { critical }]) =>
-      oid === Oid.nameConstraints || (critical && !UNDERSTOOD.has(oid))
-    ).map(([oid]) => oid),
+    nameConstraints: find(extensions, Oid.nameConstraints, nameConstraintsOf),
+    policies: find(extensions, Oid.certificatePolicies, policiesOf),
+    policyMappings: find(extensions, Oid.policyMappings, policyMappingsOf) ?? [],
+    policyConstraints: find(extensions, Oid.policyConstraints, policyConstraintsOf),
+    inhibitAnyPolicy: find(extensions, Oid.inhibitAnyPolicy, inhibitAnyPolicyOf),
+    unsupported: [...extensions].filter(([oid, { critical }]) => critical && !UNDERSTOOD.has(oid)).map((
+      [oid],
+    ) => oid),
   };
 }
 
@@ -169,13 +176,4 @@ function flagOf(node: DerNode): boolean {
   const octets = node.content(Tag.boolean);
   if (octets.length !== 1) throw unreadable("a boolean is broken");
   return octets[0] !== 0;
-}
-
-function alternativeName(node: DerNode): AlternativeName[] {
-  const { tag } = node;
-  if (tag === IP_TAG) return [{ kind: "ip", bytes: node.content(tag) }];
-  const kind = TEXT_KINDS.get(tag);
-  if (kind !== undefined) return [{ kind, value: latin1(node.content(tag)) }];
-  if (!OTHER_NAME_TAGS.has(tag)) throw unreadable("a name is of no kind");
-  return [];
 }

@@ -1,10 +1,9 @@
 import { Buffer } from "node:buffer";
-import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import * as pkijs from "pkijs";
 import { CulvertError } from "../core/errors.ts";
 import type { Certificate, SignedPart } from "./certificate.ts";
 import {
-  type AlternativeName,
   type CertificateContent,
   contentOf,
   type Extensions,
@@ -15,7 +14,9 @@ import {
 import { nameKey } from "./comparable_name.ts";
 import { DerNode, Tag } from "./der_node.ts";
 import { type Attribute, attributesOf, formatName } from "./distinguished_name.ts";
-import { timeOf, unreadable } from "./fields.ts";
+import { unreadable } from "./fields.ts";
+import { timeOfNode } from "./der_time.ts";
+import type { AlternativeName } from "./general_name.ts";
 import type { KeyUsage } from "./oids.ts";
 import { type PublicKeyInfo, readPublicKey } from "./public_key.ts";
 import { formatSerial } from "./serial_number.ts";
@@ -42,7 +43,6 @@ const UNIQUE_IDS: readonly number[] = [0x81, 0x82];
 const MAX_FIELDS = 10;
 /** The longest that is known here (RSASSA-PSS) has 67 bytes. */
 const MAX_ALGORITHM_BYTES = 128;
-const MAX_TIME_BYTES = 32;
 
 /**
  * Reads a certificate step by step, as it is asked for. The library (pkijs) makes an object of every element at
@@ -64,7 +64,6 @@ export class CertificateReader implements Certificate {
   #extensions: Extensions | undefined;
   #keyIds: KeyIds | undefined;
   #content: CertificateContent | undefined;
-  #strict: X509Certificate | undefined;
   #keyInfo: PublicKeyInfo | undefined;
   #publicKey: { readonly key: KeyObject | undefined } | undefined;
 
@@ -143,6 +142,26 @@ export class CertificateReader implements Certificate {
     return this.#says().distributionPoints;
   }
 
+  get nameConstraints(): CertificateContent["nameConstraints"] {
+    return this.#says().nameConstraints;
+  }
+
+  get policies(): CertificateContent["policies"] {
+    return this.#says().policies;
+  }
+
+  get policyMappings(): CertificateContent["policyMappings"] {
+    return this.#says().policyMappings;
+  }
+
+  get policyConstraints(): CertificateContent["policyConstraints"] {
+    return this.#says().policyConstraints;
+  }
+
+  get inhibitAnyPolicy(): CertificateContent["inhibitAnyPolicy"] {
+    return this.#says().inhibitAnyPolicy;
+  }
+
   get unsupported(): readonly string[] {
     return this.#says().unsupported;
   }
@@ -164,7 +183,6 @@ export class CertificateReader implements Certificate {
   }
 
   readWhole(): void {
-    this.#readStrictly();
     this.#dates();
     this.#ids();
     this.#says();
@@ -193,11 +211,6 @@ export class CertificateReader implements Certificate {
 
   #says(): CertificateContent {
     return this.#content ??= reading(() => contentOf(this.#listed()));
-  }
-
-  /** A second reader, the runtime's: a certificate counts only if both can make something of it. */
-  #readStrictly(): X509Certificate {
-    return this.#strict ??= reading(() => new X509Certificate(this.der));
   }
 }
 
@@ -256,10 +269,8 @@ function signedOf({ tbs, algorithm, signature }: Frame): SignedPart {
 }
 
 function momentOf(node: DerNode | undefined): number {
-  if (node === undefined || node.bytes.length > MAX_TIME_BYTES) {
-    throw unreadable("it names a time that is none");
-  }
-  return timeOf(pkijs.Time.fromBER(new Uint8Array(node.bytes)));
+  if (node === undefined) throw unreadable("a time is missing");
+  return timeOfNode(node);
 }
 
 /** The libraries' errors say little, and are not ours. */

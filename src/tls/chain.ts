@@ -1,6 +1,7 @@
 import { type Certificate, MAX_CERTIFICATE_BYTES, parseFrame, rememberCertificate } from "./certificate.ts";
 import type { CrlSet } from "./crl_set.ts";
 import { type Finding, notReadable, PathSearch } from "./path_search.ts";
+import type { PolicyInputs } from "./policy_check.ts";
 import { rememberSigner } from "./signature.ts";
 import type { TrustStore } from "./trust_store.ts";
 
@@ -37,6 +38,8 @@ export interface VerifyOptions {
   /** The moment at which the chain must hold. */
   readonly now: Date;
   readonly usage: "client" | "server";
+  /** What is asked of the policies of a chain. @default {nothing but what its CAs ask for} */
+  readonly policy?: PolicyInputs | undefined;
 }
 
 /** Nobody needs more; each costs its sender less than us. */
@@ -77,6 +80,7 @@ export function verifyChain(chainDer: readonly Uint8Array[], options: VerifyOpti
     usage: options.usage,
     nowMs: options.now.getTime(),
     crls: options.crls,
+    policy: options.policy,
   });
   const path = search.from(leaf);
   if (path !== undefined) return { trusted: true, path: remembered(path) };

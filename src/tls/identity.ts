@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { formatIp, ipOfWords } from "../net/ip.ts";
 import { type Certificate, parseCertificate, parseFrame } from "./certificate.ts";
-import type { AlternativeName } from "./certificate_content.ts";
+import type { AlternativeName } from "./general_name.ts";
 import { type KeyUsage, Oid } from "./oids.ts";
 
 /** Who a peer is, by its certificate. It says nothing about whether the certificate can be trusted. */

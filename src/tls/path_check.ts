@@ -1,7 +1,9 @@
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Certificate } from "./certificate.ts";
 import type { CrlSet, RevocationFinding } from "./crl_set.ts";
+import { checkNames, type NameBudget } from "./name_check.ts";
 import { Oid } from "./oids.ts";
+import { checkPolicies, type PolicyInputs } from "./policy_check.ts";
 import { keyFault } from "./public_key.ts";
 import { checkRevocation } from "./revocation.ts";
 import type { TrustStore } from "./trust_store.ts";
@@ -13,6 +15,8 @@ export interface PathFinding {
     | "not-yet-valid"
     | "wrong-usage"
     | "bad-certificate"
+    | "name-not-permitted"
+    | "no-policy"
     | RevocationFinding["reason"];
   /** The same in words, with the name of the certificate that is at fault. */
   readonly detail: string;
@@ -28,19 +32,25 @@ export interface PathPurpose {
   readonly trust: TrustStore;
   /** What the peer has sent besides the leaf. */
   readonly sent: readonly Certificate[];
+  /** What is asked of the policies of the path. @default {nothing but what its CAs ask for} */
+  readonly policy?: PolicyInputs | undefined;
+  /** How much the names of all paths may cost. */
+  readonly names: NameBudget;
 }
 
 /**
  * Looks for what stands against a path whose signatures are good: from the leaf to a certificate that is
- * trusted, each issued by the next. RFC 5280 section 6.1, without policies. `undefined` if it is good.
+ * trusted, each issued by the next. RFC 5280 section 6.1. `undefined` if it is good.
  *
  * - Dates: of all of them, the trusted one's too.
- * - Extensions: no critical ones that are not known, and no constraints on names.
+ * - Extensions: no critical ones that are not known.
  * - The leaf's usage: its extended usage, if it has one, must name the purpose itself; its key usage, if it
- *   has one, must allow to sign (of a server, to decipher or to agree instead). It is no CA, but for one that
- *   is trusted itself: who has its key can issue whatever certificate is needed.
+ *   has one, must allow to sign or to agree on a key (of a server, to decipher instead). A CA that is trusted
+ *   itself needs neither: who has its key can issue whatever certificate is needed.
  * - CAs: basic constraints and key usage say so, the path is not too long, the extended usage does not
  *   exclude it. Only of a trusted one of version 1, in which nothing can be said, being trusted is enough.
+ * - Names: each CA, the trusted one too, vouches only for names that its name constraints permit.
+ * - Policies: where a CA asks for an explicit policy there is one.
  * - Revocation: each but the trusted one needs CRLs of its issuer that cover it, are good now and do not name it.
  */
 export function checkPath(path: readonly Certificate[], purpose: PathPurpose): PathFinding | undefined {
@@ -54,6 +64,8 @@ export function checkPath(path: readonly Certificate[], purpose: PathPurpose): P
         : checkIssuer(path, { index, isTrusted: index === last, usage: purpose.usage }));
     if (fault !== undefined) return named(fault, certificate);
   }
+  const finding = checkNamesAndPolicies(path, purpose);
+  if (finding !== undefined) return finding;
   const { crls } = purpose;
   const revocation = crls && checkRevocation(path, { ...purpose, crls });
   return revocation && named(revocation.finding, revocation.certificate);
@@ -83,6 +95,18 @@ function checkReadable(certificate: Certificate): PathFinding | undefined {
   }
 }
 
+function checkNamesAndPolicies(
+  path: readonly Certificate[],
+  { names, policy }: PathPurpose,
+): PathFinding | undefined {
+  const name = checkNames(path, names);
+  if (name !== undefined) {
+    return named({ reason: "name-not-permitted", detail: name.detail }, name.certificate);
+  }
+  const detail = checkPolicies(path, policy);
+  return detail === undefined ? undefined : named({ reason: "no-policy", detail }, path[0]!);
+}
+
 function checkDates(certificate: Certificate, nowMs: number): PathFinding | undefined {
   const { notBeforeMs, notAfterMs } = certificate;
   if (nowMs > notAfterMs) {
@@ -97,8 +121,7 @@ function checkDates(certificate: Certificate, nowMs: number): PathFinding | unde
 function checkExtensions({ unsupported }: Certificate): PathFinding | undefined {
   const [oid] = unsupported;
   if (oid === undefined) return undefined;
-  const what = oid === Oid.nameConstraints ? "constrains names" : `is critical and not known`;
-  return { reason: "bad-certificate", detail: `its extension ${oid} ${what}, which is not supported` };
+  return { reason: "bad-certificate", detail: `its critical extension ${oid} is not supported` };
 }
 
 function checkLeaf(
@@ -111,10 +134,9 @@ function checkLeaf(
   if (extendedKeyUsage !== undefined && !extendedKeyUsage.includes(wanted)) {
     return wrongUsage(`its extended key usage does not include ${usage}Auth`);
   }
-  const isCa = leaf.basicConstraints?.isCa === true;
-  if (isCa) return options.isTrusted ? undefined : wrongUsage("it is a CA");
+  if (options.isTrusted && leaf.basicConstraints?.isCa === true) return undefined;
   const enough = usage === "client"
-    ? ["digitalSignature"] as const
+    ? ["digitalSignature", "keyAgreement"] as const
     : ["digitalSignature", "keyEncipherment", "keyAgreement"] as const;
   if (keyUsage !== undefined && !enough.some((use) => keyUsage.includes(use))) {
     return wrongUsage(`its key usage does not include ${enough[0]}`);

@@ -1,5 +1,6 @@
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Certificate } from "./certificate.ts";
+import { MAX_NAME_COMPARISONS } from "./name_check.ts";
 import { checkPath, type PathFinding, type PathPurpose } from "./path_check.ts";
 import { isKnownSigner, isSlowToCheck, signatureFault } from "./signature.ts";
 
@@ -9,6 +10,9 @@ export interface Finding {
   /** The same in words, with the name of the certificate that is at fault. */
   readonly detail: string;
 }
+
+/** What is searched for, and where. */
+export type SearchOptions = Omit<PathPurpose, "names">;
 
 /** The leaf, and at most so many CAs above it. */
 const MAX_DEPTH = 8;
@@ -38,8 +42,8 @@ export class PathSearch {
   readonly #pending = new Map<Certificate, Set<Certificate>>();
   #finding: Finding | undefined;
 
-  constructor(options: PathPurpose) {
-    this.#options = options;
+  constructor(options: SearchOptions) {
+    this.#options = { ...options, names: { comparisons: MAX_NAME_COMPARISONS } };
   }
 
   /** The first of the findings that came furthest: a path that reached a CA says more than one that did not. */

@@ -5,7 +5,7 @@ import { parseCrls } from "../../src/tls/crl.ts";
 import { CrlSet } from "../../src/tls/crl_set.ts";
 import { TrustStore } from "../../src/tls/trust_store.ts";
 import { testWith } from "../support/installed.ts";
-import { opensslVerdict } from "./openssl_verify.ts";
+import { opensslVerify } from "./openssl.ts";
 import {
   attribute,
   basicConstraints,
@@ -54,8 +54,8 @@ testWith(["openssl"], "an issuer is found by its name in another string type, ca
     const verdict = verifyChain([leaf.der], { trust, now: new Date(), usage: "client" });
     const about = JSON.stringify([text, tag]);
     assertEquals(verdict.trusted ? "trusted" : verdict.reason, rfc ? "trusted" : "unknown-ca", about);
-    const judged = await opensslVerdict({ trusted: root.certPem, chain: [leaf.der] });
-    assertEquals(judged === "OK", openssl, `${about}: ${judged}`);
+    const { good, said } = await opensslVerify({ trustPem: root.certPem, leafPem: leaf.certPem });
+    assertEquals(good, openssl, `${about}: ${said}`);
   }
 });
 
