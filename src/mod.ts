@@ -77,7 +77,10 @@ export { type PeerIdentity, readIdentity } from "./tls/identity.ts";
 export { KEY_USAGES, type KeyUsage, REVOCATION_REASONS, type RevocationReason } from "./tls/oids.ts";
 export { type AllowRule, compileRules } from "./tls/rules.ts";
 export type { ServerContextOptions, TlsVersion } from "./tls/server_context.ts";
+export type { StartTlsName } from "./tls/starttls/protocol.ts";
+export { skipGreeting, type SkipGreetingOptions } from "./tls/starttls/start_tls.ts";
 export {
+  type BackendSession,
   type OpenConnection,
   type TlsConnect,
   type TlsConnectOptions,

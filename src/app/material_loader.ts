@@ -72,7 +72,7 @@ export class MaterialLoader {
   /** Undefined without TLS, and where there is a problem. */
   async gate(tls: ServiceTls | undefined, { path, who }: Place): Promise<TlsGate | undefined> {
     if (tls === undefined) return undefined;
-    const { minVersion, maxVersion, alpn, clientAuth } = tls;
+    const { minVersion, maxVersion, alpn, starttls, clientAuth } = tls;
     const own = await this.#material(tls, { path, who, usage: "server" });
     const trust = clientAuth && await this.#trust.load(clientAuth, { path, who });
     const client = clientAuth && { ...trust, clientAuth: clientAuth.mode, allow: clientAuth.allow };
@@ -80,7 +80,7 @@ export class MaterialLoader {
     const pems = { cert: own.certPem, key: own.keyPem };
     const gate = await this.#reader.attempt(
       path,
-      () => new TlsGate({ ...pems, minVersion, maxVersion, alpn, ...client }),
+      () => new TlsGate({ ...pems, minVersion, maxVersion, alpn, starttls, ...client }),
     );
     if (gate !== undefined) this.#trust.warnOfProblem(gate, who);
     return gate;
@@ -105,14 +105,14 @@ export class MaterialLoader {
   /** Undefined without TLS, and where there is a problem. */
   async connect(tls: UpstreamTls | undefined, { path, who }: Place): Promise<BackendTls | undefined> {
     if (tls === undefined) return undefined;
-    const { serverName, minVersion, maxVersion, alpn, verify, allow } = tls;
+    const { serverName, minVersion, maxVersion, alpn, starttls, verify, allow } = tls;
     if (!verify) {
       this.#reader.warnings.push(`${who}: the backends' certificates are NOT verified (tls.verify: false)`);
     }
     const pems = await this.#clientPems(tls, { path, who });
     if (pems === undefined) return undefined;
     const buffers = this.#buffers;
-    const options = { ...pems, serverName, minVersion, maxVersion, alpn, verify, allow };
+    const options = { ...pems, serverName, minVersion, maxVersion, alpn, starttls, verify, allow };
     const connectTls = await this.#reader.attempt(path, () => tlsConnector({ ...options, dial, buffers }));
     return connectTls && { connectTls, madeOf: JSON.stringify(options) };
   }

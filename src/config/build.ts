@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { parseAddressSet } from "../net/address_set.ts";
 import type { AdmissionOptions, Timeouts } from "../tcp/options.ts";
+import { alpnWith } from "../tls/starttls/start_tls.ts";
 import { buildUpstream } from "./build_upstream.ts";
 import type { AdminConfig, Config, ServiceConfig, ServiceTls, UpstreamConfig } from "./config.ts";
 import { resolveAddress } from "./resolve_address.ts";
@@ -48,13 +49,14 @@ function buildService(
 
 /** Makes TLS settings of a section that has been found good. Relative paths are relative to `folder`. */
 export function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string): ServiceTls {
-  const { cert, key, minVersion, maxVersion, alpn, native, clientAuth } = tls;
+  const { cert, key, minVersion, maxVersion, alpn, starttls, native, clientAuth } = tls;
   return {
     certPath: resolve(folder, cert),
     keyPath: resolve(folder, key),
     minVersion,
     maxVersion,
-    alpn,
+    alpn: alpnWith(starttls, alpn),
+    ...(starttls === undefined ? {} : { starttls }),
     ...(native ? { native } : {}),
     ...(clientAuth === undefined ? {} : {
       clientAuth: {

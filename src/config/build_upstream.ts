@@ -80,13 +80,14 @@ function buildEtcd(
 
 /** Makes TLS settings of a section that has been found good. */
 export function buildUpstreamTls(tls: NonNullable<UpstreamSection["tls"]>, folder: string): UpstreamTls {
-  const { serverName, minVersion, maxVersion, alpn, verify, allow } = tls;
+  const { serverName, minVersion, maxVersion, alpn, starttls, verify, allow } = tls;
   return {
     ...resolveTlsPaths(tls, folder),
     ...(serverName === undefined ? {} : { serverName }),
     minVersion,
     maxVersion,
     alpn,
+    ...(starttls === undefined ? {} : { starttls }),
     verify,
     ...(allow === undefined ? {} : { allow }),
   };

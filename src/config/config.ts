@@ -2,6 +2,7 @@ import type { LogLevel } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
 import type { TcpServiceOptions } from "../tcp/options.ts";
 import type { AllowRule } from "../tls/rules.ts";
+import type { StartTlsName } from "../tls/starttls/protocol.ts";
 import type { TlsVersion } from "../tls/server_context.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 
@@ -22,6 +23,8 @@ export interface ServiceTls {
   readonly minVersion: TlsVersion;
   readonly maxVersion: TlsVersion;
   readonly alpn: readonly string[];
+  /** The protocol in which clients ask for TLS. @default TLS is spoken from the first byte on */
+  readonly starttls?: StartTlsName;
   /**
    * The runtime's own TLS (`Deno.listenTls`) is spoken: it moves more bytes, but its listener has to change for a new
    * certificate to be used, and connections that arrive at that very moment may be reset. @default {false}
@@ -46,6 +49,8 @@ export interface UpstreamTls {
   readonly maxVersion: TlsVersion;
   /** The protocols that are offered, the preferred one first. A backend need not select one. */
   readonly alpn: readonly string[];
+  /** The protocol in which TLS is asked for. @default TLS is spoken from the first byte on */
+  readonly starttls?: StartTlsName;
   readonly verify: boolean;
   readonly allow?: readonly AllowRule[];
 }

@@ -54,11 +54,14 @@ function serviceRows(service: ServiceConfig): Row[] {
 
 function tlsLines(tls: ServiceTls | undefined): string[] {
   if (tls === undefined) return ["none"];
-  const { certPath, keyPath, alpn, native = false, clientAuth } = tls;
+  const { certPath, keyPath, alpn, starttls, native = false, clientAuth } = tls;
+  const how = [
+    `${describeVersions(tls)}${native ? ", the runtime's own" : ""}`,
+    ...(alpn.length === 0 ? [] : [`for ${alpn.join(", ")}`]),
+    ...(starttls === undefined ? [] : [`asked for in ${starttls}`]),
+  ];
   const lines = [
-    `${describeVersions(tls)}${native ? ", the runtime's own" : ""}${
-      alpn.length === 0 ? "" : `, for ${alpn.join(", ")}`
-    }`,
+    how.join(", "),
     `as ${certPath}, with the key ${keyPath}`,
   ];
   if (clientAuth === undefined) return [...lines, "no client certificates"];

@@ -64,11 +64,13 @@ type TlsVersions = Pick<UpstreamTls, "minVersion" | "maxVersion">;
 
 function backendTls(tls: UpstreamTls | undefined): string[] {
   if (tls === undefined) return ["none"];
-  const { alpn } = tls;
-  return [
-    `${describeVersions(tls)}${alpn.length === 0 ? "" : `, offering ${alpn.join(", ")}`}`,
-    peerLine(tls),
+  const { alpn, starttls } = tls;
+  const how = [
+    describeVersions(tls),
+    ...(alpn.length === 0 ? [] : [`offering ${alpn.join(", ")}`]),
+    ...(starttls === undefined ? [] : [`asked for in ${starttls}`]),
   ];
+  return [how.join(", "), peerLine(tls)];
 }
 
 function peerLine({ caPath, certPath, keyPath, serverName, verify, allow }: UpstreamTls): string {

@@ -31,6 +31,7 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
     ...services.flatMap((service) => checkNames(service, names)),
     ...services.flatMap((service) => checkTrusted(service, folder)),
     ...services.flatMap(checkServiceTls),
+    ...services.flatMap((service) => checkStartTls(service, named)),
     ...checkAdmin(root.at("admin"), folder),
     ...[...named.entries(), ...inPlace].flatMap((upstream) => checkUpstream(upstream, folder)),
   ];
@@ -112,11 +113,32 @@ function checkNative(service: Place): Finding[] {
     [tls.at("clientAuth"), tls.at("clientAuth").value !== undefined, "no clientAuth"],
     [tls.at("minVersion"), isVersion(tls.at("minVersion"), "1.3"), 'minVersion "1.2"'],
     [tls.at("maxVersion"), isVersion(tls.at("maxVersion"), "1.2"), 'maxVersion "1.3"'],
+    [tls.at("starttls"), tls.at("starttls").value !== undefined, "no starttls"],
     [service.at("proxyProtocol"), service.at("proxyProtocol").value === true, "proxyProtocol: false"],
   ];
   return unable.filter(([, asked]) => asked).map(([place, , able]) => {
     return { kind: "bad_value", ...place, expected: `${able} together with tls.native: true` };
   });
+}
+
+/** The protocol in which TLS is asked for is the one that is spoken on both sides. */
+function checkStartTls(service: Place, upstreams: Place): Finding[] {
+  const [starttls, sni] = [service.at("tls").at("starttls"), service.at("sni")];
+  const upstreamOf = (place: Place) =>
+    typeof place.value === "string" ? upstreams.at(place.value) : isMapping(place.value) ? place : undefined;
+  const findings: Finding[] = [];
+  for (const place of [service.at("upstream"), ...sni.entries()]) {
+    const { value: spoken } = upstreamOf(place)?.at("tls").at("starttls") ?? {};
+    if (spoken === undefined) continue;
+    if (sni.value !== undefined) {
+      const expected = "an upstream without tls.starttls: what sni passes on is TLS from the first byte on";
+      findings.push({ kind: "bad_value", path: place.path, value: spoken, expected });
+    } else if (starttls.value !== undefined && starttls.value !== spoken) {
+      const expected = `${spoken}, in which the upstream asks for TLS`;
+      findings.push({ kind: "bad_value", ...starttls, expected });
+    }
+  }
+  return findings;
 }
 
 /** A version without quotes is a number. */
@@ -131,6 +153,10 @@ function checkAdmin(admin: Place, folder: string): Finding[] {
   const native = admin.at("tls").at("native");
   if (native.value === true) {
     findings.push({ kind: "bad_value", ...native, expected: "false, for the admin listener" });
+  }
+  const starttls = admin.at("tls").at("starttls");
+  if (starttls.value !== undefined) {
+    findings.push({ kind: "bad_value", ...starttls, expected: "none, for the admin listener" });
   }
   const exposed = listen.address(folder).some(({ as }) => !isAdminAddress(as));
   if (exposed && admin.at("tls").at("clientAuth").value === undefined) {

@@ -6,6 +6,7 @@ import { parseAddressSet } from "../net/address_set.ts";
 import { parseIp } from "../net/ip.ts";
 import { faultOfSniPattern } from "../net/sni_map.ts";
 import { type AllowRule, compileRules, isVainSpiffe, SPIFFE_FORM } from "../tls/rules.ts";
+import { STARTTLS_NAMES, type StartTlsName } from "../tls/starttls/protocol.ts";
 import type { TlsVersion } from "../tls/server_context.ts";
 import { MAX_BACKENDS } from "../upstream/discover/backend_set.ts";
 import { isHost } from "./host.ts";
@@ -156,6 +157,11 @@ export function tlsVersion(): Field<TlsVersion> {
   return v.lazy((input) =>
     typeof input === "number" ? v.pipe(v.unknown(), v.transform(String), version) : version
   );
+}
+
+/** The protocol in which TLS is asked for. */
+export function starttls(): Field<StartTlsName> {
+  return choice(STARTTLS_NAMES);
 }
 
 /** `true` or `false`. */

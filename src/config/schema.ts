@@ -23,6 +23,7 @@ import {
   namesByPattern,
   protocol,
   rules,
+  starttls,
   subnet,
   tlsVersion,
 } from "./fields.ts";
@@ -70,6 +71,7 @@ export const serviceTls = mapping({
   minVersion: v.optional(tlsVersion(), "1.2"),
   maxVersion: v.optional(tlsVersion(), "1.3"),
   alpn: v.optional(list(protocol(), "a list of protocols"), []),
+  starttls: v.exactOptional(starttls()),
   native: v.optional(flag(), false),
   clientAuth: v.exactOptional(clientAuth),
 }, "a mapping with a certificate and its key");

@@ -103,6 +103,11 @@ function checkHealth(upstream: Place): Finding[] {
       expected: "another type, or tls of the upstream, which is checked",
     });
   }
+  if (type.value === "http" && health.at("port").value === undefined) {
+    const starttls = upstream.at("tls").at("starttls");
+    const expected = "a port of its own for HTTP, where TLS is asked for in another protocol (tls.starttls)";
+    if (starttls.value !== undefined) findings.push({ kind: "missing", ...health.at("port"), expected });
+  }
   findings.push(...checkBody(health.at("http")));
   const onUnix = unixBackends(upstream);
   if (onUnix && type.value === "half-open") {

@@ -22,6 +22,7 @@ import {
   protocol,
   readWith,
   rules,
+  starttls,
   tlsVersion,
 } from "./fields.ts";
 import { discover } from "./discover_schema.ts";
@@ -63,6 +64,7 @@ export const upstreamTls = mapping({
   minVersion: v.optional(tlsVersion(), "1.2"),
   maxVersion: v.optional(tlsVersion(), "1.3"),
   alpn: v.optional(list(protocol(), "a list of protocols"), []),
+  starttls: v.exactOptional(starttls()),
   verify: v.optional(flag(), true),
   allow: v.exactOptional(rules()),
 }, "a mapping of TLS settings");

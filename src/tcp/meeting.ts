@@ -7,6 +7,7 @@ import { abortConnection, type Connection } from "../net/connection.ts";
 import type { ProxyAddress, ProxyTls, ProxyTlv } from "../net/proxy_header.ts";
 import { TlsHandshakeError } from "../tls/handshake_errors.ts";
 import { nameOf, type PeerIdentity } from "../tls/identity.ts";
+import type { StartTlsName } from "../tls/starttls/protocol.ts";
 import { type ClientSession, refusedName, type TlsGate } from "../tls/tls_gate.ts";
 import { Ended } from "./ended.ts";
 import type { Timeouts } from "./options.ts";
@@ -46,6 +47,8 @@ export class Meeting {
   tls: ProxyTls | undefined;
   /** The protocol that was agreed on with it by ALPN, where its TLS ends here. */
   alpn: string | undefined;
+  /** The protocol in which it has had a greeting before TLS; absent: it has had none. */
+  greeted: StartTlsName | undefined;
   readonly #options: MeetingOptions;
   #deadline: Deadline | undefined;
   #stop: Reason | undefined;
@@ -85,11 +88,12 @@ export class Meeting {
     const { signal } = this.#begin();
     try {
       const { buffers } = this.#options;
-      const { session, identity } = await gate.enter(this.client, { signal, buffers, latest });
+      const { session, identity, greeted } = await gate.enter(this.client, { signal, buffers, latest });
       this.client = session.connection;
       this.identity = identity && nameOf(identity);
       this.serverName = session.serverName;
       this.alpn = session.alpn;
+      this.greeted = greeted;
       this.tls = proxyTls(session, { identity, own: gate.algorithms });
     } catch (error) {
       if (this.#stop !== undefined) throw new Ended(this.#stop);

@@ -232,7 +232,8 @@ export class TcpService {
   #search(session: Session, upstream: Upstream): BackendSearch {
     const { connectMs } = this.#options.timeouts;
     const told = upstream.tellsClient ? { client: session.tellBackend() } : {};
-    return upstream.search({ source: session.meeting.address.ip, connectMs, ...told });
+    const { address: { ip: source }, greeted } = session.meeting;
+    return upstream.search({ source, connectMs, greeted, ...told });
   }
 }
 

@@ -8,6 +8,9 @@ import { CulvertError, describeError } from "../core/errors.ts";
  * - `no-shared-version`, `no-shared-cipher`, `no-shared-alpn`: the two sides can't agree
  * - `no-certificate`, `unknown-ca`, `expired`, `not-yet-valid`, `wrong-usage`, `bad-certificate`,
  *   `name-mismatch`: the peer's certificate; whoever verifies may add reasons of its own, such as `revoked`
+ * - `no-starttls`, `bad-starttls`, `plaintext-injection`: with STARTTLS, a client went on without TLS, a peer broke the
+ *   rules of its protocol, or sent something in clear that would have been taken for a part of what came through TLS
+ * - `starttls-refused`: a server does not begin TLS
  * - `refused-by-peer`: the peer sent an alert, which `alert` names
  * - `failed`: anything else; the message tells
  */
@@ -26,6 +29,10 @@ export type HandshakeReason =
   | "wrong-usage"
   | "bad-certificate"
   | "name-mismatch"
+  | "no-starttls"
+  | "bad-starttls"
+  | "plaintext-injection"
+  | "starttls-refused"
   | "refused-by-peer"
   | "failed"
   // deno-lint-ignore ban-types

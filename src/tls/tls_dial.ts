@@ -3,12 +3,15 @@ import type { Address } from "../net/address.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Dial } from "../net/dial.ts";
+import { PrefixedConnection } from "../net/prefixed_connection.ts";
 import { BoundedCache } from "./bounded_cache.ts";
 import { ClientContext, type ClientContextOptions } from "./client_context.ts";
 import { connectTls } from "./connect_tls.ts";
 import type { TlsSession } from "./handshake.ts";
 import { readIdentity } from "./identity.ts";
 import { type AllowRule, compileRules } from "./rules.ts";
+import { requestTls } from "./starttls/start_tls.ts";
+import type { StartTlsName } from "./starttls/protocol.ts";
 import type { VerifyPeer } from "./verify_peer.ts";
 
 /** Names for which a context is kept: one for each backend, where these are known by their addresses. */
@@ -21,6 +24,11 @@ export interface TlsDialOptions
   readonly serverName?: string | undefined;
   /** Which of the CA's certificates will do, in the place of the name. */
   readonly allow?: readonly AllowRule[] | undefined;
+  /**
+   * The protocol in which TLS is asked for. What the server greets with before TLS is then the first that can be read, as
+   * it is without TLS. @default TLS is spoken from the first byte on
+   */
+  readonly starttls?: StartTlsName | undefined;
   /** Opens the connection that TLS is spoken over. */
   readonly dial: Dial;
   /** Lends the read buffers. */
@@ -91,13 +99,19 @@ export type TlsConnect = (
   to: Address | OpenConnection,
   signal: AbortSignal,
   options?: TlsConnectOptions,
-) => Promise<TlsSession>;
+) => Promise<BackendSession>;
+
+/** A session with a backend. */
+export interface BackendSession extends Omit<TlsSession, "connection"> {
+  /** Clear text, after the greeting where there was one before TLS. Closing it closes the connection below. */
+  readonly connection: Connection;
+}
 
 /** What one connection asks for besides. */
 export interface TlsConnectOptions {
   /**
    * HTTP/1.1 will be spoken, as a health check does: where protocols are offered by ALPN, `http/1.1` is offered in
-   * their place. @default {false}
+   * their place, and TLS is spoken from the first byte on. @default {false}
    */
   readonly http?: boolean | undefined;
 }
@@ -110,7 +124,7 @@ const HTTP_ALPN: readonly string[] = ["http/1.1"];
  * @throws {CulvertError} `bad_certificate`, `bad_tls_options` or `bad_rule`.
  */
 export function tlsConnector(options: TlsDialOptions): TlsConnect {
-  const { dial, buffers, serverName, alpn = [] } = options;
+  const { dial, buffers, serverName, starttls, alpn = [] } = options;
   const contexts = new BoundedCache<ClientContext>({
     ...{ entries: MAX_CONTEXTS, weight: MAX_CONTEXTS, weigh: () => 1 },
   });
@@ -127,7 +141,12 @@ export function tlsConnector(options: TlsDialOptions): TlsConnect {
     const context = contextFor(serverName ?? nameOf(isOpen ? to.address : to));
     const connection = isOpen ? to.connection : await dial(to, signal);
     const offered = http && alpn.length > 0 ? HTTP_ALPN : undefined;
-    return await connectTls(connection, { context, signal, buffers, alpn: offered });
+    const greeting = starttls && !http
+      ? await requestTls(connection, { protocol: starttls, signal })
+      : undefined;
+    const session = await connectTls(connection, { context, signal, buffers, alpn: offered });
+    if (greeting === undefined) return session;
+    return { ...session, connection: new PrefixedConnection(session.connection, greeting) };
   };
 }
 

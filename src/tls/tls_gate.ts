@@ -1,7 +1,7 @@
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import { acceptTls } from "./accept_tls.ts";
-import type { Certificate } from "./certificate.ts";
+import { type Certificate, readCertificates } from "./certificate.ts";
 import type { CertificateAlgorithms } from "./certificate_algorithms.ts";
 import { verifyChain } from "./chain.ts";
 import type { CrlProblem, CrlSet } from "./crl_set.ts";
@@ -11,6 +11,8 @@ import type { TlsSession } from "./handshake.ts";
 import { identityOf, nameOf, type PeerIdentity, readIdentity, readSubject } from "./identity.ts";
 import { type AllowRule, compileRules } from "./rules.ts";
 import { isRuntimeTls, runtimeHandshake } from "./runtime_tls.ts";
+import { alpnWith, greets, offerTls } from "./starttls/start_tls.ts";
+import type { StartTlsName } from "./starttls/protocol.ts";
 import { ServerContext, type ServerContextOptions } from "./server_context.ts";
 import type { PeerVerdict } from "./verify_peer.ts";
 
@@ -18,6 +20,11 @@ import type { PeerVerdict } from "./verify_peer.ts";
 export interface TlsGateOptions extends ServerContextOptions {
   /** Who, of those that the CA vouches for, may come in; needed where clients show certificates. */
   readonly allow?: readonly AllowRule[];
+  /**
+   * The protocol in which clients ask for TLS, before which they speak in clear. For `postgres`, ALPN selects
+   * `postgresql` unless `alpn` says otherwise. @default TLS is spoken from the first byte on
+   */
+  readonly starttls?: StartTlsName | undefined;
   /** What has been revoked; absent: that is not looked at. */
   readonly crls?: CrlSet | undefined;
 }
@@ -34,6 +41,11 @@ export interface Entered {
   readonly session: ClientSession;
   /** Who it is; absent if it has shown no certificate. */
   readonly identity?: PeerIdentity;
+  /**
+   * The protocol in which it has asked for TLS and has had a greeting from us: that of the backend must not reach it, see
+   * {@linkcode skipGreeting}. Absent: it has had none.
+   */
+  readonly greeted?: StartTlsName;
 }
 
 /**
@@ -46,6 +58,8 @@ export class TlsGate {
   readonly #options: TlsGateOptions;
   readonly #context: ServerContext;
   readonly #crls: CrlSet | undefined;
+  /** What the name of this server is in greetings. */
+  readonly #hostName: string;
   readonly #allowed: (identity: PeerIdentity) => AllowRule | undefined;
 
   /**
@@ -55,7 +69,9 @@ export class TlsGate {
    */
   constructor(options: TlsGateOptions) {
     this.#options = { ...options };
-    this.#context = new ServerContext(options);
+    const { starttls, alpn = [] } = options;
+    this.#context = new ServerContext({ ...options, alpn: alpnWith(starttls, alpn) });
+    this.#hostName = starttls === undefined ? "" : hostNameOf(options.cert);
     this.#crls = options.crls;
     this.#allowed = compileRules(options.allow ?? []);
   }
@@ -126,9 +142,17 @@ export class TlsGate {
       // One that asks for no certificates any more has nothing to verify them with.
       return (gate.#context.clientAuth === "none" ? this : gate).#verify(chain);
     };
-    const session = await acceptTls(connection, { signal, buffers, context: this.#context, verify });
+    const { starttls: protocol } = this.#options;
+    const below = protocol === undefined
+      ? connection
+      : await offerTls(connection, { protocol, signal, hostName: this.#hostName });
+    const session = await acceptTls(below, { signal, buffers, context: this.#context, verify });
     const leaf = session.peer?.chain[0];
-    return leaf === undefined ? { session } : { session, identity: readIdentity(leaf) };
+    return {
+      session,
+      ...(leaf === undefined ? {} : { identity: readIdentity(leaf) }),
+      ...(greets(protocol) ? { greeted: protocol } : {}),
+    };
   }
 
   /** The runtime speaks TLS with this client already. It can't ask for a certificate, so this is no way in past one. */
@@ -153,6 +177,12 @@ export class TlsGate {
     if (this.#allowed(identity) !== undefined) return { ok: true };
     return { ok: false, reason: "not-allowed", detail: `no rule lets ${nameOf(identity)} in` };
   }
+}
+
+/** The first name of a certificate that a host can have. */
+function hostNameOf(certPem: string): string {
+  const names = identityOf(readCertificates(certPem)[0]!).dnsNames;
+  return names.find((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)) ?? "localhost";
 }
 
 /** Why clients are refused whom a CA of ours vouches for. */

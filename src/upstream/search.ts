@@ -4,6 +4,8 @@ import type { Log } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import { writeAll } from "../net/connection.ts";
 import { isShortage } from "../net/shortage.ts";
+import { skipGreeting } from "../tls/starttls/start_tls.ts";
+import type { StartTlsName } from "../tls/starttls/protocol.ts";
 import type { TlsConnect } from "../tls/tls_dial.ts";
 import type { Backend } from "./backend.ts";
 import { clientHeader, type ClientStory } from "./client_header.ts";
@@ -20,6 +22,8 @@ export interface SearchOptions {
   readonly connectMs: number;
   /** For an upstream that tells its backends. */
   readonly client?: ClientStory;
+  /** The protocol in which the client has had a greeting already: that of the backend is read, and not passed on. */
+  readonly greeted?: StartTlsName | undefined;
 }
 
 /** Somebody who is told how a search goes. */
@@ -138,6 +142,7 @@ export class BackendSearch {
         let lease = await backend.pool.acquire({ signal: this.#attempt.signal });
         if (this.#header !== undefined) await this.#tell(lease, this.#header);
         if (context.connectTls !== undefined) lease = await this.#secure(lease, backend);
+        if (this.#options.greeted !== undefined) lease = await this.#skipGreeting(lease, backend);
         const found = new Found(backend, lease, context.outlier);
         if (this.#wanted(found)) return found;
         passedBy = true;
@@ -199,6 +204,18 @@ export class BackendSearch {
     } catch (error) {
       lease.discard();
       throw error;
+    }
+  }
+
+  /** Reads the backend's greeting. A backend that greets with a refusal has failed. */
+  async #skipGreeting(lease: Lease, backend: Backend): Promise<Lease> {
+    if (!backend.pool.isCurrent(lease)) return lease; // It is not used anyway.
+    const { signal } = this.#attempt!;
+    try {
+      return lease.over(await skipGreeting(lease.connection, { protocol: this.#options.greeted!, signal }));
+    } catch (error) {
+      lease.discard();
+      throw signal.aborted ? signal.reason : error;
     }
   }
 

@@ -3,8 +3,7 @@ import { type Connection, writeAll } from "../net/connection.ts";
 import type { Dial } from "../net/dial.ts";
 import { formatProxyV1 } from "../net/format_proxy_v1.ts";
 import { formatProxyV2 } from "../net/format_proxy_v2.ts";
-import type { TlsSession } from "../tls/handshake.ts";
-import type { OpenConnection, TlsConnect, TlsConnectOptions } from "../tls/tls_dial.ts";
+import type { BackendSession, OpenConnection, TlsConnect, TlsConnectOptions } from "../tls/tls_dial.ts";
 import { type ProxyProtocolOption, proxySending } from "./proxy_sending.ts";
 
 /** How backends are reached. */
@@ -65,7 +64,7 @@ export class Way implements Reach {
     to: Address | OpenConnection,
     signal: AbortSignal,
     options?: TlsConnectOptions,
-  ): Promise<TlsSession> {
+  ): Promise<BackendSession> {
     if (this.secure === undefined || to.kind === "open") return await this.connectTls!(to, signal, options);
     const connection = await this.#introduced(to, signal);
     return await this.secure({ kind: "open", address: to, connection }, signal, options);

@@ -51,6 +51,7 @@ const FULL = {
       onDown: "close",
       proxyProtocol: "v1",
     },
+    plain: { backends: ["10.0.0.3:1"] },
     scripted: {
       backends: ["10.0.0.2:1"],
       health: { type: "script", script: [{ send: "PING" }, { expect: "PONG" }] },
@@ -63,6 +64,7 @@ const FULL = {
         minVersion: "1.2",
         maxVersion: "1.2",
         alpn: ["postgresql"],
+        starttls: "postgres",
         verify: true,
         allow: [{ cn: "db" }],
       },
@@ -88,6 +90,7 @@ const FULL = {
       minVersion: "1.2",
       maxVersion: "1.2",
       alpn: ["h2"],
+      starttls: "postgres",
       clientAuth: { ca: "s-ca.pem", mode: "optional", crl: "s.crl", allow: [{ cn: "x" }] },
     },
     upstream: "db",
@@ -111,6 +114,8 @@ const CHANGED: Readonly<Record<string, unknown>> = {
   "services[0].tls.clientAuth.mode": "require",
   "services[0].tls.maxVersion": "1.3",
   "upstreams.scripted.tls.maxVersion": "1.3",
+  "services[0].tls.starttls": "smtp",
+  "upstreams.scripted.tls.starttls": "smtp",
   "services[0].upstream": "scripted",
   "services[1].upstream": "db",
   "upstreams.db.discover.dns.type": "AAAA",
@@ -121,7 +126,7 @@ const CHANGED: Readonly<Record<string, unknown>> = {
   "upstreams.db.onDown": "keep",
   "upstreams.db.proxyProtocol": "v2",
   "upstreams.scripted.proxyProtocol.tlvs[0]": "ssl",
-  'services[2].sni["a.test"]': "scripted",
+  'services[2].sni["a.test"]': "plain",
 };
 
 /** Those that have one value, those that others contradict, and those that take another's place. */

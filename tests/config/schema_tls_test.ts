@@ -118,11 +118,11 @@ for (const [keys, ...expected] of BAD) {
 Deno.test("every key of tls has its place", () => {
   const config = parse(configWith({
     service:
-      `tls: {cert: /x/a.pem, key: a.key, minVersion: "1.3", maxVersion: "1.3", alpn: [h2], clientAuth: {ca: c.pem, ` +
+      `tls: {cert: /x/a.pem, key: a.key, minVersion: "1.3", maxVersion: "1.3", alpn: [h2], starttls: ldap, clientAuth: {ca: c.pem, ` +
       `crl: ../c.crl, mode: optional, allow: [{dns: "*.a.org"}, {uri: "spiffe://a/**"}, {cn: a}, {ou: b}, ` +
       `{ip: "::1"}, {spki: "${SPKI}"}]}}`,
     upstream: `tls: {ca: c.pem, cert: a.pem, key: a.key, serverName: db.a.org, allow: [{cn: db}], ` +
-      `minVersion: "1.3", maxVersion: 1.3, alpn: [postgresql]}`,
+      `minVersion: "1.3", maxVersion: 1.3, alpn: [postgresql], starttls: ldap}`,
   }));
   const { native: _native, ...ofService } = config.services[0]!.tls!;
   assertEquals(ofService, {
@@ -131,6 +131,7 @@ Deno.test("every key of tls has its place", () => {
     minVersion: "1.3",
     maxVersion: "1.3",
     alpn: ["h2"],
+    starttls: "ldap",
     clientAuth: {
       caPath: "/etc/culvert/c.pem",
       mode: "optional",
@@ -148,6 +149,7 @@ Deno.test("every key of tls has its place", () => {
     minVersion: "1.3",
     maxVersion: "1.3",
     alpn: ["postgresql"],
+    starttls: "ldap",
     verify: true,
     allow: [{ cn: "db" }],
   });
@@ -157,6 +159,54 @@ Deno.test("backends on unix sockets are told apart by a name or by rules", () =>
   for (const keys of ["serverName: db", "allow: [{cn: db}]", "verify: false"]) {
     const upstream = `tls: {${keys}}\nbackends: [{address: unix:/run/x.sock}]`;
     assertEquals(unplaced(configWith({ upstream })), []);
+  }
+});
+
+Deno.test("a service that is asked for TLS in PostgreSQL's protocol selects that by ALPN, unless alpn says otherwise", () => {
+  for (const [more, expected] of [["", ["postgresql"]], [", alpn: [x]", ["x"]]] as const) {
+    const { services } = parse(configWith(tls(`${OWN}, starttls: postgres${more}`)));
+    assertEquals(services[0]!.tls!.alpn, expected);
+  }
+});
+
+Deno.test("TLS is asked for in one protocol, and not where it can't be", () => {
+  const own = `tls: {${OWN}, starttls: smtp}`;
+  const NAMES = "one of postgres, smtp, imap, pop3, ldap";
+  const cases: readonly (readonly [ExtraKeys, ...string[]])[] = [
+    [{ service: own, upstream: "tls: {starttls: smtp}" }],
+    [{ service: own, upstream: "tls: {}" }],
+    [{ service: own }],
+    [{ upstream: "tls: {starttls: smtp}" }],
+    [{ service: `tls: {${OWN}, starttls: http}` }, `services[0].tls.starttls: expected ${NAMES}, got "http"`],
+    [{ upstream: "tls: {starttls: yes}" }, `${UP}.starttls: expected ${NAMES}, got "yes"`],
+    [
+      { service: own, upstream: "tls: {starttls: imap}" },
+      'services[0].tls.starttls: expected imap, in which the upstream asks for TLS, got "smtp"',
+    ],
+    [
+      { service: `tls: {${OWN}, native: true, starttls: smtp}` },
+      'services[0].tls.starttls: expected no starttls together with tls.native: true, got "smtp"',
+    ],
+    [
+      { service: "sni: {a.test: db}", upstream: "tls: {starttls: imap}" },
+      "services[0].upstream: expected an upstream without tls.starttls: what sni passes on is TLS from the first byte " +
+      'on, got "imap"',
+      'services[0].sni["a.test"]: expected an upstream without tls.starttls: what sni passes on is TLS from the first ' +
+      'byte on, got "imap"',
+    ],
+    [
+      { top: `admin: {listen: "127.0.0.1:1", ${own}}` },
+      'admin.tls.starttls: expected none, for the admin listener, got "smtp"',
+    ],
+    [
+      { upstream: "tls: {starttls: postgres}\nhealth: {type: http}" },
+      "upstreams.db.health.port: missing; expected a port of its own for HTTP, where TLS is asked for in another " +
+      "protocol (tls.starttls)",
+    ],
+    [{ upstream: "tls: {starttls: postgres}\nhealth: {type: http, port: 8008}" }],
+  ];
+  for (const [keys, ...expected] of cases) {
+    assertEquals(unplaced(configWith(keys)).toSorted(), expected.toSorted(), JSON.stringify(keys));
   }
 });
 

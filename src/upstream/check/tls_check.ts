@@ -1,7 +1,6 @@
 import type { Address } from "../../net/address.ts";
 import { parseCertificate } from "../../tls/certificate.ts";
-import type { TlsSession } from "../../tls/handshake.ts";
-import type { TlsConnect } from "../../tls/tls_dial.ts";
+import type { BackendSession, TlsConnect } from "../../tls/tls_dial.ts";
 import type { Check, CheckReport } from "./check.ts";
 
 /** Options of {@linkcode TlsCheck}. */
@@ -34,7 +33,7 @@ export class TlsCheck implements Check {
     return { detail, certificateValidTo: new Date(validToMs) };
   }
 
-  async #begin(address: Address, signal: AbortSignal): Promise<TlsSession> {
+  async #begin(address: Address, signal: AbortSignal): Promise<BackendSession> {
     signal.throwIfAborted();
     try {
       return await this.#connect(address, signal);
