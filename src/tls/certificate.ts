@@ -5,6 +5,7 @@ import type { CertificateContent, KeyIds } from "./certificate_content.ts";
 import { CertificateReader } from "./certificate_reader.ts";
 import type { Attribute } from "./distinguished_name.ts";
 import { unreadable } from "./fields.ts";
+import { trustedCertificate } from "./openssl_trust.ts";
 import { readPem } from "./pem.ts";
 import type { PublicKeyInfo } from "./public_key.ts";
 
@@ -65,6 +66,8 @@ const CACHE_SIZE = 4096;
 const CACHE_BYTES = 8 * 1024 * 1024;
 /** The second is an old name for the same: RFC 7468 section 5.1. */
 const CERTIFICATE_LABELS: ReadonlySet<string> = new Set(["CERTIFICATE", "X509 CERTIFICATE"]);
+/** OpenSSL's own: a certificate, and behind it what it is trusted for. */
+const TRUSTED_LABEL = "TRUSTED CERTIFICATE";
 const trusted = new BoundedCache<Certificate>({
   entries: CACHE_SIZE,
   weight: CACHE_BYTES,
@@ -114,13 +117,16 @@ export function rememberedCertificates(): { count: number; bytes: number } {
 
 /**
  * Reads every certificate of a PEM text of ours, in its order, whatever its size. Blocks of other kinds are left
- * aside.
+ * aside, and so are blocks of `TRUSTED CERTIFICATE` that OpenSSL was told not to trust for clients or for servers.
  *
  * @throws {CulvertError} `bad_certificate` as {@linkcode parseCertificate} and {@linkcode readPem} do.
  */
 export function readCertificates(pem: string): Certificate[] {
-  const blocks = readPem(pem).filter(({ label }) => CERTIFICATE_LABELS.has(label));
-  return blocks.map(({ der }) => {
+  const certificates = readPem(pem).flatMap(({ label, der }) => {
+    if (CERTIFICATE_LABELS.has(label)) return [der];
+    return label === TRUSTED_LABEL ? trustedCertificate(der) : [];
+  });
+  return certificates.map((der) => {
     const certificate = new CertificateReader(der, fingerprintOf(der));
     certificate.readWhole();
     return certificate;

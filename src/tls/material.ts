@@ -89,16 +89,14 @@ function readChain(pem: string, label: string): Certificate[] {
 
 /** Reads the one private key of a file; other things may stand beside it. */
 function readPrivateKey(pem: string, label: string): KeyObject {
-  // An encrypted key of the old kind has lines in front of its base64.
-  const isOldEncrypted = pem.includes("Proc-Type: 4,ENCRYPTED");
-  let blocks: PemBlock[] = [];
+  let blocks: PemBlock[];
   try {
-    if (!isOldEncrypted) blocks = readPem(pem).filter((block) => block.label.endsWith("PRIVATE KEY"));
+    blocks = readPem(pem).filter((block) => block.label.endsWith("PRIVATE KEY"));
   } catch (cause) {
     throw bad(label, describeError(cause), cause);
   }
   const [block, ...more] = blocks;
-  if (isOldEncrypted || block?.label.startsWith("ENCRYPTED") === true) {
+  if (block?.isEncrypted === true || block?.label.startsWith("ENCRYPTED") === true) {
     throw bad(label, "it is encrypted, which is not supported");
   }
   if (block === undefined) throw bad(label, "there is no private key in PEM in it");

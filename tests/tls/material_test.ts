@@ -72,7 +72,7 @@ Deno.test("an error says which of the two files is wrong, and how", async () => 
     [{ certPem: server.keyPem }, 'Cannot use "server.pem": there is no certificate in PEM in it'],
     [
       { certPem: server.certPem.slice(0, -30) },
-      'Cannot use "server.pem": Cannot read PEM: a block is cut off or broken',
+      'Cannot use "server.pem": Cannot read PEM: line 1: the block of CERTIFICATE has no end',
     ],
     [{ certPem: server.certPem.replace("MII", "MIJ") }, 'Cannot use "server.pem": Cannot read a certificate'],
     [{ certPem: server.certPem.replace("MII", "M?I") }, 'Cannot use "server.pem": Cannot read PEM'],
