@@ -156,6 +156,7 @@ export {
 } from "./upstream/errors.ts";
 export { Lease, type LeaseEnd } from "./upstream/lease.ts";
 export { type PoolOptions } from "./upstream/options.ts";
+export { type QueueOptions } from "./upstream/backend_queue.ts";
 export { ConnectionPool, type PoolStats } from "./upstream/pool.ts";
 export type { ConnectionPoolOptions } from "./upstream/pool_options.ts";
 export {

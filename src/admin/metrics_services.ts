@@ -33,6 +33,8 @@ const COUNTED: Readonly<Record<KnownReason, "refused" | "ended">> = {
   "lifetime": "ended",
   "handshake": "ended",
   "no-backend": "ended",
+  "queue-full": "ended",
+  "queue-timeout": "ended",
   "backends-down": "ended",
   "connect-failed": "ended",
   "backend-removed": "ended",

@@ -28,6 +28,27 @@ const UPSTREAM: readonly Reading<UpstreamStatus>[] = [
     help: "Clients that wait now for a connection to become free, as pool.maxOpen is reached.",
     read: ({ backends }) => backends.reduce((sum, { pool }) => sum + pool.waiting, 0),
   },
+  {
+    name: "culvert_upstream_queue_waiting",
+    type: "gauge",
+    help: "Connections that wait for a backend now, as every one is at its maxConnections.",
+    read: ({ queue }) => queue.waiting,
+  },
+  {
+    name: "culvert_upstream_queued_connections_total",
+    type: "counter",
+    help: "Connections that had to wait in the queue.",
+    read: ({ queue }) => queue.queued,
+  },
+  {
+    name: "culvert_upstream_queue_refused_connections_total",
+    type: "counter",
+    help: "Connections that the queue refused: it was full, or they had waited too long.",
+    read: ({ queue: { full, timedOut } }) => [
+      { value: full, labels: { why: "full" } },
+      { value: timedOut, labels: { why: "timeout" } },
+    ],
+  },
 ];
 
 const DISCOVERY: readonly Reading<DiscoveryStatus>[] = [

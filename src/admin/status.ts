@@ -87,6 +87,8 @@ export interface UpstreamStatus {
   readonly balance: string;
   /** How many backends a new connection could go to now. */
   readonly available: number;
+  /** The connections that wait for a backend, as every one is at its `maxConnections`. */
+  readonly queue: QueueStatus;
   /** In the order of the set. */
   readonly backends: readonly BackendStatus[];
   /** Where the set comes from, besides the configuration; absent: from nowhere else. */
@@ -133,6 +135,18 @@ export interface BackendStatus {
   readonly ejectedUntil?: string;
   /** What its active checks have shown; absent if there are none. */
   readonly check?: CheckStatus;
+}
+
+/** The queue of one upstream. */
+export interface QueueStatus {
+  /** Connections that wait now. */
+  readonly waiting: number;
+  /** Connections that had to wait. */
+  readonly queued: number;
+  /** Connections refused as `queue.max` waited already. */
+  readonly full: number;
+  /** Connections refused after `queue.timeout`. */
+  readonly timedOut: number;
 }
 
 /** The pool of one backend. */

@@ -97,6 +97,7 @@ const upstream = v.strictObject({
   name: text,
   balance: text,
   available: count,
+  queue: v.strictObject({ waiting: count, queued: count, full: count, timedOut: count }),
   backends: v.array(backend),
   discovery: maybe(v.array(discovery)),
 });

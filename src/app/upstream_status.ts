@@ -12,6 +12,7 @@ export function upstreamStatus({ upstream, sources }: ManagedUpstream, clock: Cl
     name,
     balance: options.balance,
     available: backends.filter(({ available }) => available).length,
+    queue: upstream.queue,
     backends: backends.map((backend) => backendStatus(backend, upstream)),
     ...(sources === undefined ? {} : { discovery: sources.map((source) => sourceStatus(source, clock)) }),
   };

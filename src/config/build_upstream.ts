@@ -25,6 +25,7 @@ export function buildUpstream(upstream: UpstreamSection, options: BuildUpstreamO
     balance,
     pool: { ...bounds, idleTimeoutMs },
     retries,
+    queue: { max: upstream.queue.max, timeoutMs: upstream.queue.timeout },
     onRemove,
     onDown,
     proxyProtocol,

@@ -2,6 +2,7 @@ import { formatDuration } from "../core/units.ts";
 import { formatAddress } from "../net/address.ts";
 import type { AllowRule } from "../tls/rules.ts";
 import type { BackendSpec } from "../upstream/backend.ts";
+import { DEFAULT_QUEUE, type QueueOptions } from "../upstream/backend_queue.ts";
 import type { HealthOptions } from "../upstream/check/options.ts";
 import type { ScriptStep } from "../upstream/check/script_steps.ts";
 import type { PoolOptions } from "../upstream/options.ts";
@@ -25,6 +26,7 @@ export function upstreamRows(options: UpstreamConfig): Row[] {
     ["tls", backendTls(options.tls)],
     ["balance", [balance]],
     ["retries", [retries === 1 ? "1 further backend" : `${retries} further backends`]],
+    ["queue", [describeQueue(options.queue ?? DEFAULT_QUEUE)]],
     ["pool", [describePool(pool)]],
     ["when removed", [onRemove === "close" ? "its connections are closed" : "its connections may finish"]],
     ["when down", [onDown === "close" ? "its connections are closed" : "its connections go on"]],
@@ -34,6 +36,11 @@ export function upstreamRows(options: UpstreamConfig): Row[] {
     ...(discover === undefined ? [] : [["discovery", discoverLines(discover)] as const]),
     ...(backends.length === 0 ? [] : [["backends", backendLines(backends)] as const]),
   ];
+}
+
+function describeQueue({ max, timeoutMs }: QueueOptions): string {
+  if (max === 0) return "none: where every backend is full, the next connection is refused";
+  return `at most ${max} connections wait for a backend that is full, for ${formatDuration(timeoutMs)}`;
 }
 
 function proxyLines(option: UpstreamConfig["proxyProtocol"]): string[] {

@@ -5,6 +5,7 @@ import { DEFAULT_HEALTH } from "../upstream/check/options.ts";
 import { compileScript, type ScriptStep } from "../upstream/check/script_steps.ts";
 import { parseStatusRanges } from "../upstream/check/status_ranges.ts";
 import { DEFAULT_POOL, DEFAULT_RETRIES } from "../upstream/options.ts";
+import { DEFAULT_QUEUE } from "../upstream/backend_queue.ts";
 import { DEFAULT_OUTLIER } from "../upstream/outlier.ts";
 import {
   backendAddress,
@@ -112,6 +113,11 @@ const outlier = mapping({
   maxEjected: v.optional(percentage(), `${100 * DEFAULT_OUTLIER.maxEjected}%`),
 }, "a mapping of outlier settings");
 
+const queue = mapping({
+  max: v.optional(count(), DEFAULT_QUEUE.max),
+  timeout: v.optional(duration({ zero: false }), formatDuration(DEFAULT_QUEUE.timeoutMs)),
+}, "a mapping of queue settings");
+
 /** An upstream. What must be there of backends and discover is checked elsewhere. */
 export const upstream = mapping({
   backends: v.exactOptional(filledList(backend, "a list of one backend at least")),
@@ -122,6 +128,7 @@ export const upstream = mapping({
   slowStart: v.optional(duration({ zero: true }), "0"),
   pool: v.optional(pool, {}),
   retries: v.optional(count({ max: 100 }), DEFAULT_RETRIES),
+  queue: v.optional(queue, {}),
   onRemove: v.optional(choice(["close", "drain"]), "close"),
   onDown: v.optional(choice(["keep", "close"]), "keep"),
   tls: v.exactOptional(upstreamTls),

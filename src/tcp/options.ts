@@ -52,7 +52,7 @@ export interface AdmissionOptions {
   readonly allow?: AddressSet;
   /** Client addresses that may not; wins over `allow`. */
   readonly deny?: AddressSet;
-  /** Connections at once; 0: no bound. @default {10_000} */
+  /** Connections at once; 0: no bound. One more is refused, within some 20 ms. @default {10_000} */
   readonly maxConnections: number;
   /**
    * Clients at once that have not yet said what they must (TLS handshake, PROXY header, server name); 0: no bound.

@@ -9,6 +9,7 @@ import type { Connection } from "../net/connection.ts";
 import { type Dial, dial, prepareSocket } from "../net/dial.ts";
 import type { TlsConnect } from "../tls/tls_dial.ts";
 import type { BackendSpec, BackendState } from "../upstream/backend.ts";
+import { DEFAULT_QUEUE, type QueueOptions } from "../upstream/backend_queue.ts";
 import type { BalanceName } from "../upstream/balance/balancer.ts";
 import { DEFAULT_POOL, DEFAULT_RETRIES, type PoolOptions } from "../upstream/options.ts";
 import { DEFAULT_HEALTH, type HealthOptions } from "../upstream/check/options.ts";
@@ -73,6 +74,8 @@ export interface TcpProxyOptions {
   readonly proxyProtocol?: ProxyProtocolOption;
   /** Further backends tried when a connection can't be made. @default {2} */
   readonly retries?: number;
+  /** How connections wait where every backend is at `maxConnections`. @default they are refused */
+  readonly queue?: Partial<QueueOptions>;
   /** How long each wait may take. @default {DEFAULT_TIMEOUTS} */
   readonly timeouts?: Partial<Timeouts>;
   /** Who may come in. @default everybody, 10,000 at once */
@@ -150,6 +153,7 @@ export class TcpProxy {
       balance: options.balance ?? "round-robin",
       pool: { ...DEFAULT_POOL, ...options.pool },
       retries: options.retries ?? DEFAULT_RETRIES,
+      queue: { ...DEFAULT_QUEUE, ...options.queue },
       onRemove: options.onRemove ?? "close",
       proxyProtocol: options.proxyProtocol ?? "none",
       onDown: options.onDown ?? "keep",

@@ -23,6 +23,7 @@ export type Refusal =
  * | `lifetime` | it lived for `timeouts.lifetime` |
  * | `no-backend` | there is no backend, or each is full or at weight 0 |
  * | `backends-down` | each backend that would have taken it is down or ejected |
+ * | `queue-full`, `queue-timeout` | each backend is full, and `queue.max` wait already; or it waited for `queue.timeout` |
  * | `connect-failed` | every backend that was tried failed |
  * | `backend-removed` | its backend has left the set, with `onRemove: close` |
  * | `backend-down` | its backend's checks say that it is down, with `onDown: close` |
@@ -41,6 +42,8 @@ export type Reason =
   | "handshake"
   | `tls-${string}`
   | "no-backend"
+  | "queue-full"
+  | "queue-timeout"
   | "connect-failed"
   | "backends-down"
   | "backend-removed"

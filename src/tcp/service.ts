@@ -8,6 +8,7 @@ import { BufferPool } from "../net/buffers.ts";
 import type { ClientAddress } from "../net/client_address.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
 import type { BackendSearch } from "../upstream/search.ts";
+import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../upstream/turn.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { Account, type TcpServiceStats } from "./account.ts";
 import { Admission } from "./admission.ts";
@@ -55,6 +56,8 @@ export class TcpService {
   readonly #handshakes = new EvictionQueue<Refusal>();
   #options: TcpServiceOptions;
   #route: Route;
+  /** Connections that are about to be refused for want of room. */
+  #pending = 0;
   #draining = false;
   #onIdle: (() => void) | undefined;
 
@@ -81,10 +84,13 @@ export class TcpService {
 
   /** The way of a connection, from the listener to its end. Never rejects. */
   async serve(accepted: Accepted): Promise<void> {
-    const refusal = this.#refusal(accepted.address.ip);
+    const { ip } = accepted.address;
+    if (this.#hasNoRoom(ip)) await this.#awaitEnds(ip);
+    const refusal = this.#refusal(ip);
     if (refusal !== undefined) {
       closeQuietly(accepted.connection);
-      return this.#account.refused(accepted, refusal);
+      this.#account.refused(accepted, refusal);
+      return this.#checkIdle();
     }
 
     const session = this.#open(accepted);
@@ -103,7 +109,7 @@ export class TcpService {
     }
     this.#sessions.remove(place);
     this.#account.ended(session, session.end(reason));
-    if (this.#sessions.size === 0) this.#onIdle?.();
+    this.#checkIdle();
   }
 
   /** Takes a new configuration for connections to come. Live ones go on as they began. */
@@ -133,8 +139,16 @@ export class TcpService {
     await this.#idle();
   }
 
+  get #isIdle(): boolean {
+    return this.#sessions.size === 0 && this.#pending === 0;
+  }
+
+  #checkIdle(): void {
+    if (this.#isIdle) this.#onIdle?.();
+  }
+
   #idle(): Promise<void> {
-    if (this.#sessions.size === 0) return Promise.resolve();
+    if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => {
       const before = this.#onIdle;
       this.#onIdle = () => {
@@ -146,20 +160,47 @@ export class TcpService {
 
   /** Who may not even begin. Where a PROXY header is expected, who the client is only turns out later. */
   #refusal(ip: string): Refusal | undefined {
-    const { proxyFrom } = this.#options;
-    if (proxyFrom !== undefined && !proxyFrom.has(ip)) return "refused-by-proxy";
-    const byAddress = proxyFrom === undefined ? this.#admission.checkAddress(ip) : undefined;
+    const byAddress = this.#refusalByAddress(ip);
     if (byAddress !== undefined) return byAddress;
     const full = this.#full();
-    const evicted = full && this.#handshakes.candidate(this.#admission.source(ip), {
-      nowMs: this.#wheel.now(),
-      graceMs: this.#admission.handshakeGraceMs,
-    });
+    const evicted = full && this.#evictable(ip);
     if (full !== undefined && evicted === undefined) return full;
-    const byRate = proxyFrom === undefined ? this.#admission.checkRate(ip) : undefined;
+    const byRate = this.#options.proxyFrom === undefined ? this.#admission.checkRate(ip) : undefined;
     // Only now: a client that is refused by a rule evicts nobody.
     if (evicted !== undefined && byRate === undefined) this.#handshakes.evict(evicted, full!);
     return byRate;
+  }
+
+  #refusalByAddress(ip: string): Refusal | undefined {
+    const { proxyFrom } = this.#options;
+    if (proxyFrom === undefined) return this.#admission.checkAddress(ip);
+    return proxyFrom.has(ip) ? undefined : "refused-by-proxy";
+  }
+
+  /** Whether a client at `ip` would be refused, only as there is no room. */
+  #hasNoRoom(ip: string): boolean {
+    if (this.#full() === undefined || this.#evictable(ip) !== undefined) return false;
+    return this.#refusalByAddress(ip) === undefined;
+  }
+
+  /**
+   * Before a client is refused for want of room, connections end whose end the system knows of already: the client
+   * may have ended the last one itself just before it came again.
+   */
+  async #awaitEnds(ip: string): Promise<void> {
+    if (this.#pending >= MAX_REFUSALS_PENDING) return;
+    this.#pending++;
+    for (let polls = 0; polls < REFUSAL_POLLS && !this.#draining && this.#hasNoRoom(ip); polls++) {
+      await eventLoopPoll();
+    }
+    this.#pending--;
+  }
+
+  #evictable(ip: string): EvictionPlace<Refusal> | undefined {
+    return this.#handshakes.candidate(this.#admission.source(ip), {
+      nowMs: this.#wheel.now(),
+      graceMs: this.#admission.handshakeGraceMs,
+    });
   }
 
   /** Why there is no room for one more. */

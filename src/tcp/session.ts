@@ -9,7 +9,7 @@ import type { ProxyEnds } from "../net/proxy_endpoints.ts";
 import { ReadAhead } from "../net/read_ahead.ts";
 import { Tunnel } from "../net/tunnel.ts";
 import type { Backend, LiveConnection } from "../upstream/backend.ts";
-import { BackendsDownError, NoBackendError } from "../upstream/errors.ts";
+import { BackendsDownError, NoBackendError, QueueFullError, QueueTimeoutError } from "../upstream/errors.ts";
 import type { ClientStory } from "../upstream/client_header.ts";
 import type { BackendSearch, Found, SearchObserver } from "../upstream/search.ts";
 import type { Timeouts } from "./options.ts";
@@ -225,5 +225,7 @@ export class Session implements LiveConnection, SearchObserver, Holder<Refusal> 
 function reasonOf(error: unknown): Reason {
   if (error instanceof Ended) return error.reason;
   if (error instanceof BackendsDownError) return "backends-down";
+  if (error instanceof QueueFullError) return "queue-full";
+  if (error instanceof QueueTimeoutError) return "queue-timeout";
   return error instanceof NoBackendError ? "no-backend" : "connect-failed";
 }

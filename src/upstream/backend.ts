@@ -65,6 +65,7 @@ export class Backend {
   cutOff = false;
   /** When its state became what it is, in milliseconds since 1970. */
   stateSince = Date.now();
+  readonly #onRoom: ((freed: boolean) => void) | undefined;
   #spec: BackendSpec;
   #checked = false;
   #down = false;
@@ -73,12 +74,17 @@ export class Backend {
   /** Kept, as it is asked for at every pick. */
   #fit = true;
 
-  constructor(spec: BackendSpec, pool: ConnectionPool) {
+  /**
+   * `onRoom` is called when it may take more or less than before: `freed` by the end of a connection, or for any other
+   * reason.
+   */
+  constructor(spec: BackendSpec, pool: ConnectionPool, onRoom?: (freed: boolean) => void) {
     this.address = spec.address;
     this.key = formatAddress(spec.address);
     this.pool = pool;
     this.#spec = spec;
     this.#change(() => {});
+    this.#onRoom = onRoom;
   }
 
   /** What is configured about it. */
@@ -100,6 +106,18 @@ export class Backend {
   get available(): boolean {
     const { maxConnections } = this.#spec;
     return this.#fit && (maxConnections === 0 || this.active < maxConnections);
+  }
+
+  /** Whether it would take one more connection if it had not as many as it may. */
+  get full(): boolean {
+    const { maxConnections } = this.#spec;
+    return this.#fit && maxConnections > 0 && this.active >= maxConnections;
+  }
+
+  /** A connection has ended, or could not be made. */
+  release(): void {
+    this.active--;
+    this.#onRoom?.(true);
   }
 
   get state(): BackendState {
@@ -152,5 +170,6 @@ export class Backend {
     this.#fit = state === "up" || state === "unknown";
     this.pool.rest(!this.#fit);
     if (state !== before) this.stateSince = Date.now();
+    this.#onRoom?.(false);
   }
 }

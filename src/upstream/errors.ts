@@ -47,6 +47,33 @@ export class BackendsDownError extends CulvertError {
   }
 }
 
+/** Every backend has as many connections as it may, and as many wait as may. */
+export class QueueFullError extends CulvertError {
+  /** The name of the class, for logs. */
+  override name = "QueueFullError";
+
+  /** `max` is how many may wait. */
+  constructor(upstream: string, max: number) {
+    super(
+      "queue_full",
+      `Cannot connect to upstream "${upstream}": every backend is full, and ${max} wait already`,
+    );
+  }
+}
+
+/** Every backend had as many connections as it may, and none became free in time. */
+export class QueueTimeoutError extends CulvertError {
+  /** The name of the class, for logs. */
+  override name = "QueueTimeoutError";
+
+  /** `timeoutMs` is how long the connection has waited. */
+  constructor(upstream: string, timeoutMs: number) {
+    const message =
+      `Cannot connect to upstream "${upstream}": every backend is full, and none became free in ${timeoutMs}ms`;
+    super("queue_timeout", message);
+  }
+}
+
 /** The pool was at its bound, and nothing became free in time. The backend itself has done nothing wrong. */
 export class PoolBusyError extends CulvertError {
   /** The name of the class, for logs. */

@@ -1,4 +1,5 @@
 import type { BackendSpec } from "./backend.ts";
+import type { QueueOptions } from "./backend_queue.ts";
 import type { BalanceName } from "./balance/balancer.ts";
 import type { HealthOptions } from "./check/options.ts";
 import type { OutlierOptions } from "./outlier.ts";
@@ -30,6 +31,8 @@ export interface UpstreamOptions {
   readonly pool: PoolOptions;
   /** Further backends tried when a connection can't be made. @default {2} */
   readonly retries: number;
+  /** How connections wait where every backend is at `maxConnections`. @default {DEFAULT_QUEUE} */
+  readonly queue?: QueueOptions;
   /** What happens to live connections of a backend that has left the set. @default {"close"} */
   readonly onRemove: "close" | "drain";
   /** The header that tells the backend who the client is. @default {"none"} */

@@ -8,10 +8,12 @@ import { skipGreeting } from "../tls/starttls/start_tls.ts";
 import type { StartTlsName } from "../tls/starttls/protocol.ts";
 import type { TlsConnect } from "../tls/tls_dial.ts";
 import type { Backend } from "./backend.ts";
+import type { BackendQueue, QueuedSearch } from "./backend_queue.ts";
 import { clientHeader, type ClientStory } from "./client_header.ts";
 import { ConnectFailedError, ConnectTimeoutError, PoolBusyError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import type { OutlierDetector } from "./outlier.ts";
+import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "./turn.ts";
 import { type ProxyProtocolOption, proxySending } from "./proxy_sending.ts";
 
 /** What one client's connection asks of its upstream. */
@@ -44,6 +46,12 @@ export interface SearchContext {
   /** What live traffic shows of backends. */
   readonly outlier: OutlierDetector;
   pick(options: { source?: string; exclude?: readonly Backend[] }): Backend | undefined;
+  /** Where connections wait for a backend that is full. */
+  readonly queue: BackendQueue;
+  /** Searches that are about to fail, as every backend is full. */
+  readonly pending: { count: number };
+  /** Whether a backend that is none of these would take one more connection if it had not as many as it may. */
+  mayWait(tried: readonly Backend[]): boolean;
   /** Why there was no backend to try. */
   whyNone(): Error;
 }
@@ -63,7 +71,7 @@ export class Found {
   /** The holder has closed the connection; `broken` by the backend, which had sent `bytes`. */
   closed(broken: boolean, bytes: number): void {
     this.lease.closed();
-    this.backend.active--;
+    this.backend.release();
     if (bytes > 0) this.#outlier.answered(this.backend);
     else if (broken) this.#outlier.broke(this.backend);
   }
@@ -71,7 +79,7 @@ export class Found {
   /** Closes the connection. */
   discard(): void {
     this.lease.discard();
-    this.backend.active--;
+    this.backend.release();
   }
 }
 
@@ -79,7 +87,7 @@ export class Found {
  * One client's search for a backend that answers: picks, dials, and goes on to others when that fails, never to
  * the same one twice. Made by `Upstream.search`; runs once.
  */
-export class BackendSearch {
+export class BackendSearch implements QueuedSearch {
   /** Those tried so far, in order; the last one is the one that was found, if any was. */
   readonly tried: Backend[] = [];
   /** What backends are told that the connection is called; absent: they are not. Version 1 has no room for it. */
@@ -109,6 +117,7 @@ export class BackendSearch {
   abort(reason: Error): void {
     this.#aborted ??= reason;
     this.#attempt?.abort(reason);
+    this.#context.queue.cancel(this, reason);
   }
 
   /** Gives up with `reason` unless there is a connection within `timeoutMs` from now. */
@@ -132,10 +141,14 @@ export class BackendSearch {
     const context = this.#context;
     let failure: unknown;
     while (this.#aborted === undefined && this.tried.length <= context.retries) {
-      const backend = context.pick(this.#pickOptions());
+      let backend: Backend | undefined;
+      try {
+        backend = this.#takeAtOnce() ?? await this.#awaitBackend();
+      } catch (error) {
+        failure ??= error;
+      }
       if (backend === undefined) break;
       this.tried.push(backend);
-      backend.active++;
       this.#attempt = this.#deadline(backend);
       let passedBy = false;
       try {
@@ -147,7 +160,7 @@ export class BackendSearch {
         if (this.#wanted(found)) return found;
         passedBy = true;
       } catch (error) {
-        backend.active--;
+        backend.release();
         if (this.#aborted !== undefined) break;
         if (!backend.removed) {
           failure = error;
@@ -162,7 +175,47 @@ export class BackendSearch {
     this.#finish();
     if (this.#aborted !== undefined) throw this.#aborted;
     if (failure === undefined) throw context.whyNone();
+    if (this.tried.length === 0) throw failure; // Of the queue.
     throw new ConnectFailedError(context.name, { tries: this.tried.length, cause: failure });
+  }
+
+  /** As of {@linkcode QueuedSearch}. */
+  take(): Backend | undefined {
+    const backend = this.#context.pick(this.#pickOptions());
+    if (backend !== undefined) backend.active++;
+    return backend;
+  }
+
+  /** Those that wait already come first. */
+  #takeAtOnce(): Backend | undefined {
+    return this.#context.queue.size === 0 ? this.take() : undefined;
+  }
+
+  /** Waits for a backend where all that would do are full; `undefined`: there is none to wait for. */
+  async #awaitBackend(): Promise<Backend | undefined> {
+    const { queue, mayWait } = this.#context;
+    if (!mayWait(this.tried)) return undefined;
+    if (!queue.enabled) return await this.#awaitEnds();
+    this.observer?.onSlowSearch();
+    const backend = await queue.wait(this);
+    if (this.#aborted === undefined) return backend;
+    backend.release();
+    return undefined;
+  }
+
+  /** Connections whose end the system knows of already end first, before this one is refused. */
+  async #awaitEnds(): Promise<Backend | undefined> {
+    const { pending } = this.#context;
+    if (pending.count >= MAX_REFUSALS_PENDING) return undefined;
+    pending.count++;
+    let backend: Backend | undefined;
+    for (let polls = 0; polls < REFUSAL_POLLS && backend === undefined; polls++) {
+      await eventLoopPoll();
+      if (this.#aborted !== undefined) break;
+      backend = this.take();
+    }
+    pending.count--;
+    return backend;
   }
 
   #pickOptions(): { source?: string; exclude?: readonly Backend[] } {

@@ -4,6 +4,7 @@ import { formatAddress } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { dial } from "../net/dial.ts";
 import { Backend, type BackendSpec } from "./backend.ts";
+import { BackendQueue, DEFAULT_QUEUE, type QueueStats } from "./backend_queue.ts";
 import type { Balancer } from "./balance/balancer.ts";
 import { createBalancer } from "./balance/create_balancer.ts";
 import type { Check } from "./check/check.ts";
@@ -51,7 +52,10 @@ export class Upstream {
   readonly #monitor: HealthMonitor;
   readonly #outlier: OutlierDetector;
   readonly #slowStart: SlowStart;
+  readonly #queue: BackendQueue;
   #options: UpstreamOptions;
+  /** Its backends and balancers are being changed, and can't be picked from. */
+  #updating = false;
   #backends = new Map<string, Backend>();
   #primary: Balancer<Backend>;
   #backup: Balancer<Backend>;
@@ -68,6 +72,7 @@ export class Upstream {
     this.#connectMs = parts.connectMs ?? 10_000;
     this.#makeCheck = parts.makeCheck ?? createCheck;
     this.#options = options;
+    this.#queue = new BackendQueue({ name: options.name, wheel: this.#wheel });
     this.#primary = createBalancer(options.balance);
     this.#backup = createBalancer(options.balance);
     const own = { upstream: this.name, wheel: this.#wheel, log: this.#log };
@@ -111,6 +116,11 @@ export class Upstream {
     return proxySending(this.#options.proxyProtocol) !== undefined;
   }
 
+  /** The connections that wait for a backend, as all are full. */
+  get queue(): QueueStats {
+    return this.#queue.stats;
+  }
+
   /** A search for a backend, for one connection. */
   search(options: SearchOptions): BackendSearch {
     return new BackendSearch(this.#context, options);
@@ -137,6 +147,8 @@ export class Upstream {
     const way = new Way({ dial, connectTls, proxyProtocol: options.proxyProtocol });
     // What may fail comes first.
     const check = sameChecks(previous, options) ? undefined : this.#checkOf(options, way);
+    this.#updating = true;
+    this.#queue.configure(options.queue ?? DEFAULT_QUEUE);
     this.#options = options;
     this.#take(way); // Before backends come that would be dialled as before.
     if (previous.balance !== options.balance) {
@@ -151,9 +163,12 @@ export class Upstream {
     this.#slowStart.configure(options.slowStartMs ?? 0);
     if (check !== undefined) this.#monitor.configure(options.health, check.made);
     for (const backend of arrived) this.#monitor.watch(backend);
-    if (isFirst) return; // There is nobody that could take more meanwhile.
-    for (const backend of arrived) this.#slowStart.begin(backend);
-    this.#updateBalancers();
+    if (!isFirst) { // Else there is nobody that could take more meanwhile.
+      for (const backend of arrived) this.#slowStart.begin(backend);
+      this.#updateBalancers();
+    }
+    this.#updating = false;
+    this.#onRoom(false);
   }
 
   /** As {@linkcode update}, with another set and everything else as it is. */
@@ -186,6 +201,9 @@ export class Upstream {
       get connectTls() {
         return way().secure;
       },
+      queue: this.#queue,
+      pending: { count: 0 },
+      mayWait: (tried) => this.#mayWait(tried),
       pick: (options) =>
         (this.#hasPrimary ? this.#primary.pick(options) : undefined) ??
           (this.#hasBackup ? this.#backup.pick(options) : undefined),
@@ -204,7 +222,19 @@ export class Upstream {
       log: this.#log,
       resting: spec.weight === 0,
     });
-    return new Backend(spec, pool);
+    return new Backend(spec, pool, (freed) => this.#onRoom(freed));
+  }
+
+  /** A backend may take more or less than before: those that wait may get it, or have nothing to wait for. */
+  #onRoom(freed: boolean): void {
+    if (this.#updating || this.#queue.size === 0) return;
+    this.#queue.serve();
+    if (!freed && this.#queue.size > 0 && !this.#mayWait([])) this.#queue.dismiss(this.#whyNone());
+  }
+
+  #mayWait(tried: readonly Backend[]): boolean {
+    for (const backend of this.#backends.values()) if (backend.full && !tried.includes(backend)) return true;
+    return false;
   }
 
   /** The check that `options` ask for; none for those that ask for none. */

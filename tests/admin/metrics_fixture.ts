@@ -28,6 +28,7 @@ export const FULL_STATUS: Status = {
     name: "app",
     balance: "round-robin",
     available: 1,
+    queue: { waiting: 1, queued: 2, full: 3, timedOut: 4 },
     backends: [
       {
         ...backendStatus("10.0.0.1:80"),

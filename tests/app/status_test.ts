@@ -58,7 +58,12 @@ Deno.test("the status of a program that has just started says all that there is,
       durationSeconds,
       connectSeconds,
     }],
-    upstreams: [{ name: "app", balance: "round-robin", available: 1 }],
+    upstreams: [{
+      name: "app",
+      balance: "round-robin",
+      available: 1,
+      queue: { waiting: 0, queued: 0, full: 0, timedOut: 0 },
+    }],
     certificates: [],
     crls: [],
   });

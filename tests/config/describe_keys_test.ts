@@ -46,6 +46,7 @@ const FULL = {
       outlier: { failures: 4, ejection: "9s", maxEjected: "40%" },
       slowStart: "9s",
       retries: 4,
+      queue: { max: 5, timeout: "9s" },
       pool: { minIdle: 1, maxIdle: 9, maxOpen: 10, idleTimeout: "9s" },
       onRemove: "drain",
       onDown: "close",

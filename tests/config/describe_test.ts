@@ -67,6 +67,7 @@ upstream db
   tls           none
   balance       least-connections
   retries       2 further backends
+  queue         none: where every backend is full, the next connection is refused
   pool          2 to 8 idle for each backend, at most 20 open, idle for 90s at most
   when removed  its connections may finish
   when down     its connections go on
@@ -82,6 +83,7 @@ upstream spare (not used by any service)
   tls           none
   balance       round-robin
   retries       1 further backend
+  queue         none: where every backend is full, the next connection is refused
   pool          0 to 8 idle for each backend, any number open, idle without end
   when removed  its connections are closed
   when down     its connections go on
@@ -95,6 +97,7 @@ upstream echo
   tls           none
   balance       round-robin
   retries       2 further backends
+  queue         none: where every backend is full, the next connection is refused
   pool          0 to 8 idle for each backend, any number open, idle for 90s at most
   when removed  its connections are closed
   when down     its connections go on

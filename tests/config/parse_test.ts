@@ -17,6 +17,7 @@ Deno.test("a minimal configuration gets every default", () => {
       balance: "round-robin",
       pool: { maxIdle: 8, minIdle: 0, maxOpen: 0, idleTimeoutMs: 90_000 },
       retries: 2,
+      queue: { max: 0, timeoutMs: 10_000 },
       onRemove: "close",
       onDown: "keep",
       proxyProtocol: "none",
