@@ -1,3 +1,4 @@
+import { escapeText } from "../core/escape_text.ts";
 import type { Problem } from "../config/problem.ts";
 
 /** An answer. How it is framed (its length, whether the connection goes on) is not its business. */
@@ -49,7 +50,7 @@ const ALWAYS: Readonly<Record<string, string>> = {
 
 const encoder = new TextEncoder();
 
-/** An answer in JSON. */
+/** An answer in JSON, in which control and format characters are escaped. */
 export function jsonResponse(
   status: number,
   value: unknown,
@@ -58,7 +59,7 @@ export function jsonResponse(
   return {
     status,
     headers: { "Content-Type": "application/json", ...headers },
-    body: `${JSON.stringify(value)}\n`,
+    body: `${escapeText(JSON.stringify(value))}\n`,
   };
 }
 

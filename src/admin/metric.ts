@@ -1,3 +1,5 @@
+import { escapeText } from "../core/escape_text.ts";
+
 /** One of several values that a metric has for one thing. */
 export interface Part {
   readonly value: number;
@@ -47,17 +49,28 @@ export function metricsOf<T>(
   readings: readonly Reading<T>[],
   things: readonly Labelled<T>[],
 ): readonly Metric[] {
+  const shown = things.map(({ labels, thing }) => ({ labels: escapeLabels(labels), thing }));
   return readings.map(({ name, type, help, read }) => ({
     name,
     type,
     help,
-    samples: () => things.flatMap(({ labels, thing }) => samplesOf(read(thing), labels)),
+    samples: () => shown.flatMap(({ labels, thing }) => samplesOf(read(thing), labels)),
   }));
 }
 
 /** A time of the status as metrics have it: in seconds since 1970. */
 export function timestamp(time: string | undefined): number | undefined {
   return time === undefined ? undefined : Date.parse(time) / 1000;
+}
+
+/**
+ * Paths and names may come from elsewhere: what would move a cursor or hide in a terminal is escaped, as in the log. A
+ * line feed is left to the text format, which has an escape of its own for it.
+ */
+function escapeLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(labels).map(([name, value]) => [name, value.split("\n").map(escapeText).join("\n")]),
+  );
 }
 
 function samplesOf(found: ReturnType<Reading<unknown>["read"]>, of: Sample["of"]): readonly Sample[] {

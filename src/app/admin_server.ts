@@ -43,7 +43,7 @@ export class AdminServer {
    */
   async bind(config: AdminConfig | undefined): Promise<BoundListener | undefined> {
     if (config === undefined || formatAddress(config.listen) === this.#key) return undefined;
-    return await listen(config.listen, { share: false });
+    return await listen(config.listen, { share: false, who: "admin" });
   }
 
   /** Serves on `bound`, if there is one, and as `config` says from now on. */

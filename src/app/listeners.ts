@@ -60,7 +60,8 @@ export class Listeners {
           if (held !== undefined && !mustChange(held, tls)) continue;
           // Where one listens already, its picked port is to be kept.
           const where = held?.listener.address ?? address;
-          bound.set(key, await listen(where, { tls, share: tls !== undefined || held !== undefined }));
+          const share = tls !== undefined || held !== undefined;
+          bound.set(key, await listen(where, { tls, share, who: `service ${service.name}` }));
         }
       }
     } catch (error) {

@@ -8,6 +8,7 @@ import { canShareAddresses, type RuntimeTls } from "../net/listen.ts";
 import type { Certificate } from "../tls/certificate.ts";
 import { type CheckedMaterial, checkServerMaterial } from "../tls/material.ts";
 import { issuerFault } from "../tls/path_check.ts";
+import { checkEngine } from "../tls/runtime_tls.ts";
 import { type TlsConnect, tlsConnector } from "../tls/tls_dial.ts";
 import { TlsGate } from "../tls/tls_gate.ts";
 import { TrustStore } from "../tls/trust_store.ts";
@@ -78,6 +79,11 @@ export class MaterialLoader {
     const client = clientAuth && { ...trust, clientAuth: clientAuth.mode, allow: clientAuth.allow };
     if (own === undefined || (clientAuth !== undefined && trust?.ca === undefined)) return undefined;
     const pems = { cert: own.certPem, key: own.keyPem };
+    const checked = await this.#reader.attempt([...path, "cert"], () => {
+      checkEngine(pems, { native: tls.native ?? false });
+      return true;
+    });
+    if (checked === undefined) return undefined;
     const gate = await this.#reader.attempt(
       path,
       () => new TlsGate({ ...pems, minVersion, maxVersion, alpn, starttls, ...client }),
@@ -90,7 +96,7 @@ export class MaterialLoader {
   native(name: string, { certPath, alpn }: ServiceTls): void {
     const own = this.#own.get(certPath)!;
     // Where its listener can't give way to the next one without a gap, TLS of ours is spoken.
-    if (canShareAddresses) this.runtimeTls.set(name, { cert: own.certPem, key: own.keyPem, alpn });
+    if (canShareAddresses) this.runtimeTls.set(name, { cert: own.certPem, key: own.keyPem, alpn, certPath });
     else this.#reader.warnings.push(`service ${name}: tls.native needs --unstable-net, and is not used`);
   }
 

@@ -71,6 +71,7 @@ export class Reloader {
   }
 
   #note(why: string, outcome: ReloadOutcome): ReloadOutcome {
+    if (!outcome.ok && outcome.error.code === "draining") return outcome; // Nothing was tried.
     const at = Date.now();
     const { generation, appliedAt } = this.#state;
     this.#state = outcome.ok
@@ -89,7 +90,11 @@ export class Reloader {
       const error = cause instanceof CulvertError
         ? cause
         : new CulvertError("reload_failed", `Cannot reload: ${describeError(cause)}`, { cause });
-      log.error("reload refused, the configuration from before goes on", { why, error: firstLine(error) });
+      if (error.code === "draining") log.info("reload ignored, the program is stopping", { why });
+      else {log.error("reload refused, the configuration from before goes on", {
+          why,
+          error: firstLine(error),
+        });}
       if (error instanceof ConfigError) logProblems(error, log);
       return { ok: false, error };
     }

@@ -154,8 +154,8 @@ export class Supervisor implements Disposable {
   }
 
   async #drain(): Promise<void> {
+    this.#watches.end(); // Nothing that changes from here on counts any more.
     const cut = await this.app.drain();
-    this.#watches.end();
     await this.#admin.close();
     if (cut > 0) this.#log.warn("stopped", { cut });
     else this.#log.info("stopped", { cut });
@@ -164,6 +164,9 @@ export class Supervisor implements Disposable {
   }
 
   async #reload(): Promise<void> {
+    if (this.#stopping) {
+      throw new CulvertError("draining", "Cannot reload: the program is stopping");
+    }
     try {
       await this.#apply();
     } catch (error) {

@@ -84,8 +84,10 @@ async function check(path: string): Promise<ExitCode> {
   if (config === undefined) throw await badConfig(reading, named);
   await requirePermissions({ net: [], read: materialPaths(config), write: [] }, { ask: true });
   const { warnings } = await loadMaterials(reading, named);
-  console.log(describeConfig(config));
-  for (const warning of [...warnings, ...await lookAtLists(config)]) console.error(`warning: ${warning}`);
+  console.log(escapeLines(describeConfig(config)));
+  for (const warning of [...warnings, ...await lookAtLists(config)]) {
+    console.error(escapeText(`warning: ${warning}`));
+  }
   return ExitCode.ok;
 }
 
@@ -127,7 +129,11 @@ async function systemNameServers(): Promise<string[]> {
 
 /** What a person is told. A bug of ours keeps its stack; what can be helped is said in one line. */
 function explain(error: unknown): string {
-  return messageOf(error).split("\n").map(escapeText).join("\n");
+  return escapeLines(messageOf(error));
+}
+
+function escapeLines(text: string): string {
+  return text.split("\n").map(escapeText).join("\n");
 }
 
 function messageOf(error: unknown): string {

@@ -1,3 +1,4 @@
+import { escapeText } from "../core/escape_text.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { parseIp } from "../net/ip.ts";
 import { libcPaths } from "../upstream/check/libc_paths.ts";
@@ -169,5 +170,7 @@ function unique(values: readonly string[]): string[] {
  * `deno run $(culvert permissions …)`, where they become part of the flag.
  */
 function quote(word: string): string {
+  // As bash, zsh and POSIX of 2024 read it: nothing that would reach the terminal as a command to it.
+  if (escapeText(word) !== word) return `$'${escapeText(word.replaceAll(/[\\']/g, "\\$&"))}'`;
   return /^[\w\-=:./@%+,[\]]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -20,6 +20,8 @@ export interface ListenOptions {
   readonly tls?: RuntimeTls | undefined;
   /** Others of this user may listen on the same address, and each gets some of the connections. TCP only. */
   readonly share?: boolean;
+  /** What the listener is for, as errors name it: `service web`. @default none */
+  readonly who?: string;
 }
 
 /** What the runtime's own TLS can be told: it can neither ask for certificates nor be held to a version. */
@@ -30,6 +32,8 @@ export interface RuntimeTls {
   readonly key: string;
   /** The protocols that we speak, the preferred one first. */
   readonly alpn: readonly string[];
+  /** Where the chain was read, for errors. */
+  readonly certPath?: string;
 }
 
 /**
@@ -48,11 +52,26 @@ export async function listen(address: Address, options: ListenOptions = {}): Pro
   try {
     return address.kind === "tcp" ? listenTcp(address, options) : await listenUnix(address.path);
   } catch (error) {
-    const why = error instanceof Deno.errors.AddrInUse ? "the address is in use" : describeError(error);
-    throw new CulvertError("listen_failed", `Cannot listen on "${formatAddress(address)}": ${why}`, {
+    const { who, tls } = options;
+    const where = [who, tls?.certPath].filter((each) => each !== undefined).join(", ");
+    const message = `Cannot listen on "${formatAddress(address)}": ${explain(error)}`;
+    throw new CulvertError("listen_failed", where === "" ? message : `${message} (${where})`, {
       cause: error,
     });
   }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof Deno.errors.AddrInUse) return "the address is in use";
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return `${describeError(error)}: this machine does not have it`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `${
+      describeError(error)
+    }: ports below 1024 need root or CAP_NET_BIND_SERVICE, and a unix socket a folder that may be written`;
+  }
+  return describeError(error);
 }
 
 function listenTcp(

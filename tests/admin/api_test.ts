@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { AdminError, STATUS_OF } from "../../src/admin/admin_error.ts";
 import { AllowedHosts } from "../../src/admin/allowed_hosts.ts";
 import { AdminApi } from "../../src/admin/api.ts";
+import { jsonResponse } from "../../src/admin/http_response.ts";
 import type { HttpRequest } from "../../src/admin/http_session.ts";
 import { ConfigError, type Problem } from "../../src/config/problem.ts";
 import { CulvertError } from "../../src/core/errors.ts";
@@ -278,6 +279,13 @@ Deno.test("a refusal by the head alone comes before the body is needed", () => {
   assertEquals(refused("POST /healthz", { body: "[]" }), 405);
   assertEquals(refused(REPLACE, { body: "[]", headers: { host: "a" } }), 403);
   assertEquals(refused(REPLACE, { body: "[]", headers: { "content-type": "text/plain" } }), 415);
+});
+
+Deno.test("no name in an answer can send a command to a terminal, and a client reads it as it is", () => {
+  const hostile = "unix:/run/\x1b[2J\x9b1m\u202e\u2028.sock";
+  const { body } = jsonResponse(200, { address: hostile });
+  assertEquals(String(body).match(/[^\n\x20-\x7e]/gu), null);
+  assertEquals(JSON.parse(String(body)), { address: hostile });
 });
 
 Deno.test("what is a bug comes out as it is, for the log and not for the client", async () => {

@@ -210,6 +210,27 @@ Deno.test("of several CRLs of one issuer in a file the newest is told, and the f
   ]);
 });
 
+Deno.test("no path or name can send a command to the terminal of who reads the metrics", async () => {
+  const hostile = "a\x1b[2J\x07\x9b1m\u202eb\u2028c";
+  const [upstream] = FULL_STATUS.upstreams;
+  const [service] = FULL_STATUS.services;
+  const text = await textOf({
+    ...FULL_STATUS,
+    services: [{ ...service!, name: hostile }],
+    upstreams: [{
+      ...upstream!,
+      name: hostile,
+      backends: [{ ...upstream!.backends[0]!, address: `unix:/${hostile}` }],
+      discovery: [{ ...upstream!.discovery![0]!, name: hostile }],
+    }],
+    certificates: [{ ...FULL_STATUS.certificates[0]!, path: hostile, usedBy: [hostile] }],
+    crls: [{ ...FULL_STATUS.crls[0]!, path: hostile, issuer: hostile }],
+  });
+  assertEquals(text.match(/[^\n\x20-\x7e]/gu), null);
+  const shown = String.raw`a\\u001b[2J\\u0007\\u009b1m\\u202eb\\u2028c`;
+  assertEquals(parseMetrics(text).get(`culvert_backend_up{upstream="${shown}",backend="unix:/${shown}"}`), 1);
+});
+
 Deno.test("names with quotes, backslashes and line feeds are escaped wherever they stand", async () => {
   const escaped = String.raw`a \"quoted\" \\ back\\nslash\nand {braces}, ü = 1`;
   const text = await textOf(difficultStatus());

@@ -154,6 +154,6 @@ Deno.test("the runtime's TLS gets what the gate has been made of", async () => {
   await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
   loading.native("web", tls);
   assertEquals(canShareAddresses, true); // As in deno.json.
-  const expected = { cert: server.chainPem, key: server.keyPem, alpn: ["h2"] };
+  const expected = { cert: server.chainPem, key: server.keyPem, alpn: ["h2"], certPath: tls.certPath };
   assertEquals([...loading.runtimeTls], [["web", expected]]);
 });

@@ -43,7 +43,7 @@ Deno.test("permissions are written as flags", () => {
 });
 
 Deno.test("what a shell would take apart is quoted", () => {
-  const paths = ["/a b", "/$HOME", "/it's", "/*", "/é", "/a;b"];
+  const paths = ["/a b", "/$HOME", "/it's", "/*", "/é", "/a;b", "/\x1b[2J'\\"];
   assertEquals(
     paths.map((path) => formatPermissions({ net: [], read: [path], write: [] })),
     [
@@ -53,6 +53,7 @@ Deno.test("what a shell would take apart is quoted", () => {
       "'--allow-read=/*'",
       "'--allow-read=/é'",
       "'--allow-read=/a;b'",
+      "$'--allow-read=/\\u001b[2J\\'\\\\'",
     ],
   );
 });

@@ -59,7 +59,9 @@ Deno.test("an address that somebody listens on is refused, with all addresses of
 });
 
 Deno.test("an address that is not this machine's is refused, and says which", async () => {
-  await refused(listen({ kind: "tcp", host: "192.0.2.1", port: 0 }), `Cannot listen on "192.0.2.1:0": `);
+  const address = { kind: "tcp", host: "192.0.2.1", port: 0 } as const;
+  await refused(listen(address), `Cannot listen on "192.0.2.1:0": `);
+  await refused(listen(address, { who: "service web" }), "this machine does not have it (service web)");
 });
 
 Deno.test("a unix socket is its owner's alone, carries connections, and is gone at the end", async () => {

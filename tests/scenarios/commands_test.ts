@@ -53,6 +53,20 @@ Deno.test("without the permission to read, the exact flag is named and the exit 
   }
 });
 
+Deno.test("no path in a configuration can send a command to the terminal", async () => {
+  await using folder = new TemporaryFolder();
+  const hostile = String.raw`"unix:/tmp/\x1b[2J\u009b1m.sock"`;
+  const good = await written(folder, proxyConfig({ backends: ["127.0.0.1:9"], listen: hostile }));
+  const tls = String.raw`tls: {cert: "\x1b[2J.pem", key: "\x1b[2J.key"}`;
+  const bad = await written(folder, proxyConfig({ backends: ["127.0.0.1:9"], service: tls }), "bad.yaml");
+  for (const [command, file, code] of [["check", good, 0], ["permissions", good, 0], ["check", bad, 78]]) {
+    const told = await culvert(["--allow-read", "--no-prompt"], [String(command), "--config", String(file)]);
+    assertEquals(told.code, code, told.stderr);
+    assertStringIncludes(told.stdout + told.stderr, String.raw`\u001b[2J`);
+    assertEquals((told.stdout + told.stderr).match(/[^\n\x20-\x7e]/gu), null);
+  }
+});
+
 Deno.test("a missing permission is named exactly with exit code 77, and with it the program runs", async () => {
   await using folder = new TemporaryFolder();
   using backend = startBackend(echo, { path: folder.file("backend.sock") });
@@ -194,7 +208,10 @@ Deno.test("an address in use is an exit code of 1 with the address in the messag
   const file = await written(folder, proxyConfig({ backends: ["127.0.0.1:9"], listen }));
   const { code, stderr } = await culvert(["-A"], ["--config", file]);
   assertEquals(code, 1);
-  assertStringIncludes(stderr, `Cannot listen on "127.0.0.1:${taken.addr.port}": the address is in use`);
+  assertStringIncludes(
+    stderr,
+    `Cannot listen on "127.0.0.1:${taken.addr.port}": the address is in use (service main)`,
+  );
 });
 
 Deno.test("a file that is not there is a bad configuration", async () => {

@@ -60,7 +60,10 @@ testWith(
     await Deno.writeTextFile(file, config);
     const second = await run(DENO, ["run", "-A", MAIN, "--config", file]);
     assertEquals(second.code, 1);
-    assertStringIncludes(second.stderr, `Cannot listen on "unix:${path}": the address is in use`);
+    assertStringIncludes(
+      second.stderr,
+      `Cannot listen on "unix:${path}": the address is in use (service main)`,
+    );
     {
       using client = await Deno.connect({ transport: "unix", path });
       assertEquals(await exchange(client, "mine"), "mine");
