@@ -1,5 +1,6 @@
 import { type Certificate, MAX_CERTIFICATE_BYTES, parseFrame, rememberCertificate } from "./certificate.ts";
 import type { CrlSet } from "./crl_set.ts";
+import type { PathAuthorizer } from "./path_check.ts";
 import { type Finding, notReadable, PathSearch } from "./path_search.ts";
 import type { PolicyInputs } from "./policy_check.ts";
 import { rememberSigner } from "./signature.ts";
@@ -40,6 +41,8 @@ export interface VerifyOptions {
   readonly usage: "client" | "server";
   /** What is asked of the policies of a chain. @default {nothing but what its CAs ask for} */
   readonly policy?: PolicyInputs | undefined;
+  /** What else a path must be good for, and by which CRLs. */
+  readonly authorizer?: PathAuthorizer | undefined;
 }
 
 /** Nobody needs more; each costs its sender less than us. */
@@ -81,9 +84,12 @@ export function verifyChain(chainDer: readonly Uint8Array[], options: VerifyOpti
     nowMs: options.now.getTime(),
     crls: options.crls,
     policy: options.policy,
+    authorizer: options.authorizer,
   });
   const path = search.from(leaf);
-  if (path !== undefined) return { trusted: true, path: remembered(path) };
+  // It is remembered of those, too, who are only not allowed.
+  if (search.vouched !== undefined) remember(search.vouched);
+  if (path !== undefined) return { trusted: true, path: remember(path) };
   return refuse(search.finding ?? unknownIssuer(leaf), leaf);
 }
 
@@ -123,7 +129,7 @@ function readable(chainDer: readonly Uint8Array[]): Certificate[] {
 }
 
 /** Remembers what a good path has shown: every byte of it was signed by somebody who is trusted. */
-function remembered(path: readonly Certificate[]): readonly Certificate[] {
+function remember(path: readonly Certificate[]): readonly Certificate[] {
   for (const [index, certificate] of path.entries()) {
     rememberCertificate(certificate);
     const issuer = path[index + 1];

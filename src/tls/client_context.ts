@@ -2,6 +2,7 @@ import tls from "node:tls";
 import { CulvertError } from "../core/errors.ts";
 import { parseIp } from "../net/ip.ts";
 import { type CheckedMaterial, checkServerMaterial } from "./material.ts";
+import type { PathAuthorizer } from "./path_check.ts";
 import type { TlsVersion } from "./server_context.ts";
 import { TrustStore } from "./trust_store.ts";
 import type { VerifyPeer } from "./verify_peer.ts";
@@ -26,6 +27,12 @@ export interface ClientContextOptions {
   /** Asked about the peer in the end, in full and in resumed handshakes, when all else is good. */
   readonly verifyPeer?: VerifyPeer | undefined;
   /**
+   * What a verified path must be good for; needs `ca`.
+   *
+   * @internal
+   */
+  readonly authorizer?: PathAuthorizer | undefined;
+  /**
    * The protocols that are offered by ALPN (RFC 7301), the preferred one first. A server need not select one: a session
    * without a protocol is a good one, and `TlsSession.alpn` tells. One that refuses them all sends an alert.
    */
@@ -44,6 +51,8 @@ export class ClientContext {
   readonly verify: boolean;
   readonly verifyName: boolean;
   readonly verifyPeer: VerifyPeer | undefined;
+  /** What a verified path must be good for, where there is `trust`. */
+  readonly authorizer: PathAuthorizer | undefined;
   /** The only CAs that are trusted; `undefined`: the runtime's roots. */
   readonly trust: TrustStore | undefined;
   /** Whether we have a certificate of our own to show. */
@@ -70,6 +79,7 @@ export class ClientContext {
     this.verify = verify;
     this.verifyName = verifyName;
     this.verifyPeer = options.verifyPeer;
+    this.authorizer = options.authorizer;
     this.now = now;
     this.trust = ca === undefined ? undefined : new TrustStore(ca);
     this.hasCertificate = cert !== undefined;

@@ -59,10 +59,10 @@ export async function connectTls(connection: Connection, options: ConnectTlsOpti
  * and so that no session that was made under other conditions is taken up.
  */
 function admit(socket: TLSSocket, context: ClientContext): readonly Uint8Array[] {
-  const { verify, verifyName, verifyPeer, serverName, trust, now } = context;
+  const { verify, verifyName, verifyPeer, serverName, trust, authorizer, now } = context;
   const chain = peerChain(socket);
   if (!verify) return chain;
-  if (trust !== undefined) requireVerdict(chain, chainVerifier(trust, { usage: "server", now }));
+  if (trust !== undefined) requireVerdict(chain, chainVerifier(trust, { usage: "server", now, authorizer }));
   const [leaf] = chain;
   if (leaf === undefined) throw new TlsHandshakeError("no-certificate");
   if (!socket.authorized) {

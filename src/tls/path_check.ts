@@ -36,6 +36,23 @@ export interface PathPurpose {
   readonly policy?: PolicyInputs | undefined;
   /** How much the names of all paths may cost. */
   readonly names: NameBudget;
+  /** What else a path must be good for. @default nothing */
+  readonly authorizer?: PathAuthorizer | undefined;
+}
+
+/** Looks at paths whose certificates are good by themselves. */
+export interface PathAuthorizer {
+  /** The CRLs that a path is looked at by, in the place of those of {@linkcode PathPurpose}. */
+  crlsFor?(path: readonly Certificate[]): CrlSet | undefined;
+  /** What stands against a path; another one may be good nevertheless. */
+  check(path: readonly Certificate[]): AuthorizationFinding | undefined;
+}
+
+/** Why a path is not good, by a {@linkcode PathAuthorizer}. */
+export interface AuthorizationFinding {
+  readonly reason: "wrong-trust-domain" | "not-allowed";
+  /** The same in words. */
+  readonly detail: string;
 }
 
 /**

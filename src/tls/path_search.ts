@@ -1,12 +1,17 @@
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Certificate } from "./certificate.ts";
 import { MAX_NAME_COMPARISONS } from "./name_check.ts";
-import { checkPath, type PathFinding, type PathPurpose } from "./path_check.ts";
+import { type AuthorizationFinding, checkPath, type PathFinding, type PathPurpose } from "./path_check.ts";
 import { isKnownSigner, isSlowToCheck, signatureFault } from "./signature.ts";
+import { checkTrustDomain } from "./trust_domain.ts";
 
 /** What stands against a path, whatever it is. */
 export interface Finding {
-  readonly reason: "bad-signature" | "unsupported-signature" | PathFinding["reason"];
+  readonly reason:
+    | "bad-signature"
+    | "unsupported-signature"
+    | PathFinding["reason"]
+    | AuthorizationFinding["reason"];
   /** The same in words, with the name of the certificate that is at fault. */
   readonly detail: string;
 }
@@ -41,6 +46,7 @@ export class PathSearch {
   /** Signatures that are to be checked once the issuer is known to be good, as the two certificates. */
   readonly #pending = new Map<Certificate, Set<Certificate>>();
   #finding: Finding | undefined;
+  #vouched: readonly Certificate[] | undefined;
 
   constructor(options: SearchOptions) {
     this.#options = { ...options, names: { comparisons: MAX_NAME_COMPARISONS } };
@@ -51,18 +57,28 @@ export class PathSearch {
     return this.#finding;
   }
 
+  /** The first path that is good but for the authorizer, or also by that. */
+  get vouched(): readonly Certificate[] | undefined {
+    return this.#vouched;
+  }
+
   /** A good path from this leaf, or `undefined`: then there is a {@linkcode finding}, unless no issuer is known. */
   from(leaf: Certificate): readonly Certificate[] | undefined {
     return this.#extend([leaf]);
   }
 
   #extend(path: readonly Certificate[]): readonly Certificate[] | undefined {
-    const { trust, sent } = this.#options;
+    const { trust, sent, authorizer } = this.#options;
     const last = path.at(-1)!;
-    if (trust.has(last)) return this.#judge(path);
+    if (trust.has(last)) {
+      const good = this.#judge(path);
+      // A authorizer may want what is above.
+      if (good !== undefined || authorizer === undefined) return good;
+    }
+    if (path.length > MAX_DEPTH) return undefined;
     for (const anchor of trust.bySubject(last.issuer)) {
-      if (!this.#hasIssued(last, { issuer: anchor, isTrusted: true })) continue;
-      const good = this.#judge([...path, anchor]);
+      if (path.includes(anchor) || !this.#hasIssued(last, { issuer: anchor, isTrusted: true })) continue;
+      const good = this.#extend([...path, anchor]);
       if (good !== undefined) return good;
     }
     // The last place is kept for what is trusted.
@@ -113,10 +129,22 @@ export class PathSearch {
 
   #judge(path: readonly Certificate[]): readonly Certificate[] | undefined {
     if (this.#pathsLeft-- <= 0 || !this.#confirm(path)) return undefined;
-    const finding = checkPath(path, this.#options);
+    const finding = this.#check(path);
     if (finding === undefined) return path;
     this.#note(finding);
     return undefined;
+  }
+
+  #check(path: readonly Certificate[]): Finding | undefined {
+    try {
+      const { authorizer, crls } = this.#options;
+      const ofPath = authorizer?.crlsFor === undefined ? crls : authorizer.crlsFor(path);
+      const finding = checkPath(path, { ...this.#options, crls: ofPath }) ?? checkTrustDomain(path);
+      if (finding === undefined) this.#vouched ??= path;
+      return finding ?? authorizer?.check(path);
+    } catch (error) {
+      return notReadable(error);
+    }
   }
 
   /** Checks the signatures that are pending, from what is trusted on down, so that each issuer is good already. */
@@ -159,5 +187,6 @@ export function notReadable(error: unknown): Finding {
 
 function rank({ reason }: Finding): number {
   if (reason === "bad-signature") return 0;
-  return reason === "unsupported-signature" ? 1 : 2;
+  if (reason === "unsupported-signature") return 1;
+  return reason === "wrong-trust-domain" ? 3 : reason === "not-allowed" ? 4 : 2;
 }

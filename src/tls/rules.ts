@@ -1,47 +1,27 @@
 import { CulvertError } from "../core/errors.ts";
-import { formatIp, parseIp } from "../net/ip.ts";
-import { comparableText } from "./comparable_name.ts";
-import { isDnsName, isSpiffeId, type PeerIdentity } from "./identity.ts";
-import { compileUriPattern } from "./uri_pattern.ts";
+import type { Certificate } from "./certificate.ts";
+import type { PeerIdentity } from "./identity.ts";
+import { badRule, compileCondition, type RuleCondition, type Test } from "./rule_conditions.ts";
+import { isTrustDomain, trustDomainOf } from "./trust_domain.ts";
+import { TrustStore } from "./trust_store.ts";
 
-/** Who may come in, by one thing that the certificate says. */
-export type AllowRule =
-  | { readonly any: true }
-  /** A DNS name; `*.` at its start stands for exactly one label. */
-  | { readonly dns: string }
-  /**
-   * A URI; `*` stands for characters of one path segment, `**` for characters of several, neither for a segment
-   * `.` or `..`.
-   */
-  | { readonly uri: string }
-  | { readonly cn: string }
-  | { readonly ou: string }
-  | { readonly ip: string }
-  /** `sha256/` and the base64 of the SHA-256 of the public key. */
-  | { readonly spki: string };
-
-/** Whether a rule holds for a peer. */
-type Test = (identity: PeerIdentity) => boolean;
-
-/** What a `uri` rule of `spiffe:` must be about, as errors say it. */
-export const SPIFFE_FORM =
-  'a SPIFFE ID that a certificate can have: "spiffe://", a trust domain in lower case, and a path such as ' +
-  '"/ns/a" or none';
-
-const SPKI = /^sha256\/[A-Za-z0-9+/]{43}=$/;
-
-/** The common names, or units, of an identity in the form in which they are compared, made once. */
-const comparableSets = new WeakMap<readonly string[], ReadonlySet<string>>();
-
-const COMPILERS: Readonly<Record<string, (value: unknown) => Test>> = {
-  any: anyTest,
-  dns: dnsTest,
-  uri: uriTest,
-  cn: textTest("cn", (identity) => identity.commonNames),
-  ou: textTest("ou", (identity) => identity.organizationalUnits),
-  ip: ipTest,
-  spki: spkiTest,
+/**
+ * Who may come in: one condition, or several of which each must hold (`all`); with `ca`, only if the verified path of
+ * the certificate leads over or to one of these CAs.
+ */
+export type AllowRule = (RuleCondition | AllConditions) & {
+  /** CAs in PEM, of which one must be in the path, known by its name and key. */
+  readonly ca?: string | undefined;
 };
+
+/** Conditions of which each must hold. */
+export interface AllConditions {
+  /** One at least; none of them `any`. */
+  readonly all: readonly RuleCondition[];
+}
+
+/** Gives the first rule that holds for a peer with this path, from its certificate to the CA that is trusted. */
+export type PathTest = (identity: PeerIdentity, path: readonly Certificate[]) => AllowRule | undefined;
 
 /**
  * Makes one function of all rules, once. It gives the first rule that holds for a peer, or `undefined`: then
@@ -55,6 +35,9 @@ const COMPILERS: Readonly<Record<string, (value: unknown) => Test>> = {
  * - `cn` and `ou` are compared with each of the subject's by RFC 5280 section 7.1: without regard to case, and
  *   with white space trimmed and compressed.
  * - `ip` is compared by value.
+ * - `all` holds if each of its conditions does.
+ * - `ca` needs the verified path of the certificate, which only a `TlsGate` and a `tlsDial` know: without a path, such a
+ *   rule holds for nobody.
  *
  * @throws {CulvertError} `bad_rule`, saying what is expected.
  *
@@ -72,94 +55,87 @@ const COMPILERS: Readonly<Record<string, (value: unknown) => Test>> = {
  * console.log(allowed(readIdentity(readPem(certPem)[0]!.der))); // { uri: "spiffe://example.org/**" }
  * ```
  */
-export function compileRules(rules: readonly AllowRule[]): (identity: PeerIdentity) => AllowRule | undefined {
+export function compileRules(
+  rules: readonly AllowRule[],
+): (identity: PeerIdentity) => AllowRule | undefined {
+  const test = compilePathRules(rules);
+  return (identity) => test(identity, []);
+}
+
+/**
+ * As {@linkcode compileRules}, for those who know the path.
+ *
+ * @throws {CulvertError} `bad_rule`, saying what is expected.
+ */
+export function compilePathRules(rules: readonly AllowRule[]): PathTest {
   const compiled = rules.map((rule) => ({ rule, test: compileRule(rule) }));
-  return (identity) => compiled.find(({ test }) => test(identity))?.rule;
+  return (identity, path) => compiled.find(({ test }) => test(identity, path))?.rule;
 }
 
-function compileRule(rule: AllowRule): Test {
-  const entries = Object.entries(rule);
-  const [kind, value] = entries[0] ?? [];
-  const compile = kind !== undefined && Object.hasOwn(COMPILERS, kind) ? COMPILERS[kind] : undefined;
-  if (compile === undefined || entries.length !== 1) {
-    throw badRule(rule, `expected exactly one of ${Object.keys(COMPILERS).join(", ")}`);
+function compileRule(rule: AllowRule): (identity: PeerIdentity, path: readonly Certificate[]) => boolean {
+  const { ca, ...what } = rule;
+  const test = "all" in what ? compileAll(what) : compileCondition(what);
+  if (ca === undefined) return test;
+  const issues = compileCa(ca, what);
+  return (identity, path) => test(identity) && issues(path);
+}
+
+function compileAll({ all, ...more }: AllConditions): Test {
+  const problem = faultOfAll(all);
+  if (Object.keys(more).length > 0) throw badRule({ all, ...more }, "expected all alone, or with ca");
+  if (problem !== undefined) throw badRule({ all }, problem);
+  const tests = all.map(compileCondition);
+  return (identity) => tests.every((test) => test(identity));
+}
+
+/** The path without the leaf; of a leaf that is trusted itself, that one. */
+function compileCa(pem: string, what: unknown): (path: readonly Certificate[]) => boolean {
+  let store: TrustStore;
+  try {
+    store = new TrustStore(pem);
+  } catch (cause) {
+    if (!(cause instanceof CulvertError)) throw cause;
+    throw badRule(what, `expected CAs in PEM as its ca (${cause.message})`);
   }
-  return compile(value);
+  const known = new Set(store.certificates.map(authorityKey));
+  return (path) => path.slice(path.length > 1 ? 1 : 0).some((issuer) => known.has(authorityKey(issuer)));
 }
 
-function anyTest(value: unknown): Test {
-  if (value !== true) throw badRule({ any: value }, "expected true");
-  return () => true;
+/** What is the same of all certificates of one CA: of a cross-signed one, and of one that was renewed. */
+export function authorityKey({ subject, spki }: Certificate): string {
+  return `${subject} ${spki.toHex()}`;
 }
 
-function dnsTest(value: unknown): Test {
-  const name = typeof value === "string" ? value.toLowerCase() : "";
-  if (!isDnsName(name)) throw badRule({ dns: value }, 'expected a DNS name, or "*." and a DNS name');
-  if (!name.startsWith("*.")) return ({ dnsNames }) => dnsNames.includes(name);
-  const parent = name.slice(1);
-  // What is before the parent is one whole label: it is not empty, has no dot, and is no wildcard itself.
-  return ({ dnsNames }) =>
-    dnsNames.some((dns) =>
-      dns.indexOf(".") === dns.length - parent.length && dns.endsWith(parent) && dns[0] !== "*"
-    );
-}
-
-function uriTest(value: unknown): Test {
-  const isUri = typeof value === "string" && /^[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+$/.test(value);
-  if (!isUri) throw badRule({ uri: value }, 'expected a URI such as "spiffe://example.org/ns/*/sa/**"');
-  if (isVainSpiffe(value)) throw badRule({ uri: value }, `expected ${SPIFFE_FORM}`);
-  if (!value.includes("*")) return ({ uris }) => uris.includes(value);
-  if (value.includes("***")) throw badRule({ uri: value }, "expected at most two stars in a row");
-  const matches = compileUriPattern(value);
-  return ({ uris }) => uris.some(matches);
-}
-
-/** Whether the value of a `uri` rule is about what is no SPIFFE ID, though of `spiffe:`, so that nobody has it. */
-export function isVainSpiffe(pattern: string): boolean {
-  if (!/^spiffe:/i.test(pattern)) return false;
-  if (!pattern.includes("*")) return !isSpiffeId(pattern);
-  // A `*` stays within the trust domain; behind a `**` there may be a path, which has upper case.
-  return !pattern.startsWith("spiffe:") || /^spiffe:\/\/(?:[^/*]|\*(?!\*))*[A-Z]/.test(pattern);
-}
-
-function textTest(kind: string, namesOf: (identity: PeerIdentity) => readonly string[]) {
-  return (value: unknown): Test => {
-    if (typeof value !== "string" || value === "" || value.includes("\0")) {
-      throw badRule({ [kind]: value }, "expected a name");
-    }
-    const wanted = comparable(value);
-    return (identity) => comparableSet(namesOf(identity)).has(wanted);
-  };
-}
-
-/** A text that can only be compared as it stands gets a form that no other text has. */
-function comparable(text: string): string {
-  return comparableText(text) ?? `\0${text}`;
-}
-
-function comparableSet(names: readonly string[]): ReadonlySet<string> {
-  let set = comparableSets.get(names);
-  if (set === undefined) comparableSets.set(names, set = new Set(names.map(comparable)));
-  return set;
-}
-
-function ipTest(value: unknown): Test {
-  const ip = typeof value === "string" ? parseIp(value) : undefined;
-  if (ip === undefined) throw badRule({ ip: value }, "expected one IP address, no subnet");
-  const text = formatIp(ip);
-  return ({ ips }) => ips.includes(text);
-}
-
-function spkiTest(value: unknown): Test {
-  const isPin = typeof value === "string" && SPKI.test(value);
-  const pin = isPin ? value.slice("sha256/".length) : "";
-  // There are several ways to write the last bits, of which only one is ever compared with.
-  if (!isPin || Uint8Array.fromBase64(pin).toBase64() !== pin) {
-    throw badRule({ spki: value }, 'expected "sha256/" and 44 characters of base64');
+/**
+ * What is wrong with the conditions of `all`, as what is expected; `undefined` for good ones. Each condition may be bad
+ * in itself besides.
+ */
+export function faultOfAll(all: unknown): string | undefined {
+  if (!Array.isArray(all) || all.length === 0) return "expected a list of one condition at least";
+  const conditions = all.filter((each) => typeof each === "object" && each !== null);
+  if (conditions.some((each) => "any" in each)) {
+    return "expected no {any: true} in it: what is joined with it decides";
   }
-  return ({ spkiSha256 }) => spkiSha256 === pin;
+  const pins = new Set(valuesOf(conditions, "spki"));
+  if (pins.size > 1) return "expected one spki: no certificate has two keys";
+  const ids = new Set(
+    valuesOf(conditions, "uri").filter((uri) => uri.startsWith("spiffe:") && !uri.includes("*")),
+  );
+  const domains = new Set(
+    valuesOf(conditions, "uri").map(ruleTrustDomain).filter((name) => name !== undefined),
+  );
+  if (ids.size > 1 || domains.size > 1) return "expected one SPIFFE ID: no certificate has two";
+  return undefined;
 }
 
-function badRule(rule: unknown, expected: string): CulvertError {
-  return new CulvertError("bad_rule", `Cannot use the rule ${JSON.stringify(rule)}: ${expected}`);
+/** The trust domain that a `uri` rule is about; `undefined`: several, or it is about no SPIFFE IDs. */
+export function ruleTrustDomain(uri: string): string | undefined {
+  if (!/^spiffe:\/\/[^*/]+(?:\/|$)/.test(uri)) return undefined;
+  const domain = trustDomainOf(uri);
+  return isTrustDomain(domain) ? domain : undefined;
+}
+
+function valuesOf(conditions: readonly object[], key: string): string[] {
+  const values = conditions.map((each) => (each as Readonly<Record<string, unknown>>)[key]);
+  return values.filter((value) => typeof value === "string");
 }

@@ -8,8 +8,9 @@ import { BoundedCache } from "./bounded_cache.ts";
 import { ClientContext, type ClientContextOptions } from "./client_context.ts";
 import { connectTls } from "./connect_tls.ts";
 import type { TlsSession } from "./handshake.ts";
-import { readIdentity } from "./identity.ts";
-import { type AllowRule, compileRules } from "./rules.ts";
+import { identityOf, readIdentity } from "./identity.ts";
+import type { PathAuthorizer } from "./path_check.ts";
+import { type AllowRule, compilePathRules, compileRules } from "./rules.ts";
 import { requestTls } from "./starttls/start_tls.ts";
 import type { StartTlsName } from "./starttls/protocol.ts";
 import type { VerifyPeer } from "./verify_peer.ts";
@@ -19,7 +20,7 @@ const MAX_CONTEXTS = 1024;
 
 /** Options of {@linkcode tlsDial}. */
 export interface TlsDialOptions
-  extends Omit<ClientContextOptions, "serverName" | "verifyPeer" | "verifyName"> {
+  extends Omit<ClientContextOptions, "serverName" | "verifyPeer" | "verifyName" | "authorizer"> {
   /** The name that is asked for and verified. @default the address's host; a unix socket has none */
   readonly serverName?: string | undefined;
   /** Which of the CA's certificates will do, in the place of the name. */
@@ -160,9 +161,29 @@ function makeContext(options: TlsDialOptions, serverName: string): ClientContext
   }
   // Without rules there must be a name: the CA alone says nothing about whose certificate it is.
   if (allow === undefined) return new ClientContext({ ...options, serverName, verifyName: verify });
-  return new ClientContext({ ...options, serverName, verifyName: false, verifyPeer: verifierOf(allow) });
+  const own = { ...options, serverName, verifyName: false };
+  if (options.ca !== undefined) return new ClientContext({ ...own, authorizer: authorizerOf(allow) });
+  if (allow.some(({ ca }) => ca !== undefined)) {
+    throw new CulvertError(
+      "bad_tls_options",
+      "Cannot use a rule with ca without ca of the connection itself",
+    );
+  }
+  return new ClientContext({ ...own, verifyPeer: verifierOf(allow) });
 }
 
+function authorizerOf(rules: readonly AllowRule[]): PathAuthorizer {
+  const allowed = compilePathRules(rules);
+  return {
+    check(path) {
+      const identity = identityOf(path[0]!);
+      if (allowed(identity, path) !== undefined) return undefined;
+      return { reason: "not-allowed", detail: `no rule is good for ${identity.subject}` };
+    },
+  };
+}
+
+/** With the runtime's own roots, the path is not known. */
 function verifierOf(rules: readonly AllowRule[]): VerifyPeer {
   const allowed = compileRules(rules);
   return ([leaf]) => {

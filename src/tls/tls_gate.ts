@@ -4,12 +4,12 @@ import { acceptTls } from "./accept_tls.ts";
 import { type Certificate, readCertificates } from "./certificate.ts";
 import type { CertificateAlgorithms } from "./certificate_algorithms.ts";
 import { verifyChain } from "./chain.ts";
-import type { CrlProblem, CrlSet } from "./crl_set.ts";
+import { ClientTrust, type ClientTrustOptions } from "./client_trust.ts";
+import type { CrlProblem } from "./crl_set.ts";
 import { GatheringConnection } from "./gathering_connection.ts";
 import { TlsHandshakeError } from "./handshake_errors.ts";
 import type { TlsSession } from "./handshake.ts";
 import { identityOf, nameOf, type PeerIdentity, readIdentity, readSubject } from "./identity.ts";
-import { type AllowRule, compileRules } from "./rules.ts";
 import { isRuntimeTls, runtimeHandshake } from "./runtime_tls.ts";
 import { alpnWith, greets, offerTls } from "./starttls/start_tls.ts";
 import type { StartTlsName } from "./starttls/protocol.ts";
@@ -17,16 +17,12 @@ import { ServerContext, type ServerContextOptions } from "./server_context.ts";
 import type { PeerVerdict } from "./verify_peer.ts";
 
 /** What a {@linkcode TlsGate} is made of. */
-export interface TlsGateOptions extends ServerContextOptions {
-  /** Who, of those that the CA vouches for, may come in; needed where clients show certificates. */
-  readonly allow?: readonly AllowRule[];
+export interface TlsGateOptions extends Omit<ServerContextOptions, "ca">, ClientTrustOptions {
   /**
    * The protocol in which clients ask for TLS, before which they speak in clear. For `postgres`, ALPN selects
    * `postgresql` unless `alpn` says otherwise. @default TLS is spoken from the first byte on
    */
   readonly starttls?: StartTlsName | undefined;
-  /** What has been revoked; absent: that is not looked at. */
-  readonly crls?: CrlSet | undefined;
 }
 
 /** A session with a client, as far as is known: the runtime's own TLS tells little about it. */
@@ -57,10 +53,9 @@ export interface Entered {
 export class TlsGate {
   readonly #options: TlsGateOptions;
   readonly #context: ServerContext;
-  readonly #crls: CrlSet | undefined;
   /** What the name of this server is in greetings. */
   readonly #hostName: string;
-  readonly #allowed: (identity: PeerIdentity) => AllowRule | undefined;
+  readonly #trust: ClientTrust;
 
   /**
    * Checks everything that it is made of.
@@ -70,28 +65,42 @@ export class TlsGate {
   constructor(options: TlsGateOptions) {
     this.#options = { ...options };
     const { starttls, alpn = [] } = options;
-    this.#context = new ServerContext({ ...options, alpn: alpnWith(starttls, alpn) });
+    this.#trust = new ClientTrust(options);
+    this.#context = new ServerContext({
+      ...options,
+      ca: this.#trust.bundle,
+      alpn: alpnWith(starttls, alpn),
+    });
     this.#hostName = starttls === undefined ? "" : hostNameOf(options.cert);
-    this.#crls = options.crls;
-    this.#allowed = compileRules(options.allow ?? []);
   }
 
   /**
-   * The same gate with other CRLs, and with other CAs where these are given.
+   * The same gate with other CRLs, and with other CAs, trust domains and rules where these are given.
    *
-   * @throws {CulvertError} `bad_certificate` if the CAs can't be used.
+   * @throws {CulvertError} `bad_certificate`, `bad_tls_options` or `bad_rule`.
    */
-  withTrust({ ca = this.#options.ca, crls }: Pick<TlsGateOptions, "ca" | "crls">): TlsGate {
-    return new TlsGate({ ...this.#options, ca, crls });
+  withTrust(trust: ClientTrustOptions): TlsGate {
+    const { ca, trustDomains, allow } = this.#options;
+    const given = Object.fromEntries(Object.entries(trust).filter(([, value]) => value !== undefined));
+    return new TlsGate({ ...this.#options, ca, trustDomains, allow, crls: undefined, ...given });
   }
 
   /**
-   * The CAs that may have issued the clients' certificates.
+   * The CAs that may have issued the clients' certificates, without those of trust domains.
    *
    * @internal
    */
   get authorities(): readonly Certificate[] {
-    return this.#context.trust?.certificates ?? [];
+    return this.#trust.authorities;
+  }
+
+  /**
+   * By what it looks at clients' certificates.
+   *
+   * @internal
+   */
+  get trust(): ClientTrust {
+    return this.#trust;
   }
 
   /**
@@ -110,7 +119,7 @@ export class TlsGate {
 
   /** Whom revocation keeps out at this moment as nobody can tell whether they were revoked, and why. */
   get problem(): CrlProblem | undefined {
-    return this.#crls?.problemOf(this.authorities, this.#context.now());
+    return this.#trust.problem(this.#context.now());
   }
 
   /**
@@ -171,11 +180,13 @@ export class TlsGate {
   #verify(chain: readonly Uint8Array[]): PeerVerdict {
     const { trust, now } = this.#context;
     if (trust === undefined) return { ok: false, reason: "unknown-ca" };
-    const verdict = verifyChain(chain, { trust, crls: this.#crls, now: new Date(now()), usage: "client" });
-    if (!verdict.trusted) return { ok: false, reason: verdict.reason, detail: verdict.detail };
-    const identity = identityOf(verdict.path[0]!);
-    if (this.#allowed(identity) !== undefined) return { ok: true };
-    return { ok: false, reason: "not-allowed", detail: `no rule lets ${nameOf(identity)} in` };
+    const verdict = verifyChain(chain, {
+      trust,
+      authorizer: this.#trust,
+      now: new Date(now()),
+      usage: "client",
+    });
+    return verdict.trusted ? { ok: true } : { ok: false, reason: verdict.reason, detail: verdict.detail };
   }
 }
 
@@ -186,7 +197,7 @@ function hostNameOf(certPem: string): string {
 }
 
 /** Why clients are refused whom a CA of ours vouches for. */
-const VOUCHED_FOR: ReadonlySet<string> = new Set(["revoked", "not-allowed"]);
+const VOUCHED_FOR: ReadonlySet<string> = new Set(["revoked", "not-allowed", "wrong-trust-domain"]);
 
 /** Who was refused, as far as a certificate tells; for the log. Of strangers no more than the subject is read. */
 export function refusedName(error: TlsHandshakeError): string | undefined {

@@ -13,11 +13,11 @@ export type VerifyPeer = (chain: readonly Uint8Array[]) => PeerVerdict;
 /** Verifies that a chain leads to a trusted CA and holds now, as the engine does in a full handshake. */
 export function chainVerifier(
   trust: TrustStore,
-  options: { usage: VerifyOptions["usage"]; now: () => number },
+  options: Pick<VerifyOptions, "usage" | "authorizer"> & { now: () => number },
 ): VerifyPeer {
-  const { usage, now } = options;
+  const { usage, authorizer, now } = options;
   return (chain) => {
-    const verdict = verifyChain(chain, { trust, now: new Date(now()), usage });
+    const verdict = verifyChain(chain, { trust, now: new Date(now()), usage, authorizer });
     return verdict.trusted ? { ok: true } : { ok: false, reason: verdict.reason, detail: verdict.detail };
   };
 }
