@@ -29,7 +29,7 @@ const IPV4 = /^[0-9]+(?:\.[0-9]+){3}$/;
  */
 export function checkNames(
   path: readonly Certificate[],
-  budget: NameBudget,
+  { names: budget, usage }: { readonly names: NameBudget; readonly usage: "client" | "server" },
 ): { readonly certificate: Certificate; readonly detail: string } | undefined {
   for (let above = path.length - 1; above > 0; above--) {
     const { nameConstraints } = path[above]!;
@@ -38,7 +38,11 @@ export function checkNames(
       const certificate = path[at]!;
       // A CA that carries itself over to a new key is not constrained, but as a leaf.
       if (at > 0 && certificate.subject === certificate.issuer) continue;
-      const fault = faultOf(certificate, { constraints: nameConstraints, budget, isLeaf: at === 0 });
+      const fault = faultOf(certificate, {
+        constraints: nameConstraints,
+        budget,
+        role: at === 0 ? usage : "ca",
+      });
       if (fault !== undefined) {
         return { certificate, detail: `${fault} by the name constraints of ${path[above]!.subjectName}` };
       }
@@ -49,14 +53,14 @@ export function checkNames(
 
 function faultOf(
   certificate: Certificate,
-  { constraints, budget, isLeaf }: {
+  { constraints, budget, role }: {
     readonly constraints: NameConstraints;
     readonly budget: NameBudget;
-    readonly isLeaf: boolean;
+    readonly role: "client" | "server" | "ca";
   },
 ): string | undefined {
   const { permitted, excluded } = constraints;
-  const names = isLeaf ? [...namesOf(certificate), ...hostsIn(certificate)] : namesOf(certificate);
+  const names = [...namesOf(certificate), ...hostsIn(certificate, role)];
   budget.comparisons -= names.length * (permitted.length + excluded.length);
   if (budget.comparisons < 0) return "it has more names than can be compared";
   for (const name of names) {
@@ -88,11 +92,20 @@ function namesOf(certificate: Certificate): readonly ComparableName[] {
   return names;
 }
 
-/** Common names that other programs take for DNS names where a certificate has no DNS names. */
-function hostsIn({ attributes, alternativeNames }: Certificate): ComparableName[] {
-  if (alternativeNames.some(({ kind }) => kind === "dns")) return [];
+/**
+ * Common names that other programs take for DNS names where a client has no DNS names, or a server no alternative names
+ * at all. A server with others is known by these alone.
+ */
+function hostsIn(
+  { attributes, alternativeNames }: Certificate,
+  role: "client" | "server" | "ca",
+): ComparableName[] {
+  const hasOwn = role === "server"
+    ? alternativeNames.length > 0
+    : alternativeNames.some(({ kind }) => kind === "dns");
+  if (hasOwn || role === "ca") return [];
   const commonNames = attributes.filter(({ type, value }) =>
-    type === Oid.commonName && HOST_LIKE.test(value)
+    type === Oid.commonName && HOST_LIKE.test(value) && !IPV4.test(value)
   );
   return commonNames.map(({ value }) => ({ kind: "dns", value: value.toLowerCase() }));
 }

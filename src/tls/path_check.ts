@@ -114,9 +114,9 @@ function checkReadable(certificate: Certificate): PathFinding | undefined {
 
 function checkNamesAndPolicies(
   path: readonly Certificate[],
-  { names, policy }: PathPurpose,
+  { names, usage, policy }: PathPurpose,
 ): PathFinding | undefined {
-  const name = checkNames(path, names);
+  const name = checkNames(path, { names, usage });
   if (name !== undefined) {
     return named({ reason: "name-not-permitted", detail: name.detail }, name.certificate);
   }

@@ -82,6 +82,13 @@ const DNS: readonly Row[] = [
   { permitted: [dns("a.test")], subject: commonName("b.a.test"), good: true },
   { permitted: [dns("a.test")], subject: commonName("b.test"), names: [dns("a.test")], good: true },
   { permitted: [dns("a.test")], subject: commonName("alice"), good: true },
+  { permitted: [dns("a.test")], subject: commonName("b.test"), names: [ip("0a000001")], good: false },
+  {
+    permitted: [dns("a.test")],
+    subject: commonName("10.0.0.1"),
+    good: true,
+    opensslDiffers: "it takes an address for a name",
+  },
 ];
 
 const OTHERS: readonly Row[] = [
