@@ -4,6 +4,7 @@ import type { Connection } from "../net/connection.ts";
 import { TlsHandshakeError } from "./handshake_errors.ts";
 import { Handshake, type TlsSession } from "./handshake.ts";
 import { peerChain } from "./peer_chain.ts";
+import { requirePossession } from "./possession.ts";
 import type { ServerContext } from "./server_context.ts";
 import { chainVerifier, requireVerdict, type VerifyPeer } from "./verify_peer.ts";
 
@@ -29,8 +30,9 @@ export interface AcceptTlsOptions {
  * Speaks TLS with a client whose connection has been accepted, and perhaps read from, already. Resolves when
  * the handshake is done and the client may come in; its certificates, if any, are in `peer`.
  *
- * A session that is resumed is not verified by the engine, whose tickets open every server of the program,
- * whatever that server asks for. So `verify` is asked each time, as if the certificate had just been shown.
+ * The engine verifies that the client holds the key of its certificate, and nothing else about it; in a resumed
+ * session not even that, and its tickets are accepted by every server of the program. So `verify` is asked each
+ * time, as if the certificate had just been shown.
  *
  * Owns the connection: when the promise rejects, it has been closed.
  *
@@ -60,15 +62,11 @@ function admit(
     throw new TlsHandshakeError("no-certificate");
   }
   requireVerdict(chain, verify);
-  // The second wall: in a full handshake the engine has looked at the chain, too.
-  if (!socket.authorized) {
-    const detail = `its certificate is not good for the engine: ${socket.authorizationError}`;
-    throw new TlsHandshakeError("bad-certificate", { detail, chain });
-  }
+  requirePossession(chain);
   return chain;
 }
 
-/** Looks at the chain as the engine does in a full handshake. */
+/** Verifies the chain with the CAs of the context. */
 function verifierOf({ trust, now }: ServerContext): VerifyPeer {
   return trust === undefined
     ? () => ({ ok: false, reason: "unknown-ca" })

@@ -8,6 +8,7 @@ import { TlsHandshakeError } from "./handshake_errors.ts";
 import { isGoodForHost } from "./host_name.ts";
 import { readIdentity } from "./identity.ts";
 import { peerChain } from "./peer_chain.ts";
+import { requirePossession } from "./possession.ts";
 import { chainVerifier, requireVerdict } from "./verify_peer.ts";
 
 /** Options of {@linkcode connectTls}. */
@@ -69,6 +70,7 @@ function admit(socket: TLSSocket, context: ClientContext): readonly Uint8Array[]
     const detail = `its certificate is not good for the engine: ${socket.authorizationError}`;
     throw new TlsHandshakeError("bad-certificate", { detail, chain });
   }
+  requirePossession(chain);
   if (verifyName && !isGoodForHost(readIdentity(leaf), serverName)) {
     throw new TlsHandshakeError("name-mismatch", {
       detail: `its certificate is not for ${serverName}`,

@@ -83,6 +83,7 @@ const ENGINE_MESSAGES: readonly (readonly [pattern: RegExp, reason: HandshakeRea
   [/known protocol|NoApplicationProtocol/, "no-shared-alpn"],
   [/^peer is incompatible/, "no-shared-cipher"],
   [/^invalid peer certificate: (?:NotValidForName|certificate not valid for name)/, "name-mismatch"],
+  // Said of the chain. Where the engine has no CAs it can only be the signature with the peer's key that failed.
   [/^self-signed certificate|^unable to (?:verify|get)/, "bad-certificate"],
   [/^certificate has expired/, "expired"],
   [/^certificate is not yet valid/, "not-yet-valid"],

@@ -88,11 +88,12 @@ export class ServerContext {
       maxVersion: `TLSv${maxVersion}`,
       allowHalfOpen: true,
       requestCert: clientAuth !== "none",
-      // The engine's refusal would tell neither the reason nor the certificate: see `makeEngine`.
+      // There is no `ca`. With one the engine searches paths among all certificates that the client has sent before
+      // any bound of ours applies, which may take it seconds, and sends the CAs as a part of our own chain. Without
+      // one it requests the certificate, verifies that the client holds its key, and decides nothing.
       rejectUnauthorized: false,
       // None at all: the engine's timers outlive failed handshakes and hold on to their memory.
       handshakeTimeout: -1,
-      ...(clientAuth === "none" ? {} : { ca: [options.ca!] }),
       ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
     };
   }

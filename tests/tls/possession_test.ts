@@ -1,7 +1,11 @@
-import { createPrivateKey, createPublicKey } from "node:crypto";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
+import { requirePossession } from "../../src/tls/possession.ts";
 import { writePem } from "../../src/tls/pem.ts";
+import { DerNode, Tag } from "../../src/tls/der_node.ts";
+import { type Bare, bareCertificate, keyOf } from "./bare_certificate.ts";
+import { derOf } from "./pki.ts";
 import { testWith } from "../support/installed.ts";
 import { FOREIGN_CLIENTS } from "./foreign_clients.ts";
 import { startOpensslServer } from "./openssl_server.ts";
@@ -21,6 +25,18 @@ function mixKeys(keyPem: string, otherPem: string): string {
   const mixed = mine.replace(publicPoint(keyPem), publicPoint(otherPem));
   assert(mixed !== mine);
   return writePem("EC PRIVATE KEY", Uint8Array.fromHex(mixed));
+}
+
+/** Basic constraints of a CA. */
+const CA = { oid: "2.5.29.19", critical: true, value: Uint8Array.fromHex("30030101ff") };
+/** The alternative name server.test. */
+const SERVER_NAME = {
+  ...{ oid: "2.5.29.17", critical: false },
+  value: Uint8Array.fromHex("300d820b7365727665722e74657374"),
+};
+
+function keyPemOf(privateKey: KeyObject): string {
+  return privateKey.export({ type: "sec1", format: "pem" }) as string;
 }
 
 const [openssl] = FOREIGN_CLIENTS.filter(({ name }) => name === "OpenSSL");
@@ -70,3 +86,104 @@ for (const version of ["1.2", "1.3"] as const) {
     },
   );
 }
+
+/** An odd certificate that OpenSSL can't read either. */
+const UNREADABLE = "key that something follows";
+
+/** The DER of an element of less than 65,536 bytes. */
+function element(tag: number, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const { length } = Uint8Array.fromHex(parts.map((part) => part.toHex()).join(""));
+  const octets = length < 0x80
+    ? [length]
+    : length < 0x100
+    ? [0x81, length]
+    : [0x82, length >> 8, length & 0xff];
+  return new Uint8Array([tag, ...octets, ...parts.flatMap((part) => [...part])]);
+}
+
+/** The same certificate with another SubjectPublicKeyInfo or with fields behind it, signed by `issuer`. */
+function rebuilt(leaf: Bare, issuer: Bare, edit: (fields: Uint8Array[]) => void): string {
+  const [tbs, algorithm] = DerNode.whole(derOf(leaf.certPem)[0]!).children(Tag.sequence, 3);
+  const fields = tbs!.children(Tag.sequence, 10).map(({ bytes }) => bytes);
+  edit(fields);
+  const next = element(Tag.sequence, ...fields);
+  const signature = element(Tag.bitString, new Uint8Array([0]), sign("sha256", next, issuer.privateKey));
+  return writePem("CERTIFICATE", element(Tag.sequence, next, algorithm!.bytes, signature));
+}
+
+/** Certificates of a trusted CA whose key the engine does not ask for, or does not ask for everywhere. */
+function oddCertificates(issuer: Bare): { name: string; certPem: string; privateKey: KeyObject }[] {
+  const plain = bareCertificate({ cn: "odd", issuer, extensions: [SERVER_NAME] });
+  const { privateKey } = plain;
+  const edits: [name: string, edit: (fields: Uint8Array[]) => void][] = [
+    ["version 2", (fields) => {
+      fields[0] = Uint8Array.fromHex("a003020101");
+      fields.length = 7;
+    }],
+    ["version 1 that is said", (fields) => {
+      fields[0] = Uint8Array.fromHex("a003020100");
+      fields.length = 7;
+    }],
+    ["unique identifier", (fields) => fields.splice(7, 0, Uint8Array.fromHex("8203000102"))],
+    [UNREADABLE, (fields) => {
+      const parts = DerNode.whole(fields[6]!).children(Tag.sequence).map(({ bytes }) => bytes);
+      fields[6] = element(Tag.sequence, ...parts, Uint8Array.fromHex("0500"));
+    }],
+  ];
+  return [
+    { name: "version 1", ...bareCertificate({ cn: "odd", issuer, version: 1 }) },
+    ...edits.map(([name, edit]) => ({ name, certPem: rebuilt(plain, issuer, edit), privateKey })),
+  ];
+}
+
+testWith(
+  ["openssl"],
+  "a certificate that the engine can't parse proves nothing, with its key or without",
+  async () => {
+    const root = bareCertificate({ cn: "root", extensions: [CA] });
+    const material = await pki();
+    const other = keyPemOf(keyOf({ curve: "prime256v1" }));
+    for (const { name, certPem, privateKey } of oddCertificates(root)) {
+      for (const version of ["1.2", "1.3"] as const) {
+        for (const keyPem of [keyPemOf(privateKey), mixKeys(other, keyPemOf(privateKey))]) {
+          await using server = new TlsServer(serverContext(material, { ca: root.certPem }));
+          const own = { cert: certPem, key: keyPem };
+          const spec = { hostname: "127.0.0.1", port: server.port, ca: material.ca.certPem, version, own };
+          assertEquals(await openssl!.talk(spec), "", `${name}, TLS ${version}`);
+          if (server.outcomes.length > 0) assertEquals(await server.reason(), "bad-certificate", name);
+        }
+      }
+    }
+  },
+);
+
+testWith(["openssl"], "a server with a certificate that the engine can't parse is not trusted", async () => {
+  const root = bareCertificate({ cn: "root", extensions: [CA] });
+  const material = await pki();
+  const other = keyPemOf(keyOf({ curve: "prime256v1" }));
+  const context = clientContext(material, { ca: root.certPem, verifyName: false });
+  for (const { name, certPem, privateKey } of oddCertificates(root)) {
+    if (name === UNREADABLE) continue;
+    for (const version of ["1.2", "1.3"] as const) {
+      for (const keyPem of [keyPemOf(privateKey), mixKeys(other, keyPemOf(privateKey))]) {
+        const shown = { ca: material.ca, server: { chainPem: certPem, keyPem } };
+        await using peer = await startOpensslServer({ pki: shown, version });
+        const error = await assertRejects(() => connect(peer.port, context), TlsHandshakeError);
+        assert(["bad-certificate", "failed"].includes(error.reason), `${name}: ${error.message}`);
+      }
+    }
+  }
+});
+
+Deno.test("possession is taken for verified only of a certificate that the engine can parse", () => {
+  const issuer = bareCertificate({ cn: "root", extensions: [CA] });
+  requirePossession(derOf(bareCertificate({ cn: "plain", issuer }).certPem));
+  for (const { name, certPem } of oddCertificates(issuer)) {
+    const error = assertThrows(
+      () => requirePossession(derOf(certPem)),
+      TlsHandshakeError,
+      "holds the private key",
+    );
+    assertEquals(error.reason, "bad-certificate", name);
+  }
+});
