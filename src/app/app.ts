@@ -5,6 +5,7 @@ import { TimerWheel } from "../core/timer_wheel.ts";
 import type { Config, ServiceConfig } from "../config/config.ts";
 import type { Address } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
+import { OwnListeners, type OwnRoutes } from "../net/own_listeners.ts";
 import { type Dial, dial } from "../net/dial.ts";
 import { buildSniMap } from "../net/sni_map.ts";
 import type { Route } from "../tcp/route.ts";
@@ -47,6 +48,11 @@ export class App {
   readonly wheel: TimerWheel;
   /** The buffers of everything that runs. */
   readonly buffers = new BufferPool();
+  /** Opens the connections to backends. */
+  readonly dial: Dial;
+  /** Where the admin API listens, as far as it is known here. */
+  #adminAddress: Address | undefined;
+  readonly #own: OwnListeners;
   readonly #listeners: Listeners;
   readonly #upstreams: Upstreams;
   readonly #crlWatch: CrlWatch;
@@ -61,10 +67,22 @@ export class App {
     this.#log = parts.log;
     this.#clock = parts.clock ?? systemClock;
     this.wheel = new TimerWheel({ clock: this.#clock });
-    this.#listeners = new Listeners({ log: this.#log, clock: this.#clock });
+    this.#listeners = new Listeners({
+      log: this.#log,
+      clock: this.#clock,
+      onLocalIp: (ip) => this.#own.cameIn(ip),
+    });
+    this.#own = new OwnListeners(this.#ownRoutes(), { clock: this.#clock });
     this.#crlWatch = new CrlWatch({ log: this.#log, clock: this.#clock });
+    const plain = parts.dial ?? dial;
+    this.dial = async (address, signal) => {
+      const connection = await plain(address, signal);
+      this.#own.learn(address, connection);
+      return connection;
+    };
     this.#upstreams = new Upstreams({
-      dial: parts.dial ?? dial,
+      dial: this.dial,
+      refusal: (upstream, address) => this.#own.refusal(upstream, address),
       wheel: this.wheel,
       buffers: this.buffers,
       clock: this.#clock,
@@ -74,6 +92,12 @@ export class App {
 
   get state(): AppState {
     return this.#state;
+  }
+
+  /** Where the admin API listens, which no backend may be; absent: nowhere. */
+  set adminAddress(address: Address | undefined) {
+    this.#adminAddress = address;
+    this.#own.refresh();
   }
 
   /** The configuration that runs; `undefined` before the start. */
@@ -194,6 +218,7 @@ export class App {
     void Promise.all(this.#leaving.values()).then(() => this.#upstreams.closeLeft(left));
     this.#config = config;
     this.#materials = materials;
+    this.#own.refresh();
     this.#crlWatch.follow(materials.crls);
     this.#state = "ready";
   }
@@ -224,6 +249,27 @@ export class App {
     return {
       upstream: upstream === undefined ? undefined : find(upstream),
       names: names && buildSniMap([...names].map(([pattern, name]) => [pattern, find(name)] as const)),
+    };
+  }
+
+  #ownRoutes(): OwnRoutes {
+    const configOf = (name: string) => this.#config?.services.find((one) => one.name === name);
+    return {
+      listeners: () => {
+        const admin = this.#adminAddress === undefined ? [] : [{ address: this.#adminAddress }];
+        return [
+          ...[...this.#services].flatMap(([service, running]) =>
+            this.#listeners.addresses(running).map((address) => ({ address, service }))
+          ),
+          ...admin,
+        ];
+      },
+      upstreamsOf: (service) => {
+        const { upstream, names } = configOf(service) ?? {};
+        return [upstream, ...names?.values() ?? []].filter((name) => name !== undefined);
+      },
+      backendsOf: (upstream) =>
+        this.#upstreams.get(upstream)?.upstream.backends.map(({ address }) => address) ?? [],
     };
   }
 

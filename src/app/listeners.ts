@@ -29,10 +29,13 @@ export type BoundSet = ReadonlyMap<string, BoundListener>;
 export class Listeners {
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #onLocalIp: (ip: string) => void;
   readonly #held = new Map<string, Held>();
 
-  constructor(options: { log: Log; clock?: Clock }) {
+  /** `onLocalIp` is told at which address each client came in. */
+  constructor(options: { log: Log; clock?: Clock; onLocalIp?: (ip: string) => void }) {
     this.#log = options.log;
+    this.#onLocalIp = options.onLocalIp ?? (() => {});
     this.#clock = options.clock ?? systemClock;
   }
 
@@ -117,11 +120,22 @@ export class Listeners {
       name,
       clock: this.#clock,
       log: this.#log,
-      onConnection: (connection) => accepted(connection, { held, name }),
+      onConnection: (connection) => this.#accepted(connection, { held, name }),
     });
     const held: Held = { listener, loop, service, tls, shared };
     this.#held.set(key, held);
     this.#log.info("listening", { service: service.name, listener: name });
+  }
+
+  #accepted(connection: Deno.Conn, { held, name }: { held: Held; name: string }): void {
+    try {
+      prepareSocket(connection);
+    } catch {
+      // Reset already. The session finds out, and accounts for it.
+    }
+    const { remoteAddr, localAddr } = connection;
+    if (localAddr.transport === "tcp") this.#onLocalIp(clientAddress(localAddr).ip);
+    void held.service!.serve({ connection, address: clientAddress(remoteAddr), localAddr, listener: name });
   }
 
   #close(key: string, held: Held): void {
@@ -140,16 +154,6 @@ function tlsOn(address: Address, tls: RuntimeTls | undefined): RuntimeTls | unde
 function mustChange({ tls, shared }: Held, wanted: RuntimeTls | undefined): boolean {
   if (!shared) return false; // What it accepts is given to the service's own TLS, which can do all.
   return tls?.cert !== wanted?.cert || tls?.key !== wanted?.key || tls?.alpn.join() !== wanted?.alpn.join();
-}
-
-function accepted(connection: Deno.Conn, { held, name }: { held: Held; name: string }): void {
-  try {
-    prepareSocket(connection);
-  } catch {
-    // Reset already. The session finds out, and accounts for it.
-  }
-  const { remoteAddr, localAddr } = connection;
-  void held.service!.serve({ connection, address: clientAddress(remoteAddr), localAddr, listener: name });
 }
 
 /** A key for each listener of a service. An address may move to another service, a port picked by us may not. */

@@ -13,6 +13,7 @@ import { createCheck } from "../upstream/check/create_check.ts";
 import type { HalfOpenChecker } from "../upstream/check/half_open_checker.ts";
 import type { CheckScheduler } from "../upstream/check/scheduler.ts";
 import { checkSet, joinSets } from "../upstream/discover/backend_set.ts";
+import { filteredSource } from "../upstream/discover/filtered_source.ts";
 import { Discovery } from "../upstream/discover/discovery.ts";
 import type { EtcdTls } from "../upstream/discover/etcd_options.ts";
 import type { ReportingSource } from "../upstream/discover/source.ts";
@@ -41,6 +42,8 @@ export interface ManagedUpstreamParts {
   readonly log: Log;
   /** Opens plain connections. */
   readonly dial: Dial;
+  /** Why an address can't be a backend of an upstream; `undefined`: it can. */
+  readonly refusal?: (upstream: string, address: Address) => Error | undefined;
   /** For checks that are half open. */
   readonly halfOpen: () => HalfOpenChecker;
   /** Makes the sources that a configuration asks for. @default {makeSources} */
@@ -77,7 +80,8 @@ export class ManagedUpstream {
     this.#reach = reach;
     this.#parts = parts;
     const { connectTls } = reach;
-    this.upstream = new Upstream(config, { ...parts, connectTls, makeCheck: checkMaker(parts) });
+    const refusal = (address: Address) => parts.refusal?.(config.name, address);
+    this.upstream = new Upstream(config, { ...parts, connectTls, refusal, makeCheck: checkMaker(parts) });
     this.#discover();
   }
 
@@ -133,12 +137,17 @@ export class ManagedUpstream {
   /**
    * Puts another set in the place of the backends that are listed, until the configuration lists others.
    *
-   * @throws {CulvertError} `discovered` if the set comes from somewhere else, which would undo that.
+   * @throws {CulvertError} `discovered` if the set comes from somewhere else, which would undo that; and why one of
+   * the addresses can't be a backend.
    */
   replaceBackends(backends: readonly BackendSpec[]): void {
     const { name } = this.upstream;
     if (this.#discovery !== undefined) {
       throw new CulvertError("discovered", `Cannot replace the backends of "${name}": they are discovered`);
+    }
+    for (const { address } of backends) {
+      const refusal = this.#parts.refusal?.(name, address);
+      if (refusal !== undefined) throw refusal;
     }
     this.#byHand = backends;
     this.upstream.updateBackends(backends);
@@ -168,7 +177,10 @@ export class ManagedUpstream {
       sources: sources.map(({ name, source, retryMaxMs }) => ({
         name,
         retryMaxMs,
-        source: telling(source, () => this.#lasting !== undefined && this.#follow()),
+        source: telling(
+          this.#withoutLoops(name, source),
+          () => this.#lasting !== undefined && this.#follow(),
+        ),
       })),
       statics: backends,
       keepOnEmpty: discover.keepOnEmpty,
@@ -178,6 +190,18 @@ export class ManagedUpstream {
       onSet: () => this.#follow(),
     });
     this.#discovery.start();
+  }
+
+  /** As `source`, without what leads back to this program. */
+  #withoutLoops(name: string, source: ReportingSource): ReportingSource {
+    const { log, refusal } = this.#parts;
+    if (refusal === undefined) return source;
+    return filteredSource(source, {
+      accepts: ({ address }) => refusal(this.upstream.name, address) === undefined,
+      message: "a discovered backend is left out: it leads back to this program",
+      name,
+      log,
+    });
   }
 
   /** There is another set, another configuration, or the last source has given its first set. */

@@ -3,7 +3,7 @@ import type { FileFault } from "../config/file_faults.ts";
 import type { Path } from "../config/path.ts";
 import { CulvertError } from "../core/errors.ts";
 import type { BufferPool } from "../net/buffers.ts";
-import { dial } from "../net/dial.ts";
+import { type Dial, dial } from "../net/dial.ts";
 import { canShareAddresses, type RuntimeTls } from "../net/listen.ts";
 import type { Certificate } from "../tls/certificate.ts";
 import { type CheckedMaterial, checkServerMaterial } from "../tls/material.ts";
@@ -45,12 +45,14 @@ export class MaterialLoader {
   readonly #reader: MaterialReader;
   readonly #trust: TrustLoader;
   readonly #buffers: BufferPool;
+  readonly #dial: Dial;
   /** What the certificates of services are shown as, by the path of the certificate. */
   readonly #own = new Map<string, CheckedMaterial>();
 
-  /** `buffers` lends the read buffers of connections to backends. */
-  constructor(buffers: BufferPool, options: MaterialReaderOptions = {}) {
+  /** `buffers` lends the read buffers of connections to backends, which `dial` opens. */
+  constructor(buffers: BufferPool, options: MaterialReaderOptions & { dial?: Dial | undefined } = {}) {
     this.#buffers = buffers;
+    this.#dial = options.dial ?? dial;
     this.#reader = new MaterialReader(options);
     this.#trust = new TrustLoader(this.#reader);
   }
@@ -117,7 +119,7 @@ export class MaterialLoader {
     }
     const pems = await this.#clientPems(tls, { path, who });
     if (pems === undefined) return undefined;
-    const buffers = this.#buffers;
+    const [buffers, dial] = [this.#buffers, this.#dial];
     const options = { ...pems, serverName, minVersion, maxVersion, alpn, starttls, verify, allow };
     const connectTls = await this.#reader.attempt(path, () => tlsConnector({ ...options, dial, buffers }));
     return connectTls && { connectTls, madeOf: JSON.stringify(options) };

@@ -2,6 +2,7 @@ import { ConfigError } from "../config/problem.ts";
 import type { ConfigReading } from "../config/reading.ts";
 import type { TlsSections } from "../config/tls_sections.ts";
 import type { BufferPool } from "../net/buffers.ts";
+import type { Dial } from "../net/dial.ts";
 import type { RuntimeTls } from "../net/listen.ts";
 import type { TlsGate } from "../tls/tls_gate.ts";
 import type { EtcdTls } from "../upstream/discover/etcd_options.ts";
@@ -50,6 +51,8 @@ export interface LoadMaterialsOptions {
   /** What messages call the configuration. */
   readonly name: string;
   readonly buffers: BufferPool;
+  /** Opens the connections to backends. @default {dial} */
+  readonly dial?: Dial;
 }
 
 /**
@@ -62,7 +65,7 @@ export async function loadMaterials(
   reading: ConfigReading,
   options: LoadMaterialsOptions,
 ): Promise<Materials> {
-  const loader = new MaterialLoader(options.buffers);
+  const loader = new MaterialLoader(options.buffers, { dial: options.dial });
   const made = await load(reading.tls, loader);
   const { runtimeTls, certificates, faults, trust: { crls, trust, crlFaults } } = loader;
   if (faults.length > 0) throw new ConfigError(options.name, reading.problems([...faults, ...crlFaults]));

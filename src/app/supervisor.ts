@@ -216,7 +216,7 @@ export class Supervisor implements Disposable {
     }
     await checkPermissions(config, { ask: starting });
     const ofMaterials = await fingerprints(materialPaths(config)); // A change from here on is noticed.
-    const materials = await loadMaterials(reading, named);
+    const materials = await loadMaterials(reading, { ...named, dial: this.app.dial });
     if (starting) await configureLog(config.log, writer);
     const bound = await this.#admin.bind(config.admin);
     try {
@@ -226,6 +226,7 @@ export class Supervisor implements Disposable {
       throw error;
     }
     this.#admin.serve(config.admin, { bound, material: materials.admin });
+    this.app.adminAddress = this.#admin.address;
     await configureLog(config.log, writer);
     for (const warning of materials.warnings) this.#log.warn(warning);
     await this.#watches.follow(new Map([...ofConfig, ...ofMaterials]));

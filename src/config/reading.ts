@@ -5,6 +5,7 @@ import type { Config } from "./config.ts";
 import { checkDocument } from "./document_checks.ts";
 import { type FileFault, fromFaults } from "./file_faults.ts";
 import { type Finding, fromIssues, toProblems } from "./findings.ts";
+import { findLoops } from "./loops.ts";
 import { LineMarks } from "./line_marks.ts";
 import type { Problem } from "./problem.ts";
 import { readDocument } from "./read_document.ts";
@@ -48,7 +49,8 @@ export class ConfigReading {
     const reserved = findReservedKeys(document);
     const good = "document" in result && reserved.length === 0 ? result.document : undefined;
     this.config = good && buildConfig(good, folder);
-    this.warnings = good === undefined ? [] : findWarnings(good, folder);
+    const { config } = this;
+    this.warnings = good && config ? [...findWarnings(good, folder), ...findLoops(config)] : [];
     this.tls = readTlsSections(document, folder);
     this.#text = text;
     this.#document = document;

@@ -1,6 +1,6 @@
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
-import { formatAddress } from "../net/address.ts";
+import { type Address, formatAddress } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { dial } from "../net/dial.ts";
 import { Backend, type BackendSpec } from "./backend.ts";
@@ -27,6 +27,8 @@ export interface UpstreamParts extends Partial<Reach> {
   readonly buffers?: BufferPool;
   /** @default {silentLog} */
   readonly log?: Log;
+  /** Why an address can't be dialled; `undefined`: it can. Asked before each dial and each check. */
+  readonly refusal?: (address: Address) => Error | undefined;
   /** How long a dial ahead may take, in milliseconds. @default {10_000} */
   readonly connectMs?: number;
   /** Runs the checks. @default one of its own */
@@ -48,6 +50,7 @@ export class Upstream {
   readonly #log: Log;
   readonly #connectMs: number;
   readonly #makeCheck: NonNullable<UpstreamParts["makeCheck"]>;
+  readonly #refusal: UpstreamParts["refusal"];
   readonly #context: SearchContext;
   readonly #monitor: HealthMonitor;
   readonly #outlier: OutlierDetector;
@@ -71,6 +74,7 @@ export class Upstream {
     this.#log = parts.log ?? silentLog;
     this.#connectMs = parts.connectMs ?? 10_000;
     this.#makeCheck = parts.makeCheck ?? createCheck;
+    this.#refusal = parts.refusal;
     this.#options = options;
     this.#queue = new BackendQueue({ name: options.name, wheel: this.#wheel });
     this.#primary = createBalancer(options.balance);
@@ -215,7 +219,7 @@ export class Upstream {
     const pool = new ConnectionPool({
       ...this.#options.pool,
       name: key,
-      dial: (signal) => this.#way.open(spec.address, signal),
+      dial: (signal) => this.#open(spec.address, () => this.#way.open(spec.address, signal)),
       connectMs: this.#connectMs,
       wheel: this.#wheel,
       buffers: this.#buffers,
@@ -242,10 +246,18 @@ export class Upstream {
     // The way of the moment: a reload may bring another.
     const http = health?.type === "http";
     const ways: CheckWays = {
-      dial: (address, signal) => this.#way.openOwn(address, signal, { http }),
-      connectTls: connectTls && ((to, signal) => this.#way.connectOwn(to, signal)),
+      dial: (address, signal) => this.#open(address, () => this.#way.openOwn(address, signal, { http })),
+      connectTls: connectTls &&
+        ((to, signal) =>
+          this.#open(to.kind === "open" ? to.address : to, () => this.#way.connectOwn(to, signal))),
     };
     return { made: health && this.#makeCheck(health, ways) };
+  }
+
+  /** Opens what leads to `address`, unless that can't be dialled. */
+  #open<T>(address: Address, open: () => Promise<T>): Promise<T> {
+    const refusal = this.#refusal?.(address);
+    return refusal === undefined ? open() : Promise.reject(refusal);
   }
 
   /** Reaches backends this way from now on. */

@@ -1,7 +1,6 @@
-import { type Log, silentLog } from "../../core/log.ts";
-import { formatAddress } from "../../net/address.ts";
+import type { Log } from "../../core/log.ts";
 import type { AddressSet } from "../../net/address_set.ts";
-import type { BackendSpec } from "../backend.ts";
+import { filteredSource } from "./filtered_source.ts";
 import type { ReportingSource } from "./source.ts";
 
 /** Options of {@linkcode boundedSource}. */
@@ -19,25 +18,10 @@ export interface BoundedSourceOptions {
  * can't send clients anywhere else. What is left out is logged once, until it has not been there for a while.
  */
 export function boundedSource(source: ReportingSource, options: BoundedSourceOptions): ReportingSource {
-  const { within, name, log = silentLog } = options;
-  let outside = new Set<string>();
-  const isWithin = ({ address }: BackendSpec) => address.kind === "tcp" && within.has(address.host);
-  return async function* (signal) {
-    for await (const set of source(signal)) {
-      if (set instanceof Error || set.every(isWithin)) {
-        yield set;
-        continue;
-      }
-      const left = new Set(
-        set.filter((spec) => !isWithin(spec)).map(({ address }) => formatAddress(address)),
-      );
-      for (const backend of left) {
-        if (!outside.has(backend)) {
-          log.warn("a discovered backend is left out: it is not within", { source: name, backend });
-        }
-      }
-      outside = left;
-      yield set.filter(isWithin);
-    }
-  };
+  const { within, ...others } = options;
+  return filteredSource(source, {
+    ...others,
+    accepts: ({ address }) => address.kind === "tcp" && within.has(address.host),
+    message: "a discovered backend is left out: it is not within",
+  });
 }

@@ -1,0 +1,144 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import { CulvertError } from "../core/errors.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { answers, isUnspecified } from "./answers.ts";
+import { clientAddress } from "./client_address.ts";
+import type { Connection } from "./connection.ts";
+
+/** How long it is remembered that an address has led back here: a name may lead elsewhere later. */
+const LEARNT_MS = 30_000;
+const MAX_LEARNT = 1000;
+
+/** One listener of the program. */
+export interface OwnListener {
+  readonly address: Address;
+  /** The service that it belongs to; absent: the admin API. */
+  readonly service?: string;
+}
+
+/** What of the program is needed to follow a connection through it. */
+export interface OwnRoutes {
+  listeners(): readonly OwnListener[];
+  /** The upstreams that a service leads to. */
+  upstreamsOf(service: string): Iterable<string>;
+  /** The backends of an upstream. */
+  backendsOf(upstream: string): Iterable<Address>;
+}
+
+/** A backend is a listener of this program, and a connection to it would come back without end. */
+export class ProxyLoopError extends CulvertError {
+  /** The name of the class, for logs. */
+  override name = "ProxyLoopError";
+
+  /** `why` says where the address leads. */
+  constructor(address: Address, why: string) {
+    super("proxy_loop", `Cannot use "${formatAddress(address)}" as a backend: ${why}`);
+  }
+}
+
+/**
+ * Knows where the program itself listens, so that no backend leads a connection back to the service that it came
+ * from, which would take every descriptor. A service may lead to another one of the same program, as long as that
+ * leads elsewhere; none may lead to the admin API, where every client would seem to be on this machine.
+ */
+export class OwnListeners {
+  readonly #routes: OwnRoutes;
+  readonly #clock: Clock;
+  /** Addresses whose connections were seen to end at one of our listeners, such as names. */
+  readonly #learnt = new Map<string, { listener: OwnListener; untilMs: number }>();
+  /** Addresses of this machine, as far as they are known: clients came in there. */
+  readonly #ips = new Set<string>();
+  #lastIp = "";
+  #byPlace = new Map<string | number, OwnListener[]>();
+
+  constructor(routes: OwnRoutes, { clock = systemClock }: { clock?: Clock } = {}) {
+    this.#routes = routes;
+    this.#clock = clock;
+    this.refresh();
+  }
+
+  /** The listeners have changed. */
+  refresh(): void {
+    this.#byPlace = new Map();
+    this.#learnt.clear();
+    for (const listener of this.#routes.listeners()) {
+      const place = placeOf(listener.address);
+      const others = this.#byPlace.get(place);
+      if (others === undefined) this.#byPlace.set(place, [listener]);
+      else others.push(listener);
+    }
+  }
+
+  /** Why `address` can't be a backend of this upstream; `undefined`: it can, as far as is known. */
+  refusal(upstream: string, address: Address): ProxyLoopError | undefined {
+    const listener = this.#find(address);
+    if (listener === undefined) return undefined;
+    const { service } = listener;
+    if (service === undefined) return new ProxyLoopError(address, "the admin API listens there");
+    const chain = this.#chain(service, upstream, [service]);
+    if (chain === undefined) return undefined;
+    const [, ...others] = chain;
+    const back = others.length === 0
+      ? "which leads to this upstream itself"
+      : `which leads back to it by ${others.join(", ")}`;
+    return new ProxyLoopError(address, `service ${service} listens there, ${back}`);
+  }
+
+  /**
+   * Looks at a connection that has been made to `address`. Where it has led to a listener of ours, which only the
+   * connection tells of a name or of an address of this machine, the next one to the same address is known to.
+   */
+  learn(address: Address, connection: Connection & { remoteAddr?: Deno.Addr; localAddr?: Deno.Addr }): void {
+    if (address.kind === "unix" || !this.#byPlace.has(address.port) || this.#find(address) !== undefined) {
+      return;
+    }
+    const [remote, local] = [clientAddress(connection.remoteAddr), clientAddress(connection.localAddr)];
+    const reached: Address = { kind: "tcp", host: remote.ip, port: remote.port };
+    const listener = this.#find(reached) ??
+      // Both ends on one address: it is one of this machine, and a listener on all addresses answers there.
+      (remote.ip === local.ip ? this.#byPlace.get(remote.port)?.find(isWildcard) : undefined);
+    if (listener === undefined) return;
+    if (this.#learnt.size >= MAX_LEARNT) this.#learnt.clear();
+    this.#learnt.set(formatAddress(address), { listener, untilMs: this.#clock.now() + LEARNT_MS });
+  }
+
+  /** A client has come in at this address, which so is one of this machine. Called for each connection. */
+  cameIn(ip: string): void {
+    if (ip === this.#lastIp) return;
+    this.#lastIp = ip;
+    if (this.#ips.size < MAX_LEARNT) this.#ips.add(ip);
+  }
+
+  #find(address: Address): OwnListener | undefined {
+    const listeners = this.#byPlace.get(placeOf(address));
+    if (listeners === undefined) return undefined;
+    const known = listeners.find((listener) => answers(listener.address, address));
+    if (known !== undefined) return known;
+    if (address.kind === "tcp" && this.#ips.has(address.host)) return listeners.find(isWildcard);
+    if (this.#learnt.size === 0) return undefined;
+    const learnt = this.#learnt.get(formatAddress(address));
+    return learnt !== undefined && learnt.untilMs > this.#clock.now() ? learnt.listener : undefined;
+  }
+
+  /** The services by which a connection to `service` comes to `upstream`; `undefined`: it does not. */
+  #chain(service: string, upstream: string, seen: string[]): string[] | undefined {
+    for (const name of this.#routes.upstreamsOf(service)) {
+      if (name === upstream) return seen;
+      for (const address of this.#routes.backendsOf(name)) {
+        const next = this.#find(address)?.service;
+        if (next === undefined || seen.includes(next)) continue;
+        const chain = this.#chain(next, upstream, [...seen, next]);
+        if (chain !== undefined) return chain;
+      }
+    }
+    return undefined;
+  }
+}
+
+function placeOf(address: Address): string | number {
+  return address.kind === "tcp" ? address.port : address.path;
+}
+
+function isWildcard({ address }: OwnListener): boolean {
+  return address.kind === "tcp" && isUnspecified(address.host);
+}
