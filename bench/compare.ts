@@ -12,6 +12,7 @@ import {
   PROXY_CORE,
 } from "./compare/types.ts";
 import { bulk } from "./compare/bulk.ts";
+import { busy } from "./compare/busy.ts";
 import { connections } from "./compare/connections.ts";
 import { describeMachine } from "./compare/machine.ts";
 import { exchanges } from "./compare/exchanges.ts";
@@ -30,6 +31,7 @@ import { writeCertificates } from "./compare/certificates.ts";
 const MEASUREMENTS: readonly Measurement[] = [
   bulk,
   exchanges,
+  busy,
   connections,
   idle("plain"),
   ...tlsMeasurements("tls"),
@@ -167,7 +169,8 @@ ${programs.join(", ")}; load from ${tools.join(", ")}.\n`,
   }
   if (proxies.some(({ name }) => name.startsWith("culvert"))) console.log(targetsTable(verdicts));
   for (const { name, label } of proxies) {
-    const errors = summary.total(name, "exchangesErrors") + summary.total(name, "connectionsErrors");
+    const errors = ["exchangesErrors", "busyErrors", "connectionsErrors"]
+      .reduce((sum, key) => sum + summary.total(name, key), 0);
     if (errors > 0) console.log(`\n${label}: wrk counted ${errors} broken connections.`);
   }
   for (const failure of failures) console.log(`\n${failure}`);

@@ -14,8 +14,8 @@ export const connections: Measurement = {
     const route = { listenPort: freePort(), backendPort: origin.port, mode: "plain" } as const;
     await using server = await proxy.start(route, bench);
     const headers = ["Connection: close"];
-    await wrk(server.port, headers, { ...bench, seconds: 1 });
-    const result = await wrk(server.port, headers, bench);
+    await wrk(server.port, { ...bench, headers, seconds: 1 });
+    const result = await wrk(server.port, { ...bench, headers });
     return { connections: result.requestsPerSecond, connectionsErrors: result.errors };
   },
 };

@@ -17,8 +17,8 @@ export const exchanges: Measurement = {
     await using origin = await startWeb(bench);
     const route = { listenPort: freePort(), backendPort: origin.port, mode: "plain" } as const;
     await using server = await proxy.start(route, bench);
-    await wrk(server.port, [], { ...bench, seconds: 1 });
-    const result = await wrk(server.port, [], bench);
+    await wrk(server.port, { ...bench, seconds: 1 });
+    const result = await wrk(server.port, bench);
     return {
       exchanges: result.requestsPerSecond,
       exchangesP50: result.p50Ms,

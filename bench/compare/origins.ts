@@ -37,7 +37,7 @@ function webConfig(port: number, directory: string): string {
 worker_processes 1;
 error_log stderr warn;
 pid web-${port}.pid;
-events { worker_connections 1024; }
+events { worker_connections 4096; }
 http {
   access_log off;
   keepalive_requests 1000000000;

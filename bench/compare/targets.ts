@@ -25,6 +25,7 @@ const TARGETS: readonly Target[] = [
   { label: "Bulk, backend to client", key: "bulkDown", atLeast: 1.5 },
   { label: "Small exchanges", key: "exchanges", atLeast: 1.0 },
   { label: "Small exchanges, 99th percentile", key: "exchangesP99", atMost: 1.5 },
+  { label: "512 busy connections, 99th percentile", key: "busy512P99", atMost: 3 },
   { label: "New connections", key: "connections", atLeast: 0.85 },
   { label: "Resident memory of an idle tunnel", key: "idleKiB", atMost: 20, unit: " KiB" },
   { label: "TLS, native: bulk, client to backend", proxy: "culvert-native", key: "tlsBulkUp", atLeast: 1.3 },

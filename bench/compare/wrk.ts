@@ -6,19 +6,33 @@ export interface WrkResult {
   requestsPerSecond: number;
   p50Ms: number;
   p99Ms: number;
+  p999Ms: number;
   /** Connections that failed, broke off, or took longer than two seconds. */
   errors: number;
 }
 
 const MS: Record<string, number> = { us: 0.001, ms: 1, s: 1_000, m: 60_000 };
 
-/** Loads the proxy with 64 connections from one thread. */
-export async function wrk(port: number, headers: readonly string[], bench: Bench): Promise<WrkResult> {
-  const url = `http://127.0.0.1:${port}/`;
+/** How long and in which way the proxy is loaded. */
+export interface WrkOptions extends Pick<Bench, "seconds" | "signal"> {
+  /** @default {64} */
+  connections?: number;
+  /** Of every request. */
+  headers?: readonly string[];
+}
+
+const PERCENTILES = new URL("./percentiles.lua", import.meta.url).pathname;
+
+/** Loads the proxy from one thread. */
+export async function wrk(port: number, options: WrkOptions): Promise<WrkResult> {
+  const { seconds, signal, connections = 64, headers = [] } = options;
   const flags = headers.flatMap((header) => ["--header", header]);
-  const args = ["--threads", "1", "--connections", "64", "--duration", `${bench.seconds}s`, "--latency"];
-  const spec = { program: "wrk", args: [...args, ...flags, url], core: LOAD_CORE, signal: bench.signal };
-  const { code, output } = await run(spec, (bench.seconds + 15) * 1_000);
+  const load = ["--threads", "1", "--connections", `${connections}`, "--duration", `${seconds}s`];
+  const args = [...load, "--latency", "--script", PERCENTILES, ...flags, `http://127.0.0.1:${port}/`];
+  const { code, output } = await run(
+    { program: "wrk", args, core: LOAD_CORE, signal },
+    (seconds + 15) * 1_000,
+  );
   if (code !== 0) throw new Error(`wrk failed: ${output.slice(-500)}`);
   if (output.includes("Non-2xx")) throw new Error(`wrk got answers other than 2xx: ${output.slice(-500)}`);
   return readResult(output);
@@ -26,12 +40,16 @@ export async function wrk(port: number, headers: readonly string[], bench: Bench
 
 function readResult(output: string): WrkResult {
   const rate = /Requests\/sec:\s+([\d.]+)/.exec(output)?.[1];
-  if (rate === undefined) throw new Error(`Cannot read what wrk wrote: ${output.slice(-500)}`);
+  const p999 = /^p99\.9 (\d+) us$/m.exec(output)?.[1];
+  if (rate === undefined || p999 === undefined) {
+    throw new Error(`Cannot read what wrk wrote: ${output.slice(-500)}`);
+  }
   const broken = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(output);
   return {
     requestsPerSecond: Number(rate),
     p50Ms: percentileMs(output, 50),
     p99Ms: percentileMs(output, 99),
+    p999Ms: Number(p999) / 1_000,
     errors: broken === null ? 0 : broken.slice(1).reduce((sum, count) => sum + Number(count), 0),
   };
 }

@@ -1,6 +1,7 @@
 import type { Address } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import { requireDialPermission } from "./dial_permission.ts";
+import { takeTurns } from "./fair_connection.ts";
 
 /** Opens a connection to an address; `signal` gives up and frees what was begun. The caller closes it. */
 export type Dial = (address: Address, signal: AbortSignal) => Promise<Connection>;
@@ -22,12 +23,12 @@ export async function dial(address: Address, signal: AbortSignal): Promise<Conne
     connection.close(); // Reset already.
     throw error;
   }
-  return connection;
+  return takeTurns(connection);
 }
 
 async function dialUnix(path: string, signal: AbortSignal): Promise<Connection> {
   const connection = await Deno.connect({ transport: "unix", path });
-  if (!signal.aborted) return connection;
+  if (!signal.aborted) return takeTurns(connection);
   connection.close();
   throw signal.reason;
 }

@@ -7,6 +7,7 @@ import { TimerWheel } from "../core/timer_wheel.ts";
 import { BufferPool } from "../net/buffers.ts";
 import type { ClientAddress } from "../net/client_address.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
+import { takeTurns } from "../net/fair_connection.ts";
 import type { BackendSearch } from "../upstream/search.ts";
 import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../upstream/turn.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -212,7 +213,7 @@ export class TcpService {
   #open({ connection, address, listener, localAddr }: Accepted): Session {
     this.#account.opened();
     return new Session({
-      client: connection,
+      client: takeTurns(connection),
       address,
       listener,
       localAddr,

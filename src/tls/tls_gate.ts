@@ -1,5 +1,6 @@
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
+import { FairConnection } from "../net/fair_connection.ts";
 import { acceptTls } from "./accept_tls.ts";
 import { type Certificate, readCertificates } from "./certificate.ts";
 import type { CertificateAlgorithms } from "./certificate_algorithms.ts";
@@ -174,7 +175,9 @@ export class TlsGate {
       throw new TlsHandshakeError("no-certificate");
     }
     const alpn = await runtimeHandshake(connection, signal);
-    return { session: { connection: new GatheringConnection(connection, buffers), alpn } };
+    return {
+      session: { connection: new GatheringConnection(new FairConnection(connection), buffers), alpn },
+    };
   }
 
   #verify(chain: readonly Uint8Array[]): PeerVerdict {

@@ -1,0 +1,62 @@
+import { assertLess } from "@std/assert";
+import { testWith } from "../support/installed.ts";
+import { startCulvert } from "../support/program.ts";
+import { proxyConfig } from "../support/proxy_config.ts";
+import { Python } from "../support/python.ts";
+
+const CONNECTIONS = 400;
+const ROUND_TRIPS = 100 * CONNECTIONS;
+
+/**
+ * Echoes as the backend. As the client sends the next byte on a connection as soon as the last one has come back, and
+ * counts for each byte how many others were answered while it was out. Says the largest of these counts.
+ */
+const LOAD = `
+import select
+connections, left = int(sys.argv[1]), int(sys.argv[2])
+listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+say(str(listener.getsockname()[1]))
+port = int(hear())
+poll = select.epoll()
+poll.register(listener, select.EPOLLIN)
+backends, clients, last = {}, {}, {}
+for _ in range(connections):
+    s = socket.create_connection(("127.0.0.1", port))
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    poll.register(s, select.EPOLLIN)
+    clients[s.fileno()] = s
+    last[s.fileno()] = 0
+    s.send(b"x")
+answered = most = 0
+while left > 0:
+    for fd, _ in poll.poll():
+        if fd == listener.fileno():
+            s, _ = listener.accept()
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            poll.register(s, select.EPOLLIN)
+            backends[s.fileno()] = s
+        elif fd in backends:
+            backends[fd].send(backends[fd].recv(16))
+        else:
+            if clients[fd].recv(16) == b"": sys.exit("a connection has ended")
+            answered += 1
+            left -= 1
+            # The first round trip of a connection waits for its backend.
+            if last[fd] > 0: most = max(most, answered - last[fd])
+            last[fd] = answered
+            clients[fd].send(b"x")
+say(str(max(most, max(answered - at for at in last.values()))))
+`;
+
+testWith(
+  ["python3"],
+  `of ${CONNECTIONS} busy connections none is served over and over while another waits`,
+  async () => {
+    await using load = new Python(LOAD, CONNECTIONS, ROUND_TRIPS);
+    const backend = `127.0.0.1:${await load.hear()}`;
+    await using culvert = await startCulvert(proxyConfig({ backends: [backend] }));
+    await load.say(String(culvert.port("main")));
+    // Served in turn, CONNECTIONS would be answered meanwhile. The runtime by itself lets some wait for ten times that.
+    assertLess(Number(await load.hear()), 5 * CONNECTIONS);
+  },
+);
