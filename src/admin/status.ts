@@ -225,7 +225,7 @@ export interface CrlStatus {
   readonly thisUpdate?: string;
   /** When the next one is due, and this one no longer holds; absent where it does not say. */
   readonly nextUpdate?: string;
-  /** Whether it can be relied on now. If not, everybody is refused. */
+  /** Whether the file can be relied on now. If not, clients of its issuers are refused. */
   readonly usable: boolean;
   /** Why it is not usable; absent if it is. */
   readonly problem?: string;

@@ -2,7 +2,8 @@ import { dirname } from "node:path";
 import { formatPermissions } from "../config/permissions.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import { fingerprint, watchFile, type WatchOptions } from "./watch.ts";
+import { fingerprint } from "./fingerprint.ts";
+import { watchFile, type WatchOptions } from "./watch.ts";
 
 /** Files, and what {@linkcode fingerprint} said of each before it was read; `undefined`: there was none. */
 export type SeenFiles = ReadonlyMap<string, string | undefined>;
@@ -62,7 +63,7 @@ export class FileWatches {
   async #begin(path: string, seen: string | undefined): Promise<boolean> {
     const { onChange, log, ...more } = this.#options;
     try {
-      const end = await watchFile({ path, folder: dirname(path) }, {
+      const end = await watchFile({ path, folder: await watchedFolder(path) }, {
         ...{ ...more, log, seen },
         onChange: () => onChange(path),
       });
@@ -85,5 +86,14 @@ export class FileWatches {
       files,
       help: `add ${flag}, or send SIGHUP after a change`,
     });
+  }
+}
+
+/** A folder is watched itself; of a file, the folder that it is in. */
+async function watchedFolder(path: string): Promise<string> {
+  try {
+    return (await Deno.stat(path)).isDirectory ? path : dirname(path);
+  } catch {
+    return dirname(path);
   }
 }

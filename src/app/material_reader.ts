@@ -1,6 +1,7 @@
 import type { FileFault } from "../config/file_faults.ts";
 import type { Path } from "../config/path.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
+import { MAX_CRL_BYTES, tooLarge } from "../tls/crl.ts";
 import { TrustStore } from "../tls/trust_store.ts";
 
 const UNREADABLE = "unreadable_file";
@@ -50,20 +51,34 @@ export class MaterialReader {
     return new TextDecoder().decode(await this.bytes(path));
   }
 
-  /** As {@linkcode text}. */
-  async bytes(path: string): Promise<Uint8Array> {
+  /** As {@linkcode text}. A file of more than 64 MiB is not read. */
+  async bytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+    const { isFile, size } = await this.#stat(path);
+    // One that is no file, such as a FIFO, could be waited for without end.
+    if (!isFile) throw new CulvertError(UNREADABLE, "it is no file");
+    if (size > MAX_CRL_BYTES) throw new CulvertError(UNREADABLE, tooLarge(size));
+    return await reading(() => Deno.readFile(path));
+  }
+
+  /** Whether there is a folder of this path. Throws as {@linkcode text} does. */
+  async isFolder(path: string): Promise<boolean> {
+    return (await this.#stat(path)).isDirectory;
+  }
+
+  async #stat(path: string): Promise<Deno.FileInfo> {
     if (this.#permittedOnly && (await Deno.permissions.query({ name: "read", path })).state !== "granted") {
       throw new CulvertError(SKIPPED, `Cannot read "${path}": it may not be read`);
     }
-    try {
-      // One that is no file, such as a FIFO, could be waited for without end.
-      const { isFile } = await Deno.stat(path);
-      if (isFile) return await Deno.readFile(path);
-    } catch (cause) {
-      const why = cause instanceof Deno.errors.NotFound ? "no such file" : describeError(cause);
-      throw new CulvertError(UNREADABLE, why, { cause });
-    }
-    throw new CulvertError(UNREADABLE, "it is no file");
+    return await reading(() => Deno.stat(path));
+  }
+}
+
+async function reading<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const why = cause instanceof Deno.errors.NotFound ? "no such file" : describeError(cause);
+    throw new CulvertError(UNREADABLE, why, { cause });
   }
 }
 

@@ -11,7 +11,8 @@ import { etcdSource } from "../upstream/discover/etcd.ts";
 import type { EtcdTls } from "../upstream/discover/etcd_options.ts";
 import { fileSource } from "../upstream/discover/file_source.ts";
 import type { NamedSource } from "../upstream/discover/source_run.ts";
-import { fingerprint, watchFile } from "./watch.ts";
+import { fingerprint } from "./fingerprint.ts";
+import { watchFile } from "./watch.ts";
 
 /** After failures DNS is asked at least once in so many intervals. */
 const RETRY_INTERVALS = 3;

@@ -1,19 +1,19 @@
-import { hash } from "node:crypto";
 import type { ServiceTls } from "../config/config.ts";
 import type { FileFault } from "../config/file_faults.ts";
 import type { Path } from "../config/path.ts";
 import type { Certificate } from "../tls/certificate.ts";
-import { type Crl, type CrlReading, readCrls, type UnusableCrl } from "../tls/crl.ts";
+import type { Crl, UnusableCrl } from "../tls/crl.ts";
 import { type CrlProblem, CrlSet } from "../tls/crl_set.ts";
+import { verifyCrls } from "../tls/crl_signature.ts";
 import { formatAttributes } from "../tls/distinguished_name.ts";
 import type { TlsGate } from "../tls/tls_gate.ts";
 import { issuerFault } from "../tls/path_check.ts";
 import { TrustStore } from "../tls/trust_store.ts";
-import { faultOf, isSkipped, MaterialReader } from "./material_reader.ts";
+import { type CrlFile, readCrlFiles } from "./crl_files.ts";
+import type { MaterialReader } from "./material_reader.ts";
 
-/** CRLs that are enforced. */
-export interface CrlInUse {
-  readonly path: string;
+/** A file of CRLs that are enforced. */
+export interface CrlInUse extends Pick<CrlFile, "path" | "content"> {
   /** Such as `service web`. */
   readonly usedBy: string;
   /** What the file has; nothing, if it can't be read. */
@@ -57,18 +57,18 @@ export class TrustLoader {
 
   /** What `clientAuth` names. Where its CAs can't be used, those of `before` are what the CRLs are for. */
   async load(
-    { caPath, crlPath }: ClientAuth,
+    clientAuth: ClientAuth,
     { path, who, before }: Place & { before?: TlsGate },
   ): Promise<{ ca: string | undefined; crls: CrlSet | undefined }> {
-    const ca = await this.#reader.ca(caPath, [...path, "clientAuth", "ca"]);
+    const ca = await this.#reader.ca(clientAuth.caPath, [...path, "clientAuth", "ca"]);
     const found = ca === undefined ? [] : new TrustStore(ca).certificates;
     this.#warnOfUseless(found, who);
     const authorities = ca === undefined && before !== undefined ? before.authorities : found;
     const crlPlace = { path: [...path, "clientAuth", "crl"], who, authorities };
-    const { set: crls, content } = crlPath === undefined ? {} : await this.#crlSet(crlPath, crlPlace);
-    const madeOf = JSON.stringify([authorities.map(({ fingerprint }) => fingerprint), content]);
+    const crls = clientAuth.crlPaths === undefined ? undefined : await this.#crlSet(clientAuth, crlPlace);
+    const madeOf = JSON.stringify([authorities.map(({ fingerprint }) => fingerprint), crls?.madeOf]);
     this.trust.set(who, { madeOf });
-    return { ca, crls };
+    return { ca, crls: crls?.set };
   }
 
   /**
@@ -110,49 +110,33 @@ export class TrustLoader {
 
   /** CRLs fail closed: clients of an issuer without a good CRL are refused. */
   async #crlSet(
-    file: string,
+    { crlPaths = [], crlCheck = "chain", crlMaxAgeMs }: ClientAuth,
     { path, who, authorities }: Place & { authorities: readonly Certificate[] },
-  ): Promise<{ set: CrlSet; content: string }> {
-    const { reading, content } = await this.#readCrls(file, path);
-    const set = new CrlSet(reading.crls, reading);
-    const problem = (nowMs: number) => set.problemOf(authorities, nowMs, reading);
-    this.crls.push({ path: file, usedBy: who, crls: reading.crls, problem });
-    if (problem(Date.now()) === undefined) this.#warnOfGaps(set, { authorities, who });
-    this.#warnOfUnusable(set, { file, who, reading });
-    return { set, content };
+  ): Promise<{ set: CrlSet; madeOf: readonly string[] }> {
+    const { files, faults } = await readCrlFiles({ paths: crlPaths, key: path }, this.#reader);
+    this.crlFaults.push(...faults);
+    const crls = files.flatMap(({ reading }) => reading.crls);
+    const unusable = files.flatMap(({ reading }) => reading.unusable);
+    await verifyCrls(crls, authorities);
+    const set = new CrlSet(crls, { unusable, checks: crlCheck, maxAgeMs: crlMaxAgeMs });
+    for (const file of files) {
+      const problem = (nowMs: number) => set.problemOf(authorities, nowMs, file.reading);
+      this.crls.push({ ...file, usedBy: who, crls: file.reading.crls, problem });
+    }
+    this.#warnOfGaps(set, { authorities, who });
+    for (const each of unusable) this.#warnOfUnused(set, { unusable: each, who });
+    return { set, madeOf: [`${crlCheck} ${crlMaxAgeMs}`, ...files.map(({ madeOf }) => madeOf)] };
   }
 
-  async #readCrls(file: string, path: Path): Promise<{ reading: CrlReading; content: string }> {
-    try {
-      const bytes = await this.#reader.bytes(file);
-      const { crls, unusable } = await readCrls(bytes);
-      const reading = { crls, unusable: unusable.map((each) => named(each, file)) };
-      for (const { issuerName, why } of unusable) {
-        const which = issuerName === undefined ? "a CRL" : `the CRL of ${issuerName}`;
-        this.crlFaults.push({ path, cannot: "use", why: `Cannot read ${which}: ${why}` });
-      }
-      return { reading, content: hash("sha256", bytes) };
-    } catch (error) {
-      const fault = faultOf(error, path);
-      const why = `cannot ${fault.cannot} "${file}": ${fault.why}`;
-      if (!isSkipped(error)) this.crlFaults.push(fault);
-      return { reading: { crls: [], unusable: [{ why }] }, content: why };
-    }
-  }
-
-  /** Those that keep nobody out, as there is another good CRL of the issuer. */
-  #warnOfUnusable(
-    set: CrlSet,
-    { file, who, reading }: { file: string; who: string; reading: CrlReading },
-  ): void {
-    for (const each of reading.unusable) {
-      if (set.problem(Date.now(), { crls: [], unusable: [each] }) !== undefined) continue;
-      this.#reader.warnings.push(`${who}: a CRL of ${each.issuerName} in "${file}" is not used: ${each.why}`);
-    }
+  /** A CRL that keeps nobody out, as there is another good one of the issuer. */
+  #warnOfUnused(set: CrlSet, { unusable, who }: { unusable: UnusableCrl; who: string }): void {
+    if (set.problem(Date.now(), { crls: [], unusable: [unusable] }) !== undefined) return;
+    this.#reader.warnings.push(`${who}: a CRL of ${unusable.issuerName} is not used: ${unusable.why}`);
   }
 
   /** Where some CAs have their CRL, and others have none that is good. */
   #warnOfGaps(set: CrlSet, { authorities, who }: { authorities: readonly Certificate[]; who: string }): void {
+    if (set.problemOf(authorities, Date.now()) !== undefined) return; // The whole set is warned of already.
     for (const authority of authorities) {
       const finding = set.standing(authority, { authorities, nowMs: Date.now() });
       if (finding === undefined) continue;
@@ -160,10 +144,4 @@ export class TrustLoader {
       this.#reader.warnings.push(`${who}: nobody whom ${name} has issued can come in: ${finding.detail}`);
     }
   }
-}
-
-/** The same with the name of the file in the reason. */
-function named(unusable: UnusableCrl, file: string): UnusableCrl {
-  const { issuer, why } = unusable;
-  return { ...unusable, why: issuer === undefined ? `cannot use "${file}": ${why}` : `${why} ("${file}")` };
 }

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import { fingerprint } from "./fingerprint.ts";
 
 /** Options of {@linkcode watchFile}. */
 export interface WatchOptions {
@@ -23,7 +24,7 @@ export interface WatchOptions {
   readonly clock?: Clock;
 }
 
-/** A file, and the folder that it is in. */
+/** A file, and the folder that it is in; or a folder, twice: then its files are watched. */
 export interface WatchedFile {
   readonly path: string;
   readonly folder: string;
@@ -155,16 +156,6 @@ class FileWatch {
     }
     this.#told = now;
     this.#options.onChange();
-  }
-}
-
-/** What changes when a file does; `undefined` while there is none. */
-export async function fingerprint(path: string): Promise<string | undefined> {
-  try {
-    const { ino, mtime, size } = await Deno.stat(path);
-    return `${ino} ${mtime?.getTime()} ${size}`;
-  } catch {
-    return undefined;
   }
 }
 

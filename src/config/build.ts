@@ -50,6 +50,7 @@ function buildService(
 /** Makes TLS settings of a section that has been found good. Relative paths are relative to `folder`. */
 export function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string): ServiceTls {
   const { cert, key, minVersion, maxVersion, alpn, starttls, native, clientAuth } = tls;
+  const crl = clientAuth?.crl;
   return {
     certPath: resolve(folder, cert),
     keyPath: resolve(folder, key),
@@ -62,7 +63,9 @@ export function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string
       clientAuth: {
         caPath: resolve(folder, clientAuth.ca),
         mode: clientAuth.mode,
-        ...(clientAuth.crl === undefined ? {} : { crlPath: resolve(folder, clientAuth.crl) }),
+        ...(crl === undefined ? {} : { crlPaths: crl.map((path) => resolve(folder, path)) }),
+        ...(clientAuth.crlCheck === "leaf" ? { crlCheck: "leaf" } : {}),
+        ...(clientAuth.crlMaxAge === undefined ? {} : { crlMaxAgeMs: clientAuth.crlMaxAge }),
         allow: clientAuth.allow,
       },
     }),

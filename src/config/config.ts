@@ -34,7 +34,12 @@ export interface ServiceTls {
   readonly clientAuth?: {
     readonly caPath: string;
     readonly mode: "require" | "optional";
-    readonly crlPath?: string;
+    /** Files and folders of CRLs; absent: revocation is not checked. */
+    readonly crlPaths?: readonly string[];
+    /** Which certificates of a chain are checked by the CRLs. @default {"chain"} */
+    readonly crlCheck?: "chain" | "leaf";
+    /** How long a CRL without nextUpdate may be used; absent: not at all. */
+    readonly crlMaxAgeMs?: number;
     readonly allow: readonly AllowRule[];
   };
 }

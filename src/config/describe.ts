@@ -65,10 +65,19 @@ function tlsLines(tls: ServiceTls | undefined): string[] {
     `as ${certPath}, with the key ${keyPath}`,
   ];
   if (clientAuth === undefined) return [...lines, "no client certificates"];
-  const { mode, caPath, crlPath, allow } = clientAuth;
+  const { mode, caPath, allow } = clientAuth;
   lines.push(`client certificates of ${caPath}, ${mode === "require" ? "required" : "if shown"}`);
-  lines.push(crlPath === undefined ? "revocation is not looked at" : `revoked ones by ${crlPath}`);
+  lines.push(...crlLines(clientAuth));
   return [...lines, ...allow.map((rule) => `lets in ${describeRule(rule)}`)];
+}
+
+function crlLines({ crlPaths, crlCheck, crlMaxAgeMs }: NonNullable<ServiceTls["clientAuth"]>): string[] {
+  if (crlPaths === undefined) return ["revocation is not looked at"];
+  const which = crlCheck === "leaf" ? ", of clients' certificates and not of their CAs" : "";
+  const age = crlMaxAgeMs === undefined ? [] : [
+    `CRLs without nextUpdate are used for ${formatDuration(crlMaxAgeMs)}`,
+  ];
+  return [`revoked ones by ${crlPaths.join(", ")}${which}`, ...age];
 }
 
 function routeLines({ upstream, names }: ServiceConfig): string[] {

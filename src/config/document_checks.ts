@@ -32,6 +32,7 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
     ...services.flatMap((service) => checkTrusted(service, folder)),
     ...services.flatMap(checkServiceTls),
     ...services.flatMap((service) => checkStartTls(service, named)),
+    ...[...services, root.at("admin")].flatMap((listener) => checkCrls(listener.at("tls").at("clientAuth"))),
     ...checkAdmin(root.at("admin"), folder),
     ...[...named.entries(), ...inPlace].flatMap((upstream) => checkUpstream(upstream, folder)),
   ];
@@ -104,6 +105,18 @@ function checkServiceTls(service: Place): Finding[] {
     clash(service.at("sni"), "either tls or sni: what is passed on by its name is not decrypted");
   }
   return findings;
+}
+
+/** Settings of CRLs alone would make believe that revocation is checked. */
+function checkCrls(clientAuth: Place): Finding[] {
+  const crl = clientAuth.at("crl");
+  const keys = ["crlCheck", "crlMaxAge"].filter((key) => clientAuth.at(key).value !== undefined);
+  if (keys.length === 0 || crl.value !== undefined) return [];
+  return [{
+    kind: "missing",
+    ...crl,
+    expected: `the files or folders of CRLs that ${keys.join(" and ")} is for`,
+  }];
 }
 
 /** The runtime's own TLS can do less. */

@@ -70,6 +70,21 @@ export function file(): Field<string> {
   return v.pipe(v.string(message), v.check(good, `${message}, without commas`));
 }
 
+/** Files and folders of CRLs, one or several. */
+export function crlFiles(): Field<string[]> {
+  const path = v.pipe(
+    file(),
+    v.check(
+      (text) => !/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(text),
+      "the path of a file or folder; for the CRL of a URL, fetch it to a file that is named here",
+    ),
+  );
+  const paths = filledList(path, "the path of a file or folder of CRLs, or a list of such paths");
+  return v.lazy((input) =>
+    typeof input === "string" ? v.pipe(path, v.transform((single) => [single])) : paths
+  );
+}
+
 /** A name of a host, or an IP address. */
 export function host(): Field<string> {
   const message = "a host name or an IP address";

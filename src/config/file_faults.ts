@@ -6,6 +6,8 @@ import { showValue } from "./show_value.ts";
 export interface FileFault {
   /** The key that names it, or the section of several keys that name what does not go together. */
   readonly path: Path;
+  /** Which item, where the key has a list. */
+  readonly item?: number;
   /** What can't be done: it can't be read, or what is in it can't be used. */
   readonly cannot: "read" | "use";
   /** Such as `no such file`; of a section, a whole sentence without a full stop. */
@@ -14,7 +16,9 @@ export interface FileFault {
 
 /** The faults of files that `document` names, each with the path of the file as it is written there. */
 export function fromFaults(faults: readonly FileFault[], document: unknown): Finding[] {
-  return faults.map(({ path, cannot, why }): Finding => {
+  return faults.map(({ path: key, item, cannot, why }): Finding => {
+    const isItem = item !== undefined && Array.isArray(valueAt(document, key));
+    const path = isItem ? [...key, item] : key;
     const written = valueAt(document, path);
     const value = typeof written === "string"
       ? `cannot ${cannot} ${showValue(written)}: ${why}`

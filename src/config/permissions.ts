@@ -145,7 +145,7 @@ export function materialPaths(config: Config): string[] {
     const tls = listener?.tls;
     return tls === undefined
       ? []
-      : [tls.certPath, tls.keyPath, tls.clientAuth?.caPath, tls.clientAuth?.crlPath];
+      : [tls.certPath, tls.keyPath, tls.clientAuth?.caPath, ...tls.clientAuth?.crlPaths ?? []];
   });
   const ofUpstreams = [...config.upstreams.values()].flatMap(({ tls, discover }) => {
     const etcd = discover?.etcd;

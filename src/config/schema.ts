@@ -10,6 +10,7 @@ import {
 import {
   choice,
   count,
+  crlFiles,
   duration,
   type Field,
   file,
@@ -60,7 +61,9 @@ const ownTimeouts = mapping({
 const clientAuth = mapping({
   ca: file(),
   mode: v.optional(choice(["require", "optional"]), "require"),
-  crl: v.exactOptional(file()),
+  crl: v.exactOptional(crlFiles()),
+  crlCheck: v.optional(choice(["chain", "leaf"]), "chain"),
+  crlMaxAge: v.exactOptional(duration({ zero: false })),
   allow: rules(),
 }, "a mapping with the CA of the clients, and whom to let in");
 

@@ -1,5 +1,6 @@
-import { constants, createHash, type KeyObject, verify } from "node:crypto";
+import { constants, createHash, createVerify, type KeyObject, type Verify, verify } from "node:crypto";
 import { CulvertError, describeError } from "../core/errors.ts";
+import type { Steps } from "../core/slices.ts";
 import type { Certificate, SignedPart } from "./certificate.ts";
 import { keyFault, type PublicKeyInfo } from "./public_key.ts";
 import { type Scheme, schemeOf } from "./signature_scheme.ts";
@@ -14,6 +15,14 @@ export interface SignatureFault {
   readonly detail: string;
 }
 
+/** What is signed, perhaps hashed already. */
+export interface HashedPart extends SignedPart {
+  /** Has been given all of `bytes`; good for one check. */
+  readonly hashed?: Verify;
+}
+
+/** So many octets are hashed between two places where the work may pause: half a millisecond's worth. */
+const HASH_STEP_BYTES = 262_144;
 /** The longest RSA keys that the runtime can work with. */
 const MAX_RUNTIME_RSA_BITS = 4096;
 /** The runtime finds every signature wrong whose digest has fewer octets than half of what P-521 takes. */
@@ -52,7 +61,7 @@ export function checkSignature(part: SignedPart, issuer: Certificate): boolean {
  * (P-224 to P-521, secp256k1, Brainpool), each with SHA-2, and Ed25519 and Ed448. `undefined` for a good one.
  * What the runtime cannot check is checked in JavaScript, which takes up to 20 ms: {@linkcode isSlowToCheck}.
  */
-export function signatureFault(part: SignedPart, issuer: Certificate): SignatureFault | undefined {
+export function signatureFault(part: HashedPart, issuer: Certificate): SignatureFault | undefined {
   try {
     const key = issuer.keyInfo;
     const fault = keyFault(key);
@@ -69,6 +78,21 @@ export function signatureFault(part: SignedPart, issuer: Certificate): Signature
     return { kind: "unsupported", detail: `its signature cannot be checked: ${describeError(error)}` };
   }
   return { kind: "wrong", detail: "its signature is not its issuer's" };
+}
+
+/**
+ * Hashes a large part in slices for the next check of its signature. A small part, and one whose scheme has no digest of
+ * its own, is left as it is.
+ */
+export function* hashInSteps(part: SignedPart): Steps<HashedPart> {
+  const scheme = schemeOf(part.algorithm);
+  if (typeof scheme === "string" || !("hash" in scheme) || part.bytes.length <= HASH_STEP_BYTES) return part;
+  const hashed = createVerify(scheme.hash);
+  for (let at = 0; at < part.bytes.length; at += HASH_STEP_BYTES) {
+    hashed.update(part.bytes.subarray(at, at + HASH_STEP_BYTES));
+    yield;
+  }
+  return { ...part, hashed };
 }
 
 /** Whether {@linkcode signatureFault} would work in JavaScript, 20 times as long as usual. */
@@ -102,7 +126,7 @@ function needsSoftware(scheme: Scheme, key: PublicKeyInfo): boolean {
 }
 
 function isGood(
-  part: SignedPart,
+  part: HashedPart,
   options: { readonly scheme: Scheme; readonly key: PublicKeyInfo; readonly issuer: Certificate },
 ): boolean {
   const { scheme, key, issuer } = options;
@@ -117,12 +141,14 @@ function isGood(
   return isGoodInRuntime(part, scheme, runtimeKey);
 }
 
-function isGoodInRuntime({ bytes, signature }: SignedPart, scheme: Scheme, key: KeyObject): boolean {
+function isGoodInRuntime({ bytes, signature, hashed }: HashedPart, scheme: Scheme, key: KeyObject): boolean {
   try {
     if (!("hash" in scheme)) return verify(null, bytes, key, signature);
-    if (!("saltLength" in scheme)) return verify(scheme.hash, bytes, key, signature);
-    const { hash, saltLength } = scheme;
-    return verify(hash, bytes, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }, signature);
+    const { hash } = scheme;
+    const how = "saltLength" in scheme
+      ? { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: scheme.saltLength }
+      : key;
+    return hashed?.verify(how, signature) ?? verify(hash, bytes, how, signature);
   } catch {
     return false;
   }

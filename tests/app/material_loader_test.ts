@@ -41,7 +41,7 @@ Deno.test("the admin listener has a gate, and the names of its certificate", asy
   const loading = loader();
   const clientAuth = {
     caPath: files.put("ca.pem", ca.certPem),
-    crlPath: files.put("ca.crl", ca.crl()),
+    crlPaths: [files.put("ca.crl", ca.crl())],
     mode: "require",
     allow: [{ any: true }],
   } as const;
@@ -121,7 +121,7 @@ Deno.test("a CRL with several lists is one file in use, with each of them", asyn
   const loading = loader();
   const crlPath = files.put("both.crl", ca.crl() + other.ca.crl());
   const caPath = files.put("ca.pem", ca.certPem + other.ca.certPem);
-  const clientAuth = { caPath, crlPath, mode: "optional", allow: [{ any: true }] } as const;
+  const clientAuth = { caPath, crlPaths: [crlPath], mode: "optional", allow: [{ any: true }] } as const;
   const tls = serviceTls(files.putOwn("server", server), { clientAuth });
   const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
   assertEquals([gate?.problem, loading.trust.crls.length], [undefined, 1]);
@@ -137,7 +137,7 @@ Deno.test("a CRL that covers some of the CAs is good, with a warning for each of
   const loading = loader();
   const caPath = files.put("ca.pem", ca.certPem + other.ca.certPem);
   const crlPath = files.put("one.crl", ca.crl());
-  const clientAuth = { caPath, crlPath, mode: "optional", allow: [{ any: true }] } as const;
+  const clientAuth = { caPath, crlPaths: [crlPath], mode: "optional", allow: [{ any: true }] } as const;
   const tls = serviceTls(files.putOwn("server", server), { clientAuth });
   const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
   assertEquals([gate?.problem, loading.trust.crls[0]!.problem(Date.now())], [undefined, undefined]);

@@ -11,7 +11,7 @@ Deno.test("a gate is renewed with its CAs and CRLs alone, and its certificate an
   await using files = new TlsFiles();
   const caPath = files.put("ca.pem", ca.certPem);
   const crlPath = files.put("ca.crl", ca.crl());
-  const clientAuth = { caPath, crlPath, mode: "require", allow: [{ any: true }] } as const;
+  const clientAuth = { caPath, crlPaths: [crlPath], mode: "require", allow: [{ any: true }] } as const;
   const { cert, key } = files.putOwn("server", server);
   const tls = {
     certPath: cert,

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { fingerprint, watchFile, type WatchOptions } from "../../src/app/watch.ts";
+import { fingerprint } from "../../src/app/fingerprint.ts";
+import { watchFile, type WatchOptions } from "../../src/app/watch.ts";
 import { RecordingLog } from "../support/recording_log.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { until } from "../support/wait.ts";

@@ -79,7 +79,23 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
   ],
   [tls(`${OWN}, clientAuht: {}`), 'services[0].tls.clientAuht: unknown key; did you mean "clientAuth"?'],
   [auth("mode: maybe, allow: [{any: true}]"), `${AUTH}.mode: expected one of require, optional, got "maybe"`],
-  [auth("crl: 5, allow: [{any: true}]"), `${AUTH}.crl: expected the path of a file, got 5`],
+  [auth("crl: 5, allow: [{any: true}]"), `${AUTH}.crl: expected the path of a file or folder of CRLs`],
+  [auth("crl: [], allow: [{any: true}]"), `${AUTH}.crl: expected the path of a file or folder of CRLs`],
+  [auth("crl: [a.crl, 5], allow: [{any: true}]"), `${AUTH}.crl[1]: expected the path of a file, got 5`],
+  [
+    auth("crl: 'http://ca.test/crl', allow: [{any: true}]"),
+    `${AUTH}.crl: expected the path of a file or folder; for the CRL of a URL, fetch it to a file that is named here, ` +
+    'got "http://ca.test/crl"',
+  ],
+  [
+    auth("crl: a.crl, crlCheck: all, allow: [{any: true}]"),
+    `${AUTH}.crlCheck: expected one of chain, leaf, got "all"`,
+  ],
+  [
+    auth("crlCheck: leaf, allow: [{any: true}]"),
+    `${AUTH}.crl: missing; expected the files or folders of CRLs that crlCheck is for`,
+  ],
+  [auth("crl: a.crl, crlMaxAge: 0, allow: [{any: true}]"), `${AUTH}.crlMaxAge: expected a duration`],
   ...RULES.map(([rule, ...said]) =>
     [auth(`allow: [{any: true}, ${rule}]`), ...said.map((each) => `${AUTH}.allow[1]${each}`)] as const
   ),
@@ -135,7 +151,7 @@ Deno.test("every key of tls has its place", () => {
     clientAuth: {
       caPath: "/etc/culvert/c.pem",
       mode: "optional",
-      crlPath: "/etc/c.crl",
+      crlPaths: ["/etc/c.crl"],
       allow: [{ dns: "*.a.org" }, { uri: "spiffe://a/**" }, { cn: "a" }, { ou: "b" }, { ip: "::1" }, {
         spki: SPKI,
       }],
