@@ -3,7 +3,7 @@ import { type DistributionPoint, distributionPointsOf } from "./distribution_poi
 import { unreadable } from "./fields.ts";
 import { type AlternativeName, generalNameOf } from "./general_name.ts";
 import { type NameConstraints, nameConstraintsOf } from "./name_constraints.ts";
-import { KEY_USAGES, type KeyUsage, Oid } from "./oids.ts";
+import { KEY_USAGES, type KeyUsage, NETSCAPE_USAGES, type NetscapeUsage, Oid } from "./oids.ts";
 import {
   inhibitAnyPolicyOf,
   policiesOf,
@@ -19,6 +19,8 @@ export interface CertificateContent {
   readonly keyUsage: readonly KeyUsage[] | undefined;
   /** Object identifiers. */
   readonly extendedKeyUsage: readonly string[] | undefined;
+  /** What the key is for, in the older form of Netscape. */
+  readonly netscapeUsage: readonly NetscapeUsage[] | undefined;
   readonly alternativeNames: readonly AlternativeName[];
   /** Where CRLs that cover it are published. */
   readonly distributionPoints: readonly DistributionPoint[];
@@ -47,20 +49,24 @@ interface Extension {
   readonly value: Uint8Array;
 }
 
-/** Those that are understood; whatever else is critical makes a certificate useless. */
+/**
+ * Those that are understood; whatever else is critical makes a certificate useless. Key identifiers are only hints: RFC
+ * 5280 does not allow them to be critical.
+ */
 const UNDERSTOOD: ReadonlySet<string> = new Set([
   Oid.keyUsage,
   Oid.subjectAltName,
   Oid.basicConstraints,
   Oid.extendedKeyUsage,
-  Oid.subjectKeyIdentifier,
-  Oid.authorityKeyIdentifier,
   Oid.nameConstraints,
   Oid.certificatePolicies,
   Oid.policyMappings,
   Oid.policyConstraints,
   Oid.inhibitAnyPolicy,
   Oid.crlDistributionPoints,
+  Oid.netscapeCertType,
+  // It is about answers of OCSP, which nobody asks for here.
+  Oid.ocspNoCheck,
 ]);
 
 const KEY_ID_TAG = 0x80;
@@ -98,12 +104,13 @@ export function extensionsOf(list: DerNode): Extensions {
 export function contentOf(extensions: Extensions): CertificateContent {
   return {
     basicConstraints: find(extensions, Oid.basicConstraints, constraintsOf),
-    keyUsage: find(extensions, Oid.keyUsage, usagesOf),
+    keyUsage: find(extensions, Oid.keyUsage, (node) => namedBits(node, KEY_USAGES)),
     extendedKeyUsage: find(
       extensions,
       Oid.extendedKeyUsage,
       (node) => node.children(Tag.sequence).map((purpose) => purpose.oid()),
     ),
+    netscapeUsage: find(extensions, Oid.netscapeCertType, (node) => namedBits(node, NETSCAPE_USAGES)),
     alternativeNames: find(
       extensions,
       Oid.subjectAltName,
@@ -166,10 +173,10 @@ function constraintsOf(node: DerNode): CertificateContent["basicConstraints"] {
 }
 
 /** The octet in front says how many bits at the end do not count; those are zero in DER. */
-function usagesOf(node: DerNode): KeyUsage[] {
+function namedBits<Name>(node: DerNode, names: readonly Name[]): Name[] {
   const [unused, ...octets] = node.content(Tag.bitString);
   if (unused === undefined || unused > 7) throw unreadable("its bits are broken");
-  return KEY_USAGES.filter((_, place) => ((octets[place >> 3] ?? 0) & (0x80 >> (place & 7))) !== 0);
+  return names.filter((_, place) => ((octets[place >> 3] ?? 0) & (0x80 >> (place & 7))) !== 0);
 }
 
 function flagOf(node: DerNode): boolean {

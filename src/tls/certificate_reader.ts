@@ -134,6 +134,10 @@ export class CertificateReader implements Certificate {
     return this.#says().extendedKeyUsage;
   }
 
+  get netscapeUsage(): CertificateContent["netscapeUsage"] {
+    return this.#says().netscapeUsage;
+  }
+
   get alternativeNames(): readonly AlternativeName[] {
     return this.#says().alternativeNames;
   }

@@ -23,6 +23,8 @@ export const Oid = {
   extendedKeyUsage: "2.5.29.37",
   anyExtendedKeyUsage: "2.5.29.37.0",
   inhibitAnyPolicy: "2.5.29.54",
+  ocspNoCheck: "1.3.6.1.5.5.7.48.1.5",
+  netscapeCertType: "2.16.840.1.113730.1.1",
   serverAuth: "1.3.6.1.5.5.7.3.1",
   clientAuth: "1.3.6.1.5.5.7.3.2",
   rsaEncryption: "1.2.840.113549.1.1.1",
@@ -56,6 +58,12 @@ export const KEY_USAGES = [
 
 /** One of {@linkcode KEY_USAGES}. */
 export type KeyUsage = typeof KEY_USAGES[number];
+
+/** What a key may be used for by Netscape's extension, each at the place of its bit; others are left aside. */
+export const NETSCAPE_USAGES = ["client", "server"] as const;
+
+/** One of {@linkcode NETSCAPE_USAGES}. */
+export type NetscapeUsage = typeof NETSCAPE_USAGES[number];
 
 /** Why something was revoked, each at the place of its number (7 is not used): RFC 5280 section 5.3.1. */
 export const REVOCATION_REASONS = [

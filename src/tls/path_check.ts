@@ -55,6 +55,9 @@ export interface AuthorizationFinding {
   readonly detail: string;
 }
 
+/** The size of a name without any attribute. A CA must have some: RFC 5280 section 4.1.2.6. */
+const EMPTY_NAME_SIZE = 2;
+
 /**
  * Looks for what stands against a path whose signatures are good: from the leaf to a certificate that is
  * trusted, each issued by the next. RFC 5280 section 6.1. `undefined` if it is good.
@@ -151,7 +154,14 @@ function checkLeaf(
   if (extendedKeyUsage !== undefined && !extendedKeyUsage.includes(wanted)) {
     return wrongUsage(`its extended key usage does not include ${usage}Auth`);
   }
-  if (options.isTrusted && leaf.basicConstraints?.isCa === true) return undefined;
+  if (leaf.netscapeUsage?.includes(usage) === false) {
+    return wrongUsage(`its Netscape certificate type does not include ${usage}`);
+  }
+  const isCa = leaf.basicConstraints?.isCa === true;
+  if (leaf.nameConstraints !== undefined && !isCa) {
+    return { reason: "bad-certificate", detail: "it constrains names, and is no CA" };
+  }
+  if (options.isTrusted && isCa) return undefined;
   const enough = usage === "client"
     ? ["digitalSignature", "keyAgreement"] as const
     : ["digitalSignature", "keyEncipherment", "keyAgreement"] as const;
@@ -170,6 +180,7 @@ function checkIssuer(
   // One of version 3 that says nothing is a leaf that was pinned: RFC 5280 section 6.1.4 (k).
   const isCa = basicConstraints?.isCa ?? (isTrusted && version === 1);
   if (!isCa) return wrongUsage("it is no CA");
+  if (path[index]!.subjectDer.length === EMPTY_NAME_SIZE) return wrongUsage("it is a CA without a name");
   if (keyUsage !== undefined && !keyUsage.includes("keyCertSign")) {
     return wrongUsage("its key usage does not allow to issue certificates");
   }
