@@ -22,6 +22,7 @@ export { DialPermissionError } from "./net/dial_permission.ts";
 export { formatProxyV1 } from "./net/format_proxy_v1.ts";
 export { formatProxyV2, type ProxyV2Options } from "./net/format_proxy_v2.ts";
 export { type BoundListener, listen, type ListenOptions, type RuntimeTls } from "./net/listen.ts";
+export type { ListenAddress, SocketAccess } from "./net/socket_access.ts";
 export { bareConnection, PrefixedConnection } from "./net/prefixed_connection.ts";
 export type { ProxyEnds } from "./net/proxy_endpoints.ts";
 export type {

@@ -6,6 +6,8 @@ import type { TimerWheel } from "../core/timer_wheel.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { type BoundListener, listen } from "../net/listen.ts";
+import type { SocketAccess } from "../net/socket_access.ts";
+import { changeAccess } from "./change_access.ts";
 import type { AdminMaterial } from "./material_loader.ts";
 
 /** What an {@linkcode AdminServer} works with. */
@@ -26,6 +28,8 @@ export class AdminServer {
   /** As its address is configured; the same one is kept. */
   #key: string | undefined;
   #material: AdminMaterial | undefined;
+  /** Who may connect to it, of a unix socket. */
+  #access: SocketAccess | undefined;
 
   constructor(parts: AdminServerParts) {
     this.#parts = parts;
@@ -60,10 +64,15 @@ export class AdminServer {
       const changed = (this.#material === undefined) !== (material === undefined);
       this.#material = material;
       if (changed) before?.refresh();
+      if (before !== undefined) {
+        changeAccess(before.address, { from: this.#access, to: config?.listen.access, log: this.#parts.log });
+      }
+      this.#access = config?.listen.access;
       return;
     }
     this.#listener = bound && this.#open(bound, material);
     this.#key = key;
+    this.#access = config?.listen.access;
     void before?.close();
   }
 

@@ -6,7 +6,9 @@ import { type Address, formatAddress } from "../net/address.ts";
 import { clientAddress } from "../net/client_address.ts";
 import { prepareSocket } from "../net/dial.ts";
 import { type BoundListener, listen, type RuntimeTls } from "../net/listen.ts";
+import { groupId, type ListenAddress, type SocketAccess } from "../net/socket_access.ts";
 import type { TcpService } from "../tcp/service.ts";
+import { changeAccess } from "./change_access.ts";
 
 /** A listener that is bound, and the service that gets what it accepts: another one after a reload, perhaps. */
 interface Held {
@@ -14,6 +16,8 @@ interface Held {
   readonly loop: AcceptLoop<Deno.Conn>;
   /** The TLS that the runtime speaks on it; absent: none. */
   readonly tls: RuntimeTls | undefined;
+  /** Who may connect to it, of a unix socket. */
+  access: SocketAccess | undefined;
   /** Whether another listener can take its place while it still listens. */
   readonly shared: boolean;
   service: TcpService | undefined;
@@ -60,7 +64,11 @@ export class Listeners {
         for (const [key, address] of keyed(service)) {
           const tls = tlsOn(address, runtimeTls.get(service.name));
           const held = this.#held.get(key);
-          if (held !== undefined && !mustChange(held, tls)) continue;
+          if (held !== undefined && !mustChange(held, tls)) {
+            const { group } = address.access ?? {};
+            if (group !== undefined) await groupId(group); // Only to see whether there is such a group.
+            continue;
+          }
           // Where one listens already, its picked port is to be kept.
           const where = held?.listener.address ?? address;
           const share = tls !== undefined || held !== undefined;
@@ -90,10 +98,20 @@ export class Listeners {
         stay.add(key);
         const held = this.#held.get(key);
         const listener = options.bound.get(key);
-        if (listener === undefined) held!.service = service;
-        else {
+        if (listener === undefined) {
+          held!.service = service;
+          const { access: to } = address;
+          changeAccess(held!.listener.address, { from: held!.access, to, log: this.#log });
+          held!.access = to;
+        } else {
           const tls = tlsOn(address, options.runtimeTls?.get(config.name));
-          this.#open(key, { listener, service, tls, shared: tls !== undefined || held !== undefined });
+          this.#open(key, {
+            listener,
+            service,
+            tls,
+            access: address.access,
+            shared: tls !== undefined || held !== undefined,
+          });
           void held?.loop.retire(); // Only now, so that there is always one that listens.
         }
       }
@@ -113,7 +131,7 @@ export class Listeners {
 
   #open(
     key: string,
-    { listener, service, tls, shared }: Omit<Held, "loop" | "service"> & { service: TcpService },
+    { listener, service, tls, access, shared }: Omit<Held, "loop" | "service"> & { service: TcpService },
   ): void {
     const name = formatAddress(listener.address);
     const loop = new AcceptLoop<Deno.Conn>(listener, {
@@ -122,7 +140,7 @@ export class Listeners {
       log: this.#log,
       onConnection: (connection) => this.#accepted(connection, { held, name }),
     });
-    const held: Held = { listener, loop, service, tls, shared };
+    const held: Held = { listener, loop, service, tls, access, shared };
     this.#held.set(key, held);
     this.#log.info("listening", { service: service.name, listener: name });
   }
@@ -157,7 +175,7 @@ function mustChange({ tls, shared }: Held, wanted: RuntimeTls | undefined): bool
 }
 
 /** A key for each listener of a service. An address may move to another service, a port picked by us may not. */
-function* keyed(service: ServiceConfig): Iterable<[string, Address]> {
+function* keyed(service: ServiceConfig): Iterable<[string, ListenAddress]> {
   for (const [index, address] of service.listen.entries()) {
     const picked = address.kind === "tcp" && address.port === 0;
     yield [picked ? `${service.name}[${index}] ${formatAddress(address)}` : formatAddress(address), address];

@@ -1,5 +1,6 @@
 import { type ConfigSource, configSource } from "../app/config_source.ts";
 import { badConfig, loadMaterials } from "../app/materials.ts";
+import { findListenerFaults } from "../app/listener_faults.ts";
 import { lookAtLists } from "../app/lists.ts";
 import { LineWriter } from "../app/line_writer.ts";
 import { Supervisor } from "../app/supervisor.ts";
@@ -84,8 +85,10 @@ async function check(path: string): Promise<ExitCode> {
   if (config === undefined) throw await badConfig(reading, named);
   await requirePermissions({ net: [], read: materialPaths(config), write: [] }, { ask: true });
   const { warnings } = await loadMaterials(reading, named);
+  const listeners = await findListenerFaults(config);
+  if (listeners.faults.length > 0) throw new ConfigError(source.name, reading.problems(listeners.faults));
   console.log(escapeLines(describeConfig(config)));
-  for (const warning of [...warnings, ...await lookAtLists(config)]) {
+  for (const warning of [...warnings, ...listeners.warnings, ...await lookAtLists(config)]) {
     console.error(escapeText(`warning: ${warning}`));
   }
   return ExitCode.ok;

@@ -67,13 +67,14 @@ function overlap(a: Address, b: Address): boolean {
   if (a.kind === "unix" || b.kind === "unix") {
     return a.kind === b.kind && formatAddress(a) === formatAddress(b);
   }
-  return a.port === b.port && a.port !== 0 && hostsOverlap(listenHost(a.host), listenHost(b.host));
+  if (a.port !== b.port || a.port === 0) return false;
+  return listenHosts(a.host).some((host) => listenHosts(b.host).some((other) => hostsOverlap(host, other)));
 }
 
-/** Which addresses another name than `localhost` stands for can't be told. */
-function listenHost(host: string): string {
+/** `localhost` may stand for either address. What other names stand for can't be told. */
+function listenHosts(host: string): string[] {
   const canonical = canonicalHost(host);
-  return canonical === "localhost" ? "127.0.0.1" : canonical;
+  return canonical === "localhost" ? ["127.0.0.1", "::1"] : [canonical];
 }
 
 function hostsOverlap(a: string, b: string): boolean {

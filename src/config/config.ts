@@ -1,5 +1,6 @@
 import type { LogLevel } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
+import type { ListenAddress } from "../net/socket_access.ts";
 import type { TcpServiceOptions } from "../tcp/options.ts";
 import type { AllowRule } from "../tls/rules.ts";
 import type { StartTlsName } from "../tls/starttls/protocol.ts";
@@ -106,7 +107,7 @@ export interface UpstreamConfig extends UpstreamOptions {
 /** One service of the configuration: its listeners, what it does, and the upstream that it leads to. */
 export interface ServiceConfig extends TcpServiceOptions {
   /** At least one. Paths of unix sockets are resolved. */
-  readonly listen: readonly Address[];
+  readonly listen: readonly ListenAddress[];
   /** The name of an upstream of the same {@linkcode Config}. Absent only where `names` is there. */
   readonly upstream?: string;
   /** Absent: what clients say goes on as it is. */
@@ -123,7 +124,7 @@ export interface ServiceConfig extends TcpServiceOptions {
 
 /** The admin listener. */
 export interface AdminConfig {
-  readonly listen: Address;
+  readonly listen: ListenAddress;
   /** There at least where `listen` can be reached from elsewhere, and then with `clientAuth`. */
   readonly tls?: ServiceTls;
 }

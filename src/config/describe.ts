@@ -1,5 +1,6 @@
 import { formatDuration } from "../core/units.ts";
 import { formatAddress } from "../net/address.ts";
+import { formatMode, type ListenAddress } from "../net/socket_access.ts";
 import { DEFAULT_SOURCE_PREFIX } from "../net/source_key.ts";
 import { DEFAULT_HANDSHAKE_GRACE_MS, type Timeouts } from "../tcp/options.ts";
 import type { AdminConfig, Config, LogConfig, ServiceConfig, ServiceTls } from "./config.ts";
@@ -39,17 +40,26 @@ function logRows({ level, format, access }: LogConfig): Row[] {
 }
 
 function adminRows({ listen, tls }: AdminConfig): Row[] {
-  return [["listen", [formatAddress(listen)]], ["tls", tlsLines(tls)]];
+  return [["listen", [describeListener(listen)]], ["tls", tlsLines(tls)]];
 }
 
 function serviceRows(service: ServiceConfig): Row[] {
   return [
-    ["listen", service.listen.map(formatAddress)],
+    ["listen", service.listen.map(describeListener)],
     ["clients", clientLines(service)],
     ["timeouts", [describeTimeouts(service.timeouts)]],
     ["tls", tlsLines(service.tls)],
     ["upstream", routeLines(service)],
   ];
+}
+
+function describeListener(address: ListenAddress): string {
+  const { mode, group } = address.access ?? {};
+  const rights = [
+    ...(mode === undefined ? [] : [`mode ${formatMode(mode)}`]),
+    ...(group === undefined ? [] : [`group ${group}`]),
+  ];
+  return [formatAddress(address), ...rights].join(", ");
 }
 
 function tlsLines(tls: ServiceTls | undefined): string[] {

@@ -22,7 +22,7 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
     ...services.flatMap((service) => service.at("listen").items()),
     root.at("admin").at("listen"),
   ]
-    .flatMap((place) => place.address(folder));
+    .flatMap((place) => place.listener(folder));
   return [
     ...findRepeats(services.flatMap((service) => service.at("name").text()), "a name of its own"),
     ...findOverlaps(listeners),
@@ -80,7 +80,7 @@ function checkTrusted(service: Place, folder: string): Finding[] {
   const proxyProtocol = service.at("proxyProtocol");
   if (proxyProtocol.value !== true) return [];
   const listeners = service.at("listen").items();
-  const onUnix = (place: Place) => place.address(folder).some(({ as }) => as.kind === "unix");
+  const onUnix = (place: Place) => place.listener(folder).some(({ as }) => as.kind === "unix");
   if (listeners.length > 0 && listeners.every(onUnix)) {
     const expected = "false, where all listen addresses are unix sockets: trusted covers no client of one";
     return [{ kind: "bad_value", ...proxyProtocol, expected }];
@@ -171,7 +171,7 @@ function checkAdmin(admin: Place, folder: string): Finding[] {
   if (starttls.value !== undefined) {
     findings.push({ kind: "bad_value", ...starttls, expected: "none, for the admin listener" });
   }
-  const exposed = listen.address(folder).some(({ as }) => !isAdminAddress(as));
+  const exposed = listen.listener(folder).some(({ as }) => !isAdminAddress(as));
   if (exposed && admin.at("tls").at("clientAuth").value === undefined) {
     const expected = "a loopback address or unix:/path, unless tls.clientAuth says who may come in";
     findings.push({ kind: "bad_value", ...listen, expected });

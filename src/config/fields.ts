@@ -4,6 +4,7 @@ import { DURATION_FORM, parseDuration } from "../core/units.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import { parseAddressSet } from "../net/address_set.ts";
 import { parseIp } from "../net/ip.ts";
+import type { ListenAddress } from "../net/socket_access.ts";
 import { faultOfSniPattern } from "../net/sni_map.ts";
 import { type AllowRule, compileRules } from "../tls/rules.ts";
 import { isVainSpiffe, SPIFFE_FORM } from "../tls/rule_conditions.ts";
@@ -223,13 +224,52 @@ export function subnet(): Field<string> {
   }, "an IP address or a subnet such as 10.0.0.0/8, with no bits set behind its prefix");
 }
 
-/** Where to listen. Port 0 picks a free one; no host stands for all addresses. */
-export function listenAddress(): Field<Address> {
-  const shape = "an address: host:port, :port, [ipv6]:port or unix:/path";
-  return v.pipe(
-    address(shape),
+const LISTEN = "an address: host:port, :port, [ipv6]:port or unix:/path";
+
+/**
+ * Where to listen. Port 0 picks a free one; no host stands for all addresses. A unix socket may be a mapping, with its
+ * mode and group.
+ */
+export function listenAddress(): Field<ListenAddress> {
+  const plain: Field<ListenAddress> = v.pipe(
+    address(LISTEN),
     v.check((at) => at.kind === "unix" || at.host === "" || isHost(at.host), HOST),
   );
+  const socket = mapping({
+    address: v.pipe(
+      address("unix:/path, the address of a unix socket"),
+      v.check(({ kind }) => kind === "unix", "unix:/path, as mode and group are for unix sockets"),
+    ),
+    mode: v.exactOptional(fileMode()),
+    group: v.exactOptional(group()),
+  }, LISTEN);
+  const withAccess: Field<ListenAddress> = v.pipe(
+    socket,
+    v.transform(({ address, ...access }) => ({ ...address, access })),
+  );
+  return v.lazy((input) => isMapping(input) ? withAccess : plain);
+}
+
+function fileMode(): Field<number> {
+  const message = 'a mode in quotes, in octal: "0600" for the owner alone, "0660" for its group too';
+  return v.pipe(
+    v.string(message),
+    v.regex(/^0?[0-7]{3}$/, message),
+    v.transform((text) => parseInt(text, 8)),
+  );
+}
+
+function group(): Field<string | number> {
+  const message = "the name of a group, or its number";
+  return v.union([
+    v.pipe(v.string(message), v.regex(/^[A-Za-z_][\w.-]*\$?$/, message)),
+    v.pipe(
+      v.number(message),
+      v.safeInteger(message),
+      v.minValue(0, message),
+      v.maxValue(0xffff_fffe, message),
+    ),
+  ], message);
 }
 
 /** Whom to dial. */

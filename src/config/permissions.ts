@@ -1,6 +1,7 @@
 import { escapeText } from "../core/escape_text.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { parseIp } from "../net/ip.ts";
+import { GROUP_FILE } from "../net/socket_access.ts";
 import { libcPaths } from "../upstream/check/libc_paths.ts";
 import { RESOLV_CONF } from "../upstream/discover/system_resolve.ts";
 import type { Config, UpstreamConfig } from "./config.ts";
@@ -34,10 +35,24 @@ export function requiredPermissions(config: Config): PermissionNeed {
   const halfOpen = upstreams.some(({ health }) => health?.type === "half-open");
   return {
     net: unique([...addresses.flatMap(netNames), ...upstreams.flatMap(askedNames)]),
-    read: unique([...sockets, ...materialPaths(config), ...upstreams.flatMap(listPaths)]),
+    read: unique([
+      ...sockets,
+      ...groupFiles(config),
+      ...materialPaths(config),
+      ...upstreams.flatMap(listPaths),
+    ]),
     write: unique(sockets),
     ...(halfOpen ? { ffi: libcPaths() } : {}),
   };
+}
+
+/** Where groups of sockets are looked up by their names. */
+function groupFiles({ services, admin }: Config): string[] {
+  const listeners = [
+    ...services.flatMap(({ listen }) => listen),
+    ...(admin === undefined ? [] : [admin.listen]),
+  ];
+  return listeners.some(({ access }) => typeof access?.group === "string") ? [GROUP_FILE] : [];
 }
 
 /** What discovery may use besides, which the program does not insist on. */

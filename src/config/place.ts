@@ -46,6 +46,11 @@ export class Place {
     return typeof this.value === "string" ? [{ ...this, as: this.value }] : [];
   }
 
+  /** As {@linkcode address}, of a listener: a unix socket may be a mapping, with its mode and group. */
+  listener(folder: string): Located<Address>[] {
+    return isMapping(this.value) ? this.at("address").address(folder) : this.address(folder);
+  }
+
   /** The address that stands here, as a list of at most one. */
   address(folder: string): Located<Address>[] {
     try {

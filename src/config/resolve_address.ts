@@ -6,10 +6,10 @@ import { canonicalHost } from "./host.ts";
  * The address with a relative path of a unix socket taken as relative to `folder`. Nothing is looked up, so that
  * this needs no permission: when `folder` is relative itself, so is the result.
  */
-export function resolveAddress(address: Address, folder: string): Address {
+export function resolveAddress<T extends Address>(address: T, folder: string): T {
   if (address.kind === "tcp") return address;
   const path = posix.isAbsolute(address.path) ? address.path : posix.join(folder, address.path);
-  return { kind: "unix", path: posix.normalize(path) };
+  return { ...address, path: posix.normalize(path) };
 }
 
 /** The one way to write this address, for comparing. */

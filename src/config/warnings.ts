@@ -1,4 +1,5 @@
 import { formatAddress } from "../net/address.ts";
+import { formatMode, type ListenAddress } from "../net/socket_access.ts";
 import type { AllowRule } from "../tls/rules.ts";
 import { resolveAddress } from "./resolve_address.ts";
 import type { ConfigDocument, Service } from "./schema.ts";
@@ -13,6 +14,7 @@ export function findWarnings({ admin, services, upstreams }: ConfigDocument, fol
   const used = new Set(services.flatMap(({ upstream, sni = {} }) => [upstream, ...Object.values(sni)]));
   return [
     ...literalStars(admin?.tls?.clientAuth?.allow, "admin"),
+    ...(admin === undefined ? [] : openSockets([admin.listen], { who: "admin", folder })),
     ...services.flatMap((service) => ofService(service, folder)),
     ...Object.entries(upstreams).flatMap(([name, upstream]) => ofUpstream(upstream, name)),
     ...vainForwarding({ services, upstreams }),
@@ -25,13 +27,27 @@ export function findWarnings({ admin, services, upstreams }: ConfigDocument, fol
 function ofService(service: Service, folder: string): string[] {
   const { name, trusted, proxyProtocol, tls, upstream } = service;
   const who = `service ${name}`;
-  const warnings = [...closedSockets(service, folder), ...literalStars(tls?.clientAuth?.allow, who)];
+  const open = openSockets(service.listen, { who, folder });
+  const warnings = [...open, ...closedSockets(service, folder), ...literalStars(tls?.clientAuth?.allow, who)];
   if (trusted.length > 0 && !proxyProtocol) {
     warnings.push(
       `${who}: trusted does nothing without proxyProtocol: true: a PROXY header would go on to the backends as data`,
     );
   }
   return typeof upstream === "object" ? [...warnings, ...ofUpstream(upstream, name)] : warnings;
+}
+
+/** Unix sockets that everybody on the machine may connect to. */
+function openSockets(
+  listen: readonly ListenAddress[],
+  { who, folder }: { who: string; folder: string },
+): string[] {
+  return listen.flatMap((address) => {
+    const { mode = 0 } = address.access ?? {};
+    if ((mode & 0o002) === 0) return [];
+    const path = formatAddress(resolveAddress(address, folder));
+    return [`${who}: every user of this machine may connect to ${path}: its mode is ${formatMode(mode)}`];
+  });
 }
 
 /** The clients of unix sockets have no addresses, so what names addresses shuts the sockets. */

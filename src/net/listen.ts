@@ -1,5 +1,6 @@
 import { CulvertError, describeError } from "../core/errors.ts";
 import { type Address, formatAddress } from "./address.ts";
+import { bindOwnSocket, type ListenAddress, setAccess, type SocketAccess } from "./socket_access.ts";
 
 /** A bound address: what it accepts are `Deno.TcpConn` or `Deno.UnixConn`. */
 export interface BoundListener {
@@ -43,14 +44,15 @@ export interface RuntimeTls {
 export const canShareAddresses: boolean = "listenDatagram" in Deno;
 
 /**
- * Listens on `address`. A unix socket is created for its owner alone (mode 0600); one that a dead process has left
- * behind is replaced, one that is alive is not.
+ * Listens on `address`. A unix socket is its owner's alone (mode 0600) unless its `access` says otherwise, and
+ * nobody else can connect before it has its group and mode. One that a dead process has left behind is replaced, one
+ * that is alive is not.
  *
  * @throws {CulvertError} `listen_failed`, with what the runtime said as its cause.
  */
-export async function listen(address: Address, options: ListenOptions = {}): Promise<BoundListener> {
+export async function listen(address: ListenAddress, options: ListenOptions = {}): Promise<BoundListener> {
   try {
-    return address.kind === "tcp" ? listenTcp(address, options) : await listenUnix(address.path);
+    return address.kind === "tcp" ? listenTcp(address, options) : await listenUnix(address);
   } catch (error) {
     const { who, tls } = options;
     const where = [who, tls?.certPath].filter((each) => each !== undefined).join(", ");
@@ -95,11 +97,13 @@ function listenTcp(
   }
 }
 
-async function listenUnix(path: string): Promise<BoundListener> {
+async function listenUnix(
+  { path, access }: { path: string; access?: SocketAccess },
+): Promise<BoundListener> {
   await removeStale(path);
-  const listener = Deno.listen({ transport: "unix", path });
+  const listener = bindOwnSocket(path);
   try {
-    await Deno.chmod(path, 0o600);
+    await setAccess(path, access);
   } catch (error) {
     listener.close();
     throw error;

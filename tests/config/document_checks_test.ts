@@ -21,6 +21,9 @@ const PAIRS: readonly (readonly [string, string, boolean])[] = [
   ["[::1]:80", "[0:0:0:0:0:0:0:1]:80", false],
   ["[::ffff:127.0.0.1]:80", "127.0.0.1:80", false],
   ["localhost:80", "127.0.0.1:80", false],
+  ["localhost:80", "[::1]:80", false],
+  ["localhost:80", "[::]:80", false],
+  ["localhost:80", "127.0.0.2:80", true],
   ["localhost:80", "LOCALHOST:80", false],
   ["a.example:80", "A.example.:80", false],
   ["a.example:80", "b.example:80", true],
@@ -29,6 +32,14 @@ const PAIRS: readonly (readonly [string, string, boolean])[] = [
   ["unix:a.sock", "unix:/etc/culvert/run/../a.sock", false],
   ["unix:a.sock", "unix:b.sock", true],
 ];
+
+Deno.test("a socket with a mode has no room beside the same one without", () => {
+  const listen = 'listen: ["unix:a.sock", {address: "unix:/etc/culvert/a.sock", mode: "0660"}]';
+  assertEquals(unplaced(configWith({ service: listen })), [
+    "services[0].listen[1].address: expected an address of its own (services[0].listen[0] has " +
+    'unix:/etc/culvert/a.sock), got "unix:/etc/culvert/a.sock"',
+  ]);
+});
 
 for (const [first, second, room] of PAIRS) {
   Deno.test(`${second} ${room ? "has room" : "has no room"} beside ${first}`, () => {

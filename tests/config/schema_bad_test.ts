@@ -4,6 +4,8 @@ import { configWith, type ExtraKeys, unplaced } from "./support.ts";
 const DURATION = "a duration such as 250ms, 10s, 5m or 1h, at most 576h";
 const COUNT = "a whole number from 0 to 10000000";
 const ADDRESS = "an address: host:port, :port, [ipv6]:port or unix:/path";
+const MODE = 'a mode in quotes, in octal: "0600" for the owner alone, "0660" for its group too';
+const GROUP = "the name of a group, or its number";
 const BACKEND = "an address: host:port, [ipv6]:port or unix:/path";
 const HOST = "an address whose host is an IP address or a host name";
 const SUBNET = "an IP address or a subnet such as 10.0.0.0/8, with no bits set behind its prefix";
@@ -198,6 +200,38 @@ const BAD: readonly (readonly [keys: ExtraKeys, complaint: string])[] = [
   [
     { service: "listen: []" },
     'services[0].listen: expected a list of addresses to listen on, such as [":5432"], got []',
+  ],
+  [
+    { service: "listen: [{mode: '0600'}]" },
+    "services[0].listen[0].address: missing; expected unix:/path, the address of a unix socket",
+  ],
+  [
+    { service: "listen: [{address: '127.0.0.1:1', mode: '0600'}]" },
+    'services[0].listen[0].address: expected unix:/path, as mode and group are for unix sockets, got "127.0.0.1:1"',
+  ],
+  [
+    { service: "listen: [{address: 'unix:a', mode: 660}]" },
+    `services[0].listen[0].mode: expected ${MODE}, got 660`,
+  ],
+  [
+    { service: "listen: [{address: 'unix:a', mode: '888'}]" },
+    `services[0].listen[0].mode: expected ${MODE}, got "888"`,
+  ],
+  [
+    { service: "listen: [{address: 'unix:a', mode: '4755'}]" },
+    `services[0].listen[0].mode: expected ${MODE}, got "4755"`,
+  ],
+  [
+    { service: "listen: [{address: 'unix:a', group: -1}]" },
+    `services[0].listen[0].group: expected ${GROUP}, got -1`,
+  ],
+  [
+    { service: "listen: [{address: 'unix:a', group: 'a:b'}]" },
+    `services[0].listen[0].group: expected ${GROUP}, got "a:b"`,
+  ],
+  [
+    { service: "listen: [{address: 'unix:a', grup: www}]" },
+    'services[0].listen[0].grup: unknown key; did you mean "group"?',
   ],
   [{ service: "listen: [5432]" }, `services[0].listen[0]: expected ${ADDRESS}, got 5432`],
   [{ service: "listen: [localhost]" }, `services[0].listen[0]: expected ${ADDRESS}, got "localhost"`],

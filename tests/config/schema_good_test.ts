@@ -55,6 +55,20 @@ const GOOD: readonly (readonly [keys: ExtraKeys, read: (config: Config) => unkno
     (config) => serviceOf(config).listen.map((at) => at.kind === "tcp" ? at.host : ""),
     ["0.0.0.0", "::1", "localhost", ""],
   ],
+  [
+    {
+      service:
+        'listen: [{address: "unix:/a", mode: "0660", group: www-data}, {address: "unix:/b", mode: 0666}, ' +
+        '{address: "unix:/c", group: 33}, {address: "unix:/d"}]',
+    },
+    (config) => serviceOf(config).listen,
+    [
+      { kind: "unix", path: "/a", access: { mode: 0o660, group: "www-data" } },
+      { kind: "unix", path: "/b", access: { mode: 0o666 } },
+      { kind: "unix", path: "/c", access: { group: 33 } },
+      { kind: "unix", path: "/d", access: {} },
+    ],
+  ],
   [{ service: "maxConnections: 0" }, (config) => serviceOf(config).admission.maxConnections, 0],
   [{ service: "deny: []" }, (config) => serviceOf(config).admission.deny, undefined],
   [

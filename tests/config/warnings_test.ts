@@ -1,4 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { describeConfig } from "../../src/config/describe.ts";
+import { requiredPermissions } from "../../src/config/permissions.ts";
 import { ConfigReading } from "../../src/config/reading.ts";
 import { configWith, type ExtraKeys } from "./support.ts";
 
@@ -12,6 +14,21 @@ const LITERAL = "is compared as it stands: wildcards are for dns and uri only";
 function warnings(keys: ExtraKeys): readonly string[] {
   return new ConfigReading(configWith(keys), { name: "proxy.yaml", folder: "/etc/culvert" }).warnings;
 }
+
+Deno.test("sockets that every user may connect to are a warning, and what check shows has mode and group", () => {
+  const listen =
+    'listen: [{address: "unix:a.sock", mode: "0666"}, {address: "unix:b.sock", mode: "0660", group: www}]';
+  const every = "every user of this machine may connect to unix:/etc/culvert/a.sock: its mode is 0666";
+  assertEquals(warnings({ service: listen }), [`service postgres: ${every}`]);
+  const { config } = new ConfigReading(configWith({ service: listen }), {
+    name: "c",
+    folder: "/etc/culvert",
+  });
+  const shown = describeConfig(config!);
+  assertStringIncludes(shown, "listen        unix:/etc/culvert/a.sock, mode 0666\n");
+  assertStringIncludes(shown, "  unix:/etc/culvert/b.sock, mode 0660, group www\n");
+  assertEquals(requiredPermissions(config!).read.includes("/etc/group"), true);
+});
 
 Deno.test("sockets by which nobody can come in, as trusted covers none of their clients, are a warning", () => {
   assertEquals(warnings({ service: `${MIXED}\n${PROXIED}` }), [

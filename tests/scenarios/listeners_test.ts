@@ -3,7 +3,7 @@ import { output, run } from "../support/child.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";
 import { connect, echo, exchange, greet, readLine, startBackend } from "../support/peers.ts";
-import { DENO, MAIN, startCulvert } from "../support/program.ts";
+import { DENO, HEAD, MAIN, startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { until } from "../support/wait.ts";
 
@@ -43,6 +43,37 @@ Deno.test("unix sockets listen and serve as ports do, and their files go with th
   await culvert.waitFor({ message: "connection closed" }, 2);
   await culvert.finish();
   assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["backend.sock"]);
+});
+
+Deno.test("a unix socket has its mode and group, a reload changes them, and a bad group changes nothing", async () => {
+  await using folder = new TemporaryFolder();
+  using backend = startBackend(greet("a"));
+  const [path, admin] = [folder.file("listen.sock"), folder.file("admin.sock")];
+  const config = (access: string) => {
+    const head = `${HEAD}admin: {listen: {address: "unix:${admin}", ${access}}}\n`;
+    return proxyConfig({ backends: [backend.address], listen: `{address: "unix:${path}", ${access}}`, head });
+  };
+  const shown = () =>
+    [path, admin].map((socket) => Deno.lstatSync(socket)).map(({ mode, gid }) => [mode! & 0o777, gid]);
+  const second = config('mode: "0600"');
+  const options = { later: [second], readable: [folder.path] };
+  await using culvert = await startCulvert(config(`mode: "0660", group: ${Deno.gid()}`), options);
+  assertEquals(shown(), [[0o660, Deno.gid()], [0o660, Deno.gid()]]);
+  using client = await Deno.connect({ transport: "unix", path });
+  assertEquals(await readLine(client), "a");
+
+  await culvert.write(config('mode: "0666", group: no-such-group'));
+  culvert.signal("SIGHUP");
+  await culvert.waitFor({ message: "reload refused, the configuration from before goes on" });
+  assertEquals(shown().map(([mode]) => mode), [0o660, 0o660]);
+
+  await culvert.reload(second);
+  await until(() => shown().every(([mode]) => mode === 0o600), { what: "both sockets to have the new mode" });
+  client.close();
+  await culvert.waitFor({ message: "connection closed" });
+  culvert.signal("SIGTERM");
+  assertEquals(await culvert.exit, 0);
+  assertEquals([...Deno.readDirSync(folder.path)], []);
 });
 
 testWith(
