@@ -10,7 +10,7 @@ export type { HistogramSnapshot } from "./core/histogram.ts";
 export { type Log, type LogFields, type LogLevel, silentLog } from "./core/log.ts";
 export { TimerWheel, type TimerWheelOptions, WheelTimer } from "./core/timer_wheel.ts";
 
-export { AcceptLoop, type AcceptLoopOptions, type Acceptor } from "./net/accept_loop.ts";
+export { type AcceptFailure, AcceptLoop, type AcceptLoopOptions, type Acceptor } from "./net/accept_loop.ts";
 export { type Address, formatAddress, parseAddress } from "./net/address.ts";
 export { type AddressSet, parseAddressSet } from "./net/address_set.ts";
 export { BufferPool, type BufferPoolOptions } from "./net/buffers.ts";

@@ -41,6 +41,8 @@ export interface AdminListenerParts {
   readonly buffers: BufferPool;
   /** Absent: plain HTTP for good, which only loopback and unix sockets may speak. */
   readonly tls?: AdminTls | undefined;
+  /** Told that there was no descriptor for a connection. */
+  readonly onShortage?: () => void;
   /** @default {systemClock} */
   readonly clock?: Clock;
   /** @default {silentLog} */
@@ -119,6 +121,7 @@ export class AdminListener {
     const onConnection = (connection: Deno.Conn) => this.#accept(connection);
     this.#loop = new AcceptLoop<Deno.Conn>(listener, {
       onConnection,
+      onFailure: (failure) => failure === "descriptors" && parts.onShortage?.(),
       name: `admin ${name}`,
       clock,
       log: this.#log,

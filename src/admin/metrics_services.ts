@@ -18,6 +18,7 @@ const COUNTED: Readonly<Record<KnownReason, "refused" | "ended">> = {
   "refused-by-rate": "refused",
   "refused-by-limit": "refused",
   "refused-by-handshakes": "refused",
+  "refused-by-descriptors": "refused",
   "refused-by-proxy": "refused",
   "refused-by-name": "refused",
   "tls-crl-missing": "refused",
@@ -33,6 +34,7 @@ const COUNTED: Readonly<Record<KnownReason, "refused" | "ended">> = {
   "lifetime": "ended",
   "handshake": "ended",
   "no-backend": "ended",
+  "no-descriptors": "ended",
   "queue-full": "ended",
   "queue-timeout": "ended",
   "backends-down": "ended",
@@ -68,6 +70,14 @@ const READINGS: readonly Reading<ServiceStatus>[] = [
     type: "counter",
     help: "Connections that were turned away, by reason.",
     read: ({ refused }) => byReason("refused", refused),
+  },
+  {
+    name: "culvert_service_accept_failures_total",
+    type: "counter",
+    help:
+      "Connections that could not be accepted: reset by the client before (scans), or no descriptor for them.",
+    read: ({ acceptFailures }) =>
+      Object.entries(acceptFailures).map(([why, value]) => ({ value, labels: { why } })),
   },
   {
     name: "culvert_service_ended_connections_total",

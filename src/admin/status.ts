@@ -68,6 +68,11 @@ export interface ServiceStatus {
   readonly rejected: number;
   /** The same, by reason, such as `refused-by-deny` or `tls-unknown-ca`. Reasons that never came up are absent. */
   readonly refused: Readonly<Record<string, number>>;
+  /**
+   * Connections that could not be accepted: `reset` by their clients before (scans do that), for want of `descriptors`,
+   * or for `other` reasons.
+   */
+  readonly acceptFailures: Readonly<Record<"reset" | "descriptors" | "other", number>>;
   /** The admitted connections that have ended otherwise, by reason, such as `client-closed` or `idle`. */
   readonly ended: Readonly<Record<string, number>>;
   /** What has been delivered to backends, live connections included. */

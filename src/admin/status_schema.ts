@@ -45,6 +45,7 @@ const service = v.strictObject({
   total: count,
   rejected: count,
   refused: counts,
+  acceptFailures: v.strictObject({ reset: count, descriptors: count, other: count }),
   ended: counts,
   bytesUp: count,
   bytesDown: count,

@@ -11,6 +11,7 @@ import { buildSniMap } from "../net/sni_map.ts";
 import type { Route } from "../tcp/route.ts";
 import type { TcpServiceStats } from "../tcp/account.ts";
 import { TcpService } from "../tcp/service.ts";
+import { DescriptorBudget } from "./descriptor_budget.ts";
 import { CrlWatch } from "./crl_watch.ts";
 import { type BoundSet, Listeners } from "./listeners.ts";
 import type { ManagedUpstream } from "./managed_upstream.ts";
@@ -53,6 +54,8 @@ export class App {
   /** Where the admin API listens, as far as it is known here. */
   #adminAddress: Address | undefined;
   readonly #own: OwnListeners;
+  /** Shares the descriptors among the services. */
+  readonly budget: DescriptorBudget;
   readonly #listeners: Listeners;
   readonly #upstreams: Upstreams;
   readonly #crlWatch: CrlWatch;
@@ -67,10 +70,16 @@ export class App {
     this.#log = parts.log;
     this.#clock = parts.clock ?? systemClock;
     this.wheel = new TimerWheel({ clock: this.#clock });
+    this.budget = new DescriptorBudget({
+      services: () => this.#services.values(),
+      log: this.#log,
+      clock: this.#clock,
+    });
     this.#listeners = new Listeners({
       log: this.#log,
       clock: this.#clock,
       onLocalIp: (ip) => this.#own.cameIn(ip),
+      onShortage: () => this.budget.exhausted(),
     });
     this.#own = new OwnListeners(this.#ownRoutes(), { clock: this.#clock });
     this.#crlWatch = new CrlWatch({ log: this.#log, clock: this.#clock });
@@ -82,6 +91,7 @@ export class App {
     };
     this.#upstreams = new Upstreams({
       dial: this.dial,
+      onShortage: () => this.budget.exhausted(),
       refusal: (upstream, address) => this.#own.refusal(upstream, address),
       wheel: this.wheel,
       buffers: this.buffers,
@@ -109,6 +119,8 @@ export class App {
   get materials(): Materials {
     return this.#materials;
   }
+
+  readonly #refuses = (service: { readonly active: number }) => this.budget.refuses(service);
 
   /** The services in the configuration's order, with what they have done. */
   get services(): readonly ServiceStatus[] {
@@ -235,6 +247,7 @@ export class App {
       const parts = {
         route,
         access,
+        refuses: this.#refuses,
         wheel: this.wheel,
         buffers: this.buffers,
         clock: this.#clock,

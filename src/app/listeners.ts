@@ -34,10 +34,14 @@ export class Listeners {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #onLocalIp: (ip: string) => void;
+  readonly #onShortage: () => void;
   readonly #held = new Map<string, Held>();
 
-  /** `onLocalIp` is told at which address each client came in. */
-  constructor(options: { log: Log; clock?: Clock; onLocalIp?: (ip: string) => void }) {
+  /** `onLocalIp` is told at which address each client came in, `onShortage` that there was no descriptor for one. */
+  constructor(
+    options: { log: Log; clock?: Clock; onLocalIp?: (ip: string) => void; onShortage?: () => void },
+  ) {
+    this.#onShortage = options.onShortage ?? (() => {});
     this.#log = options.log;
     this.#onLocalIp = options.onLocalIp ?? (() => {});
     this.#clock = options.clock ?? systemClock;
@@ -138,6 +142,10 @@ export class Listeners {
       name,
       clock: this.#clock,
       log: this.#log,
+      onFailure: (failure) => {
+        held.service!.acceptFailed(failure);
+        if (failure === "descriptors") this.#onShortage();
+      },
       onConnection: (connection) => this.#accepted(connection, { held, name }),
     });
     const held: Held = { listener, loop, service, tls, access, shared };

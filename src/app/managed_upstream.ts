@@ -44,6 +44,8 @@ export interface ManagedUpstreamParts {
   readonly dial: Dial;
   /** Why an address can't be a backend of an upstream; `undefined`: it can. */
   readonly refusal?: (upstream: string, address: Address) => Error | undefined;
+  /** Told that a dial failed for want of something of our own. */
+  readonly onShortage?: () => void;
   /** For checks that are half open. */
   readonly halfOpen: () => HalfOpenChecker;
   /** Makes the sources that a configuration asks for. @default {makeSources} */

@@ -60,6 +60,7 @@ function serviceStatus({ name, listeners, upstream, ended, ...counts }: RunningS
     total: counts.total,
     rejected: counts.rejected,
     refused: Object.fromEntries(all.filter(isRefusal)),
+    acceptFailures: counts.acceptFailures,
     ended: Object.fromEntries(all.filter((each) => !isRefusal(each))),
     bytesUp: counts.bytesUp,
     bytesDown: counts.bytesDown,

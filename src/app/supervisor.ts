@@ -74,6 +74,7 @@ export class Supervisor implements Disposable {
       wheel: app.wheel,
       buffers: app.buffers,
       log: this.#log,
+      onShortage: () => app.budget.exhausted({ admin: true }),
     });
   }
 

@@ -2,6 +2,7 @@ import { Backoff } from "../core/backoff.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
+import { isShortage } from "./shortage.ts";
 
 /** Where connections come from: a `Deno.Listener`, or anything that accepts like one. */
 export interface Acceptor<C> {
@@ -15,6 +16,8 @@ export interface Acceptor<C> {
 export interface AcceptLoopOptions<C> {
   /** Called for each connection, which it owns from then on. Must not throw. */
   readonly onConnection: (connection: C) => void;
+  /** Told of each connection that could not be accepted. Must not throw. @default nothing is done */
+  readonly onFailure?: (failure: AcceptFailure) => void;
   /** What the log calls the listener. @default {"listener"} */
   readonly name?: string;
   /** Times the pauses. @default {systemClock} */
@@ -22,6 +25,12 @@ export interface AcceptLoopOptions<C> {
   /** Told of failures. @default {silentLog} */
   readonly log?: Log;
 }
+
+/**
+ * Why a connection could not be accepted: its client had reset it before (scans do), the system had no descriptor or
+ * no memory for it, or something else.
+ */
+export type AcceptFailure = "reset" | "descriptors" | "other";
 
 const LOG_INTERVAL_MS = 1000;
 /** Each takes a millisecond or two. */
@@ -118,9 +127,11 @@ export class AcceptLoop<C> {
 
   async #failed(error: unknown): Promise<void> {
     this.#failures++;
-    this.#logFailure(error);
+    const failure = hasGone(error) ? "reset" : isShortage(error) ? "descriptors" : "other";
+    this.#logFailure(error, failure);
+    this.#options.onFailure?.(failure);
     // A pause would let a few clients' resets keep all others out.
-    if (hasGone(error)) return;
+    if (failure === "reset") return;
     await new Promise<void>((resolve) => {
       const cancel = this.#clock.after(this.#backoff.next(), resolve);
       this.#endPause = () => {
@@ -131,16 +142,17 @@ export class AcceptLoop<C> {
     this.#endPause = undefined;
   }
 
-  #logFailure(error: unknown): void {
+  #logFailure(error: unknown, failure: AcceptFailure): void {
     const nowMs = this.#clock.now();
     if (nowMs - this.#loggedAtMs < LOG_INTERVAL_MS) return;
     this.#loggedAtMs = nowMs;
     const { name = "listener", log = silentLog } = this.#options;
     // A client that has gone is a normal event.
-    log[hasGone(error) ? "debug" : "warn"]("cannot accept a connection", {
+    log[failure === "reset" ? "info" : "warn"]("cannot accept a connection", {
       listener: name,
       error: describeError(error),
       failures: this.#failures,
+      advice: failure === "descriptors" ? "raise the limit of open files (ulimit -n)" : undefined,
     });
   }
 }

@@ -2,6 +2,7 @@ import { describeError } from "../core/errors.ts";
 import { Histogram, type HistogramSnapshot } from "../core/histogram.ts";
 import type { Log } from "../core/log.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
+import type { AcceptFailure } from "../net/accept_loop.ts";
 import { type ClientAddress, formatClient } from "../net/client_address.ts";
 import type { Reason } from "./reason.ts";
 import type { Session } from "./session.ts";
@@ -21,6 +22,8 @@ export interface TcpServiceStats {
   readonly total: number;
   /** Connections turned away since the start. */
   readonly rejected: number;
+  /** Connections that could not be accepted since the start, by why. */
+  readonly acceptFailures: Readonly<Record<AcceptFailure, number>>;
   /** How many connections ended for each reason. Reasons that never came up are absent. */
   readonly ended: Readonly<Partial<Record<Reason, number>>>;
   /** Bytes delivered to backends, those of live connections included. */
@@ -53,6 +56,7 @@ export class Account {
   readonly #connects = new Histogram(CONNECT_BOUNDS);
   /** As of {@linkcode AccountOptions}. */
   access: boolean;
+  readonly #acceptFailures: Record<AcceptFailure, number> = { reset: 0, descriptors: 0, other: 0 };
   #criedAtMs = -Infinity;
   #total = 0;
   #rejected = 0;
@@ -83,12 +87,18 @@ export class Account {
       ...now,
       total: this.#total,
       rejected: this.#rejected,
+      acceptFailures: { ...this.#acceptFailures },
       ended: { ...this.#ended },
       bytesUp,
       bytesDown,
       durationSeconds: this.#durations.snapshot(),
       connectSeconds: this.#connects.snapshot(),
     };
+  }
+
+  /** A connection could not be accepted. */
+  acceptFailed(failure: AcceptFailure): void {
+    this.#acceptFailures[failure]++;
   }
 
   /** A connection has come, and may stay for what it has to say. */

@@ -170,6 +170,7 @@ export class TcpProxy {
       name,
       log,
       onConnection: (connection) => this.#serve(connection),
+      onFailure: (failure) => this.#service.acceptFailed(failure),
     });
     if (typeof backends === "function") this.#discovery = this.#discover(backends);
     else if (Symbol.asyncIterator in backends) void this.#follow(backends);

@@ -7,6 +7,7 @@ export type Refusal =
   | "refused-by-rate"
   | "refused-by-limit"
   | "refused-by-handshakes"
+  | "refused-by-descriptors"
   | "refused-by-proxy"
   | "refused-by-name";
 
@@ -23,6 +24,7 @@ export type Refusal =
  * | `lifetime` | it lived for `timeouts.lifetime` |
  * | `no-backend` | there is no backend, or each is full or at weight 0 |
  * | `backends-down` | each backend that would have taken it is down or ejected |
+ * | `no-descriptors` | the descriptors of the process had run out, and it was among the newest of the service with the most |
  * | `queue-full`, `queue-timeout` | each backend is full, and `queue.max` wait already; or it waited for `queue.timeout` |
  * | `connect-failed` | every backend that was tried failed |
  * | `backend-removed` | its backend has left the set, with `onRemove: close` |
@@ -33,6 +35,7 @@ export type Refusal =
  * | `tls-…` | the client's TLS handshake failed, or its certificate does not let it in; the rest says why |
  * | `refused-by-deny`, `-allow`, `-rate` | the rule of that name |
  * | `refused-by-limit`, `refused-by-handshakes` | there are `maxConnections`, or `maxHandshakes` under way; or its handshake was evicted for the next client |
+ * | `refused-by-descriptors` | the descriptors of the process had run out, and the service has its share of them |
  * | `refused-by-proxy` | no PROXY header where one must come, a bad one, or one from somebody who is not trusted |
  * | `refused-by-name` | no ClientHello where one must come, or the name that it asks for leads nowhere |
  */
@@ -42,6 +45,7 @@ export type Reason =
   | "handshake"
   | `tls-${string}`
   | "no-backend"
+  | "no-descriptors"
   | "queue-full"
   | "queue-timeout"
   | "connect-failed"

@@ -5,6 +5,7 @@ import { type EvictionPlace, EvictionQueue } from "../core/eviction_queue.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { BufferPool } from "../net/buffers.ts";
+import type { AcceptFailure } from "../net/accept_loop.ts";
 import type { ClientAddress } from "../net/client_address.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
 import { takeTurns } from "../net/fair_connection.ts";
@@ -28,6 +29,8 @@ export interface TcpServiceParts {
   readonly clock?: Clock;
   /** @default {silentLog} */
   readonly log?: Log;
+  /** Whether there are too few descriptors for one more connection of the service. @default there are enough */
+  readonly refuses?: (service: { readonly active: number }) => boolean;
   /** Whether each finished connection gets its line in the log; those refused always do. @default {false} */
   readonly access?: boolean;
 }
@@ -52,10 +55,12 @@ export class TcpService {
   readonly #buffers: BufferPool;
   readonly #admission: Admission;
   readonly #account: Account;
+  readonly #refuses: TcpServiceParts["refuses"];
   readonly #sessions = new Bag<Session>();
   /** Those of them that have not yet said what they must. */
   readonly #handshakes = new EvictionQueue<Refusal>();
   #options: TcpServiceOptions;
+  readonly #latest: { timeouts: TcpServiceOptions["timeouts"] };
   #route: Route;
   /** Connections that are about to be refused for want of room. */
   #pending = 0;
@@ -66,7 +71,9 @@ export class TcpService {
     const clock = parts.clock ?? systemClock;
     this.name = options.name;
     this.#options = options;
+    this.#latest = { timeouts: options.timeouts };
     this.#route = parts.route;
+    this.#refuses = parts.refuses;
     this.#wheel = parts.wheel ?? new TimerWheel({ clock });
     this.#buffers = parts.buffers ?? new BufferPool();
     this.#admission = new Admission(options.admission, clock);
@@ -81,6 +88,22 @@ export class TcpService {
   get stats(): TcpServiceStats {
     const { size: active } = this.#sessions;
     return this.#account.stats(this.#sessions, { active, handshakes: this.#handshakes.size });
+  }
+
+  /** How many connections live. */
+  get active(): number {
+    return this.#sessions.size;
+  }
+
+  /** A connection of one of its listeners could not be accepted. */
+  acceptFailed(failure: AcceptFailure): void {
+    this.#account.acceptFailed(failure);
+  }
+
+  /** Ends that many live connections, the newest first, as others need their descriptors. */
+  shed(count: number): void {
+    const sessions = [...this.#sessions].sort((a, b) => b.startedAtMs - a.startedAtMs);
+    for (const session of sessions.slice(0, count)) session.destroy("no-descriptors");
   }
 
   /** The way of a connection, from the listener to its end. Never rejects. */
@@ -113,12 +136,16 @@ export class TcpService {
     this.#checkIdle();
   }
 
-  /** Takes a new configuration for connections to come. Live ones go on as they began. */
+  /** Takes a new configuration for connections to come. Live ones go on as they began, but for `timeouts.drain`. */
   update(options: TcpServiceOptions, parts: { route: Route; access: boolean }): void {
+    const { drainMs } = this.#options.timeouts;
     this.#options = options;
+    this.#latest.timeouts = options.timeouts;
     this.#route = parts.route;
     this.#account.access = parts.access;
     this.#admission.update(options.admission);
+    if (options.timeouts.drainMs === drainMs) return;
+    for (const session of this.#sessions) session.onDrainChanged();
   }
 
   /**
@@ -207,6 +234,7 @@ export class TcpService {
   /** Why there is no room for one more. */
   #full(): Refusal | undefined {
     const busy = this.#meets ? this.#admission.checkHandshakes(this.#handshakes.size) : undefined;
+    if (this.#refuses?.(this) === true) return "refused-by-descriptors";
     return busy ?? this.#admission.checkNumber(this.#sessions.size);
   }
 
@@ -218,6 +246,7 @@ export class TcpService {
       listener,
       localAddr,
       timeouts: this.#options.timeouts,
+      latest: this.#latest,
       wheel: this.#wheel,
       buffers: this.#buffers,
     });

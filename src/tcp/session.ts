@@ -26,6 +26,8 @@ export interface SessionOptions {
   /** Where the client connected to; absent: not known. */
   readonly localAddr?: Deno.Addr | undefined;
   readonly timeouts: Timeouts;
+  /** The timeouts of the service as they are now, after a reload perhaps, for draining. */
+  readonly latest: { readonly timeouts: Timeouts };
   readonly wheel: TimerWheel;
   readonly buffers: BufferPool;
 }
@@ -58,6 +60,7 @@ export class Session implements LiveConnection, SearchObserver, Holder<Refusal> 
   readonly meeting: Meeting;
   readonly #localAddr: Deno.Addr | undefined;
   readonly #timeouts: Timeouts;
+  readonly #latest: { readonly timeouts: Timeouts };
   readonly #wheel: TimerWheel;
   readonly #buffers: BufferPool;
   /** What the client says before there is a tunnel, which takes it over. */
@@ -68,12 +71,14 @@ export class Session implements LiveConnection, SearchObserver, Holder<Refusal> 
   #place: BagEntry<LiveConnection> | undefined;
   #stop: Reason | undefined;
   #draining = false;
+  #drainSinceMs = 0;
   #drainTimer: WheelTimer | undefined;
 
   constructor(options: SessionOptions) {
     this.listener = options.listener;
     this.#localAddr = options.localAddr;
     this.#timeouts = options.timeouts;
+    this.#latest = options.latest;
     this.#wheel = options.wheel;
     this.#buffers = options.buffers;
     this.startedAtMs = options.wheel.now();
@@ -183,17 +188,27 @@ export class Session implements LiveConnection, SearchObserver, Holder<Refusal> 
     else this.meeting.abort(reason);
   }
 
-  /** Lets it finish within `timeouts.drain`, and cuts it then. */
+  /** Lets it finish within `timeouts.drain` of the service as it is now, and cuts it then. */
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;
-    const { drainMs } = this.#timeouts;
-    if (drainMs === 0) return this.destroy("cut");
-    this.#drainTimer = new WheelTimer(() => {
+    this.#drainSinceMs = this.#wheel.now();
+    this.#startDrainTimer();
+  }
+
+  /** `timeouts.drain` of the service has changed, which holds for a drain that is under way too. */
+  onDrainChanged(): void {
+    if (this.#draining) this.#startDrainTimer();
+  }
+
+  #startDrainTimer(): void {
+    const leftMs = this.#drainSinceMs + this.#latest.timeouts.drainMs - this.#wheel.now();
+    if (leftMs <= 0) return this.destroy("cut");
+    this.#drainTimer ??= new WheelTimer(() => {
       this.destroy("cut");
       return 0;
     });
-    this.#wheel.start(this.#drainTimer, drainMs);
+    this.#wheel.start(this.#drainTimer, leftMs);
   }
 
   /** Has an eye on the client from now on, which may leave meanwhile. A search that is soon over needs none. */

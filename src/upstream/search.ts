@@ -52,6 +52,8 @@ export interface SearchContext {
   readonly pending: { count: number };
   /** Whether a backend that is none of these would take one more connection if it had not as many as it may. */
   mayWait(tried: readonly Backend[]): boolean;
+  /** Told that a dial failed for want of something of our own. */
+  readonly onShortage: (() => void) | undefined;
   /** Why there was no backend to try. */
   whyNone(): Error;
 }
@@ -295,7 +297,8 @@ export class BackendSearch implements QueuedSearch {
     backend.lastFailure = describeError(error);
     log.debug("cannot reach a backend", { upstream: name, backend: backend.key, error: backend.lastFailure });
     // What we have too little of ourselves is not the backend's failure.
-    if (!(error instanceof PoolBusyError) && !isShortage(error)) outlier.connectFailed(backend);
+    if (isShortage(error)) this.#context.onShortage?.();
+    else if (!(error instanceof PoolBusyError)) outlier.connectFailed(backend);
   }
 
   #finish(): void {

@@ -29,6 +29,8 @@ export interface UpstreamParts extends Partial<Reach> {
   readonly log?: Log;
   /** Why an address can't be dialled; `undefined`: it can. Asked before each dial and each check. */
   readonly refusal?: (address: Address) => Error | undefined;
+  /** Told that a dial failed for want of something of our own, such as descriptors. */
+  readonly onShortage?: (() => void) | undefined;
   /** How long a dial ahead may take, in milliseconds. @default {10_000} */
   readonly connectMs?: number;
   /** Runs the checks. @default one of its own */
@@ -94,7 +96,7 @@ export class Upstream {
       ...own,
       onChange: () => this.#updateBalancers(),
     });
-    this.#context = this.#makeContext();
+    this.#context = this.#makeContext(parts.onShortage);
     this.#monitor.configure(options.health, this.#checkOf(options, this.#way).made);
     this.update(options);
   }
@@ -188,7 +190,7 @@ export class Upstream {
     await Promise.all(pools.map((pool) => pool.close()));
   }
 
-  #makeContext(): SearchContext {
+  #makeContext(onShortage: (() => void) | undefined): SearchContext {
     const current = () => this.#options;
     const way = () => this.#way;
     return {
@@ -207,6 +209,7 @@ export class Upstream {
       },
       queue: this.#queue,
       pending: { count: 0 },
+      onShortage,
       mayWait: (tried) => this.#mayWait(tried),
       pick: (options) =>
         (this.#hasPrimary ? this.#primary.pick(options) : undefined) ??

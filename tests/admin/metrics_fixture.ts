@@ -17,6 +17,7 @@ export const FULL_STATUS: Status = {
     handshakes: 1,
     total: 10,
     rejected: 6,
+    acceptFailures: { reset: 5, descriptors: 6, other: 7 },
     refused: { "refused-by-deny": 4, "tls-expired": 2 },
     ended: { "client-closed": 5 },
     bytesUp: 1000,

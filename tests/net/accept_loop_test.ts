@@ -9,7 +9,7 @@ import { settle } from "../support/settle.ts";
 
 type Step = string | Error;
 
-const noDescriptors = () => new Error("Too many open files (os error 24)");
+const noDescriptors = () => Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" });
 const resetBefore = () => new Deno.errors.NotConnected("Transport endpoint is not connected (os error 107)");
 
 /** Accepts what the test has put into its queue, and counts how often it is asked. */

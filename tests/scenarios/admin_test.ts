@@ -44,6 +44,7 @@ Deno.test("the admin API tells of a program that lives, is ready, carries, drain
     total: 1,
     rejected: 1,
     refused: { "refused-by-limit": 1 },
+    acceptFailures: { reset: 0, descriptors: 0, other: 0 },
     ended: {},
     bytesUp: 5,
     bytesDown: 7,

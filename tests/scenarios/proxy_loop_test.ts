@@ -90,7 +90,7 @@ Deno.test("a backend that leads back to the program is not used, however it is w
     assertStringIncludes(stderr, 'upstream self: Cannot use "127.0.0.1:');
   }
   client.close();
-  await culvert.settled();
+  await culvert.finish();
 });
 
 Deno.test("what discovery or the admin API brings does not lead back, port 0 included", async () => {
@@ -123,7 +123,7 @@ Deno.test("what discovery or the admin API brings does not lead back, port 0 inc
     using client = await connect(culvert.port(name));
     assertEquals(await exchange(client, "hello"), "hello");
   }
-  await culvert.settled();
+  await culvert.finish();
 });
 
 Deno.test(

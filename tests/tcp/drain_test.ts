@@ -78,3 +78,39 @@ Deno.test("a connection that was accepted in the moment of the stop is drained w
   assertEquals([await drained, fixture.reasons], [2, ["cut", "cut"]]);
   await fixture.end();
 });
+
+Deno.test("another timeouts.drain holds for connections that came before it", async () => {
+  const fixture = new ServiceFixture({ timeouts: { drainMs: 600_000 } });
+  const take = (drainMs: number) => {
+    const options = fixture.serviceOptions({ timeouts: { drainMs } });
+    fixture.service.update(options, { route: fixture.route({}), access: true });
+  };
+  await fixture.connect();
+  take(5000);
+  const drained = fixture.service.drain();
+  await fixture.clock.advanceAsync(4000);
+  assertEquals(fixture.reasons, []);
+  await fixture.clock.advanceAsync(1200);
+  assertEquals([await drained, fixture.reasons], [1, ["cut"]]);
+  await fixture.end();
+});
+
+Deno.test("a drain that is under way follows another timeouts.drain, counted from its beginning", async () => {
+  const removing = { onRemove: "drain" } as const;
+  for (const [drainMs, leftMs] of [[7000, 4000], [1000, 0], [20_000, 17_000]] as const) {
+    const fixture = new ServiceFixture({ timeouts: { drainMs: 10_000 }, upstream: removing });
+    const { served } = await fixture.connect();
+    fixture.upstream.updateBackends([]);
+    await fixture.clock.advanceAsync(3000);
+    const options = fixture.serviceOptions({ timeouts: { drainMs } });
+    fixture.service.update(options, { route: fixture.route({}), access: true });
+    if (leftMs > 0) {
+      await fixture.clock.advanceAsync(leftMs - 200);
+      assertEquals(fixture.reasons, [], `${drainMs}`);
+      await fixture.clock.advanceAsync(400);
+    }
+    await served;
+    assertEquals(fixture.reasons, ["cut"]);
+    await fixture.end();
+  }
+});

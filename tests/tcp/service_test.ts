@@ -23,7 +23,16 @@ Deno.test("bytes are counted while a connection lives and after, once", async ()
     const { durationSeconds: _, connectSeconds: __, ...counts } = fixture.service.stats;
     return counts;
   };
-  const expected = { active: 1, handshakes: 0, total: 1, rejected: 0, ended: {}, bytesUp: 8, bytesDown: 6 };
+  const expected = {
+    active: 1,
+    handshakes: 0,
+    total: 1,
+    rejected: 0,
+    acceptFailures: { reset: 0, descriptors: 0, other: 0 },
+    ended: {},
+    bytesUp: 8,
+    bytesDown: 6,
+  };
   await settle();
   assertEquals(counts(), expected);
   await finish(connection);
