@@ -126,6 +126,7 @@ export {
   HalfOpenTimeoutError,
   HalfOpenUnsupportedError,
 } from "./upstream/check/half_open_errors.ts";
+export { HeldLibc } from "./upstream/check/held_libc.ts";
 export { HttpCheck, type HttpCheckOptions, type HttpCheckSpec } from "./upstream/check/http_check.ts";
 export { libcPaths, type LibcPlatform } from "./upstream/check/libc_paths.ts";
 export type { CheckType, HealthOptions } from "./upstream/check/options.ts";

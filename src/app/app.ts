@@ -12,6 +12,8 @@ import type { Route } from "../tcp/route.ts";
 import type { TcpServiceStats } from "../tcp/account.ts";
 import { TcpService } from "../tcp/service.ts";
 import { DescriptorBudget } from "./descriptor_budget.ts";
+import type { HeldLibc } from "../upstream/check/held_libc.ts";
+import { HalfOpenChecker } from "../upstream/check/half_open_checker.ts";
 import { CrlWatch } from "./crl_watch.ts";
 import { type BoundSet, Listeners } from "./listeners.ts";
 import type { ManagedUpstream } from "./managed_upstream.ts";
@@ -28,6 +30,8 @@ export interface AppParts {
   readonly clock?: Clock;
   /** @default {dial} */
   readonly dial?: Dial;
+  /** The C library for half-open checks. @default it is opened when they are wanted */
+  readonly library?: HeldLibc | undefined;
 }
 
 /** One service, as it is now. */
@@ -92,6 +96,7 @@ export class App {
     this.#upstreams = new Upstreams({
       dial: this.dial,
       onShortage: () => this.budget.exhausted(),
+      makeHalfOpen: () => new HalfOpenChecker({ library: parts.library }),
       refusal: (upstream, address) => this.#own.refusal(upstream, address),
       wheel: this.wheel,
       buffers: this.buffers,

@@ -5,6 +5,7 @@ import { ConfigReading } from "../config/reading.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
+import type { HeldLibc } from "../upstream/check/held_libc.ts";
 import { AdminServer } from "./admin_server.ts";
 import { App } from "./app.ts";
 import type { ConfigSource } from "./config_source.ts";
@@ -25,6 +26,8 @@ export interface SupervisorOptions {
   readonly writer: LineWriter;
   /** The program's version, for the admin API. */
   readonly version: string;
+  /** The C library for half-open checks. @default it is opened when they are wanted */
+  readonly library?: HeldLibc;
   /** Throws if a permission that `config` needs is missing. It may ask for it only while nothing runs yet. */
   readonly checkPermissions: (config: Config, options: { ask: boolean }) => Promise<void>;
 }
@@ -64,7 +67,7 @@ export class Supervisor implements Disposable {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.app = new App({ log: this.#log });
+    this.app = new App({ log: this.#log, library: options.library });
     this.#reloader = new Reloader({ log: this.#log, reload: () => this.#reload() });
     const { app } = this;
     const { version, source: { folder, path } } = options;

@@ -20,6 +20,7 @@ import { escapeText } from "../core/escape_text.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { formatAddress } from "../net/address.ts";
 import { parseResolvConf, RESOLV_CONF } from "../upstream/discover/system_resolve.ts";
+import { HeldLibc } from "../upstream/check/held_libc.ts";
 import { type Command, parseCommand } from "./arguments.ts";
 import { runCerts } from "./certs.ts";
 import { runDemo } from "./demo.ts";
@@ -27,6 +28,10 @@ import { ExitCode } from "./exit_code.ts";
 import { MissingPermissionError, readNeed, requirePermissions, watchedReads } from "./permissions.ts";
 import { USAGE } from "./usage.ts";
 import { VERSION } from "./version.ts";
+
+const FFI_NOTE =
+  "note: --allow-ffi lets the program call any function of the C library, which the sandbox does not hold. " +
+  "It opens the library at the start, for half-open checks, and gives the permission up before it serves anybody.";
 
 /** Runs the program with these arguments, to its end. Resolves to the exit code; never rejects. */
 export async function main(args: readonly string[]): Promise<ExitCode> {
@@ -68,9 +73,14 @@ async function execute(command: Command): Promise<ExitCode> {
 async function run(path: string): Promise<ExitCode> {
   const source = await readableSource(path);
   const writer = new LineWriter(Deno.stderr);
-  const checkPermissions = (config: Config, options: { ask: boolean }) =>
-    requirePermissions(requiredPermissions(config), options);
-  const supervisor = new Supervisor({ source, writer, checkPermissions, version: VERSION });
+  const library = new HeldLibc();
+  const checkPermissions = async (config: Config, options: { ask: boolean }) => {
+    library.open();
+    const need = requiredPermissions(config);
+    await requirePermissions(library.isOpen ? { ...need, ffi: [] } : need, options);
+    library.open(); // It may have been asked for just now.
+  };
+  const supervisor = new Supervisor({ source, writer, library, checkPermissions, version: VERSION });
   await supervisor.start();
   const { cut } = await supervisor.stopped;
   return cut > 0 ? ExitCode.failed : ExitCode.ok;
@@ -112,6 +122,8 @@ async function permissionFlags(path: string, { watch = false }: { watch?: boolea
   const found = discoveryNeed(config, await systemNameServers());
   const net = found.net === "any" ? found.net : [...new Set([...need.net, ...found.net])];
   const reads = [...read, ...need.read, ...found.read];
+  // Standard output is for the flags alone: they are put on a command line as they stand.
+  if (need.ffi !== undefined) console.error(FFI_NOTE);
   const files = new Set([...read, ...filePaths(config)]);
   return formatPermissions({ ...need, net, read: watch ? watchedReads(reads, files) : reads });
 }

@@ -109,6 +109,41 @@ halfOpenTest(
   },
 );
 
+halfOpenTest(
+  "what --allow-ffi gives away is said beside the flags, and nothing of it among them",
+  async () => {
+    await using folder = new TemporaryFolder();
+    const file = folder.file("culvert.yaml");
+    const told = async (upstream: string) => {
+      await Deno.writeTextFile(file, proxyConfig({ backends: ["127.0.0.1:9"], upstream }));
+      return await run(DENO, ["run", `--allow-read=${file}`, MAIN, "permissions", "--config", file]);
+    };
+    const { stdout, stderr } = await told(HALF_OPEN);
+    assertEquals(stdout.trim().split(" ").every((flag) => flag.startsWith("--allow-")), true, stdout);
+    assertStringIncludes(stderr, "note: --allow-ffi lets the program call any function of the C library");
+    assertEquals((await told("retries: 2")).stderr, "");
+  },
+);
+
+halfOpenTest(
+  "with --allow-ffi from the start, a reload may ask for half-open checks later, and again",
+  async () => {
+    using member = new Member("member");
+    const plain = proxyConfig({ backends: [member.address] });
+    const checked = proxyConfig({ backends: [member.address], upstream: HALF_OPEN });
+    await using culvert = await startCulvert(plain, { later: [checked] });
+    for (let i = 1; i <= 2; i++) {
+      await culvert.reload(checked);
+      member.stop();
+      await culvert.waitFor({ message: "backend is down" }, i);
+      await member.start();
+      await culvert.waitFor({ message: "backend is up" }, i);
+      await culvert.reload(plain);
+    }
+    await culvert.finish();
+  },
+);
+
 halfOpenTest("a reload that asks for half-open checks without --allow-ffi is refused", async () => {
   using backend = startBackend(greet("backend"));
   const backends = [backend.address];

@@ -11,6 +11,7 @@ import {
 import { HalfOpenEngine } from "./half_open_engine.ts";
 import { HalfOpenProbe } from "./half_open_probe.ts";
 import { type HalfOpenTarget, parseTarget, type TcpAddress } from "./half_open_target.ts";
+import { borrowLibc, type HeldLibc } from "./held_libc.ts";
 import { openLibc } from "./libc.ts";
 
 /** Options of {@linkcode HalfOpenChecker}. */
@@ -19,6 +20,8 @@ export interface HalfOpenCheckerOptions {
   readonly maxUnderWay?: number;
   /** Where the C library is, by its full path. @default the first of `libcPaths` that is permitted and there */
   readonly libraryPath?: string;
+  /** A library that is open already; `libraryPath` and permissions do not matter then. @default {none} */
+  readonly library?: HeldLibc | undefined;
   /** Runs the deadlines. @default one of its own, with ticks of 10 ms */
   readonly wheel?: TimerWheel;
 }
@@ -113,8 +116,8 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
   start(): void {
     if (this.#closing !== undefined) throw new HalfOpenClosedError();
     if (this.#engine !== undefined) throw new HalfOpenAlreadyStartedError();
-    const { maxUnderWay = MAX_UNDER_WAY, libraryPath } = this.#options;
-    const libc = openLibc(libraryPath === undefined ? undefined : [libraryPath]);
+    const { maxUnderWay = MAX_UNDER_WAY, libraryPath, library } = this.#options;
+    const libc = borrowLibc(library) ?? openLibc(libraryPath === undefined ? undefined : [libraryPath]);
     try {
       this.#engine = new HalfOpenEngine(libc, { maxUnderWay, wheel: this.#wheel });
     } catch (error) {

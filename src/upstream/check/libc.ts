@@ -36,17 +36,19 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
 /** The C library, opened. Whoever has opened it closes it, once no call of it is under way. */
 export class Libc implements Disposable {
   readonly #library: Deno.DynamicLibrary<typeof SYMBOLS>;
+  readonly #owned: boolean;
   readonly #errnoAddress: bigint;
   readonly #errno = new Int32Array(1);
   readonly #errnoBytes = new Uint8Array(this.#errno.buffer);
 
   /**
-   * `path` is the full one, as it is permitted.
+   * `from` is the full path, as it is permitted, or a library that is open and that somebody else closes.
    *
    * @throws what `Deno.dlopen` throws.
    */
-  constructor(path: string) {
-    this.#library = Deno.dlopen(path, SYMBOLS);
+  constructor(from: string | Libc) {
+    this.#owned = typeof from === "string";
+    this.#library = typeof from === "string" ? Deno.dlopen(from, SYMBOLS) : from.#library;
     // It belongs to the thread, and the thread that runs this never changes.
     this.#errnoAddress = this.#library.symbols.__errno_location();
   }
@@ -79,7 +81,7 @@ export class Libc implements Disposable {
 
   /** Lets go of the library. No function may be called any more. */
   [Symbol.dispose](): void {
-    this.#library.close();
+    if (this.#owned) this.#library.close();
   }
 }
 
