@@ -1,6 +1,7 @@
 import type { EtcdTlsPaths, ServiceTls, UpstreamTls } from "../config/config.ts";
 import type { FileFault } from "../config/file_faults.ts";
 import type { Path } from "../config/path.ts";
+import { showValue } from "../config/show_value.ts";
 import { CulvertError } from "../core/errors.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { type Dial, dial } from "../net/dial.ts";
@@ -14,6 +15,7 @@ import { TlsGate } from "../tls/tls_gate.ts";
 import { TrustStore } from "../tls/trust_store.ts";
 import type { EtcdTls } from "../upstream/discover/etcd_options.ts";
 import { faultOf, MaterialReader, type MaterialReaderOptions } from "./material_reader.ts";
+import { readRules, vainRules } from "./rule_authorities.ts";
 import { type Place, TrustLoader } from "./trust_loader.ts";
 
 /** A certificate of ours that is in use. */
@@ -78,8 +80,8 @@ export class MaterialLoader {
     const { minVersion, maxVersion, alpn, starttls, clientAuth } = tls;
     const own = await this.#material(tls, { path, who, usage: "server" });
     const trust = clientAuth && await this.#trust.load(clientAuth, { path, who });
-    const client = clientAuth && { ...trust, clientAuth: clientAuth.mode, allow: clientAuth.allow };
-    if (own === undefined || (clientAuth !== undefined && trust?.ca === undefined)) return undefined;
+    const client = clientAuth && { ...trust, clientAuth: clientAuth.mode };
+    if (own === undefined || (clientAuth !== undefined && trust === undefined)) return undefined;
     const pems = { cert: own.certPem, key: own.keyPem };
     const checked = await this.#reader.attempt([...path, "cert"], () => {
       checkEngine(pems, { native: tls.native ?? false });
@@ -113,13 +115,20 @@ export class MaterialLoader {
   /** Undefined without TLS, and where there is a problem. */
   async connect(tls: UpstreamTls | undefined, { path, who }: Place): Promise<BackendTls | undefined> {
     if (tls === undefined) return undefined;
-    const { serverName, minVersion, maxVersion, alpn, starttls, verify, allow } = tls;
+    const { serverName, minVersion, maxVersion, alpn, starttls, verify } = tls;
     if (!verify) {
       this.#reader.warnings.push(`${who}: the backends' certificates are NOT verified (tls.verify: false)`);
     }
     const pems = await this.#clientPems(tls, { path, who });
     if (pems === undefined) return undefined;
     const [buffers, dial] = [this.#buffers, this.#dial];
+    const allow = tls.allow && await readRules(tls.allow, { reader: this.#reader, path: [...path, "allow"] });
+    if (tls.allow !== undefined && allow === undefined) return undefined;
+    for (const index of pems.ca === undefined ? [] : vainRules(allow ?? [], pems.ca)) {
+      const rule = tls.allow![index]!;
+      const why = `no CA of "${rule.ca}" is one of those of tls.ca`;
+      this.#reader.warnings.push(`${who}: the rule ${showValue(rule)} lets no backend be used: ${why}`);
+    }
     const options = { ...pems, serverName, minVersion, maxVersion, alpn, starttls, verify, allow };
     const connectTls = await this.#reader.attempt(path, () => tlsConnector({ ...options, dial, buffers }));
     return connectTls && { connectTls, madeOf: JSON.stringify(options) };

@@ -1,8 +1,9 @@
 import type { ServiceTls } from "../config/config.ts";
 import type { FileFault } from "../config/file_faults.ts";
-import type { Path } from "../config/path.ts";
+import { formatPath, type Path } from "../config/path.ts";
 import type { Certificate } from "../tls/certificate.ts";
 import type { Crl, UnusableCrl } from "../tls/crl.ts";
+import type { ClientTrustOptions, TrustDomainOptions } from "../tls/client_trust.ts";
 import { type CrlProblem, CrlSet } from "../tls/crl_set.ts";
 import { verifyCrls } from "../tls/crl_signature.ts";
 import { formatAttributes } from "../tls/distinguished_name.ts";
@@ -11,6 +12,7 @@ import { issuerFault } from "../tls/path_check.ts";
 import { TrustStore } from "../tls/trust_store.ts";
 import { type CrlFile, readCrlFiles } from "./crl_files.ts";
 import type { MaterialReader } from "./material_reader.ts";
+import { fileAt, readRules, vainRuleWarnings } from "./rule_authorities.ts";
 
 /** A file of CRLs that are enforced. */
 export interface CrlInUse extends Pick<CrlFile, "path" | "content"> {
@@ -41,6 +43,16 @@ export interface Place {
   readonly who: string;
 }
 
+/** Where CRLs come from, and how they are used. */
+type CrlSource = Pick<ClientAuth, "crlPaths" | "crlCheck" | "crlMaxAgeMs">;
+
+/** CAs in PEM, and what they have revoked. */
+interface Bundle {
+  readonly ca?: string;
+  readonly crls?: CrlSet | undefined;
+  readonly madeOf?: unknown;
+}
+
 /** Reads by what clients' certificates are looked at: CAs and CRLs. */
 export class TrustLoader {
   readonly crls: CrlInUse[] = [];
@@ -55,20 +67,28 @@ export class TrustLoader {
     this.#reader = reader;
   }
 
-  /** What `clientAuth` names. Where its CAs can't be used, those of `before` are what the CRLs are for. */
+  /**
+   * What `clientAuth` names; `undefined` where CAs can't be used, which is a fault. With `before`, the CAs that are in
+   * use stay in their place.
+   */
   async load(
     clientAuth: ClientAuth,
     { path, who, before }: Place & { before?: TlsGate },
-  ): Promise<{ ca: string | undefined; crls: CrlSet | undefined }> {
-    const ca = await this.#reader.ca(clientAuth.caPath, [...path, "clientAuth", "ca"]);
-    const found = ca === undefined ? [] : new TrustStore(ca).certificates;
-    this.#warnOfUseless(found, who);
-    const authorities = ca === undefined && before !== undefined ? before.authorities : found;
-    const crlPlace = { path: [...path, "clientAuth", "crl"], who, authorities };
-    const crls = clientAuth.crlPaths === undefined ? undefined : await this.#crlSet(clientAuth, crlPlace);
-    const madeOf = JSON.stringify([authorities.map(({ fingerprint }) => fingerprint), crls?.madeOf]);
-    this.trust.set(who, { madeOf });
-    return { ca, crls: crls?.set };
+  ): Promise<ClientTrustOptions | undefined> {
+    const at = [...path, "clientAuth"];
+    const used = before?.trust.options;
+    const own = await this.#bundle(clientAuth, { path: at, who, used: used?.ca });
+    const domains = await this.#domains(clientAuth, { path: [...at, "trustDomains"], who, before });
+    const rules = { reader: this.#reader, path: [...at, "allow"], before: used?.allow };
+    const allow = await readRules(clientAuth.allow, rules);
+    if (own === undefined || domains === undefined || allow === undefined) return undefined;
+    const { ca, crls } = own;
+    const trust = { ca, crls, trustDomains: clientAuth.trustDomains && domains.bundles, allow };
+    for (const warning of vainRuleWarnings(trust, clientAuth)) {
+      this.#reader.warnings.push(`${who}: ${warning}`);
+    }
+    this.trust.set(who, { madeOf: JSON.stringify([own.madeOf, domains.madeOf, allow]) });
+    return trust;
   }
 
   /**
@@ -76,16 +96,53 @@ export class TrustLoader {
    * can't be used are a warning and no fault: those of the gate stay.
    */
   async renew(gate: TlsGate, { clientAuth, who }: { clientAuth: ClientAuth; who: string }): Promise<TlsGate> {
+    const known = this.#reader.faults.length;
     const trust = await this.load(clientAuth, { path: [], who, before: gate });
-    const next = gate.withTrust(trust);
-    if (trust.ca === undefined) {
-      const { cannot, why } = this.#reader.faults.pop()!;
-      const fault = `cannot ${cannot} "${clientAuth.caPath}": ${why}`;
+    const next = gate.withTrust(trust!);
+    const texts = this.#reader.faults.splice(known).map(({ path, cannot, why }) =>
+      `cannot ${cannot} "${fileAt(clientAuth, path)}": ${why}`
+    );
+    if (texts.length > 0) {
+      const fault = texts.join("; ");
       this.#reader.warnings.push(`${who}: the clients' CAs from before stay: ${fault}`);
       this.trust.set(who, { ...this.trust.get(who)!, fault });
     }
     this.warnOfProblem(next, who);
     return next;
+  }
+
+  /** CAs and their CRLs; nothing where there is no file of CAs. */
+  async #bundle(
+    files: CrlSource & { readonly caPath?: string },
+    { path, who, used }: Place & { used: string | undefined },
+  ): Promise<Bundle | undefined> {
+    const { caPath, crlPaths } = files;
+    if (caPath === undefined) return {};
+    const ca = await this.#reader.ca(caPath, [...path, "ca"]) ?? used;
+    const authorities = ca === undefined ? [] : new TrustStore(ca).certificates;
+    this.#warnOfUseless(authorities, { who, key: keyOf(path) });
+    const crlPlace = { path: [...path, "crl"], who, authorities };
+    const crls = crlPaths === undefined ? undefined : await this.#crlSet(files, crlPlace);
+    const madeOf = [authorities.map(({ fingerprint }) => fingerprint), crls?.madeOf];
+    return ca === undefined ? undefined : { ca, crls: crls?.set, madeOf };
+  }
+
+  async #domains(
+    { trustDomains = {}, crlCheck, crlMaxAgeMs }: ClientAuth,
+    { path, who, before }: Place & { before: TlsGate | undefined },
+  ): Promise<{ bundles: Record<string, TrustDomainOptions>; madeOf: unknown } | undefined> {
+    const bundles: [name: string, TrustDomainOptions][] = [];
+    const madeOf: unknown[] = [];
+    for (const [name, files] of Object.entries(trustDomains)) {
+      const used = before?.trust.options.trustDomains?.[name]?.ca;
+      const source = { ...files, ...(crlCheck && { crlCheck }), ...(crlMaxAgeMs && { crlMaxAgeMs }) };
+      const bundle = await this.#bundle(source, { path: [...path, name], who, used });
+      if (bundle?.ca === undefined) continue;
+      bundles.push([name, { ca: bundle.ca, crls: bundle.crls }]);
+      madeOf.push([name, bundle.madeOf]);
+    }
+    const isWhole = bundles.length === Object.keys(trustDomains).length;
+    return isWhole ? { bundles: Object.fromEntries(bundles), madeOf } : undefined;
   }
 
   /** Warns of CRLs that keep clients out. */
@@ -97,20 +154,20 @@ export class TrustLoader {
   }
 
   /** A certificate that may not issue others lets nobody in but, it may be, itself. */
-  #warnOfUseless(authorities: readonly Certificate[], who: string): void {
+  #warnOfUseless(authorities: readonly Certificate[], { who, key }: { who: string; key: string }): void {
     for (const authority of authorities) {
       const { basicConstraints, version, subjectName } = authority;
       const isCa = basicConstraints?.isCa ?? version === 1;
       const fault = isCa ? issuerFault(authority, { usage: "client", nowMs: Date.now() }) : undefined;
       if (isCa && fault === undefined) continue;
       const why = fault === undefined ? "which is no CA" : `which cannot vouch for any client: ${fault}`;
-      this.#reader.warnings.push(`${who}: clientAuth.ca has ${subjectName}, ${why}`);
+      this.#reader.warnings.push(`${who}: ${key} has ${subjectName}, ${why}`);
     }
   }
 
   /** CRLs fail closed: clients of an issuer without a good CRL are refused. */
   async #crlSet(
-    { crlPaths = [], crlCheck = "chain", crlMaxAgeMs }: ClientAuth,
+    { crlPaths = [], crlCheck = "chain", crlMaxAgeMs }: CrlSource,
     { path, who, authorities }: Place & { authorities: readonly Certificate[] },
   ): Promise<{ set: CrlSet; madeOf: readonly string[] }> {
     const { files, faults } = await readCrlFiles({ paths: crlPaths, key: path }, this.#reader);
@@ -144,4 +201,9 @@ export class TrustLoader {
       this.#reader.warnings.push(`${who}: nobody whom ${name} has issued can come in: ${finding.detail}`);
     }
   }
+}
+
+/** How the key of CAs is called in warnings: `clientAuth.ca`, or that of a trust domain. */
+function keyOf(path: Path): string {
+  return formatPath([...path.slice(path.indexOf("clientAuth")), "ca"]);
 }

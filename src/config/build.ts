@@ -4,6 +4,7 @@ import type { AdmissionOptions, Timeouts } from "../tcp/options.ts";
 import { alpnWith } from "../tls/starttls/start_tls.ts";
 import { buildUpstream } from "./build_upstream.ts";
 import type { AdminConfig, Config, ServiceConfig, ServiceTls, UpstreamConfig } from "./config.ts";
+import { resolveRules } from "./resolve_rules.ts";
 import { resolveAddress } from "./resolve_address.ts";
 import type { Admin, ConfigDocument, Service } from "./schema.ts";
 
@@ -50,7 +51,6 @@ function buildService(
 /** Makes TLS settings of a section that has been found good. Relative paths are relative to `folder`. */
 export function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string): ServiceTls {
   const { cert, key, minVersion, maxVersion, alpn, starttls, native, clientAuth } = tls;
-  const crl = clientAuth?.crl;
   return {
     certPath: resolve(folder, cert),
     keyPath: resolve(folder, key),
@@ -59,16 +59,29 @@ export function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string
     alpn: alpnWith(starttls, alpn),
     ...(starttls === undefined ? {} : { starttls }),
     ...(native ? { native } : {}),
-    ...(clientAuth === undefined ? {} : {
-      clientAuth: {
-        caPath: resolve(folder, clientAuth.ca),
-        mode: clientAuth.mode,
-        ...(crl === undefined ? {} : { crlPaths: crl.map((path) => resolve(folder, path)) }),
-        ...(clientAuth.crlCheck === "leaf" ? { crlCheck: "leaf" } : {}),
-        ...(clientAuth.crlMaxAge === undefined ? {} : { crlMaxAgeMs: clientAuth.crlMaxAge }),
-        allow: clientAuth.allow,
-      },
-    }),
+    ...(clientAuth === undefined ? {} : { clientAuth: buildClientAuth(clientAuth, folder) }),
+  };
+}
+
+type ClientAuthSection = NonNullable<NonNullable<Service["tls"]>["clientAuth"]>;
+
+function buildClientAuth(
+  { ca, mode, crl, crlCheck, crlMaxAge, trustDomains, allow }: ClientAuthSection,
+  folder: string,
+): NonNullable<ServiceTls["clientAuth"]> {
+  const crlPaths = (files: readonly string[] | undefined) =>
+    files === undefined ? {} : { crlPaths: files.map((path) => resolve(folder, path)) };
+  const domains = Object.entries(trustDomains ?? {}).map(([name, domain]) =>
+    [name, { caPath: resolve(folder, domain.ca), ...crlPaths(domain.crl) }] as const
+  );
+  return {
+    ...(ca === undefined ? {} : { caPath: resolve(folder, ca) }),
+    mode,
+    ...crlPaths(crl),
+    ...(crlCheck === "leaf" ? { crlCheck } : {}),
+    ...(crlMaxAge === undefined ? {} : { crlMaxAgeMs: crlMaxAge }),
+    ...(trustDomains === undefined ? {} : { trustDomains: Object.fromEntries(domains) }),
+    allow: resolveRules(allow, folder),
   };
 }
 

@@ -4,6 +4,7 @@ import type { BackendSpec } from "../upstream/backend.ts";
 import type { OutlierOptions } from "../upstream/outlier.ts";
 import type { DiscoverConfig, EtcdTlsPaths, UpstreamConfig, UpstreamTls } from "./config.ts";
 import type { DiscoverSection } from "./discover_schema.ts";
+import { resolveRules } from "./resolve_rules.ts";
 import { resolveAddress } from "./resolve_address.ts";
 import type { BackendSection, UpstreamSection } from "./upstream_schema.ts";
 
@@ -90,7 +91,7 @@ export function buildUpstreamTls(tls: NonNullable<UpstreamSection["tls"]>, folde
     alpn,
     ...(starttls === undefined ? {} : { starttls }),
     verify,
-    ...(allow === undefined ? {} : { allow }),
+    ...(allow === undefined ? {} : { allow: resolveRules(allow, folder) }),
   };
 }
 

@@ -33,7 +33,8 @@ export interface ServiceTls {
   readonly native?: boolean;
   /** Mutual TLS; absent: clients show no certificates. */
   readonly clientAuth?: {
-    readonly caPath: string;
+    /** Absent only where there are `trustDomains`. */
+    readonly caPath?: string;
     readonly mode: "require" | "optional";
     /** Files and folders of CRLs; absent: revocation is not checked. */
     readonly crlPaths?: readonly string[];
@@ -41,8 +42,18 @@ export interface ServiceTls {
     readonly crlCheck?: "chain" | "leaf";
     /** How long a CRL without nextUpdate may be used; absent: not at all. */
     readonly crlMaxAgeMs?: number;
+    /** By their names. */
+    readonly trustDomains?: Readonly<Record<string, TrustDomainPaths>>;
+    /** The `ca` of a rule is the path of a file. */
     readonly allow: readonly AllowRule[];
   };
+}
+
+/** The files of a SPIFFE trust domain. Paths are resolved. */
+export interface TrustDomainPaths {
+  readonly caPath: string;
+  /** Files and folders of CRLs; absent: revocation is not checked. */
+  readonly crlPaths?: readonly string[];
 }
 
 /** The TLS that is spoken with the backends of an upstream. Paths are resolved. */
@@ -58,6 +69,7 @@ export interface UpstreamTls {
   /** The protocol in which TLS is asked for. @default TLS is spoken from the first byte on */
   readonly starttls?: StartTlsName;
   readonly verify: boolean;
+  /** The `ca` of a rule is the path of a file. */
   readonly allow?: readonly AllowRule[];
 }
 

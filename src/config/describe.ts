@@ -75,19 +75,28 @@ function tlsLines(tls: ServiceTls | undefined): string[] {
     `as ${certPath}, with the key ${keyPath}`,
   ];
   if (clientAuth === undefined) return [...lines, "no client certificates"];
-  const { mode, caPath, allow } = clientAuth;
-  lines.push(`client certificates of ${caPath}, ${mode === "require" ? "required" : "if shown"}`);
+  const { mode, caPath, crlPaths, trustDomains = {}, allow } = clientAuth;
+  const whose = caPath ?? "trust domains";
+  lines.push(`client certificates of ${whose}, ${mode === "require" ? "required" : "if shown"}`);
+  if (caPath !== undefined) lines.push(revocation(crlPaths));
+  for (const [domain, { caPath, crlPaths }] of Object.entries(trustDomains)) {
+    lines.push(`SPIFFE IDs of ${domain} by ${caPath}, ${revocation(crlPaths)}`);
+  }
   lines.push(...crlLines(clientAuth));
   return [...lines, ...allow.map((rule) => `lets in ${describeRule(rule)}`)];
 }
 
-function crlLines({ crlPaths, crlCheck, crlMaxAgeMs }: NonNullable<ServiceTls["clientAuth"]>): string[] {
-  if (crlPaths === undefined) return ["revocation is not looked at"];
-  const which = crlCheck === "leaf" ? ", of clients' certificates and not of their CAs" : "";
-  const age = crlMaxAgeMs === undefined ? [] : [
-    `CRLs without nextUpdate are used for ${formatDuration(crlMaxAgeMs)}`,
+function revocation(crlPaths: readonly string[] | undefined): string {
+  return crlPaths === undefined ? "revocation is not looked at" : `revoked ones by ${crlPaths.join(", ")}`;
+}
+
+function crlLines({ crlCheck, crlMaxAgeMs }: NonNullable<ServiceTls["clientAuth"]>): string[] {
+  return [
+    ...(crlCheck === "leaf" ? ["CRLs are for clients' certificates and not for those of their CAs"] : []),
+    ...(crlMaxAgeMs === undefined ? [] : [
+      `CRLs without nextUpdate are used for ${formatDuration(crlMaxAgeMs)}`,
+    ]),
   ];
-  return [`revoked ones by ${crlPaths.join(", ")}${which}`, ...age];
 }
 
 function routeLines({ upstream, names }: ServiceConfig): string[] {

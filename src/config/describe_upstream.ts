@@ -1,5 +1,6 @@
 import { formatDuration } from "../core/units.ts";
 import { formatAddress } from "../net/address.ts";
+import type { RuleCondition } from "../tls/rule_conditions.ts";
 import type { AllowRule } from "../tls/rules.ts";
 import type { BackendSpec } from "../upstream/backend.ts";
 import { DEFAULT_QUEUE, type QueueOptions } from "../upstream/backend_queue.ts";
@@ -58,7 +59,13 @@ function proxyLines(option: UpstreamConfig["proxyProtocol"]): string[] {
 
 /** Whom a rule lets in. */
 export function describeRule(rule: AllowRule): string {
-  const [[kind, value]] = Object.entries(rule) as [[string, string]];
+  const { ca, ...what } = rule;
+  const who = "all" in what ? what.all.map(describeCondition).join(" and ") : describeCondition(what);
+  return ca === undefined ? who : `${who}, by ${ca}`;
+}
+
+function describeCondition(condition: RuleCondition): string {
+  const [[kind, value]] = Object.entries(condition) as [[string, string]];
   return kind === "any" ? "all of them" : `${kind} ${value}`;
 }
 

@@ -1,3 +1,4 @@
+import { checkClientAuth } from "./client_auth_checks.ts";
 import { findBadPaths, findOverlaps, findRepeats } from "./checks.ts";
 import { isAdminAddress } from "../net/loopback.ts";
 import { isMapping } from "./fields.ts";
@@ -101,6 +102,7 @@ function checkServiceTls(service: Place): Finding[] {
   const findings = checkVersions(tls);
   const clash = (place: Place, expected: string) => findings.push({ kind: "bad_value", ...place, expected });
   if (tls.at("native").value === true) findings.push(...checkNative(service));
+  findings.push(...checkClientAuth(tls.at("clientAuth")));
   if (tls.value !== undefined && service.at("sni").value !== undefined) {
     clash(service.at("sni"), "either tls or sni: what is passed on by its name is not decrypted");
   }
@@ -111,7 +113,8 @@ function checkServiceTls(service: Place): Finding[] {
 function checkCrls(clientAuth: Place): Finding[] {
   const crl = clientAuth.at("crl");
   const keys = ["crlCheck", "crlMaxAge"].filter((key) => clientAuth.at(key).value !== undefined);
-  if (keys.length === 0 || crl.value !== undefined) return [];
+  const ofDomains = clientAuth.at("trustDomains").entries().map((domain) => domain.at("crl"));
+  if (keys.length === 0 || [crl, ...ofDomains].some(({ value }) => value !== undefined)) return [];
   return [{
     kind: "missing",
     ...crl,

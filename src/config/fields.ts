@@ -6,8 +6,6 @@ import { parseAddressSet } from "../net/address_set.ts";
 import { parseIp } from "../net/ip.ts";
 import type { ListenAddress } from "../net/socket_access.ts";
 import { faultOfSniPattern } from "../net/sni_map.ts";
-import { type AllowRule, compileRules } from "../tls/rules.ts";
-import { isVainSpiffe, SPIFFE_FORM } from "../tls/rule_conditions.ts";
 import { STARTTLS_NAMES, type StartTlsName } from "../tls/starttls/protocol.ts";
 import type { TlsVersion } from "../tls/server_context.ts";
 import { MAX_BACKENDS } from "../upstream/discover/backend_set.ts";
@@ -90,51 +88,6 @@ export function crlFiles(): Field<string[]> {
 export function host(): Field<string> {
   const message = "a host name or an IP address";
   return v.pipe(v.string(message), v.check(isHost, message));
-}
-
-/** A rule about certificates: a mapping with one of its keys. */
-function allowRule(): Field<AllowRule> {
-  const message = "one of {any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";
-  const keys = mapping(
-    Object.fromEntries(
-      Object.entries(RULE_VALUES).map(([key, expected]) => [key, v.exactOptional(ruleValue(key, expected))]),
-    ),
-    message,
-  );
-  return v.pipe(
-    keys,
-    v.check((rule) => Object.keys(rule).length > 0, message),
-    v.check((rule) => Object.keys(rule).length < 2, "one key in each rule; one rule that holds is enough"),
-    v.transform((rule) => rule as unknown as AllowRule),
-  );
-}
-
-/** What the keys of a rule take. */
-const RULE_VALUES: Readonly<Record<string, string>> = {
-  any: "true",
-  dns: 'a DNS name, or "*." and a DNS name',
-  uri: 'a URI such as "spiffe://example.org/ns/*/sa/**", with two stars in a row at most',
-  cn: "a name",
-  ou: "a name",
-  ip: "an IP address, and no subnet",
-  spki: '"sha256/" and the 44 characters of base64 that stand for a SHA-256',
-};
-
-function ruleValue(key: string, expected: string): Field<unknown> {
-  const read = (input: unknown) => {
-    compileRules([{ [key]: input } as unknown as AllowRule]);
-    return input;
-  };
-  const [general, ofSpiffe] = [readWith(read, expected), readWith(read, SPIFFE_FORM)];
-  const isSpiffe = (input: unknown) => key === "uri" && typeof input === "string" && isVainSpiffe(input);
-  return v.lazy((input) => isSpiffe(input) ? ofSpiffe : general);
-}
-
-/** Rules about certificates. `any` must be said: a list that was forgotten lets nobody in. */
-export function rules(): Field<AllowRule[]> {
-  const message =
-    "a list of rules such as {dns: client.example.org}, or {any: true} for everybody that the CA vouches for";
-  return filledList(allowRule(), message);
 }
 
 /** The name of a protocol for ALPN, whose length is written as one byte (RFC 7301, section 3.1). */

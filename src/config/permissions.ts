@@ -4,7 +4,8 @@ import { parseIp } from "../net/ip.ts";
 import { GROUP_FILE } from "../net/socket_access.ts";
 import { libcPaths } from "../upstream/check/libc_paths.ts";
 import { RESOLV_CONF } from "../upstream/discover/system_resolve.ts";
-import type { Config, UpstreamConfig } from "./config.ts";
+import type { Config, ServiceTls, UpstreamConfig } from "./config.ts";
+import { ruleAuthorityPaths } from "./resolve_rules.ts";
 
 /** The permissions of Deno that something needs, each as its flag names it. No wider than needed. */
 export interface PermissionNeed {
@@ -158,16 +159,23 @@ export function formatPermissions(
 export function materialPaths(config: Config): string[] {
   const ofServices = [...config.services, config.admin].flatMap((listener) => {
     const tls = listener?.tls;
-    return tls === undefined
-      ? []
-      : [tls.certPath, tls.keyPath, tls.clientAuth?.caPath, ...tls.clientAuth?.crlPaths ?? []];
+    return tls === undefined ? [] : [tls.certPath, tls.keyPath, ...clientAuthPaths(tls)];
   });
   const ofUpstreams = [...config.upstreams.values()].flatMap(({ tls, discover }) => {
     const etcd = discover?.etcd;
     const paths = [tls, etcd?.tls].flatMap((each) => [each?.caPath, each?.certPath, each?.keyPath]);
-    return [...paths, etcd?.passwordPath];
+    return [...paths, ...ruleAuthorityPaths(tls?.allow), etcd?.passwordPath];
   });
   return unique([...ofServices, ...ofUpstreams].filter((path) => path !== undefined));
+}
+
+function clientAuthPaths({ clientAuth }: ServiceTls): (string | undefined)[] {
+  if (clientAuth === undefined) return [];
+  const { caPath, crlPaths = [], trustDomains = {}, allow } = clientAuth;
+  const ofDomains = Object.values(trustDomains).flatMap((
+    domain,
+  ) => [domain.caPath, ...domain.crlPaths ?? []]);
+  return [caPath, ...crlPaths, ...ofDomains, ...ruleAuthorityPaths(allow)];
 }
 
 function netNames(address: Address): string[] {

@@ -23,11 +23,11 @@ import {
   name,
   namesByPattern,
   protocol,
-  rules,
   starttls,
   subnet,
   tlsVersion,
 } from "./fields.ts";
+import { rules, trustDomains } from "./rule_fields.ts";
 import { upstream, type UpstreamSection } from "./upstream_schema.ts";
 
 // The shape of version 1 of the configuration, with its defaults. Checks that look at more than one value are in
@@ -59,11 +59,12 @@ const ownTimeouts = mapping({
 }, "a mapping of timeouts");
 
 const clientAuth = mapping({
-  ca: file(),
+  ca: v.exactOptional(file()),
   mode: v.optional(choice(["require", "optional"]), "require"),
   crl: v.exactOptional(crlFiles()),
   crlCheck: v.optional(choice(["chain", "leaf"]), "chain"),
   crlMaxAge: v.exactOptional(duration({ zero: false })),
+  trustDomains: v.exactOptional(trustDomains()),
   allow: rules(),
 }, "a mapping with the CA of the clients, and whom to let in");
 

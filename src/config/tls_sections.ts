@@ -56,7 +56,10 @@ export function readTlsSections(document: unknown, folder: string): TlsSections 
 // once more by whoever makes something of the whole section.
 
 function buildOfService(tls: v.InferOutput<typeof serviceTls>, folder: string): ServiceTls {
-  return buildServiceTls({ ...tls, ...possibleVersions(tls) }, folder);
+  const { clientAuth, ...rest } = tls;
+  const isWhole = clientAuth?.ca !== undefined || clientAuth?.trustDomains !== undefined;
+  const auth = clientAuth !== undefined && isWhole ? { clientAuth } : {};
+  return buildServiceTls({ ...rest, ...auth, ...possibleVersions(tls) }, folder);
 }
 
 function buildOfUpstream(tls: v.InferOutput<typeof upstreamTls>, folder: string): UpstreamTls {

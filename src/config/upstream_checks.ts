@@ -1,3 +1,4 @@
+import { checkUpstreamRules } from "./client_auth_checks.ts";
 import { describeError } from "../core/errors.ts";
 import { requireBody } from "../upstream/check/http_check.ts";
 import { DEFAULT_POOL } from "../upstream/options.ts";
@@ -168,7 +169,7 @@ export function checkVersions(tls: Place): Finding[] {
 function checkUpstreamTls(upstream: Place): Finding[] {
   const tls = upstream.at("tls");
   if (!isMapping(tls.value)) return [];
-  const findings = [...checkPair(tls), ...checkVersions(tls)];
+  const findings = [...checkPair(tls), ...checkVersions(tls), ...checkUpstreamRules(tls)];
   const verify = tls.at("verify");
   if (verify.value === false && tls.at("allow").value !== undefined) {
     const expected = "true, where allow says whose certificates will do";

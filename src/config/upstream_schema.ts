@@ -22,11 +22,11 @@ import {
   percentage,
   protocol,
   readWith,
-  rules,
   starttls,
   tlsVersion,
 } from "./fields.ts";
 import { discover } from "./discover_schema.ts";
+import { rules } from "./rule_fields.ts";
 import { proxyProtocol } from "./proxy_schema.ts";
 
 const BALANCERS = ["round-robin", "least-connections", "random-two-choices", "source-hash", "first"] as const;

@@ -1,5 +1,6 @@
 import { formatAddress } from "../net/address.ts";
 import { formatMode, type ListenAddress } from "../net/socket_access.ts";
+import type { RuleCondition } from "../tls/rule_conditions.ts";
 import type { AllowRule } from "../tls/rules.ts";
 import { resolveAddress } from "./resolve_address.ts";
 import type { ConfigDocument, Service } from "./schema.ts";
@@ -85,9 +86,10 @@ function forwards({ proxyProtocol }: UpstreamSection): boolean {
 
 /** Rules with what would be a wildcard elsewhere. */
 function literalStars(rules: readonly AllowRule[] = [], who: string): string[] {
-  const isLiteral = (rule: AllowRule) =>
+  const isLiteral = (rule: RuleCondition) =>
     "cn" in rule ? rule.cn.includes("*") : "ou" in rule && rule.ou.includes("*");
-  return rules.filter(isLiteral).map((rule) =>
+  const conditions = rules.flatMap(({ ca: _ca, ...rule }) => "all" in rule ? rule.all : [rule]);
+  return conditions.filter(isLiteral).map((rule) =>
     `${who}: the rule ${showValue(rule)} is compared as it stands: wildcards are for dns and uri only`
   );
 }

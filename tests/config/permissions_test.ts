@@ -125,6 +125,28 @@ Deno.test("the admin listener is bound, and its files are read", () => {
   assertEquals(materialPaths(parse(configWith({ top }))), files);
 });
 
+Deno.test("the files of trust domains, and of CAs that rules are bound to, are read and watched", () => {
+  const domains = "trustDomains: {foo.test: {ca: foo.pem, crl: foo.crl}, bar.test: {ca: bar.pem}}";
+  const auth = `clientAuth: {${domains}, allow: [{any: true, ca: rule.pem}, {all: [{cn: a}], ca: all.pem}]}`;
+  const service = `tls: {cert: own.pem, key: own.key, ${auth}}`;
+  const upstream = "tls: {ca: up.pem, allow: [{cn: db, ca: up-rule.pem}]}";
+  const files = [
+    "own.pem",
+    "own.key",
+    "foo.pem",
+    "foo.crl",
+    "bar.pem",
+    "rule.pem",
+    "all.pem",
+    "up.pem",
+    "up-rule.pem",
+  ]
+    .map((name) => `/etc/culvert/${name}`);
+  const config = parse(configWith({ service, upstream }));
+  assertEquals(materialPaths(config), files);
+  assertEquals(requiredPermissions(config).read, files);
+});
+
 Deno.test("discovery may use what is known of where it will lead, or all where nothing is", () => {
   const servers = ["10.0.0.53:53", "10.0.0.54:53"];
   const need = (upstream: string) => discoveryNeed(parse(configWith({ upstream })), servers);

@@ -2,7 +2,8 @@ import { assertEquals } from "@std/assert";
 import { configWith, type ExtraKeys, parse, unplaced } from "./support.ts";
 
 const FILE = "the path of a file, without commas";
-const RULE = "one of {any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";
+const CONDITION = "one of {any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";
+const RULE = `${CONDITION}, {all: […]}, perhaps with ca`;
 const URI = 'a URI such as "spiffe://example.org/ns/*/sa/**", with two stars in a row at most';
 const SPIFFE =
   'a SPIFFE ID that a certificate can have: "spiffe://", a trust domain in lower case, and a path ' +
@@ -27,7 +28,7 @@ const RULES: readonly (readonly [rule: string, ...complaints: string[]])[] = [
   ["{any: yes}", '.any: expected true, got "yes"'],
   [
     "{cn: a, ou: b}",
-    ': expected one key in each rule; one rule that holds is enough, got {"cn": "a", "ou": "b"}',
+    ': expected one key in each rule, and perhaps ca; one rule that holds is enough, all joins several, got {"cn": "a", "ou": "b"}',
   ],
   ["{dns: a, cn: b}", ": expected one key in each rule"],
   ["{dsn: x}", '.dsn: unknown key; did you mean "dns"?'],
@@ -45,6 +46,22 @@ const RULES: readonly (readonly [rule: string, ...complaints: string[]])[] = [
   ["{ip: 1.2.3}", '.ip: expected an IP address, and no subnet, got "1.2.3"'],
   ["{ip: 10.0.0.0/8}", '.ip: expected an IP address, and no subnet, got "10.0.0.0/8"'],
   ["{spki: 'sha256/x'}", `.spki: expected ${PIN}, got "sha256/x"`],
+  ["{all: []}", ".all: expected a list of one condition at least, such as {ou: operations}, got []"],
+  ["{all: [{}]}", `.all[0]: expected ${CONDITION}, got {}`],
+  ["{all: [{cn: a, ou: b}]}", `.all[0]: expected ${CONDITION}, got {"cn": "a", "ou": "b"}`],
+  ["{all: [{all: [{cn: a}]}]}", ".all[0].all: unknown key; expected one of any, dns, uri, cn, ou, ip, spki"],
+  ["{all: [{cn: a, ca: x.pem}]}", ".all[0].ca: unknown key"],
+  [
+    "{all: [{any: true}, {cn: a}]}",
+    ".all: expected no {any: true} in it: what is joined with it decides, got",
+  ],
+  [
+    "{all: [{uri: 'spiffe://a.test/x'}, {uri: 'spiffe://b.test/**'}]}",
+    ".all: expected one SPIFFE ID: no certificate has two, got",
+  ],
+  ["{all: [{cn: a}], ou: b}", ": expected one key in each rule"],
+  ["{ca: x.pem}", `: expected ${RULE}, got {"ca": "x.pem"}`],
+  ["{cn: a, ca: ''}", `.ca: expected ${FILE}, got ""`],
   [`{spki: 'sha256/${"A".repeat(42)}B='}`, `.spki: expected ${PIN}, got "sha256/`],
 ];
 
@@ -109,6 +126,38 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
   [
     up("minVersion: 1.3, maxVersion: 1.2"),
     `${UP}.minVersion: expected a version that is not above maxVersion, got 1.3`,
+  ],
+  [
+    tls(`${OWN}, clientAuth: {allow: [{any: true}]}`),
+    `${AUTH}.ca: missing; expected the path of a file with the CAs of the clients, or trustDomains`,
+  ],
+  [
+    auth("trustDomains: {}, allow: [{any: true}]"),
+    `${AUTH}.trustDomains: expected a mapping from trust domains`,
+  ],
+  [
+    auth("trustDomains: {Foo.test: {ca: f.pem}}, allow: [{any: true}]"),
+    `${AUTH}.trustDomains["Foo.test"]: expected the name of a trust domain in lower case such as example.org, without spiffe://`,
+  ],
+  [
+    auth("trustDomains: {'spiffe://foo.test': {ca: f.pem}}, allow: [{any: true}]"),
+    `${AUTH}.trustDomains["spiffe://foo.test"]: expected the name of a trust domain in lower case such as example.org, without spiffe://`,
+  ],
+  [
+    auth("trustDomains: {foo.test: {crl: f.crl}}, allow: [{any: true}]"),
+    `${AUTH}.trustDomains["foo.test"].ca: missing; expected the path of a file`,
+  ],
+  [
+    auth("trustDomains: {foo.test: {ca: f.pem}}, allow: [{uri: 'spiffe://bar.test/**'}]"),
+    `${AUTH}.allow[0].uri: expected a SPIFFE ID of one of trustDomains, got "spiffe://bar.test/**"`,
+  ],
+  [
+    tls(`${OWN}, clientAuth: {crl: x.crl, trustDomains: {foo.test: {ca: f.pem}}, allow: [{any: true}]}`),
+    `${AUTH}.crl: expected none without ca: a trust domain has a crl of its own, got "x.crl"`,
+  ],
+  [
+    up("allow: [{cn: db, ca: x.pem}]"),
+    `${UP}.allow[0].ca: expected none without tls.ca of the upstream, got "x.pem"`,
   ],
   [up("allow: []"), `${UP}.allow: expected a list of rules`],
   [up("serverName: ''"), `${UP}.serverName: expected ${NAME}, got ""`],

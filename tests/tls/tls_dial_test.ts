@@ -61,6 +61,26 @@ Deno.test("rules stand in the place of the name, not in the place of the CA", as
   assertEquals(await reason(by([]), addressOf(peer)), "not-allowed");
 });
 
+Deno.test("a rule about backends can be bound to a CA, and join conditions", async () => {
+  const [good, other] = [await makePki("ecdsa-p256", "One"), await makePki("ecdsa-p256", "Two")];
+  await using peer = new TlsServer(serverContext(good, { clientAuth: "none" }));
+  const ca = good.ca.certPem + other.ca.certPem;
+  const by = (...allow: NonNullable<TlsDialOptions["allow"]>) =>
+    dialler({ ca, serverName: "no.such.name", allow });
+  const joined = [{ dns: "server.test" }, { ip: "127.0.0.1" }];
+  assertEquals(await talk(by({ any: true, ca: good.ca.certPem }), addressOf(peer)), "hello\n");
+  assertEquals(await talk(by({ all: joined, ca: good.ca.certPem }), addressOf(peer)), "hello\n");
+  assertEquals(await reason(by({ any: true, ca: other.ca.certPem }), addressOf(peer)), "not-allowed");
+  assertEquals(await reason(by({ all: joined, ca: other.ca.certPem }), addressOf(peer)), "not-allowed");
+  assertEquals(await reason(by({ all: [...joined, { cn: "other" }] }), addressOf(peer)), "not-allowed");
+  // With the runtime's own roots nobody knows the path.
+  assertThrows(
+    () => dialler({ serverName: "a.test", allow: [{ any: true, ca }] }),
+    CulvertError,
+    "without ca",
+  );
+});
+
 Deno.test("a backend on a unix socket is verified by its given name or by rules", async () => {
   const { ca, server } = await pki();
   await using folder = new TemporaryFolder();
