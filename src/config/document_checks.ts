@@ -144,8 +144,16 @@ function checkStartTls(service: Place, upstreams: Place): Finding[] {
     typeof place.value === "string" ? upstreams.at(place.value) : isMapping(place.value) ? place : undefined;
   const findings: Finding[] = [];
   for (const place of [service.at("upstream"), ...sni.entries()]) {
-    const { value: spoken } = upstreamOf(place)?.at("tls").at("starttls") ?? {};
-    if (spoken === undefined) continue;
+    const tls = upstreamOf(place)?.at("tls");
+    const spoken = tls?.at("starttls").value;
+    if (spoken === undefined) {
+      // The server's greeting must be there before the client's TLS, and is behind its own TLS then.
+      const expected =
+        "another protocol, or tls.starttls: mysql of the upstream too: MySQL has no TLS from the start";
+      const isHidden = starttls.value === "mysql" && tls?.value !== undefined;
+      if (isHidden) findings.push({ kind: "bad_value", ...starttls, expected });
+      continue;
+    }
     if (sni.value !== undefined) {
       const expected = "an upstream without tls.starttls: what sni passes on is TLS from the first byte on";
       findings.push({ kind: "bad_value", path: place.path, value: spoken, expected });

@@ -15,6 +15,7 @@ export function checkUpstream(upstream: Place, folder: string): Finding[] {
     ...checkHealth(upstream),
     ...checkPool(upstream.at("pool")),
     ...checkUpstreamTls(upstream),
+    ...checkJoined(upstream),
     ...checkProxyProtocol(upstream.at("proxyProtocol")),
   ];
 }
@@ -157,6 +158,13 @@ function checkPair(tls: Place): Finding[] {
     return [{ kind: "missing", ...cert, expected: "the certificate of key" }];
   }
   return [];
+}
+
+/** TLS that begins in the middle of a login can't be begun ahead of it; a MySQL server ends who does not log in. */
+function checkJoined(upstream: Place): Finding[] {
+  const minIdle = upstream.at("pool").at("minIdle");
+  if (upstream.at("tls").at("starttls").value !== "mysql" || !(Number(minIdle.value) > 0)) return [];
+  return [{ kind: "bad_value", ...minIdle, expected: "0, together with tls.starttls: mysql" }];
 }
 
 /** The bounds of the versions of TLS, of a service or an upstream. A version without quotes is a number. */

@@ -3,10 +3,12 @@ import { CulvertError } from "../core/errors.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { ClientAddress } from "../net/client_address.ts";
-import { abortConnection, type Connection } from "../net/connection.ts";
+import { abortConnection, closeQuietly, type Connection } from "../net/connection.ts";
 import type { ProxyAddress, ProxyTls, ProxyTlv } from "../net/proxy_header.ts";
 import { TlsHandshakeError } from "../tls/handshake_errors.ts";
 import { nameOf, type PeerIdentity } from "../tls/identity.ts";
+import type { MysqlPacket } from "../tls/starttls/mysql.ts";
+import { joinMysql, MysqlServerError } from "../tls/starttls/mysql_login.ts";
 import type { StartTlsName } from "../tls/starttls/protocol.ts";
 import { type ClientSession, refusedName, type TlsGate } from "../tls/tls_gate.ts";
 import { Ended } from "./ended.ts";
@@ -22,6 +24,17 @@ export interface MeetingOptions {
   readonly timeouts: Timeouts;
   readonly wheel: TimerWheel;
   readonly buffers: BufferPool;
+}
+
+/** What {@linkcode Meeting.join} works with. */
+export interface JoinOptions {
+  /** The server, whose greeting has been read. */
+  readonly server: Connection;
+  readonly greeting: MysqlPacket;
+  /** The TLS of the client; absent: none begins in its login. */
+  readonly gate?: { readonly own: TlsGate; readonly latest: () => TlsGate } | undefined;
+  /** Speaks TLS with the server, which has been asked for it; absent: none is spoken. */
+  readonly connectTls?: ((server: Connection, signal: AbortSignal) => Promise<Connection>) | undefined;
 }
 
 /**
@@ -101,6 +114,41 @@ export class Meeting {
       this.identity = refusedName(error);
       this.serverName = error.serverName;
       throw new Ended(error.reason === "timeout" ? "handshake" : `tls-${error.reason}`, error);
+    }
+  }
+
+  /**
+   * Leads the client and a MySQL server to TLS, where one of them, or both, ask for it in the middle of the login.
+   * Resolves to the server's connection. Throws {@linkcode Ended} for what fails with the client, and
+   * {@linkcode MysqlServerError} for what fails with the server.
+   */
+  async join({ server, greeting, gate, connectTls }: JoinOptions): Promise<Connection> {
+    const { signal } = this.#begin();
+    const giveUp = () => {
+      this.close();
+      closeQuietly(server);
+    };
+    signal.addEventListener("abort", giveUp);
+    try {
+      const joined = await joinMysql({
+        ...{ client: this.client, server, greeting },
+        secureClient: gate && (async (client) => {
+          this.client = client;
+          await this.secure(gate.own, gate.latest);
+          return this.client;
+        }),
+        secureServer: connectTls && ((connection) => connectTls(connection, signal)),
+      });
+      this.client = joined.client;
+      return joined.server;
+    } catch (error) {
+      if (this.#stop !== undefined) throw new Ended(this.#stop);
+      if (error instanceof Ended || error instanceof MysqlServerError) throw error;
+      throw error instanceof TlsHandshakeError
+        ? new Ended(`tls-${error.reason}`, error)
+        : new Ended("client-reset");
+    } finally {
+      signal.removeEventListener("abort", giveUp);
     }
   }
 

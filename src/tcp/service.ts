@@ -9,11 +9,12 @@ import type { AcceptFailure } from "../net/accept_loop.ts";
 import type { ClientAddress } from "../net/client_address.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
 import { takeTurns } from "../net/fair_connection.ts";
-import type { BackendSearch } from "../upstream/search.ts";
+import type { BackendSearch, Found, SearchOptions } from "../upstream/search.ts";
 import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../upstream/turn.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { Account, type TcpServiceStats } from "./account.ts";
 import { Admission } from "./admission.ts";
+import type { JoinOptions } from "./meeting.ts";
 import type { TcpServiceOptions } from "./options.ts";
 import type { Reason, Refusal } from "./reason.ts";
 import type { Route } from "./route.ts";
@@ -122,8 +123,11 @@ export class TcpService {
     if (this.#draining) session.drain(); // Accepted in the moment of the stop.
     let reason: Reason;
     try {
-      const upstream = this.#meets ? await this.#meet(session) : this.#route.upstream!;
-      const found = await session.findBackend(this.#search(session, upstream));
+      const found = this.#route.gate?.joins === true
+        ? await this.#meetJoined(session)
+        : await this.#find(session, {
+          upstream: this.#meets ? await this.#meet(session) : this.#route.upstream!,
+        });
       const carried = session.carry(found);
       this.#account.connected(session.connectMs!);
       reason = await carried;
@@ -275,6 +279,37 @@ export class TcpService {
     }
   }
 
+  /** As {@linkcode #meet}, where TLS begins in the middle of a login: the backend is found before that. */
+  async #meetJoined(session: Session): Promise<Found> {
+    const place = this.#handshakes.add(session, this.#admission.source(session.meeting.address.ip));
+    try {
+      const upstream = this.#hearsFirst ? await this.#hear(session, place) : this.#route.upstream!;
+      const own = this.#route.gate!;
+      const found = await this.#find(session, {
+        upstream,
+        gate: { own, latest: () => this.#route.gate ?? own },
+      });
+      this.#account.admitted(session);
+      return found;
+    } finally {
+      this.#handshakes.remove(place);
+      session.meeting.end();
+    }
+  }
+
+  /** Finds a backend, and joins the client and it where TLS begins in their login. */
+  async #find(
+    session: Session,
+    { upstream, gate }: { upstream: Upstream; gate?: JoinOptions["gate"] },
+  ): Promise<Found> {
+    const { joins: connectTls } = upstream;
+    const isJoined = gate !== undefined || connectTls !== undefined;
+    const joins = isJoined ? { tls: connectTls !== undefined } : undefined;
+    const found = await session.findBackend(this.#search(session, { upstream, joins }));
+    if (!isJoined) return found;
+    return await session.join(found, { gate, connectTls });
+  }
+
   get #hearsFirst(): boolean {
     return this.#options.proxyFrom !== undefined || this.#route.names !== undefined;
   }
@@ -300,11 +335,14 @@ export class TcpService {
     throw new Ended("refused-by-name", nameFault ?? new UnknownNameError(serverName));
   }
 
-  #search(session: Session, upstream: Upstream): BackendSearch {
+  #search(
+    session: Session,
+    { upstream, joins }: { upstream: Upstream; joins: SearchOptions["joins"] },
+  ): BackendSearch {
     const { connectMs } = this.#options.timeouts;
     const told = upstream.tellsClient ? { client: session.tellBackend() } : {};
     const { address: { ip: source }, greeted } = session.meeting;
-    return upstream.search({ source, connectMs, greeted, ...told });
+    return upstream.search({ source, connectMs, greeted, joins, ...told });
   }
 }
 

@@ -8,13 +8,15 @@ import { bareConnection } from "../net/prefixed_connection.ts";
 import type { ProxyEnds } from "../net/proxy_endpoints.ts";
 import { ReadAhead } from "../net/read_ahead.ts";
 import { Tunnel } from "../net/tunnel.ts";
+import { MysqlServerError } from "../tls/starttls/mysql_login.ts";
+import type { TlsConnect } from "../tls/tls_dial.ts";
 import type { Backend, LiveConnection } from "../upstream/backend.ts";
 import { BackendsDownError, NoBackendError, QueueFullError, QueueTimeoutError } from "../upstream/errors.ts";
 import type { ClientStory } from "../upstream/client_header.ts";
 import type { BackendSearch, Found, SearchObserver } from "../upstream/search.ts";
 import type { Timeouts } from "./options.ts";
 import { Ended } from "./ended.ts";
-import { Meeting } from "./meeting.ts";
+import { type JoinOptions, Meeting } from "./meeting.ts";
 import type { Reason, Refusal } from "./reason.ts";
 
 /** What a session works with. */
@@ -70,6 +72,7 @@ export class Session implements LiveConnection, SearchObserver, Holder<Refusal> 
   #tunnel: Tunnel<Reason> | undefined;
   #place: BagEntry<LiveConnection> | undefined;
   #stop: Reason | undefined;
+  #joining = false;
   #draining = false;
   #drainSinceMs = 0;
   #drainTimer: WheelTimer | undefined;
@@ -122,9 +125,38 @@ export class Session implements LiveConnection, SearchObserver, Holder<Refusal> 
     this.#searchesSinceMs = this.#wheel.now();
     this.#search = search;
     this.uniqueId = search.uniqueId;
-    search.observer = this;
+    // A client that is to be joined with its backend is read from only then.
+    if (!search.joins) search.observer = this;
     if (this.#stop !== undefined) search.abort(new Ended(this.#stop));
     return search.run();
+  }
+
+  /**
+   * Joins the client and the MySQL server that was found, where TLS begins in their login. Resolves to what to carry on
+   * with; closes what was found if there is nothing.
+   */
+  async join(
+    found: Found,
+    { gate, connectTls }: { gate?: JoinOptions["gate"]; connectTls: TlsConnect | undefined },
+  ): Promise<Found> {
+    const { backend: { address }, lease, greeting } = found;
+    this.#joining = true;
+    try {
+      const server = await this.meeting.join({
+        ...{ server: lease.connection, greeting: greeting!, gate },
+        connectTls: connectTls &&
+          (async (connection, signal) =>
+            (await connectTls({ kind: "open", address, connection }, signal, { asked: true })).connection),
+      });
+      return found.over(server);
+    } catch (error) {
+      if (error instanceof MysqlServerError) found.broke();
+      else found.discard();
+      throw error;
+    } finally {
+      this.#joining = false;
+      this.meeting.end();
+    }
   }
 
   /** Carries until the end; resolves to the reason. Both connections are closed then. */
@@ -184,6 +216,7 @@ export class Session implements LiveConnection, SearchObserver, Holder<Refusal> 
     if (this.#stop !== undefined) return;
     this.#stop = reason;
     if (this.#tunnel !== undefined) this.#tunnel.destroy(reason);
+    else if (this.#joining) this.meeting.abort(reason);
     else if (this.#search !== undefined) this.#search.abort(new Ended(reason));
     else this.meeting.abort(reason);
   }

@@ -11,7 +11,7 @@ import type { TlsSession } from "./handshake.ts";
 import { identityOf, readIdentity } from "./identity.ts";
 import type { PathAuthorizer } from "./path_check.ts";
 import { type AllowRule, compilePathRules, compileRules } from "./rules.ts";
-import { requestTls } from "./starttls/start_tls.ts";
+import { isJoint, requestTls } from "./starttls/start_tls.ts";
 import type { StartTlsName } from "./starttls/protocol.ts";
 import type { VerifyPeer } from "./verify_peer.ts";
 
@@ -96,11 +96,11 @@ export interface OpenConnection {
  * Speaks TLS with whom it is given: an address, to which it opens a connection, or the other end of one that is open,
  * which it owns from then on. The caller closes the session's connection.
  */
-export type TlsConnect = (
-  to: Address | OpenConnection,
-  signal: AbortSignal,
-  options?: TlsConnectOptions,
-) => Promise<BackendSession>;
+export interface TlsConnect {
+  (to: Address | OpenConnection, signal: AbortSignal, options?: TlsConnectOptions): Promise<BackendSession>;
+  /** TLS begins in the middle of a login, which takes the client: it can't be begun ahead of it. @default {false} */
+  readonly joins?: boolean;
+}
 
 /** A session with a backend. */
 export interface BackendSession extends Omit<TlsSession, "connection"> {
@@ -115,6 +115,8 @@ export interface TlsConnectOptions {
    * their place, and TLS is spoken from the first byte on. @default {false}
    */
   readonly http?: boolean | undefined;
+  /** The server awaits TLS: it has been asked for it. @default {false} */
+  readonly asked?: boolean;
 }
 
 const HTTP_ALPN: readonly string[] = ["http/1.1"];
@@ -137,18 +139,19 @@ export function tlsConnector(options: TlsDialOptions): TlsConnect {
     return made;
   };
   contextFor(serverName ?? "localhost"); // Bad material is found now, not at the first connection.
-  return async (to, signal, { http = false } = {}) => {
+  const connect: TlsConnect = async (to, signal, { http = false, asked = false } = {}) => {
     const isOpen = to.kind === "open";
     const context = contextFor(serverName ?? nameOf(isOpen ? to.address : to));
     const connection = isOpen ? to.connection : await dial(to, signal);
     const offered = http && alpn.length > 0 ? HTTP_ALPN : undefined;
-    const greeting = starttls && !http
+    const greeting = starttls && !http && !asked
       ? await requestTls(connection, { protocol: starttls, signal })
       : undefined;
     const session = await connectTls(connection, { context, signal, buffers, alpn: offered });
     if (greeting === undefined) return session;
     return { ...session, connection: new PrefixedConnection(session.connection, greeting) };
   };
+  return Object.assign(connect, { joins: isJoint(starttls) });
 }
 
 function makeContext(options: TlsDialOptions, serverName: string): ClientContext {

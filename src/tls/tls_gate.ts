@@ -12,7 +12,7 @@ import { TlsHandshakeError } from "./handshake_errors.ts";
 import type { TlsSession } from "./handshake.ts";
 import { identityOf, nameOf, type PeerIdentity, readIdentity, readSubject } from "./identity.ts";
 import { isRuntimeTls, runtimeHandshake } from "./runtime_tls.ts";
-import { alpnWith, greets, offerTls } from "./starttls/start_tls.ts";
+import { alpnWith, greets, isJoint, offerTls } from "./starttls/start_tls.ts";
 import type { StartTlsName } from "./starttls/protocol.ts";
 import { ServerContext, type ServerContextOptions } from "./server_context.ts";
 import type { PeerVerdict } from "./verify_peer.ts";
@@ -21,7 +21,8 @@ import type { PeerVerdict } from "./verify_peer.ts";
 export interface TlsGateOptions extends Omit<ServerContextOptions, "ca">, ClientTrustOptions {
   /**
    * The protocol in which clients ask for TLS, before which they speak in clear. For `postgres`, ALPN selects
-   * `postgresql` unless `alpn` says otherwise. @default TLS is spoken from the first byte on
+   * `postgresql` unless `alpn` says otherwise. With `mysql`, whoever calls {@linkcode TlsGate.enter} has read the client's
+   * request, as services do ({@linkcode TlsGate.joins}). @default TLS is spoken from the first byte on
    */
   readonly starttls?: StartTlsName | undefined;
 }
@@ -111,6 +112,11 @@ export class TlsGate {
    */
   get algorithms(): CertificateAlgorithms {
     return this.#context.algorithms;
+  }
+
+  /** Whether TLS begins in the middle of a login, which takes the client and the backend together. */
+  get joins(): boolean {
+    return isJoint(this.#options.starttls);
   }
 
   /** What clients may take offence at in our own certificate. */

@@ -2,8 +2,10 @@ import { Deadline } from "../core/deadline.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
-import { writeAll } from "../net/connection.ts";
+import { type Connection, writeAll } from "../net/connection.ts";
 import { isShortage } from "../net/shortage.ts";
+import type { MysqlPacket } from "../tls/starttls/mysql.ts";
+import { readMysqlGreeting } from "../tls/starttls/mysql_login.ts";
 import { skipGreeting } from "../tls/starttls/start_tls.ts";
 import type { StartTlsName } from "../tls/starttls/protocol.ts";
 import type { TlsConnect } from "../tls/tls_dial.ts";
@@ -26,6 +28,11 @@ export interface SearchOptions {
   readonly client?: ClientStory;
   /** The protocol in which the client has had a greeting already: that of the backend is read, and not passed on. */
   readonly greeted?: StartTlsName | undefined;
+  /**
+   * The caller joins the client and a MySQL server: the server's greeting is read for it, which must offer TLS where
+   * `tls` says so.
+   */
+  readonly joins?: { readonly tls: boolean } | undefined;
 }
 
 /** Somebody who is told how a search goes. */
@@ -62,12 +69,26 @@ export interface SearchContext {
 export class Found {
   readonly backend: Backend;
   readonly lease: Lease;
+  /** The greeting of a MySQL server, where that was asked for ({@linkcode SearchOptions.joins}). */
+  greeting: MysqlPacket | undefined;
   readonly #outlier: OutlierDetector;
 
   constructor(backend: Backend, lease: Lease, outlier: OutlierDetector) {
     this.backend = backend;
     this.lease = lease;
     this.#outlier = outlier;
+  }
+
+  /** The same over `connection`, which is spoken over the lease's. It takes the place of this one. */
+  over(connection: Connection): Found {
+    return new Found(this.backend, this.lease.over(connection), this.#outlier);
+  }
+
+  /** Closes the connection, which the backend has broken before it could be used. */
+  broke(): void {
+    this.discard();
+    this.backend.failures++;
+    this.#outlier.broke(this.backend);
   }
 
   /** The holder has closed the connection; `broken` by the backend, which had sent `bytes`. */
@@ -115,6 +136,11 @@ export class BackendSearch implements QueuedSearch {
     this.uniqueId = header?.uniqueId;
   }
 
+  /** Whether the caller joins the client and the backend. */
+  get joins(): boolean {
+    return this.#options.joins !== undefined;
+  }
+
   /** Gives up: `run` rejects with `reason`, and what was being dialled is freed. */
   abort(reason: Error): void {
     this.#aborted ??= reason;
@@ -158,7 +184,9 @@ export class BackendSearch implements QueuedSearch {
         if (this.#header !== undefined) await this.#tell(lease, this.#header);
         if (context.connectTls !== undefined) lease = await this.#secure(lease, backend);
         if (this.#options.greeted !== undefined) lease = await this.#skipGreeting(lease, backend);
+        const greeting = await this.#readGreeting(lease);
         const found = new Found(backend, lease, context.outlier);
+        found.greeting = greeting;
         if (this.#wanted(found)) return found;
         passedBy = true;
       } catch (error) {
@@ -259,6 +287,23 @@ export class BackendSearch implements QueuedSearch {
     } catch (error) {
       lease.discard();
       throw error;
+    }
+  }
+
+  /** Reads the greeting of a MySQL server, where that was asked for. */
+  async #readGreeting(lease: Lease): Promise<MysqlPacket | undefined> {
+    const { joins } = this.#options;
+    if (joins === undefined) return undefined;
+    const { signal } = this.#attempt!;
+    const giveUp = () => lease.discard();
+    signal.addEventListener("abort", giveUp);
+    try {
+      return await readMysqlGreeting(lease.connection, joins);
+    } catch (error) {
+      lease.discard();
+      throw signal.aborted ? signal.reason : error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
     }
   }
 

@@ -19,6 +19,7 @@ import { ConnectionPool } from "./pool.ts";
 import { proxySending } from "./proxy_sending.ts";
 import { BackendSearch, type SearchContext, type SearchOptions } from "./search.ts";
 import { SlowStart } from "./slow_start.ts";
+import type { TlsConnect } from "../tls/tls_dial.ts";
 import { type Reach, Way } from "./way.ts";
 
 /** What an upstream works with. Everything has a default that suits a program of its own. */
@@ -115,6 +116,11 @@ export class Upstream {
   get available(): boolean {
     for (const backend of this.#backends.values()) if (backend.available) return true;
     return false;
+  }
+
+  /** The TLS with its backends that begins in the middle of a client's login; absent: there is none of that kind. */
+  get joins(): TlsConnect | undefined {
+    return this.#way.joins;
   }
 
   /** Whether its backends are told who the client is: then a search wants to know. */

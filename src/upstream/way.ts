@@ -33,13 +33,16 @@ export class Way implements Reach {
   readonly connectTls: TlsConnect | undefined;
   /** What is spoken behind the header over a connection of {@linkcode Way.open}; absent: nothing. */
   readonly secure: TlsConnect | undefined;
+  /** What is spoken in the middle of a client's login; absent: nothing. Connections are bare up to there. */
+  readonly joins: TlsConnect | undefined;
   readonly #proxyVersion: "v1" | "v2" | undefined;
 
   constructor({ dial, connectTls, proxyProtocol }: WayOptions) {
     this.dial = dial;
     this.connectTls = connectTls;
     this.#proxyVersion = proxySending(proxyProtocol)?.version;
-    this.secure = this.#proxyVersion === undefined ? undefined : connectTls;
+    this.joins = connectTls?.joins === true ? connectTls : undefined;
+    this.secure = this.#proxyVersion === undefined || this.joins !== undefined ? undefined : connectTls;
   }
 
   /** Whether what one of them opens can be used as if the other had. */
@@ -49,8 +52,9 @@ export class Way implements Reach {
 
   /** A connection for a client who need not be known yet. */
   open(address: Address, signal: AbortSignal): Promise<Connection> {
-    if (this.connectTls === undefined || this.secure !== undefined) return this.dial(address, signal);
-    return this.connectTls(address, signal).then(({ connection }) => connection);
+    const isBare = this.connectTls === undefined || this.secure !== undefined || this.joins !== undefined;
+    if (isBare) return this.dial(address, signal);
+    return this.connectTls!(address, signal).then(({ connection }) => connection);
   }
 
   /** A connection of our own, for a check: the header says that nobody's is passed on, and TLS is spoken. */
@@ -65,9 +69,10 @@ export class Way implements Reach {
     signal: AbortSignal,
     options?: TlsConnectOptions,
   ): Promise<BackendSession> {
-    if (this.secure === undefined || to.kind === "open") return await this.connectTls!(to, signal, options);
+    const speak = this.connectTls!;
+    if (this.#proxyVersion === undefined || to.kind === "open") return await speak(to, signal, options);
     const connection = await this.#introduced(to, signal);
-    return await this.secure({ kind: "open", address: to, connection }, signal, options);
+    return await speak({ kind: "open", address: to, connection }, signal, options);
   }
 
   /** UNKNOWN in version 1, LOCAL in version 2. */

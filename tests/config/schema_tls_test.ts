@@ -236,7 +236,7 @@ Deno.test("a service that is asked for TLS in PostgreSQL's protocol selects that
 
 Deno.test("TLS is asked for in one protocol, and not where it can't be", () => {
   const own = `tls: {${OWN}, starttls: smtp}`;
-  const NAMES = "one of postgres, smtp, imap, pop3, ldap";
+  const NAMES = "one of postgres, mysql, smtp, imap, pop3, ldap";
   const cases: readonly (readonly [ExtraKeys, ...string[]])[] = [
     [{ service: own, upstream: "tls: {starttls: smtp}" }],
     [{ service: own, upstream: "tls: {}" }],
@@ -269,6 +269,17 @@ Deno.test("TLS is asked for in one protocol, and not where it can't be", () => {
       "protocol (tls.starttls)",
     ],
     [{ upstream: "tls: {starttls: postgres}\nhealth: {type: http, port: 8008}" }],
+    [{ service: own.replace("smtp", "mysql"), upstream: "tls: {starttls: mysql}" }],
+    [{ service: own.replace("smtp", "mysql") }],
+    [
+      { service: own.replace("smtp", "mysql"), upstream: "tls: {}" },
+      "services[0].tls.starttls: expected another protocol, or tls.starttls: mysql of the upstream too: MySQL has no " +
+      'TLS from the start, got "mysql"',
+    ],
+    [
+      { upstream: "tls: {starttls: mysql}\npool: {minIdle: 1}" },
+      "upstreams.db.pool.minIdle: expected 0, together with tls.starttls: mysql, got 1",
+    ],
   ];
   for (const [keys, ...expected] of cases) {
     assertEquals(unplaced(configWith(keys)).toSorted(), expected.toSorted(), JSON.stringify(keys));

@@ -20,6 +20,9 @@ const GREETINGS: Partial<Record<StartTlsName, string>> = {
   pop3: "+OK backend\r\n",
 };
 
+/** MySQL has its own test, as TLS begins in the middle of a login there. */
+const NAMES = STARTTLS_NAMES.filter((name) => name !== "mysql");
+
 const text = (data: string) => new TextEncoder().encode(data);
 
 /** A backend that greets as its protocol has it, sends back the first that comes, and ends. */
@@ -42,13 +45,13 @@ testWith(
     const [own, client] = [files.putOwn("server", pki.server), files.putOwn("client", pki.client)];
     const clientAuth = { ca, allow: [{ cn: "alice" }] };
     using backends = new DisposableStack();
-    const services = STARTTLS_NAMES.map((name) => {
+    const services = NAMES.map((name) => {
       const { address } = backends.use(startBackend(greetAs(name)));
       const tls = JSON.stringify({ ...own, starttls: name, clientAuth });
       return `  - {name: ${name}, listen: ["127.0.0.1:0"], tls: ${tls}, upstream: {backends: ["${address}"]}}\n`;
     });
     await using culvert = await startCulvert(`${HEAD}services:\n${services.join("")}`);
-    for (const name of STARTTLS_NAMES) {
+    for (const name of NAMES) {
       await t.step(name, async () => {
         const args = ["s_client", "-connect", `127.0.0.1:${culvert.port(name)}`, "-starttls", name, "-quiet"];
         args.push("-CAfile", ca, "-verify_return_error", "-ign_eof");

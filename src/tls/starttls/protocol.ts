@@ -1,10 +1,10 @@
 import type { PreludeStream } from "./prelude_stream.ts";
 
 /** The name of a protocol in which TLS can be asked for. */
-export type StartTlsName = "postgres" | "smtp" | "imap" | "pop3" | "ldap";
+export type StartTlsName = "postgres" | "mysql" | "smtp" | "imap" | "pop3" | "ldap";
 
 /** The protocols in which TLS can be asked for. */
-export const STARTTLS_NAMES: readonly StartTlsName[] = ["postgres", "smtp", "imap", "pop3", "ldap"];
+export const STARTTLS_NAMES: readonly StartTlsName[] = ["postgres", "mysql", "smtp", "imap", "pop3", "ldap"];
 
 /** What a server tells of itself before TLS. */
 export interface OfferOptions {
@@ -18,11 +18,12 @@ export interface StartTlsProtocol {
   readonly alpn?: string;
   /**
    * The part of a server: resolves when the client's first byte of TLS comes next, which {@linkcode PreludeStream.rest}
-   * may have already where the protocol allows TLS without a request.
+   * may have already where the protocol allows TLS without a request. Absent where it takes the server's own greeting:
+   * see `joinMysql`.
    *
    * @throws {TlsHandshakeError} `no-starttls`, `bad-starttls`, `plaintext-injection` or `aborted`.
    */
-  offer(stream: PreludeStream, options: OfferOptions): Promise<void>;
+  offer?(stream: PreludeStream, options: OfferOptions): Promise<void>;
   /**
    * The part of a client: resolves when the server awaits TLS, to the greeting that clients of the server have to see,
    * in a protocol in which it speaks first.

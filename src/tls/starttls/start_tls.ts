@@ -3,13 +3,16 @@ import { PrefixedConnection } from "../../net/prefixed_connection.ts";
 import { TlsHandshakeError } from "../handshake_errors.ts";
 import { imap } from "./imap.ts";
 import { ldap } from "./ldap.ts";
+import { mysql } from "./mysql.ts";
 import { pop3 } from "./pop3.ts";
 import { postgres } from "./postgres.ts";
 import { PreludeStream } from "./prelude_stream.ts";
 import type { OfferOptions, StartTlsName, StartTlsProtocol } from "./protocol.ts";
 import { smtp } from "./smtp.ts";
 
-const PROTOCOLS: Readonly<Record<StartTlsName, StartTlsProtocol>> = { postgres, smtp, imap, pop3, ldap };
+const PROTOCOLS: Readonly<Record<StartTlsName, StartTlsProtocol>> = {
+  ...{ postgres, mysql, smtp, imap, pop3, ldap },
+};
 
 /** The protocols that a server selects among by ALPN, where `configured` are, which may be none. */
 export function alpnWith(
@@ -20,7 +23,12 @@ export function alpnWith(
   return configured.length === 0 && own !== undefined ? [own] : configured;
 }
 
-/** Whether servers of this protocol speak first. */
+/** Whether TLS begins in the middle of a login, which takes the client and the server together. */
+export function isJoint(protocol: StartTlsName | undefined): boolean {
+  return protocol !== undefined && PROTOCOLS[protocol].offer === undefined;
+}
+
+/** Whether clients have had a greeting from us when TLS begins. */
 export function greets(protocol: StartTlsName | undefined): protocol is StartTlsName {
   return protocol !== undefined && PROTOCOLS[protocol].readGreeting !== undefined;
 }
@@ -50,7 +58,7 @@ export interface OfferTlsOptions extends OfferOptions {
 export async function offerTls(connection: Connection, options: OfferTlsOptions): Promise<Connection> {
   const { protocol, hostName, signal } = options;
   const stream = new PreludeStream(connection);
-  await within(connection, signal, () => PROTOCOLS[protocol].offer(stream, { hostName }));
+  await within(connection, signal, async () => await PROTOCOLS[protocol].offer?.(stream, { hostName }));
   const { rest } = stream;
   return rest.length === 0 ? connection : new PrefixedConnection(connection, rest);
 }
