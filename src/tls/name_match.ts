@@ -43,7 +43,8 @@ export function isWithin(name: ComparableName, subtree: Subtree): boolean | "unk
  */
 export function coversSome(name: ComparableName, subtree: Subtree): boolean {
   if (name.kind !== "dns" || subtree.kind !== "dns" || name.value?.startsWith("*.") !== true) return false;
-  const base = subtree.base.startsWith(".") ? subtree.base.slice(1) : subtree.base;
+  // With a dot in front it is about names that are longer than those that the wildcard stands for.
+  const { base } = subtree;
   return base.endsWith(name.value.slice(1)) && base.indexOf(".") === base.length - name.value.length + 1;
 }
 

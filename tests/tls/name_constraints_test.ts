@@ -77,6 +77,8 @@ const DNS: readonly Row[] = [
     good: false,
     opensslDiffers: "it does not see that the wildcard stands for the excluded name",
   },
+  { excluded: [dns(".b.a.test")], names: [dns("*.a.test")], good: true },
+  { excluded: [dns("c.b.a.test")], names: [dns("*.a.test")], good: true },
   // A common name that other programs take for a host where there is no DNS name.
   { permitted: [dns("a.test")], subject: commonName("b.test"), good: false },
   { permitted: [dns("a.test")], subject: commonName("b.a.test"), good: true },
