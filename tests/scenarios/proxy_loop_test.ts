@@ -123,7 +123,8 @@ Deno.test("what discovery or the admin API brings does not lead back, port 0 inc
     using client = await connect(culvert.port(name));
     assertEquals(await exchange(client, "hello"), "hello");
   }
-  await culvert.finish();
+  culvert.signal("SIGTERM");
+  assertEquals(await culvert.exit, 0);
 });
 
 Deno.test(

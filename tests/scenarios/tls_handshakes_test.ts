@@ -11,7 +11,10 @@ const PLACES = 8;
 const REFUSED = { message: "connection refused", reason: "refused-by-handshakes" };
 
 /** A program whose service has room for a few, and an honest client of its. */
-async function start(stack: AsyncDisposableStack, { bound, timeouts }: { bound: string; timeouts: string }) {
+async function start(
+  stack: AsyncDisposableStack,
+  { bound, timeouts, native = false }: { bound: string; timeouts: string; native?: boolean },
+) {
   const pki = await makePki();
   const files = stack.use(new TlsFiles());
   const backend = stack.use(startBackend(greet("a")));
@@ -19,7 +22,7 @@ async function start(stack: AsyncDisposableStack, { bound, timeouts }: { bound: 
   const culvert = stack.use(
     await startCulvert(tlsConfig({
       backends: [backend.address],
-      tls: { ...files.putOwn("server", pki.server), clientAuth },
+      tls: { ...files.putOwn("server", pki.server), ...(native ? { native } : { clientAuth }) },
       service: bound,
       timeouts,
     })),
@@ -114,6 +117,24 @@ testWith(
     await culvert.finish();
   },
 );
+
+Deno.test("native: silent clients fill maxHandshakes and stay: honest ones get in nevertheless", async () => {
+  await using stack = new AsyncDisposableStack();
+  const options = {
+    bound: `maxHandshakes: ${PLACES}, handshakeGrace: 0`,
+    timeouts: "handshake: 600s",
+    native: true,
+  };
+  const { culvert, silent, honest } = await start(stack, options);
+  const clients = await silent(PLACES);
+  for (let i = 0; i < 5; i++) {
+    using connection = await honest();
+    assertEquals(await readLine(connection), "a");
+  }
+  await culvert.waitFor(REFUSED);
+  for (const client of clients) client.close(); // Until then the runtime keeps what has been evicted.
+  await culvert.finish();
+});
 
 Deno.test("silent clients that stay lose their places at the deadline", async () => {
   await using stack = new AsyncDisposableStack();

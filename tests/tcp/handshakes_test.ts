@@ -186,3 +186,18 @@ Deno.test("an established connection is not evicted", async () => {
   await first.served;
   await fixture.end();
 });
+
+Deno.test("clients of a unix socket are one source, and the oldest beyond the grace yields", async () => {
+  const fixture = serviceOf({ maxHandshakes: 2, handshakeGraceMs: 250 });
+  const [first, second] = [fixture.call("unix"), fixture.call("unix")];
+  await fixture.call("unix").served;
+  assertEquals([await isPending(first.served), await isPending(second.served)], [true, true]);
+  fixture.clock.advance(250);
+  const third = fixture.call("unix");
+  await first.served;
+  const other = fixture.call("10.0.0.1"); // A listener of the same service on TCP.
+  await second.served;
+  assertEquals(fixture.reasons, ["refused-by-handshakes", "refused-by-handshakes", "refused-by-handshakes"]);
+  await leave(third, other);
+  await fixture.end();
+});
