@@ -140,6 +140,7 @@ export class Session implements LiveConnection, SearchObserver, Holder<Refusal> 
     { gate, connectTls }: { gate?: JoinOptions["gate"]; connectTls: TlsConnect | undefined },
   ): Promise<Found> {
     const { backend: { address }, lease, greeting } = found;
+    this.connectMs = this.#wheel.now() - this.#searchesSinceMs;
     this.#joining = true;
     try {
       const server = await this.meeting.join({
@@ -161,7 +162,7 @@ export class Session implements LiveConnection, SearchObserver, Holder<Refusal> 
 
   /** Carries until the end; resolves to the reason. Both connections are closed then. */
   carry({ backend, lease }: Found): Promise<Reason> {
-    this.connectMs = this.#wheel.now() - this.#searchesSinceMs;
+    this.connectMs ??= this.#wheel.now() - this.#searchesSinceMs;
     this.backend = backend;
     this.tries = this.#search!.tried.length;
     const timeouts = this.#timeouts;

@@ -9,3 +9,9 @@ Deno.test("the configuration reference of the README is a good configuration", a
   // Reading it does not look for the files that it names.
   assertEquals(complaints(reference), []);
 });
+
+Deno.test("the example for STARTTLS in the README is a good configuration", async () => {
+  const text = await Deno.readTextFile(README);
+  const example = /^### STARTTLS\n[^]*?^```yaml\n([^]*?)^```$/m.exec(text)![1]!;
+  assertEquals(complaints(example), []);
+});
