@@ -160,7 +160,7 @@ export class Listeners {
       // Reset already. The session finds out, and accounts for it.
     }
     const { remoteAddr, localAddr } = connection;
-    if (localAddr.transport === "tcp") this.#onLocalIp(clientAddress(localAddr).ip);
+    if (localAddr.transport === "tcp") this.#onLocalIp(localAddr.hostname);
     void held.service!.serve({ connection, address: clientAddress(remoteAddr), localAddr, listener: name });
   }
 

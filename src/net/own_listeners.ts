@@ -103,9 +103,10 @@ export class OwnListeners {
   }
 
   /** A client has come in at this address, which so is one of this machine. Called for each connection. */
-  cameIn(ip: string): void {
-    if (ip === this.#lastIp) return;
-    this.#lastIp = ip;
+  cameIn(hostname: string): void {
+    if (hostname === this.#lastIp) return;
+    this.#lastIp = hostname;
+    const { ip } = clientAddress({ transport: "tcp", hostname, port: 0 });
     if (this.#ips.size < MAX_LEARNT) this.#ips.add(ip);
   }
 
