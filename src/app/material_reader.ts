@@ -20,6 +20,8 @@ export class MaterialReader {
   /** What should be looked after, though it works; a line each. */
   readonly warnings: string[] = [];
   readonly #permittedOnly: boolean;
+  /** Bundles that were read, so that those who make something of them need not read them again. */
+  readonly #stores: TrustStore[] = [];
 
   constructor({ permittedOnly = false }: MaterialReaderOptions = {}) {
     this.#permittedOnly = permittedOnly;
@@ -41,7 +43,7 @@ export class MaterialReader {
     if (file === undefined) return undefined;
     return await this.attempt(path, async () => {
       const text = await this.text(file);
-      new TrustStore(text);
+      this.#stores.push(await TrustStore.read(text));
       return text;
     });
   }

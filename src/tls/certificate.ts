@@ -1,5 +1,6 @@
 import { createHash, type KeyObject } from "node:crypto";
 import type * as pkijs from "pkijs";
+import { runAtOnce, type Steps } from "../core/slices.ts";
 import { BoundedCache } from "./bounded_cache.ts";
 import type { CertificateContent, KeyIds } from "./certificate_content.ts";
 import { CertificateReader } from "./certificate_reader.ts";
@@ -122,15 +123,23 @@ export function rememberedCertificates(): { count: number; bytes: number } {
  * @throws {CulvertError} `bad_certificate` as {@linkcode parseCertificate} and {@linkcode readPem} do.
  */
 export function readCertificates(pem: string): Certificate[] {
+  return runAtOnce(certificatesIn(pem));
+}
+
+/** As {@linkcode readCertificates}, in steps: a bundle may have thousands of certificates. */
+export function* certificatesIn(pem: string): Steps<Certificate[]> {
   const certificates = readPem(pem).flatMap(({ label, der }) => {
     if (CERTIFICATE_LABELS.has(label)) return [der];
     return label === TRUSTED_LABEL ? trustedCertificate(der) : [];
   });
-  return certificates.map((der) => {
+  const read: Certificate[] = [];
+  for (const der of certificates) {
+    yield;
     const certificate = new CertificateReader(der, fingerprintOf(der));
     certificate.readWhole();
-    return certificate;
-  });
+    read.push(certificate);
+  }
+  return read;
 }
 
 function fingerprintOf(der: Uint8Array): string {

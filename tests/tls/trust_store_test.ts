@@ -1,7 +1,7 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { CulvertError } from "../../src/core/errors.ts";
 import { createAuthority } from "../../src/tls/authority.ts";
-import { readCertificates } from "../../src/tls/certificate.ts";
+import { certificatesIn, readCertificates } from "../../src/tls/certificate.ts";
 import { TrustStore } from "../../src/tls/trust_store.ts";
 import { run } from "../support/child.ts";
 
@@ -50,4 +50,17 @@ console.log(material.checkServerMaterial({ certPem, keyPem }, new Date()).warnin
   const args = ["run", "--quiet", "--no-prompt", "--config", config, "--ext=ts", "-"];
   const { code, stdout, stderr } = await run(Deno.execPath(), args, { input });
   assertEquals([code, stdout.trim()], [0, "0"], stderr);
+});
+
+Deno.test("a bundle is read in steps of one certificate, and once for all who use it", async () => {
+  const pem = ca.certPem + (await createAuthority({ name: "Second" })).certPem;
+  let steps = 0;
+  for (const _ of certificatesIn(pem)) steps++;
+  assertEquals(steps, 2);
+  const store = await TrustStore.read(pem);
+  const again = new TrustStore(`${pem.slice(0, 100)}${pem.slice(100)}`);
+  assertStrictEquals(again.certificates, store.certificates);
+  assertStrictEquals((await TrustStore.read(pem)).certificates, store.certificates);
+  assertEquals(new TrustStore(`${pem}\n`).certificates === store.certificates, false);
+  await assertRejects(() => TrustStore.read(pem.slice(0, -40)), CulvertError, "Cannot use the CA bundle");
 });
