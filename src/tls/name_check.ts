@@ -1,7 +1,7 @@
 import type { Certificate } from "./certificate.ts";
 import { nameSteps } from "./comparable_name.ts";
 import type { AlternativeName } from "./general_name.ts";
-import { comparableEmail, type NameConstraints } from "./name_constraints.ts";
+import { comparableEmail, isComparableHost, type NameConstraints } from "./name_constraints.ts";
 import { type ComparableName, coversSome, isSameForm, isWithin } from "./name_match.ts";
 import { Oid } from "./oids.ts";
 
@@ -117,13 +117,10 @@ function comparableName(name: AlternativeName): ComparableName {
       return { kind: "dns", value: DNS_TEXT.test(value) ? value.replace(/\.$/, "") : undefined };
     }
     case "email":
-      return {
-        kind: "email",
-        value: /^[^@]+@[^@]+$/.test(name.value) ? comparableEmail(name.value) : undefined,
-      };
+      return { kind: "email", value: comparableEmail(name.value) };
     case "uri": {
-      const host = URI_HOST.exec(name.value)?.[1]?.toLowerCase();
-      return { kind: "uri", value: host === undefined || IPV4.test(host) ? undefined : host };
+      const host = URI_HOST.exec(name.value)?.[1]?.toLowerCase() ?? "";
+      return { kind: "uri", value: isComparableHost(host) && !IPV4.test(host) ? host : undefined };
     }
     case "directory":
       return { kind: "directory", steps: nameSteps(name.der) };

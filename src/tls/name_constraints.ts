@@ -13,8 +13,11 @@ export interface NameConstraints {
 
 /** The base of a subtree of names, in the form in which it is compared. */
 export type Subtree =
-  /** In lower case; an e-mail address keeps the case of its mailbox. */
-  | { readonly kind: "dns" | "uri" | "email"; readonly base: string }
+  /**
+   * In lower case; an e-mail address keeps the case of its mailbox. `undefined` for a base that is malformed, such as
+   * `example.org.` or `*.example.org`: names of its form are refused.
+   */
+  | { readonly kind: "dns" | "uri" | "email"; readonly base: string | undefined }
   | { readonly kind: "ip"; readonly address: Uint8Array; readonly mask: Uint8Array }
   /** The steps of a distinguished name. */
   | { readonly kind: "directory"; readonly steps: readonly string[] }
@@ -24,6 +27,8 @@ export type Subtree =
 const PERMITTED = 0xa0;
 const EXCLUDED = 0xa1;
 const MINIMUM = 0x80;
+/** The name of a host or a domain, in lower case. A dot at the end would make two spellings of one name. */
+const HOST = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;
 
 /**
  * Reads name constraints.
@@ -54,9 +59,12 @@ function comparableBase(name: AlternativeName): Subtree {
   switch (name.kind) {
     case "dns":
     case "uri":
-      return { kind: name.kind, base: name.value.toLowerCase() };
+      return { kind: name.kind, base: hostBase(name.value.toLowerCase()) };
     case "email":
-      return { kind: "email", base: comparableEmail(name.value) };
+      return {
+        kind: "email",
+        base: name.value.includes("@") ? comparableEmail(name.value) : hostBase(name.value.toLowerCase()),
+      };
     case "ip":
       return ipBase(name.bytes);
     case "directory": {
@@ -69,10 +77,24 @@ function comparableBase(name: AlternativeName): Subtree {
   }
 }
 
-/** An address in the form in which it is compared: RFC 5280 section 7.5 folds the case of the host alone. */
-export function comparableEmail(address: string): string {
-  const at = address.lastIndexOf("@");
-  return address.slice(0, at + 1) + address.slice(at + 1).toLowerCase();
+/** Empty for all names; with a dot in front for what is below a domain. */
+function hostBase(base: string): string | undefined {
+  return base === "" || isComparableHost(base.replace(/^\./, "")) ? base : undefined;
+}
+
+/** Whether this name of a host, in lower case, has one spelling only, so that it can be compared. */
+export function isComparableHost(host: string): boolean {
+  return HOST.test(host);
+}
+
+/**
+ * An address in the form in which it is compared: RFC 5280 section 7.5 folds the case of the host alone. `undefined` for
+ * one that is malformed.
+ */
+export function comparableEmail(address: string): string | undefined {
+  const [, mailbox, host = ""] = /^([^@]+@)([^@]+)$/.exec(address) ?? [];
+  const folded = host.toLowerCase();
+  return isComparableHost(folded) ? mailbox + folded : undefined;
 }
 
 function ipBase(bytes: Uint8Array): Subtree {

@@ -9,6 +9,8 @@ export type ComparableName =
   | { readonly kind: "directory"; readonly steps: readonly string[] | undefined }
   | { readonly kind: "other"; readonly tag: number };
 
+const MAPPED_PREFIX = "00000000000000000000ffff";
+
 /** Whether name and subtree are of one form, so that the one constrains the other. */
 export function isSameForm(name: ComparableName, subtree: Subtree): boolean {
   if (name.kind !== subtree.kind) return false;
@@ -22,13 +24,15 @@ export function isSameForm(name: ComparableName, subtree: Subtree): boolean {
 export function isWithin(name: ComparableName, subtree: Subtree): boolean | "unknown" {
   switch (subtree.kind) {
     case "dns":
-      return within(name, "dns", (value) => isWithinDomain(value, subtree.base));
+      return within(name, subtree, isWithinDomain);
     case "uri":
-      return within(name, "uri", (value) => isHost(value, subtree.base));
+      return within(name, subtree, isHost);
     case "email":
-      return within(name, "email", (value) => isMailbox(value, subtree.base));
+      return within(name, subtree, isMailbox);
     case "ip":
-      return name.kind === "ip" && isWithinNetwork(name.bytes, subtree);
+      // Rules take an IPv4-mapped address for the IPv4 address, of which constraints on IPv6 say nothing.
+      if (name.kind !== "ip" || isMapped(name.bytes)) return "unknown";
+      return isWithinNetwork(name.bytes, subtree);
     case "directory":
       if (name.kind !== "directory" || name.steps === undefined) return "unknown";
       return startsWith(name.steps, subtree.steps);
@@ -44,17 +48,17 @@ export function isWithin(name: ComparableName, subtree: Subtree): boolean | "unk
 export function coversSome(name: ComparableName, subtree: Subtree): boolean {
   if (name.kind !== "dns" || subtree.kind !== "dns" || name.value?.startsWith("*.") !== true) return false;
   // With a dot in front it is about names that are longer than those that the wildcard stands for.
-  const { base } = subtree;
+  const { base = "" } = subtree;
   return base.endsWith(name.value.slice(1)) && base.indexOf(".") === base.length - name.value.length + 1;
 }
 
 function within(
   name: ComparableName,
-  kind: "dns" | "uri" | "email",
-  test: (value: string) => boolean,
+  { kind, base }: Extract<Subtree, { kind: "dns" | "uri" | "email" }>,
+  test: (value: string, base: string) => boolean,
 ): boolean | "unknown" {
-  if (name.kind !== kind || name.value === undefined) return "unknown";
-  return test(name.value);
+  if (name.kind !== kind || name.value === undefined || base === undefined) return "unknown";
+  return test(name.value, base);
 }
 
 /** The base itself and every name that has labels in front of it; with a dot in front, only the latter. */
@@ -81,6 +85,11 @@ function isWithinNetwork(
 ): boolean {
   if (bytes.length !== address.length) return false;
   return bytes.every((octet, at) => ((octet ^ address[at]!) & mask[at]!) === 0);
+}
+
+/** Whether this is an IPv4-mapped IPv6 address, `::ffff:0:0/96`. */
+function isMapped(bytes: Uint8Array): boolean {
+  return bytes.length === 16 && bytes.subarray(0, 12).toHex() === MAPPED_PREFIX;
 }
 
 function startsWith(steps: readonly string[], base: readonly string[]): boolean {

@@ -93,6 +93,34 @@ const DNS: readonly Row[] = [
   },
 ];
 
+const MAPPED = ip("00000000000000000000ffff0a010203");
+
+/** What has two spellings, of which a constraint has one: excluded names must not come in by the other. */
+const SPELLINGS: readonly Row[] = [
+  { excluded: [ip("0a000000ff000000")], names: [MAPPED], good: false, opensslDiffers: "it compares octets" },
+  { permitted: [ip("0a000000ff000000")], names: [MAPPED], good: false },
+  {
+    permitted: [ip("00".repeat(32)), ip("0b000000ff000000")],
+    names: [MAPPED],
+    good: false,
+    opensslDiffers: "it takes a mapped address for one of IPv6",
+  },
+  { names: [MAPPED], excluded: [dns("a.test")], good: true },
+  ...["https://b.test./", "https://b%2etest/", "https://%62.test/", "https://b.te\u00df"].map((name) => ({
+    excluded: [uri("b.test")],
+    names: [uri(name)],
+    good: false,
+    opensslDiffers: "it compares octets",
+  })),
+  { excluded: [email("b.test")], names: [email("a@b.test.")], good: false, opensslDiffers: "the same" },
+  { excluded: [dns("b.test.")], names: [dns("a.b.test")], good: false, opensslDiffers: "the same" },
+  { excluded: [dns("*.b.test")], names: [dns("a.b.test")], good: false, opensslDiffers: "the same" },
+  { permitted: [dns("b.test.")], names: [dns("a.b.test")], good: false },
+  { permitted: [dns("b.test.")], names: [uri("https://a.test/")], good: true },
+  { excluded: [uri("b.test.")], names: [uri("https://b.test/")], good: false, opensslDiffers: "the same" },
+  { excluded: [email("b.test.")], names: [email("a@b.test")], good: false, opensslDiffers: "the same" },
+];
+
 const OTHERS: readonly Row[] = [
   { permitted: [email("a@b.test")], names: [email("a@B.test")], good: true },
   { permitted: [email("a@b.test")], names: [email("c@b.test")], good: false },
@@ -166,7 +194,7 @@ const DIRECTORIES: readonly Row[] = [
   { permitted: [registeredId], names: [dns("a.test")], good: true },
 ];
 
-for (const [what, rows] of Object.entries({ DNS, OTHERS, DIRECTORIES })) {
+for (const [what, rows] of Object.entries({ DNS, SPELLINGS, OTHERS, DIRECTORIES })) {
   testWith(["openssl"], `name constraints are those of RFC 5280, as OpenSSL has them: ${what}`, async () => {
     for (const [index, row] of rows.entries()) {
       const root = rawCertificate({
