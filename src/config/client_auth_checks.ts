@@ -19,7 +19,21 @@ export function checkClientAuth(auth: Place): Finding[] {
       expected: "none without ca: a trust domain has a crl of its own",
     });
   }
+  if (ca.value !== undefined && crl.value !== undefined) findings.push(...requireDomainCrls(domains));
   return [...findings, ...checkDomains(auth.at("allow"), domains)];
+}
+
+/** `clientAuth.crl` does not cover SPIFFE IDs of trust domains. Without this check they could not be revoked. */
+function requireDomainCrls(domains: Place): Finding[] {
+  if (!isMapping(domains.value)) return [];
+  return domains.entries().map((domain) => domain.at("crl")).filter(({ value }) => value === undefined).map((
+    { path },
+  ) => ({
+    kind: "missing",
+    path,
+    value: undefined,
+    expected: "the CRLs of this trust domain, as clientAuth.crl does not cover it",
+  }));
 }
 
 /** Rules of an upstream: without CAs of its own, nobody knows the path of a certificate. */

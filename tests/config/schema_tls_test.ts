@@ -156,6 +156,10 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
     `${AUTH}.crl: expected none without ca: a trust domain has a crl of its own, got "x.crl"`,
   ],
   [
+    auth("crl: x.crl, trustDomains: {foo.test: {ca: f.pem}}, allow: [{any: true}]"),
+    `${AUTH}.trustDomains["foo.test"].crl: missing; expected the CRLs of this trust domain, as clientAuth.crl does not cover it`,
+  ],
+  [
     up("allow: [{cn: db, ca: x.pem}]"),
     `${UP}.allow[0].ca: expected none without tls.ca of the upstream, got "x.pem"`,
   ],
