@@ -1,10 +1,11 @@
 import type { TLSSocket } from "node:tls";
 import type { BufferPool } from "../net/buffers.ts";
-import type { Connection } from "../net/connection.ts";
-import { TlsHandshakeError } from "./handshake_errors.ts";
+import { closeQuietly, type Connection } from "../net/connection.ts";
+import { timeoutOf, TlsHandshakeError } from "./handshake_errors.ts";
 import { Handshake, type TlsSession } from "./handshake.ts";
 import { peerChain } from "./peer_chain.ts";
 import { requirePossession } from "./possession.ts";
+import { type HelloPreread, prereadHello } from "./preread_hello.ts";
 import type { ServerContext } from "./server_context.ts";
 import { chainVerifier, requireVerdict, type VerifyPeer } from "./verify_peer.ts";
 
@@ -39,14 +40,32 @@ export interface AcceptTlsOptions {
  * @throws {TlsHandshakeError} whose `reason` tells why.
  */
 export async function acceptTls(connection: Connection, options: AcceptTlsOptions): Promise<TlsSession> {
-  const { context, signal, buffers, ahead, verify = verifierOf(context) } = options;
+  const { context, signal, buffers, verify = verifierOf(context) } = options;
+  using hello = await readHello(connection, options);
   const handshake = new Handshake(connection, {
     signal,
     buffers,
-    ahead,
+    ahead: hello.bytes,
     admit: (socket) => admit(socket, { context, verify }),
   });
   return await handshake.run(() => context.begin(handshake.cipher, handshake));
+}
+
+/** Reads the ClientHello, within the deadline. Closes the connection if that fails. */
+async function readHello(connection: Connection, options: AcceptTlsOptions): Promise<HelloPreread> {
+  const { signal, buffers, ahead } = options;
+  const close = () => closeQuietly(connection);
+  signal.addEventListener("abort", close);
+  try {
+    signal.throwIfAborted();
+    return await prereadHello(connection, { buffers, ahead });
+  } catch (error) {
+    close();
+    if (signal.aborted) throw timeoutOf(signal);
+    throw error instanceof TlsHandshakeError ? error : new TlsHandshakeError("aborted", { cause: error });
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
 }
 
 /** Decides who comes in. Throws for everybody else. */

@@ -5,7 +5,7 @@ import { CulvertError } from "../core/errors.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import { type CipherEvents, CipherStream } from "./cipher_stream.ts";
-import { TlsHandshakeError, toHandshakeError } from "./handshake_errors.ts";
+import { timeoutOf, TlsHandshakeError, toHandshakeError } from "./handshake_errors.ts";
 import type { HandshakeEvents } from "./server_context.ts";
 import { TlsConnection } from "./tls_connection.ts";
 
@@ -240,11 +240,6 @@ export class Handshake implements CipherEvents, HandshakeEvents {
       // Closed already.
     }
   }
-}
-
-function timeoutOf(signal: AbortSignal): TlsHandshakeError {
-  const { reason } = signal;
-  return reason instanceof TlsHandshakeError ? reason : new TlsHandshakeError("timeout", { cause: reason });
 }
 
 /** The name that the client asked for. */

@@ -110,3 +110,8 @@ export function toHandshakeError(error: unknown): TlsHandshakeError {
   const reason = ENGINE_MESSAGES.find(([pattern]) => pattern.test(detail))?.[1] ?? "failed";
   return new TlsHandshakeError(reason, { detail, cause: error });
 }
+
+/** The error for a handshake that `signal` has given up. */
+export function timeoutOf({ reason }: AbortSignal): TlsHandshakeError {
+  return reason instanceof TlsHandshakeError ? reason : new TlsHandshakeError("timeout", { cause: reason });
+}
