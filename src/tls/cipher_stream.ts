@@ -27,6 +27,16 @@ export interface CipherStreamOptions {
   /** What was read from the connection before. Kept, without a copy, until it has been used. */
   readonly ahead?: Uint8Array | undefined;
   readonly events: CipherEvents;
+  /** Watches what the engine is given. */
+  readonly guard?: FeedGuard | undefined;
+}
+
+/** Watches what an engine is given, for as long as it is in a handshake. */
+export interface FeedGuard {
+  /** Called before the engine gets these bytes. Throws for what it must not get. */
+  before(bytes: Uint8Array): void;
+  /** Called when the engine has processed them. */
+  after(): void;
 }
 
 type WriteDone = (error?: Error | null) => void;
@@ -61,6 +71,8 @@ export class CipherStream extends Duplex {
   #lastWords: Uint8Array | undefined;
   /** Told of the connection's end and failures. */
   events: CipherEvents;
+  /** Watches what the engine is given. To be taken away when the handshake is done. */
+  guard: FeedGuard | undefined;
   /** Told how many bytes have come each time that the engine has taken some. */
   onFed: ((count: number) => void) | undefined;
 
@@ -71,6 +83,7 @@ export class CipherStream extends Duplex {
     this.#buffers = options.buffers;
     this.#ahead = options.ahead?.length === 0 ? undefined : options.ahead;
     this.events = options.events;
+    this.guard = options.guard;
   }
 
   /** The engine is being given what has come, and gives clear text meanwhile. */
@@ -169,10 +182,12 @@ export class CipherStream extends Duplex {
   /** The engine takes the bytes while this runs, so that the buffer can be used again. */
   #feed(bytes: Uint8Array): void {
     if (this.destroyed) return;
-    const { onFed } = this; // Whoever asks while the engine is at work means what comes after this.
+    const { guard, onFed } = this; // Whoever asks while the engine is at work means what comes after this.
+    guard?.before(bytes);
     this.#feeding = true;
     this.push(Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length));
     this.#feeding = false;
+    guard?.after();
     if (this.readableLength > 0) {
       throw new CulvertError("tls_engine", "Cannot go on with TLS: the engine has not taken what came in");
     }

@@ -1,5 +1,6 @@
 import tls from "node:tls";
 import { CulvertError } from "../core/errors.ts";
+import { Caution } from "./caution.ts";
 import { parseIp } from "../net/ip.ts";
 import { type CheckedMaterial, checkServerMaterial } from "./material.ts";
 import type { PathAuthorizer } from "./path_check.ts";
@@ -45,7 +46,7 @@ export interface ClientContextOptions {
   readonly now?: () => number;
 }
 
-/** How we speak TLS with certain servers: checked, immutable, for any number of connections. */
+/** How we speak TLS with certain servers: checked, immutable but for `caution`, for any number of connections. */
 export class ClientContext {
   readonly serverName: string;
   readonly verify: boolean;
@@ -60,8 +61,10 @@ export class ClientContext {
   /** What peers may take offence at in our own certificate. */
   readonly warnings: readonly string[];
   readonly now: () => number;
-  /** For the engine, without the stream. */
-  readonly engine: Readonly<tls.ConnectionOptions>;
+  /** What servers have cost so far. */
+  readonly caution: Caution;
+  readonly #newest: Readonly<tls.ConnectionOptions>;
+  readonly #cautious: Readonly<tls.ConnectionOptions>;
 
   /**
    * Checks everything: the engine would take bad material in silence.
@@ -85,26 +88,33 @@ export class ClientContext {
     this.hasCertificate = cert !== undefined;
     const own = checkOwn(cert, { key, now });
     this.warnings = own?.warnings ?? [];
-    this.engine = {
+    const engineFor = (newest: TlsVersion): tls.ConnectionOptions => ({
       secureContext: tls.createSecureContext({
-        ...(ca === undefined ? {} : { ca: [ca] }),
+        // None of ours: they would not shorten the engine's search for a path, and the chain is verified here.
+        ...(ca === undefined ? {} : { ca: [] }),
         ...(own === undefined ? {} : { cert: own.certPem, key: own.keyPem }),
         minVersion: `TLSv${minVersion}`,
-        maxVersion: `TLSv${maxVersion}`,
+        maxVersion: `TLSv${newest}`,
       }),
       servername: parseIp(serverName) === undefined ? serverName : "",
-      // Always said: an environment variable (NODE_TLS_REJECT_UNAUTHORIZED) would decide otherwise. With
-      // `true` the engine gives up without a word about the chain. With CAs of our own that is not needed:
-      // `connectTls` goes by what the engine has found (`authorized`) all the same, and verifies the chain
-      // itself. The runtime's roots only the engine has; it also keeps the sessions that were made with
-      // `true` apart from the others, and takes those up without verifying anything
+      // Always said: an environment variable (NODE_TLS_REJECT_UNAUTHORIZED) would decide otherwise. With CAs of
+      // our own `connectTls` verifies the chain. The runtime's roots only the engine has, and with `true` it gives
+      // up by itself; it also keeps the sessions that were made with `true` apart from the others
       // (https://github.com/denoland/deno/pull/34097).
       rejectUnauthorized: verify && ca === undefined,
       // The engine reads names from a text. They are looked at in `connectTls`, as they stand in the
       // certificate.
       checkServerIdentity: () => undefined,
       ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
-    };
+    });
+    this.caution = new Caution({ minVersion, maxVersion, now });
+    this.#newest = engineFor(maxVersion);
+    this.#cautious = minVersion === "1.2" && maxVersion === "1.3" ? engineFor("1.2") : this.#newest;
+  }
+
+  /** For the engine, without the stream: by TLS 1.2 alone where there is reason for caution. */
+  get engine(): Readonly<tls.ConnectionOptions> {
+    return this.caution.isDue ? this.#cautious : this.#newest;
   }
 }
 

@@ -1,7 +1,8 @@
 import tls, { type TLSSocket } from "node:tls";
 import type { Clock } from "../core/clock.ts";
 import type { BufferPool } from "../net/buffers.ts";
-import type { Connection } from "../net/connection.ts";
+import { closeQuietly, type Connection } from "../net/connection.ts";
+import type { FeedGuard } from "./cipher_stream.ts";
 import type { ClientContext } from "./client_context.ts";
 import { Handshake, type TlsSession } from "./handshake.ts";
 import { TlsHandshakeError } from "./handshake_errors.ts";
@@ -41,7 +42,7 @@ export async function connectTls(connection: Connection, options: ConnectTlsOpti
   const { context, signal, buffers, alpn, clock } = options;
   const offered = alpn === undefined ? {} : { ALPNProtocols: [...alpn] };
   const handshake = new Handshake(connection, {
-    ...{ signal, buffers, clock },
+    ...{ signal, buffers, clock, guard: guardOf(context, connection) },
     admit: (socket) => admit(socket, context),
     mayRefuse: (socket) => context.hasCertificate && socket.getProtocol() === "TLSv1.3",
   });
@@ -53,11 +54,21 @@ export async function connectTls(connection: Connection, options: ConnectTlsOpti
   });
 }
 
+/** Watches the handshake. Closes the connection where there is to be none. */
+function guardOf({ caution }: ClientContext, connection: Connection): FeedGuard {
+  try {
+    return caution.guard();
+  } catch (error) {
+    closeQuietly(connection);
+    throw error;
+  }
+}
+
 /**
  * Decides whether this is whom we want to speak with, in resumed handshakes as in full ones. Throws if not.
  *
- * The chain is verified here, too, as the engine calls everything that may be wrong with it by the same name,
- * and so that no session that was made under other conditions is taken up.
+ * The chain is verified here: the engine calls everything that may be wrong with it by the same name, and does not
+ * verify it again in a session that is resumed.
  */
 function admit(socket: TLSSocket, context: ClientContext): readonly Uint8Array[] {
   const { verify, verifyName, verifyPeer, serverName, trust, authorizer, now } = context;
@@ -66,7 +77,8 @@ function admit(socket: TLSSocket, context: ClientContext): readonly Uint8Array[]
   if (trust !== undefined) requireVerdict(chain, chainVerifier(trust, { usage: "server", now, authorizer }));
   const [leaf] = chain;
   if (leaf === undefined) throw new TlsHandshakeError("no-certificate");
-  if (!socket.authorized) {
+  // The runtime's roots are known to the engine alone, which verifies the chain with them.
+  if (trust === undefined && !socket.authorized) {
     const detail = `its certificate is not good for the engine: ${socket.authorizationError}`;
     throw new TlsHandshakeError("bad-certificate", { detail, chain });
   }

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
-import { type CipherEvents, CipherStream } from "./cipher_stream.ts";
+import { type CipherEvents, CipherStream, type FeedGuard } from "./cipher_stream.ts";
 import { timeoutOf, TlsHandshakeError, toHandshakeError } from "./handshake_errors.ts";
 import type { HandshakeEvents } from "./server_context.ts";
 import { TlsConnection } from "./tls_connection.ts";
@@ -44,6 +44,8 @@ export interface HandshakeOptions {
    * @default it may not
    */
   mayRefuse?(socket: TLSSocket): boolean;
+  /** Watches what the engine is given until the handshake is done. */
+  readonly guard?: FeedGuard | undefined;
   /** Times the wait for that word. @default {systemClock} */
   readonly clock?: Clock | undefined;
 }
@@ -90,10 +92,10 @@ export class Handshake implements CipherEvents, HandshakeEvents {
   constructor(below: Connection, options: HandshakeOptions) {
     this.#below = below;
     this.#options = options;
-    const { buffers, ahead, clock = systemClock } = options;
+    const { buffers, ahead, guard, clock = systemClock } = options;
     this.#clock = clock;
     this.#startedAtMs = clock.now();
-    this.cipher = new CipherStream(below, { buffers, ahead, events: this });
+    this.cipher = new CipherStream(below, { buffers, ahead, events: this, guard });
   }
 
   /**
@@ -121,6 +123,7 @@ export class Handshake implements CipherEvents, HandshakeEvents {
    */
   onSecure(socket: TLSSocket): void {
     this.#socket = socket;
+    this.cipher.guard = undefined;
     if (this.#settled) return this.#destroy();
     try {
       const chain = this.#options.admit(socket);

@@ -11,6 +11,7 @@ import { CulvertError, describeError } from "../core/errors.ts";
  * - `no-starttls`, `bad-starttls`, `plaintext-injection`: with STARTTLS, a client went on without TLS, a peer broke the
  *   rules of its protocol, or sent something in clear that would have been taken for a part of what came through TLS
  * - `starttls-refused`: a server does not begin TLS
+ * - `too-large`, `too-costly`: a server's certificates, of which no more is to be processed
  * - `refused-by-peer`: the peer sent an alert, which `alert` names
  * - `failed`: anything else; the message tells
  */

@@ -9,7 +9,10 @@ export interface OpensslServerSpec {
     readonly ca: { readonly certPem: string };
     readonly server: { readonly chainPem: string; readonly keyPem: string };
   };
-  readonly version: "1.2" | "1.3";
+  /** `any`: both, the newer one preferred. */
+  readonly version: "1.2" | "1.3" | "any";
+  /** Whether all certificates of `chainPem` are shown. @default {false} the first alone */
+  readonly chain?: boolean;
   /** What of that CA's has been revoked. */
   readonly crlPem?: string;
   /** More options of `openssl s_server`. */
@@ -25,7 +28,7 @@ export interface OpensslServer extends AsyncDisposable {
 
 /** Starts a server that wants its clients' certificates; resolves when it listens. */
 export async function startOpensslServer(spec: OpensslServerSpec): Promise<OpensslServer> {
-  const { pki: { ca, server }, version, crlPem, more = [] } = spec;
+  const { pki: { ca, server }, version, chain = false, crlPem, more = [] } = spec;
   const folder = new TemporaryFolder();
   const put = (name: string, text: string) => {
     Deno.writeTextFileSync(folder.file(name), text);
@@ -36,10 +39,11 @@ export async function startOpensslServer(spec: OpensslServerSpec): Promise<Opens
     "s_server",
     "-accept",
     `127.0.0.1:${port}`,
-    version === "1.2" ? "-tls1_2" : "-tls1_3",
+    ...(version === "any" ? [] : [version === "1.2" ? "-tls1_2" : "-tls1_3"]),
     "-rev",
   ];
   args.push("-cert", put("server.pem", server.chainPem), "-key", put("server.key", server.keyPem));
+  if (chain) args.push("-cert_chain", put("chain.pem", server.chainPem));
   args.push("-CAfile", put("ca.pem", ca.certPem), "-Verify", "1", "-verify_return_error");
   if (crlPem !== undefined) args.push("-crl_check", "-CRL", put("crl.pem", crlPem));
   const child = new Child({ program: "openssl", args: [...args, ...more] });
