@@ -88,11 +88,7 @@ export class App {
     this.#own = new OwnListeners(this.#ownRoutes(), { clock: this.#clock });
     this.#crlWatch = new CrlWatch({ log: this.#log, clock: this.#clock });
     const plain = parts.dial ?? dial;
-    this.dial = async (address, signal) => {
-      const connection = await plain(address, signal);
-      this.#own.learn(address, connection);
-      return connection;
-    };
+    this.dial = (address, signal) => this.#own.dial(address, { signal, open: () => plain(address, signal) });
     this.#upstreams = new Upstreams({
       dial: this.dial,
       onShortage: () => this.budget.exhausted(),

@@ -22,6 +22,16 @@ export class FairConnection implements Connection, WaitingRead {
     turns.join();
   }
 
+  /** The peer's address; absent where the socket has none. */
+  get remoteAddr(): Deno.Addr | undefined {
+    return (this.#socket as Partial<Deno.Conn>).remoteAddr;
+  }
+
+  /** The socket's own address; absent where it has none. */
+  get localAddr(): Deno.Addr | undefined {
+    return (this.#socket as Partial<Deno.Conn>).localAddr;
+  }
+
   read(buffer: Uint8Array): Promise<number | null> {
     if (this.#turns.admit(this)) return this.#socket.read(buffer);
     this.#buffer = buffer;

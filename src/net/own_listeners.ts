@@ -1,12 +1,15 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
+import { unlessAborted } from "../core/unless_aborted.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { answers, isUnspecified } from "./answers.ts";
 import { clientAddress } from "./client_address.ts";
 import type { Connection } from "./connection.ts";
+import { parseIp } from "./ip.ts";
 
-/** How long it is remembered that an address has led back here: a name may lead elsewhere later. */
+/** How long it is remembered that a name has led back here, as it may lead elsewhere later; and the other way. */
 const LEARNT_MS = 30_000;
+const ELSEWHERE_MS = 1000;
 const MAX_LEARNT = 1000;
 
 /** One listener of the program. */
@@ -14,6 +17,12 @@ export interface OwnListener {
   readonly address: Address;
   /** The service that it belongs to; absent: the admin API. */
   readonly service?: string;
+}
+
+interface Verdict {
+  /** Absent: it led elsewhere. */
+  readonly listener: OwnListener | undefined;
+  readonly untilMs: number;
 }
 
 /** What of the program is needed to follow a connection through it. */
@@ -44,8 +53,10 @@ export class ProxyLoopError extends CulvertError {
 export class OwnListeners {
   readonly #routes: OwnRoutes;
   readonly #clock: Clock;
-  /** Addresses whose connections were seen to end at one of our listeners, such as names. */
-  readonly #learnt = new Map<string, { listener: OwnListener; untilMs: number }>();
+  /** Where names have led, as their connections have shown. */
+  readonly #verdicts = new Map<string, Verdict>();
+  /** The first connections to names of which that is not known, until they are made. */
+  readonly #probes = new Map<string, Promise<void>>();
   /** Addresses of this machine, as far as they are known: clients came in there. */
   readonly #ips = new Set<string>();
   #lastIp = "";
@@ -60,7 +71,7 @@ export class OwnListeners {
   /** The listeners have changed. */
   refresh(): void {
     this.#byPlace = new Map();
-    this.#learnt.clear();
+    this.#verdicts.clear();
     for (const listener of this.#routes.listeners()) {
       const place = placeOf(listener.address);
       const others = this.#byPlace.get(place);
@@ -85,21 +96,52 @@ export class OwnListeners {
   }
 
   /**
-   * Looks at a connection that has been made to `address`. Where it has led to a listener of ours, which only the
-   * connection tells of a name or of an address of this machine, the next one to the same address is known to.
+   * Opens a connection to `address` by `open`. Where only the connection tells whether a name leads to a listener of
+   * ours, the first one is awaited before others are made: it would come back faster than it is noticed.
    */
-  learn(address: Address, connection: Connection & { remoteAddr?: Deno.Addr; localAddr?: Deno.Addr }): void {
-    if (address.kind === "unix" || !this.#byPlace.has(address.port) || this.#find(address) !== undefined) {
-      return;
+  async dial<C extends Connection>(
+    address: Address,
+    { signal, open }: { signal: AbortSignal; open: () => Promise<C> },
+  ): Promise<C> {
+    if (!this.#isUncertain(address)) return await open();
+    const key = formatAddress(address);
+    const probe = this.#probes.get(key);
+    if (probe !== undefined) {
+      await unlessAborted(probe, signal);
+      return await open();
     }
+    const looked = Promise.withResolvers<void>();
+    this.#probes.set(key, looked.promise);
+    try {
+      const connection = await open();
+      this.#learn(key, connection);
+      return connection;
+    } finally {
+      this.#probes.delete(key);
+      looked.resolve();
+    }
+  }
+
+  /** A name that may lead to a listener of ours, as far as the port tells. */
+  #isUncertain(address: Address): boolean {
+    if (address.kind === "unix" || !this.#byPlace.has(address.port)) return false;
+    if (parseIp(address.host) !== undefined || this.#find(address) !== undefined) return false;
+    return this.#verdictOn(formatAddress(address)) === undefined;
+  }
+
+  #learn(key: string, connection: Connection & { remoteAddr?: Deno.Addr; localAddr?: Deno.Addr }): void {
     const [remote, local] = [clientAddress(connection.remoteAddr), clientAddress(connection.localAddr)];
-    const reached: Address = { kind: "tcp", host: remote.ip, port: remote.port };
-    const listener = this.#find(reached) ??
+    const listener = this.#find({ kind: "tcp", host: remote.ip, port: remote.port }) ??
       // Both ends on one address: it is one of this machine, and a listener on all addresses answers there.
       (remote.ip === local.ip ? this.#byPlace.get(remote.port)?.find(isWildcard) : undefined);
-    if (listener === undefined) return;
-    if (this.#learnt.size >= MAX_LEARNT) this.#learnt.clear();
-    this.#learnt.set(formatAddress(address), { listener, untilMs: this.#clock.now() + LEARNT_MS });
+    if (this.#verdicts.size >= MAX_LEARNT) this.#verdicts.clear();
+    const untilMs = this.#clock.now() + (listener === undefined ? ELSEWHERE_MS : LEARNT_MS);
+    this.#verdicts.set(key, { listener, untilMs });
+  }
+
+  #verdictOn(key: string): Verdict | undefined {
+    const verdict = this.#verdicts.get(key);
+    return verdict !== undefined && verdict.untilMs > this.#clock.now() ? verdict : undefined;
   }
 
   /** A client has come in at this address, which so is one of this machine. Called for each connection. */
@@ -116,9 +158,7 @@ export class OwnListeners {
     const known = listeners.find((listener) => answers(listener.address, address));
     if (known !== undefined) return known;
     if (address.kind === "tcp" && this.#ips.has(address.host)) return listeners.find(isWildcard);
-    if (this.#learnt.size === 0) return undefined;
-    const learnt = this.#learnt.get(formatAddress(address));
-    return learnt !== undefined && learnt.untilMs > this.#clock.now() ? learnt.listener : undefined;
+    return this.#verdicts.size === 0 ? undefined : this.#verdictOn(formatAddress(address))?.listener;
   }
 
   /** The services by which a connection to `service` comes to `upstream`; `undefined`: it does not. */

@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { type Address, parseAddress } from "../../src/net/address.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { parseAddress } from "../../src/net/address.ts";
 import type { Connection } from "../../src/net/connection.ts";
 import { OwnListeners } from "../../src/net/own_listeners.ts";
 import { FakeClock } from "../core/fake_clock.ts";
@@ -65,26 +65,52 @@ Deno.test("the admin API is no backend of anything", () => {
   assertEquals(refusal(own, "u", "localhost:9901"), "the admin API listens there");
 });
 
-Deno.test("an address that turned out to lead here is refused from then on, for a while", () => {
+const NAME = parseAddress("app.internal:80");
+const end = (hostname: string, port: number): Deno.NetAddr => ({ transport: "tcp", hostname, port });
+
+/** Dials the name, and ends up there. */
+function reach(own: OwnListeners, remote: Deno.NetAddr, local: Deno.NetAddr): Promise<Connection> {
+  const connection = { remoteAddr: remote, localAddr: local } as unknown as Connection;
+  return own.dial(NAME, { signal: new AbortController().signal, open: () => Promise.resolve(connection) });
+}
+
+Deno.test("a name that turned out to lead here is refused from then on, for a while", async () => {
   const clock = new FakeClock();
   const own = ownOf(SELF, clock);
-  const end = (hostname: string, port: number): Deno.NetAddr => ({ transport: "tcp", hostname, port });
-  const reached = (remote: Deno.NetAddr, local: Deno.NetAddr) =>
-    ({ remoteAddr: remote, localAddr: local }) as unknown as Connection & { remoteAddr: Deno.Addr };
-  const name: Address = parseAddress("app.internal:80");
-  own.learn(name, reached(end("10.0.0.7", 80), end("10.0.0.9", 4000))); // Another machine.
-  assertEquals(refusal(own, "u", "app.internal:80"), undefined);
-  own.learn(name, reached(end("10.0.0.9", 80), end("10.0.0.9", 4000))); // This one.
-  assertEquals(
-    refusal(own, "u", "app.internal:80"),
-    "service a listens there, which leads to this upstream itself",
-  );
-  clock.advance(30_001);
-  assertEquals(refusal(own, "u", "app.internal:80"), undefined);
-  own.learn(name, reached(end("127.0.0.1", 80), end("127.0.0.1", 4000)));
-  assertEquals(typeof refusal(own, "u", "app.internal:80"), "string");
+  const asked = () => refusal(own, "u", "app.internal:80");
+  await reach(own, end("10.0.0.7", 80), end("10.0.0.9", 4000)); // Another machine.
+  assertEquals(asked(), undefined);
+  clock.advance(1000);
+  await reach(own, end("10.0.0.9", 80), end("10.0.0.9", 4000)); // This one.
+  assertEquals(asked(), "service a listens there, which leads to this upstream itself");
+  clock.advance(30_000);
+  assertEquals(asked(), undefined);
+  await reach(own, end("127.0.0.1", 80), end("127.0.0.1", 4000));
+  assertEquals(typeof asked(), "string");
   own.refresh();
-  assertEquals(refusal(own, "u", "app.internal:80"), undefined);
+  assertEquals(asked(), undefined);
+});
+
+Deno.test("until it is known where a name leads, one connection is made, and others wait for it", async () => {
+  const own = ownOf(SELF);
+  const first = Promise.withResolvers<Connection>();
+  let opened = 0;
+  const dial = (signal = new AbortController().signal, address = NAME) =>
+    own.dial(address, {
+      signal,
+      open: () => ++opened === 1 ? first.promise : Promise.resolve({} as Connection),
+    });
+  const leaving = new AbortController();
+  const [one, two, three] = [dial(), dial(), dial(leaving.signal)];
+  const elsewhere = dial(undefined, parseAddress("app.internal:81")); // No listener of ours has this port.
+  leaving.abort(new Error("gone"));
+  await assertRejects(() => three, Error, "gone");
+  await elsewhere;
+  assertEquals(opened, 2);
+  first.reject(new Error("refused"));
+  await assertRejects(() => one, Error, "refused");
+  await two;
+  assertEquals(opened, 3);
 });
 
 Deno.test("an address at which a client came in is one of this machine", () => {

@@ -147,3 +147,21 @@ Deno.test(
     await culvert.settled();
   },
 );
+
+Deno.test("a name of this machine that leads back is found out by its first connection", async () => {
+  const name = Deno.hostname();
+  const resolved = await Deno.connect({ hostname: name, port: 9 }).catch((error) => error);
+  if (!(resolved instanceof Deno.errors.ConnectionRefused)) return; // It does not name this machine here.
+  const port = freePort();
+  const config = `${HEAD}services:\n` +
+    service("all", `:${port}`, `retries: 0, backends: ["${name}:${port}"]`);
+  await using culvert = await startCulvert(config);
+  for (let i = 0; i < 5; i++) {
+    using client = await connect(port);
+    await client.write(new TextEncoder().encode("x"));
+    await within(ending(client), { what: "the end of the connection" });
+  }
+  await culvert.waitFor({ message: "connection closed" }, 6);
+  assertLess(culvert.found({ message: "connection closed" }).length, 10);
+  await culvert.finish();
+});
