@@ -7,7 +7,7 @@ import { App } from "../src/app/app.ts";
 import { Control } from "../src/app/control.ts";
 import { loadMaterials } from "../src/app/materials.ts";
 import { Reloader } from "../src/app/reloader.ts";
-import { parseBackendList } from "../src/config/backend_list.ts";
+import { readLargeBackendList } from "../src/config/large_backend_list.ts";
 import { ConfigReading } from "../src/config/reading.ts";
 import { silentLog } from "../src/core/log.ts";
 import { writeLargeInputs } from "./large_inputs.ts";
@@ -26,7 +26,7 @@ const INPUTS: Readonly<Record<string, () => Promise<(round: number) => unknown>>
   "a bundle of 2,000 CAs, not changed": () => materials(() => ({ ca: "bundle.pem" })),
   "a file of 50,000 backends": () => {
     const text = read("backends.yaml");
-    return Promise.resolve(() => parseBackendList(text, options));
+    return Promise.resolve(() => readLargeBackendList(text, options));
   },
   "a configuration of 1,000 services with 10,000 backends (YAML)": () => {
     const text = read("services.yaml");

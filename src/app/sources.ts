@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
-import { parseBackendList, readBackend } from "../config/backend_list.ts";
+import { readBackend } from "../config/backend_list.ts";
 import type { DiscoverConfig } from "../config/config.ts";
+import { readLargeBackendList } from "../config/large_backend_list.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { formatAddress } from "../net/address.ts";
@@ -54,7 +55,7 @@ function ofFile(path: string, { clock, log }: SourceParts): NamedSource {
   const source = fileSource({
     path,
     clock,
-    parse: (text) => parseBackendList(text, { name: path, folder }),
+    parse: (text) => readLargeBackendList(text, { name: path, folder }),
     watch: async (path, onChange) => {
       const seen = await fingerprint(path);
       return await watchFile({ path, folder }, { onChange, log, clock, seen });

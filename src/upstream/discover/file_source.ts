@@ -16,8 +16,8 @@ export type WatchPath = (path: string, onChange: () => void) => Promise<(() => v
 export interface FileSourceOptions {
   /** The file, which need not be there yet. */
   readonly path: string;
-  /** Reads a text as a list of backends. What it throws is a failure. */
-  readonly parse: (text: string) => readonly BackendSpec[];
+  /** Reads a text as a list of backends. What it throws, or rejects with, is a failure. */
+  readonly parse: (text: string) => readonly BackendSpec[] | Promise<readonly BackendSpec[]>;
   /** Tells of changes. @default none: the file is looked at every `intervalMs` */
   readonly watch?: WatchPath;
   /**
@@ -50,7 +50,7 @@ export function fileSource(options: FileSourceOptions): ReportingSource {
     const endWatch = await watch?.(path, onNews).catch(() => undefined);
     try {
       let last = await read(path);
-      yield use(last, options);
+      yield await use(last, options);
       while (!signal.aborted) {
         const lookMs = endWatch !== undefined && last.text !== undefined ? 10 * intervalMs : intervalMs;
         await pause(lookMs, { clock, signal: wake.signal });
@@ -58,7 +58,7 @@ export function fileSource(options: FileSourceOptions): ReportingSource {
         const next = await readSettled(path, { last, clock, signal });
         if (signal.aborted || equal(next, last)) continue;
         last = next;
-        yield use(last, options);
+        yield await use(last, options);
       }
     } finally {
       signal.removeEventListener("abort", onNews);
@@ -67,10 +67,13 @@ export function fileSource(options: FileSourceOptions): ReportingSource {
   };
 }
 
-function use({ text, error }: Content, { path, parse }: FileSourceOptions): readonly BackendSpec[] | Error {
+async function use(
+  { text, error }: Content,
+  { path, parse }: FileSourceOptions,
+): Promise<readonly BackendSpec[] | Error> {
   if (text === undefined) return fileError(path, error);
   try {
-    return parse(text);
+    return await parse(text);
   } catch (error) {
     return fileError(path, error);
   }
