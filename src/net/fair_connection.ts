@@ -22,12 +22,12 @@ export class FairConnection implements Connection, WaitingRead {
     turns.join();
   }
 
-  /** The peer's address; absent where the socket has none. */
+  /** The other end, as the socket tells it. */
   get remoteAddr(): Deno.Addr | undefined {
     return (this.#socket as Partial<Deno.Conn>).remoteAddr;
   }
 
-  /** The socket's own address; absent where it has none. */
+  /** This end, as the socket tells it. */
   get localAddr(): Deno.Addr | undefined {
     return (this.#socket as Partial<Deno.Conn>).localAddr;
   }
@@ -78,6 +78,7 @@ export class FairConnection implements Connection, WaitingRead {
  * TLS is given back as it is before its handshake, and so is anything that is no socket.
  */
 export function takeTurns(connection: Connection): Connection {
+  if (connection instanceof FairConnection) return connection;
   const socket = "remoteAddr" in connection && !("handshake" in connection);
   return socket ? new FairConnection(connection) : connection;
 }
