@@ -97,7 +97,7 @@ Deno.test("a backend that does not begin TLS, or keeps silent, is passed over fo
     backends: [refusing, mute, injecting, good].map(({ address }) => address),
     upstreamTls,
     upstream: "balance: first, retries: 3, outlier: {failures: 1, maxEjected: 100%}",
-    timeouts: "connect: 400ms",
+    timeouts: "connect: 2s",
   }));
   for (let i = 1; i <= 2; i++) {
     {
@@ -262,7 +262,7 @@ Deno.test("a backend that greets a client of STARTTLS with a refusal is passed o
     backends: [busy.address, mute.address, good.address],
     tls: { ...files.putOwn("server", pki.server), starttls: "smtp" },
     upstream: "balance: first",
-    timeouts: "connect: 400ms",
+    timeouts: "connect: 2s",
   }));
   const connectTls = tlsDial({
     ...{ dial, buffers: new BufferPool(), ca: pki.ca.certPem, serverName: "server.test", starttls: "smtp" },
@@ -277,6 +277,6 @@ Deno.test("a backend that greets a client of STARTTLS with a refusal is passed o
   assertEquals([tries, backend], [3, good.address]);
   const errors = culvert.found({ message: "cannot reach a backend" }).map(({ error }) => String(error));
   assertMatch(errors[0]!, /it said "421 too busy"/);
-  assertMatch(errors[1]!, /timed out after 400ms/);
+  assertMatch(errors[1]!, /timed out after 2000ms/);
   await culvert.finish();
 });
