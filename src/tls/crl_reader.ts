@@ -146,7 +146,8 @@ function numberIn(value: Uint8Array): bigint {
   if (octets.length === 0 || octets.length > MAX_NUMBER_OCTETS) {
     throw unreadable("its number is broken", "CRL");
   }
-  return BigInt(`0x${octets.toHex()}`);
+  // An INTEGER is signed (ITU-T X.690 section 8.3), though RFC 5280 wants no negative CRL number.
+  return BigInt.asIntN(octets.length * 8, BigInt(`0x${octets.toHex()}`));
 }
 
 /** What an entry says. One that can't be read revokes all the same. */

@@ -49,7 +49,8 @@ export interface CrlCheckOptions {
  *   counts, and of those without a number the newest. A CRL that does not hold yet takes nothing away from the one
  *   that holds until then.
  * - CRLs of different scopes complement each other.
- * - A CRL is taken if the issuer's key has signed it, or another key of the same issuer: RFC 5280 section 6.3.3 (f).
+ * - A CRL is taken if the issuer's key has signed it, or another key of the same issuer whose certificate leads to the
+ *   same trust anchor: RFC 5280 section 6.3.3 (f).
  *   Where CRLs of several keys cover a certificate, each of them can revoke it.
  */
 export class CrlSet {
@@ -123,8 +124,10 @@ export class CrlSet {
   ): RevocationFinding | undefined {
     const named = this.#byIssuer.get(issuer.subject);
     if (named === undefined) return this.#missing(issuer);
-    const signers = authorities.filter(({ subject, notBeforeMs, notAfterMs }) =>
-      subject === issuer.subject && notBeforeMs <= nowMs && nowMs <= notAfterMs
+    // A CRL of another CA's certificate of the same name does not count: RFC 5280 section 6.3.3 (f).
+    const signers = authorities.filter((other) =>
+      other.subject === issuer.subject && other.issuer === issuer.issuer &&
+      other.notBeforeMs <= nowMs && nowMs <= other.notAfterMs
     );
     const signed = [issuer, ...signers].flatMap((signer) =>
       newestOfEachScope(named.filter((crl) => isCrlSignedBy(crl, signer)), nowMs)

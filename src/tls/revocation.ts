@@ -6,6 +6,8 @@ import type { TrustStore } from "./trust_store.ts";
 
 /** How many certificates of CRL signers one chain may make us verify. */
 const MAX_SENT_SIGNERS = 2;
+/** How many trusted CAs above the trust anchor of a path are looked for. */
+const MAX_TRUSTED_ABOVE = 4;
 
 /** Where the keys come from that CRLs are signed with. */
 export interface RevocationOptions {
@@ -62,36 +64,71 @@ function checkOne(
   return crls.check(certificate, { issuer, signers: [...signers, ...sent], nowMs });
 }
 
-/** Other certificates of the issuer's name further up the path, or trusted: those of keys that it had before. */
+/**
+ * Other certificates with the issuer's name that are verified: those further up the path, and trusted ones that lead to
+ * the same trust anchor or hold another key of the trusted root that is the issuer.
+ */
 function verifiedSigners(
   path: readonly Certificate[],
   { trust, nowMs, index }: RevocationOptions & { readonly index: number },
 ): Certificate[] {
   const issuer = path[index + 1]!;
-  const others = [...path.slice(index + 2), ...trust.bySubject(issuer.subject)];
-  return unique(others).filter((other) =>
-    other.subject === issuer.subject && other.fingerprint !== issuer.fingerprint && holds(other, nowMs)
+  const isTrustedRoot = isSelfIssued(issuer) && trust.has(issuer);
+  const isCandidate = (other: Certificate) =>
+    other.subject === issuer.subject && other.fingerprint !== issuer.fingerprint && holds(other, nowMs);
+  const trusted = trust.bySubject(issuer.subject).filter(isCandidate);
+  const above = trusted.length === 0 ? [] : authoritiesAbove(path, { trust, index });
+  const related = trusted.filter((other) =>
+    (isTrustedRoot && isSelfIssued(other)) || parentOf(other, above) !== undefined
   );
+  return unique([...path.slice(index + 2).filter(isCandidate), ...related]);
 }
 
-/** Those that were sent, if a certificate of the path or a trusted one has signed them, and no CRL names them. */
+/** Those that were sent, lead to the trust anchor of the path and are named by no CRL. */
 function sentSigners(
   path: readonly Certificate[],
   options: RevocationOptions & { readonly index: number; readonly signers: readonly Certificate[] },
 ): Certificate[] {
-  const { crls, trust, sent, nowMs, index, signers } = options;
+  const { crls, sent, nowMs, index, signers } = options;
   const issuer = path[index + 1]!;
   let signaturesLeft = MAX_SENT_SIGNERS;
   return sent.filter((signer) => {
     if (signer.subject !== issuer.subject || path.includes(signer) || !holds(signer, nowMs)) return false;
     if (signer.unsupported.length > 0 || signer.keyUsage?.includes("cRLSign") !== true) return false;
     if (signaturesLeft-- <= 0) return false;
-    const parents = [...path.slice(index + 1), ...trust.bySubject(signer.issuer)];
-    const parent = unique(parents).find((each) =>
-      each.subject === signer.issuer && each.basicConstraints?.isCa === true && isSignedBy(signer, each)
-    );
+    const parent = parentOf(signer, authoritiesAbove(path, options));
     return parent !== undefined && crls.check(signer, { issuer: parent, signers, nowMs }) === undefined;
   });
+}
+
+/**
+ * The CAs above a certificate of a path, up to its trust anchor, and trusted CAs that have issued that one. The path of
+ * a CRL's signer must end at the same trust anchor: RFC 5280 section 6.3.3 (f).
+ */
+function authoritiesAbove(
+  path: readonly Certificate[],
+  { trust, index }: { readonly trust: TrustStore; readonly index: number },
+): Certificate[] {
+  const above = path.slice(index + 1);
+  let depth = 0;
+  for (let anchor = path.at(-1); anchor !== undefined && depth < MAX_TRUSTED_ABOVE; depth++) {
+    const { issuer } = anchor;
+    anchor = parentOf(anchor, trust.bySubject(issuer).filter((each) => !above.includes(each)));
+    if (anchor !== undefined) above.push(anchor);
+  }
+  return above;
+}
+
+/** The CA among these that has signed a certificate. */
+function parentOf(certificate: Certificate, authorities: readonly Certificate[]): Certificate | undefined {
+  return authorities.find((each) =>
+    each.subject === certificate.issuer && each.basicConstraints?.isCa === true &&
+    isSignedBy(certificate, each)
+  );
+}
+
+function isSelfIssued({ subject, issuer }: Certificate): boolean {
+  return subject === issuer;
 }
 
 /** Whether a certificate can be read and is valid now. */

@@ -63,6 +63,25 @@ testWith(["openssl"], "of two CRLs of one issuer the one with the higher number 
   assertEquals([judge({ crls }), judge({ crls: crls.toReversed() })], ["revoked", "revoked"]);
 });
 
+testWith(["openssl"], "CRL numbers are compared as signed integers", async () => {
+  const numbers: readonly (readonly [lower: number[], higher: number[]])[] = [
+    [[0xff], [0x01]],
+    [[0x80], [0xff]],
+    [[0xff], [0x00]],
+    [[0x7f], [0x00, 0x80]],
+    [[0xff, 0x7f], [0x80]],
+    [[0x00, 0xff], [0x01, 0x00]],
+  ];
+  for (const [lower, higher] of numbers) {
+    const older = rawCrl({ issuer: root, number: new Uint8Array(lower), thisUpdate: -1 });
+    const newer = rawCrl({ issuer: root, number: new Uint8Array(higher), thisUpdate: -0.5, revoked });
+    const about = `${lower} ${higher}`;
+    const both = [[older, newer], [newer, older]];
+    assertEquals(both.map((crls) => judge({ crls })), ["revoked", "revoked"], about);
+    assertEquals(await Promise.all(both.map((crls) => openssl({ crls }))), [false, false], about);
+  }
+});
+
 Deno.test("without numbers the newest CRL counts, and an expired one with a higher number counts too", () => {
   const bare = { issuer: root, number: null };
   const crls = [rawCrl({ ...bare, thisUpdate: -2 }), rawCrl({ ...bare, thisUpdate: -1, revoked })];
@@ -179,6 +198,73 @@ testWith(
     }
   },
 );
+
+testWith(["openssl"], "the signer of a CRL and the certificate lead to the same trusted CA", async () => {
+  const keyId = (id: number) => rawExtension("2.5.29.14", tlv(4, new Uint8Array([id])));
+  const crlSign = rawExtension("2.5.29.15", tlv(3, new Uint8Array([1, 2])), true);
+  const other = rawCertificate({ subject: commonName("Other CA"), extensions: CA });
+  const X = commonName("Shared name");
+  const middle = rawCertificate({ subject: X, issuer: root, extensions: [...CA, keyId(2)] });
+  const leaf = rawCertificate({ subject: commonName("leaf"), issuer: middle });
+  const signerOf = (issuer?: Raw) =>
+    rawCertificate({ subject: X, ...(issuer && { issuer }), extensions: [...CA, crlSign, keyId(1)] });
+  const crlBy = (issuer: Raw, serials: readonly Uint8Array[] = []) => {
+    const aki = rawExtension("2.5.29.35", tlv(0x30, tlv(0x80, new Uint8Array([1]))));
+    return [root, other].map((each) => rawCrl({ issuer: each })).concat(
+      rawCrl({ issuer, revoked: serials, extensions: [aki] }),
+    );
+  };
+  const [own, foreign, bare] = [signerOf(root), signerOf(other), signerOf()];
+  const cases: readonly (readonly [about: string, Judged, wanted: string])[] = [
+    [
+      "sent, of the same CA",
+      { trusted: [root, other], chain: [leaf, middle, own], crls: crlBy(own) },
+      "good",
+    ],
+    [
+      "sent, of the same CA, which names it",
+      { trusted: [root, other], chain: [leaf, middle, own], crls: crlBy(own, [leaf.serial]) },
+      "revoked",
+    ],
+    [
+      "sent, of another CA",
+      { trusted: [root, other], chain: [leaf, middle, foreign], crls: crlBy(foreign) },
+      "crl-unreadable",
+    ],
+    [
+      "sent, of another CA, which names it",
+      { trusted: [other, root], chain: [leaf, middle, foreign], crls: crlBy(foreign, [leaf.serial]) },
+      "crl-unreadable",
+    ],
+    [
+      "trusted, of another CA",
+      { trusted: [root, other, foreign], chain: [leaf, middle], crls: crlBy(foreign) },
+      "crl-unreadable",
+    ],
+    [
+      "trusted as a root of the same name",
+      { trusted: [root, bare], chain: [leaf, middle], crls: crlBy(bare) },
+      "crl-unreadable",
+    ],
+    [
+      "trusted beside the issuer, each by another CA",
+      { trusted: [root, other, middle, foreign], chain: [leaf], crls: crlBy(foreign) },
+      "crl-unreadable",
+    ],
+    [
+      "sent, of the CA above the issuer, which is trusted itself",
+      { trusted: [middle, root], chain: [leaf, own], crls: crlBy(own) },
+      "good",
+    ],
+  ];
+  for (const [about, judged, wanted] of cases) {
+    assertEquals(judge(judged), wanted, about);
+    assertEquals(await openssl(judged), wanted === "good", about);
+  }
+  // OpenSSL looks for signers among what is sent only.
+  const trusted = [root, middle, own];
+  assertEquals(judge({ trusted, chain: [leaf], crls: crlBy(own) }), "good");
+});
 
 Deno.test("with leaf only the client's certificate is looked up", () => {
   const middle = rawCertificate({ subject: commonName("Middle"), issuer: root, extensions: CA });

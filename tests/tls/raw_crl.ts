@@ -24,8 +24,8 @@ export interface RawCrlOptions {
   /** @default {that of the issuer} */
   readonly privateKey?: KeyObject;
   readonly signer?: RawSigner;
-  /** Its CRL number; null leaves it out. @default {1} */
-  readonly number?: number | null;
+  /** Its CRL number, or the content of the INTEGER; null leaves it out. @default {1} */
+  readonly number?: number | Uint8Array | null;
   /** Days from now. @default {-1} */
   readonly thisUpdate?: number;
   /** Days from now; null leaves it out. @default {5} */
@@ -38,8 +38,9 @@ export function rawCrl(options: RawCrlOptions): string {
   const { algorithm, sign } = options.signer ?? ecdsaSigner(options.privateKey ?? issuer.privateKey);
   const ofEntry = entryExtensions.length === 0 ? [] : [seq(...entryExtensions)];
   const entries = revoked.map((serial) => seq(tlv(2, serial), utcTime(-1), ...ofEntry));
+  const numberContent = typeof number === "number" ? new Uint8Array([number]) : number;
   const extensions = [
-    ...(number === null ? [] : [rawExtension("2.5.29.20", tlv(2, new Uint8Array([number])))]),
+    ...(numberContent === null ? [] : [rawExtension("2.5.29.20", tlv(2, numberContent))]),
     ...(options.extensions ?? []),
   ];
   const tbs = seq(
