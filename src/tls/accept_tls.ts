@@ -25,6 +25,8 @@ export interface AcceptTlsOptions {
    * the client's can be read. @default its chain must lead to a CA of the context, and hold now
    */
   readonly verify?: VerifyPeer | undefined;
+  /** Refuses a client that offers no protocol by ALPN. @default {false} */
+  readonly requireAlpn?: boolean | undefined;
 }
 
 /**
@@ -40,13 +42,16 @@ export interface AcceptTlsOptions {
  * @throws {TlsHandshakeError} whose `reason` tells why.
  */
 export async function acceptTls(connection: Connection, options: AcceptTlsOptions): Promise<TlsSession> {
-  const { context, signal, buffers, verify = verifierOf(context) } = options;
+  const { context, signal, buffers, verify = verifierOf(context), requireAlpn = false } = options;
   using hello = await readHello(connection, options);
   const handshake = new Handshake(connection, {
     signal,
     buffers,
     ahead: hello.bytes,
-    admit: (socket) => admit(socket, { context, verify }),
+    admit: (socket) => {
+      if (requireAlpn) requireAlpnOf(socket);
+      return admit(socket, { context, verify });
+    },
   });
   return await handshake.run(() => context.begin(handshake.cipher, handshake));
 }
@@ -66,6 +71,13 @@ async function readHello(connection: Connection, options: AcceptTlsOptions): Pro
   } finally {
     signal.removeEventListener("abort", close);
   }
+}
+
+/** A request of another protocol must not reach a server in the place of its own (ALPACA, USENIX Security 2021). */
+function requireAlpnOf({ alpnProtocol }: TLSSocket): void {
+  if (alpnProtocol) return;
+  const detail = "it began TLS without asking for it first, and offered no protocol by ALPN";
+  throw new TlsHandshakeError("no-shared-alpn", { detail });
 }
 
 /** Decides who comes in. Throws for everybody else. */

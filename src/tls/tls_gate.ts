@@ -160,9 +160,11 @@ export class TlsGate {
     };
     const { starttls: protocol } = this.#options;
     const below = protocol === undefined
-      ? connection
+      ? { connection, isDirect: false }
       : await offerTls(connection, { protocol, signal, hostName: this.#hostName });
-    const session = await acceptTls(below, { signal, buffers, context: this.#context, verify });
+    const session = await acceptTls(below.connection, {
+      ...{ signal, buffers, context: this.#context, verify, requireAlpn: below.isDirect },
+    });
     const leaf = session.peer?.chain[0];
     return {
       session,

@@ -4,10 +4,13 @@ import { testWith } from "../support/installed.ts";
 import { startCulvert } from "../support/program.ts";
 import { Python } from "../support/python.ts";
 import { AccessLines, tlsConfig, TlsFiles } from "../support/tls_files.ts";
-import { POSTGRES, POSTGRES_18, psql, startTlsPostgres } from "../support/tls_postgres.ts";
+import { LIBPQ_18, POSTGRES, POSTGRES_18, psql, startTlsPostgres } from "../support/tls_postgres.ts";
 import { makePki } from "../tls/tls_fixture.ts";
 
 const WHO = "SELECT client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+const STARTUP = "\0\0\0\x28\0\x03\0\0user\0culvert\0database\0postgres\0\0";
+const TERMINATE = "X\0\0\0\x04";
+const AUTHENTICATION_OK = "R\0\0\0\x08\0\0\0\0";
 /** Cancels a query of its own by TLS, and asks for GSSAPI encryption first; says what it has seen. */
 const CANCELLER = `
 import ssl
@@ -92,19 +95,30 @@ for (const [version, programs] of [["of Debian", POSTGRES], ["18", POSTGRES_18]]
         },
       );
       await t.step("with TLS from the first byte on", async () => {
-        const args = [
-          "s_client",
-          "-connect",
-          `127.0.0.1:${culvert.port("main")}`,
-          "-alpn",
-          "postgresql",
-          "-CAfile",
-          ca,
-        ];
-        const { stdout } = await run("openssl", [...args, "-cert", client.cert, "-key", client.key], {
-          input: "",
-        });
-        assertMatch(stdout, /ALPN protocol: postgresql[^]*Verify return code: 0/);
+        if (version === "18") {
+          const args = psql(culvert.port("main"), WHO, `${shown} sslnegotiation=direct`);
+          const answer = await run("psql", args, { env: LIBPQ_18 });
+          assertEquals(answer, { code: 0, stdout: "/CN=culvert\n", stderr: "" });
+          await lines.next();
+        }
+        for (const tls of ["-tls1_2", "-tls1_3"]) {
+          for (const port of [culvert.port("main"), ...(version === "18" ? [server.port] : [])]) {
+            const about = `${tls} ${port === server.port ? "PostgreSQL" : "culvert"}`;
+            const isServed = async (...more: readonly string[]) => {
+              const { cert, key } = port === server.port ? own : client;
+              const peer = ["-connect", `127.0.0.1:${port}`, "-cert", cert, "-key", key];
+              const args = ["s_client", ...peer, tls, "-ign_eof", ...more];
+              const { stdout } = await run("openssl", args, { input: STARTUP + TERMINATE });
+              return stdout.includes(AUTHENTICATION_OK);
+            };
+            assertEquals(await isServed("-alpn", "postgresql"), true, about);
+            assertEquals(await isServed(), false, about);
+            assertEquals(await isServed("-alpn", "http/1.1"), false, about);
+            if (port === server.port) continue;
+            await lines.next();
+            assertEquals([await lines.reason(), await lines.reason()], Array(2).fill("tls-no-shared-alpn"));
+          }
+        }
       });
       await t.step(
         "through connections that are dialled ahead, with their handshakes, to a backend that is checked",

@@ -90,7 +90,7 @@ export class Child implements AsyncDisposable {
 export async function run(
   program: string,
   args: readonly string[],
-  options: { uid?: number; cwd?: string; input?: string } = {},
+  options: Pick<ChildSpec, "uid" | "cwd" | "input" | "env"> = {},
 ): Promise<Result> {
   await using child = new Child({ program, args, ...options });
   const code = await within(child.exit, { what: `${program} to end`, timeoutMs: RUN_MS });

@@ -14,6 +14,9 @@ const NEW_POSTGRES = `${
 export const POSTGRES = ["postgres", "initdb"].map((name) => findPostgres(name) ?? name);
 export const POSTGRES_18 = ["postgres", "initdb"].map((name) => `${NEW_POSTGRES}/${name}`);
 
+/** The environment that makes `psql` of an older version use the client library of version 18. */
+export const LIBPQ_18 = { LD_LIBRARY_PATH: NEW_POSTGRES.replace(/bin$/, "lib") };
+
 /** Options of {@linkcode startTlsPostgres}. */
 export interface TlsPostgresOptions {
   /** `postgres` and `initdb`. */

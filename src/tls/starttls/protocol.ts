@@ -14,7 +14,10 @@ export interface OfferOptions {
 
 /** How TLS begins in one protocol. */
 export interface StartTlsProtocol {
-  /** The protocol that ALPN has for it, where servers are expected to select it. */
+  /**
+   * The protocol that ALPN has for it, where servers are expected to select it. A client that begins TLS without a
+   * request must name it.
+   */
   readonly alpn?: string;
   /**
    * The part of a server: resolves when the client's first byte of TLS comes next, which {@linkcode PreludeStream.rest}

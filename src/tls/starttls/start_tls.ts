@@ -48,19 +48,30 @@ export interface OfferTlsOptions extends OfferOptions {
   readonly signal: AbortSignal;
 }
 
+/** What has come of {@linkcode offerTls}. */
+export interface OfferedTls {
+  /** The connection that TLS is to be spoken over. */
+  readonly connection: Connection;
+  /** Whether the client has begun TLS without a request. */
+  readonly isDirect: boolean;
+}
+
 /**
- * Lets a client ask for TLS in its own protocol. Resolves to the connection that TLS is to be spoken over.
+ * Lets a client ask for TLS in its own protocol, or begin it where the protocol allows that.
  *
  * Owns the connection: when the promise rejects, it has been closed.
  *
  * @throws {TlsHandshakeError} whose `reason` tells why there is no TLS.
  */
-export async function offerTls(connection: Connection, options: OfferTlsOptions): Promise<Connection> {
+export async function offerTls(connection: Connection, options: OfferTlsOptions): Promise<OfferedTls> {
   const { protocol, hostName, signal } = options;
   const stream = new PreludeStream(connection);
   await within(connection, signal, async () => await PROTOCOLS[protocol].offer?.(stream, { hostName }));
   const { rest } = stream;
-  return rest.length === 0 ? connection : new PrefixedConnection(connection, rest);
+  // After a request nothing is left: what is, is the beginning of TLS.
+  return rest.length === 0
+    ? { connection, isDirect: false }
+    : { connection: new PrefixedConnection(connection, rest), isDirect: true };
 }
 
 /**

@@ -142,6 +142,7 @@ Deno.test("a server of MySQL hears nothing of a client that does not begin TLS a
     [packet(1, answer("\0\x88")), "bad-starttls"],
     [packet(1, "short"), "bad-starttls"],
     ["\xff\xff\xff\x01", "bad-starttls"],
+    ["\x16\x03\x01\x02\0\x01", "bad-starttls"],
     ["", "aborted"],
   ];
   for (const [said, end, toClient = greetingWith(TLS)] of cases) {

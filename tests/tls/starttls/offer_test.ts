@@ -87,6 +87,7 @@ const CASES: readonly [StartTlsName, what: string, pieces: readonly string[], en
   ],
   ["imap", "leaving politely", ["a LOGOUT\r\n"], "aborted", `${IMAP}* BYE Bye\r\na OK Done\r\n`],
   ["imap", "a bad tag", ["a+ STARTTLS\r\n"], "bad-starttls", IMAP],
+  ["imap", "TLS from the first byte on", [HELLO], "bad-starttls", IMAP],
   ["imap", "no tag", ["STARTTLS\r\n"], "bad-starttls", IMAP],
 
   ["pop3", "STLS", ["STLS\r\n"], "tls", `${POP3}+OK Begin TLS negotiation\r\n`],
@@ -98,6 +99,7 @@ const CASES: readonly [StartTlsName, what: string, pieces: readonly string[], en
     `${POP3}+OK\r\nSTLS\r\n.\r\n-ERR STLS is required\r\n-ERR STLS is required\r\n+OK Begin TLS negotiation\r\n`,
   ],
   ["pop3", "a password in clear", ["USER a\r\n"], "no-starttls", `${POP3}-ERR STLS is required\r\n`],
+  ["pop3", "TLS from the first byte on", [HELLO], "bad-starttls", POP3],
   ["pop3", "leaving politely", ["QUIT\r\n"], "aborted", `${POP3}+OK Bye\r\n`],
 
   ["ldap", "StartTLS", [START_TLS], "tls", START_TLS_OK],

@@ -26,10 +26,10 @@ export function latin1(data: Uint8Array | undefined): string {
 /** The part of the server, with a client that sends these pieces one after the other and leaves. */
 export function offered(protocol: StartTlsName, pieces: readonly string[]): Promise<Outcome> {
   return play(pieces, async (connection, signal) => {
-    const below = await offerTls(connection, { protocol, signal, hostName: "mx.test" });
-    if (below === connection) return "";
+    const offered = await offerTls(connection, { protocol, signal, hostName: "mx.test" });
+    if (!offered.isDirect) return "";
     const buffer = new Uint8Array(4096);
-    return latin1(buffer.subarray(0, await below.read(buffer) ?? 0));
+    return latin1(buffer.subarray(0, await offered.connection.read(buffer) ?? 0));
   });
 }
 
