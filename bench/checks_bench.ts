@@ -8,7 +8,7 @@
 // that is measured by itself, taken out of the cost of a check, and added again once.
 import process from "node:process";
 import { TimerWheel, WheelTimer } from "../src/core/timer_wheel.ts";
-import { touch } from "../src/net/touch.ts";
+import { touch } from "../src/net/connect_and_reset.ts";
 import type { BackendSpec } from "../src/upstream/backend.ts";
 import type { Check } from "../src/upstream/check/check.ts";
 import { TcpCheck } from "../src/upstream/check/tcp_check.ts";

@@ -1,6 +1,6 @@
 // Half-open checks against loopback: how many a second, and for how long they hold up the event loop at most.
 // `deno run -A bench/half_open_bench.ts` (or `deno bench`, which runs it the same way); Linux.
-import { HalfOpenChecker } from "../src/upstream/check/half_open_checker.ts";
+import { HalfOpenChecker } from "../src/upstream/check/half_open/checker.ts";
 
 const CHECKS = 10_000;
 const EVERY_MS = 10;

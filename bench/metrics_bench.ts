@@ -1,9 +1,9 @@
 // What a scrape of `GET /metrics` costs, from the running program's status to the bytes, and for how long it keeps
 // the event loop from everything else.
 // `deno bench -A bench/metrics_bench.ts`
-import { renderMetrics } from "../src/admin/metrics.ts";
-import { App } from "../src/app/app.ts";
-import { Control } from "../src/app/control.ts";
+import { renderMetrics } from "../src/admin/metrics/metrics.ts";
+import { App } from "../src/app/data_plane.ts";
+import { Control } from "../src/app/admin/control.ts";
 import { Reloader } from "../src/app/reloader.ts";
 import { parseConfig } from "../src/config/parse.ts";
 import { silentLog } from "../src/core/log.ts";

@@ -2,10 +2,10 @@
 // turns of a timer, and how long the work takes as a whole; medians. Each input is measured in a process of its own,
 // so that the memory of one is no burden for the next.
 // `deno run -A bench/pauses_bench.ts`
-import { renderMetrics } from "../src/admin/metrics.ts";
-import { App } from "../src/app/app.ts";
-import { Control } from "../src/app/control.ts";
-import { loadMaterials } from "../src/app/materials.ts";
+import { renderMetrics } from "../src/admin/metrics/metrics.ts";
+import { App } from "../src/app/data_plane.ts";
+import { Control } from "../src/app/admin/control.ts";
+import { loadMaterials } from "../src/app/material/materials.ts";
 import { Reloader } from "../src/app/reloader.ts";
 import { readLargeBackendList } from "../src/config/large_backend_list.ts";
 import { ConfigReading } from "../src/config/reading.ts";

@@ -15,16 +15,16 @@ export { type Address, formatAddress, parseAddress } from "./net/address.ts";
 export { type AddressSet, parseAddressSet } from "./net/address_set.ts";
 export { BufferPool, type BufferPoolOptions } from "./net/buffers.ts";
 export type { ClientAddress } from "./net/client_address.ts";
-export type { ClientHello } from "./net/client_hello.ts";
+export type { ClientHello } from "./net/client_hello/parse.ts";
 export type { Connection } from "./net/connection.ts";
 export { type Dial, dial } from "./net/dial.ts";
 export { DialPermissionError } from "./net/dial_permission.ts";
-export { formatProxyV1 } from "./net/format_proxy_v1.ts";
-export { formatProxyV2, type ProxyV2Options } from "./net/format_proxy_v2.ts";
+export { formatProxyV1 } from "./net/proxy_protocol/format_v1.ts";
+export { formatProxyV2, type ProxyV2Options } from "./net/proxy_protocol/format_v2.ts";
 export { type BoundListener, listen, type ListenOptions, type RuntimeTls } from "./net/listen.ts";
 export type { ListenAddress, SocketAccess } from "./net/socket_access.ts";
 export { bareConnection, PrefixedConnection } from "./net/prefixed_connection.ts";
-export type { ProxyEnds } from "./net/proxy_endpoints.ts";
+export type { ProxyEnds } from "./net/proxy_protocol/endpoints.ts";
 export type {
   ProxyAddress,
   ProxyEndpoints,
@@ -32,20 +32,24 @@ export type {
   ProxyTls,
   ProxyTlv,
   ProxyTlvs,
-} from "./net/proxy_header.ts";
-export { type ReadProxyHeader, readProxyHeader, type ReadProxyHeaderOptions } from "./net/proxy_protocol.ts";
+} from "./net/proxy_protocol/header.ts";
+export {
+  type ReadProxyHeader,
+  readProxyHeader,
+  type ReadProxyHeaderOptions,
+} from "./net/proxy_protocol/read.ts";
 export { ReadAhead } from "./net/read_ahead.ts";
 export {
   type ReadClientHello,
   readClientHello,
   type ReadClientHelloOptions,
-} from "./net/read_client_hello.ts";
-export { buildSniMap, type SniMap } from "./net/sni_map.ts";
+} from "./net/client_hello/read.ts";
+export { buildSniMap, type SniMap } from "./net/client_hello/sni_map.ts";
 export { connectionFromStreams, type StreamPair } from "./net/stream_connection.ts";
-export { type Touch, touch } from "./net/touch.ts";
+export { type Touch, touch } from "./net/connect_and_reset.ts";
 export { Tunnel, type TunnelEnd, type TunnelOptions } from "./net/tunnel.ts";
 
-export { Authority, createAuthority, loadAuthority } from "./tls/authority.ts";
+export { Authority, createAuthority, loadAuthority } from "./tls/authority/authority.ts";
 export type {
   AuthorityOptions,
   AuthorityState,
@@ -54,32 +58,26 @@ export type {
   IssueOptions,
   KeyMaker,
   Names,
-} from "./tls/authority_options.ts";
-export type { SignedPart } from "./tls/certificate.ts";
-export type { RawExtension } from "./tls/certificate_builder.ts";
+} from "./tls/authority/options.ts";
+export type { SignedPart } from "./tls/x509/certificate.ts";
+export type { RawExtension } from "./tls/authority/certificate_builder.ts";
 export type { ClientContextOptions } from "./tls/client_context.ts";
-export type { CipherEvents } from "./tls/cipher_stream.ts";
-export {
-  type Crl,
-  type CrlEntry,
-  type CrlReading,
-  parseCrls,
-  readCrls,
-  type UnusableCrl,
-} from "./tls/crl.ts";
-export type { CrlScope } from "./tls/distribution_points.ts";
-export type { Revocation } from "./tls/crl_builder.ts";
-export { type CrlProblem, CrlSet, type CrlSetOptions, type RevocationFinding } from "./tls/crl_set.ts";
-export { KEY_ALGORITHMS, type KeyAlgorithm } from "./tls/generate_key.ts";
-export type { TlsSession } from "./tls/handshake.ts";
-export type { TlsConnection } from "./tls/tls_connection.ts";
-export { type HandshakeReason, TlsHandshakeError } from "./tls/handshake_errors.ts";
-export { type PeerIdentity, readIdentity } from "./tls/identity.ts";
-export { KEY_USAGES, type KeyUsage, REVOCATION_REASONS, type RevocationReason } from "./tls/oids.ts";
-export { type AllConditions, type AllowRule, compileRules } from "./tls/rules.ts";
-export type { RuleCondition } from "./tls/rule_conditions.ts";
-export type { ClientTrustOptions, TrustDomainOptions } from "./tls/client_trust.ts";
-export type { ServerContextOptions, TlsVersion } from "./tls/server_context.ts";
+export type { CipherEvents } from "./tls/session/cipher_stream.ts";
+export { type Crl, type CrlEntry, type CrlReading, type UnusableCrl } from "./tls/x509/crl/crl.ts";
+export { parseCrls, readCrls } from "./tls/x509/crl/read_crls.ts";
+export type { CrlScope } from "./tls/x509/distribution_points.ts";
+export type { Revocation } from "./tls/authority/crl_builder.ts";
+export { type CrlProblem, CrlSet, type CrlSetOptions, type RevocationFinding } from "./tls/x509/crl/set.ts";
+export { KEY_ALGORITHMS, type KeyAlgorithm } from "./tls/authority/generate_key.ts";
+export type { TlsSession } from "./tls/session/handshake.ts";
+export type { TlsConnection } from "./tls/session/tls_connection.ts";
+export { type HandshakeReason, TlsHandshakeError } from "./tls/session/handshake_errors.ts";
+export { type PeerIdentity, readIdentity } from "./tls/x509/identity.ts";
+export { KEY_USAGES, type KeyUsage, REVOCATION_REASONS, type RevocationReason } from "./tls/x509/oids.ts";
+export { type AllConditions, type AllowRule, compileRules } from "./tls/authorize/rules.ts";
+export type { RuleCondition } from "./tls/authorize/rule_conditions.ts";
+export type { ClientTrustOptions, TrustDomainOptions } from "./tls/authorize/client_trust.ts";
+export type { ServerContextOptions, TlsVersion } from "./tls/session/server_context.ts";
 export type { StartTlsName } from "./tls/starttls/protocol.ts";
 export { skipGreeting, type SkipGreetingOptions } from "./tls/starttls/start_tls.ts";
 export {
@@ -90,9 +88,9 @@ export {
   tlsConnector,
   tlsDial,
   type TlsDialOptions,
-} from "./tls/tls_dial.ts";
-export { type ClientSession, type Entered, TlsGate, type TlsGateOptions } from "./tls/tls_gate.ts";
-export type { PeerVerdict, VerifyPeer } from "./tls/verify_peer.ts";
+} from "./tls/dial.ts";
+export { type ClientSession, type Entered, TlsGate, type TlsGateOptions } from "./tls/gate.ts";
+export type { PeerVerdict, VerifyPeer } from "./tls/authorize/verify_peer.ts";
 
 export {
   type BalanceName,
@@ -113,7 +111,7 @@ export {
   type CheckAddressOptions,
   HalfOpenChecker,
   type HalfOpenCheckerOptions,
-} from "./upstream/check/half_open_checker.ts";
+} from "./upstream/check/half_open/checker.ts";
 export {
   HalfOpenAlreadyStartedError,
   HalfOpenClosedError,
@@ -125,10 +123,10 @@ export {
   HalfOpenSystemError,
   HalfOpenTimeoutError,
   HalfOpenUnsupportedError,
-} from "./upstream/check/half_open_errors.ts";
-export { HeldLibc } from "./upstream/check/held_libc.ts";
+} from "./upstream/check/half_open/errors.ts";
+export { HeldLibc } from "./upstream/check/half_open/held_libc.ts";
 export { HttpCheck, type HttpCheckOptions, type HttpCheckSpec } from "./upstream/check/http_check.ts";
-export { libcPaths, type LibcPlatform } from "./upstream/check/libc_paths.ts";
+export { libcPaths, type LibcPlatform } from "./upstream/check/half_open/libc_paths.ts";
 export type { CheckType, HealthOptions } from "./upstream/check/options.ts";
 export { ScriptCheck, type ScriptCheckOptions } from "./upstream/check/script_check.ts";
 export type { ScriptStep } from "./upstream/check/script_steps.ts";
@@ -137,32 +135,26 @@ export { TlsCheck, type TlsCheckOptions } from "./upstream/check/tls_check.ts";
 export { boundedSource, type BoundedSourceOptions } from "./upstream/discover/bounded_source.ts";
 export { callbackSource, type Publish } from "./upstream/discover/callback_source.ts";
 export { Discovery, type DiscoveryOptions, type DiscoverySettings } from "./upstream/discover/discovery.ts";
-export type { DnsQuestion, DnsRecord, DnsType } from "./upstream/discover/dns_message.ts";
-export type { DnsAnswer, Resolve, ResolveParts } from "./upstream/discover/dns_resolve.ts";
-export { dnsSource, type DnsSourceOptions } from "./upstream/discover/dns_source.ts";
+export type { DnsQuestion, DnsRecord, DnsType } from "./upstream/discover/dns/message.ts";
+export type { DnsAnswer, Resolve, ResolveParts } from "./upstream/discover/dns/resolve.ts";
+export { dnsSource, type DnsSourceOptions } from "./upstream/discover/dns/source.ts";
 export { DiscoveryError, DnsError } from "./upstream/discover/errors.ts";
-export { etcdSource } from "./upstream/discover/etcd.ts";
-export { EtcdError, type EtcdErrorCode } from "./upstream/discover/etcd_error.ts";
-export type { EtcdSourceOptions, EtcdTls, EtcdUser } from "./upstream/discover/etcd_options.ts";
+export { etcdSource } from "./upstream/discover/etcd/source.ts";
+export { EtcdError, type EtcdErrorCode } from "./upstream/discover/etcd/error.ts";
+export type { EtcdSourceOptions, EtcdTls, EtcdUser } from "./upstream/discover/etcd/options.ts";
 export { fileSource, type FileSourceOptions, type WatchPath } from "./upstream/discover/file_source.ts";
 export type { BackendSource, ReportingSource } from "./upstream/discover/source.ts";
 export type { NamedSource, SourceStatus } from "./upstream/discover/source_run.ts";
 export { staticSource } from "./upstream/discover/static_source.ts";
-export type { HealthRules } from "./upstream/health.ts";
+export type { HealthRules } from "./upstream/check/health.ts";
 export type { OutlierOptions } from "./upstream/outlier.ts";
-export {
-  BackendsDownError,
-  ConnectFailedError,
-  ConnectTimeoutError,
-  NoBackendError,
-  PoolBusyError,
-  PoolClosedError,
-} from "./upstream/errors.ts";
-export { Lease, type LeaseEnd } from "./upstream/lease.ts";
-export { type PoolOptions } from "./upstream/options.ts";
+export { BackendsDownError, ConnectFailedError, NoBackendError } from "./upstream/errors.ts";
+export { ConnectTimeoutError, PoolBusyError, PoolClosedError } from "./upstream/pool/errors.ts";
+export { Lease, type LeaseEnd } from "./upstream/pool/lease.ts";
+export { type PoolOptions } from "./upstream/pool/options.ts";
 export { type QueueOptions } from "./upstream/backend_queue.ts";
-export { ConnectionPool, type PoolStats } from "./upstream/pool.ts";
-export type { ConnectionPoolOptions } from "./upstream/pool_options.ts";
+export { ConnectionPool, type PoolStats } from "./upstream/pool/pool.ts";
+export type { ConnectionPoolOptions } from "./upstream/pool/options.ts";
 export {
   PROXY_TLVS,
   type ProxyProtocolOption,
@@ -171,7 +163,7 @@ export {
 } from "./upstream/proxy_sending.ts";
 
 export type { SourcePrefix } from "./net/source_key.ts";
-export type { AdmissionOptions, RateOptions, Timeouts } from "./tcp/options.ts";
+export type { AdmissionOptions, RateOptions, Timeouts } from "./service/options.ts";
 export {
   type BackendInput,
   type ProxiedConnection,
@@ -179,5 +171,5 @@ export {
   type TcpProxyOptions,
   type TcpProxyStats,
 } from "./tcp/proxy.ts";
-export type { Reason, Refusal } from "./tcp/reason.ts";
+export type { Reason, Refusal } from "./service/reason.ts";
 export type { TcpServiceStats } from "./tcp/account.ts";

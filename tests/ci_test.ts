@@ -6,7 +6,7 @@ import { listedPrograms } from "./support/installed.ts";
 const CI_RUN = new URL("../.ci/run", import.meta.url).pathname;
 const TESTS = new URL("./", import.meta.url);
 /** Run by hand, with programs of which the project keeps the output. */
-const BY_HAND = "client_hello_corpus/capture.ts";
+const BY_HAND = "client_hello/corpus/capture.ts";
 
 interface Case {
   readonly what: string;

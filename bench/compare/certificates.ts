@@ -1,4 +1,4 @@
-import { createAuthority } from "../../src/tls/authority.ts";
+import { createAuthority } from "../../src/tls/authority/authority.ts";
 import { certificatePaths } from "./certificate_paths.ts";
 
 /** Makes a CA and by it one certificate for every proxy and one for every client: ECDSA with P-256. */

@@ -1,4 +1,4 @@
-import type { Problem } from "../config/problem.ts";
+import type { Problem } from "../config/problem/problem.ts";
 import { CulvertError } from "../core/errors.ts";
 
 /** The kinds of errors of the admin API, each with the status of its answer. */

@@ -11,7 +11,7 @@ import { closeQuietly, type Connection } from "../net/connection.ts";
 import { prepareSocket } from "../net/dial.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { isAdminAddress } from "../net/loopback.ts";
-import type { Entered, TlsGate } from "../tls/tls_gate.ts";
+import type { Entered, TlsGate } from "../tls/gate.ts";
 import { type AdminPlace, AdminPlaces } from "./admin_places.ts";
 import { AllowedHosts } from "./allowed_hosts.ts";
 import { AdminApi } from "./api.ts";

@@ -1,12 +1,12 @@
-import { ConfigError } from "../config/problem.ts";
+import { ConfigError } from "../config/problem/problem.ts";
 import { formatAddress, parseAddress } from "../net/address.ts";
-import type { RequestHead } from "../net/http_request.ts";
-import { quoteText } from "../net/quote_text.ts";
+import type { RequestHead } from "../http/request_head.ts";
+import { quoteText } from "../core/quote_text.ts";
 import { AdminError } from "./admin_error.ts";
 import type { AllowedHosts } from "./allowed_hosts.ts";
 import { errorResponse, type HttpResponse, jsonResponse } from "./http_response.ts";
 import type { HttpHandler, HttpRequest } from "./http_session.ts";
-import { METRICS_TYPE, renderMetrics } from "./metrics.ts";
+import { METRICS_TYPE, renderMetrics } from "./metrics/metrics.ts";
 import { parseJson } from "./parse_json.ts";
 import { findRoute, type Route } from "./routes.ts";
 import type { AdminTarget } from "./target.ts";

@@ -1,5 +1,5 @@
 import { escapeText } from "../core/escape_text.ts";
-import type { Problem } from "../config/problem.ts";
+import type { Problem } from "../config/problem/problem.ts";
 
 /** An answer. How it is framed (its length, whether the connection goes on) is not its business. */
 export interface HttpResponse {

@@ -2,8 +2,8 @@ import { CulvertError, describeError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import { type Connection, writeAll } from "../net/connection.ts";
-import { HttpRequestError, type RequestHead } from "../net/http_request.ts";
-import { HttpRequestReader } from "../net/http_request_reader.ts";
+import { HttpRequestError, type RequestHead } from "../http/request_head.ts";
+import { HttpRequestReader } from "../http/request_reader.ts";
 import { errorResponse, formatResponse, type HttpResponse } from "./http_response.ts";
 
 /** A request with its body, which is empty where it has none. */

@@ -1,4 +1,4 @@
-import type { Problem } from "../config/problem.ts";
+import type { Problem } from "../config/problem/problem.ts";
 import type { HistogramSnapshot } from "../core/histogram.ts";
 
 // The document of `GET /api/status`. Times are ISO 8601 in UTC, durations are in seconds, sizes in bytes; counts are

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { FileFault } from "../config/file_faults.ts";
-import type { Path } from "../config/path.ts";
+import type { Path } from "../config/problem/problem.ts";
 import { describeError } from "../core/errors.ts";
 import { formatAddress } from "../net/address.ts";
 import { parseIp } from "../net/ip.ts";

@@ -1,4 +1,4 @@
-import { ConfigError } from "../config/problem.ts";
+import { ConfigError } from "../config/problem/problem.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 

@@ -5,18 +5,18 @@ import { ConfigReading } from "../config/reading.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
-import type { HeldLibc } from "../upstream/check/held_libc.ts";
-import { AdminServer } from "./admin_server.ts";
-import { App } from "./app.ts";
+import type { HeldLibc } from "../upstream/check/half_open/held_libc.ts";
+import { AdminServer } from "./admin/admin_server.ts";
+import { App } from "./data_plane.ts";
 import type { ConfigSource } from "./config_source.ts";
-import { Control } from "./control.ts";
-import type { LineWriter } from "./line_writer.ts";
-import { FileWatches, fingerprints } from "./file_watches.ts";
-import { configureLog, programLog } from "./log.ts";
-import { badConfig, loadMaterials } from "./materials.ts";
-import { unreadiness } from "./readiness.ts";
+import { Control } from "./admin/control.ts";
+import type { LineWriter } from "./log/line_writer.ts";
+import { FileWatches, fingerprints } from "./watch/file_watches.ts";
+import { configureLog, programLog } from "./log/log.ts";
+import { badConfig, loadMaterials } from "./material/materials.ts";
+import { unreadiness } from "./admin/readiness.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
-import { renewTrust } from "./renew_trust.ts";
+import { renewTrust } from "./material/renew_trust.ts";
 import { Signals } from "./signals.ts";
 
 /** Options of {@linkcode Supervisor}. */

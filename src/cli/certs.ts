@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { CulvertError } from "../core/errors.ts";
-import { type Authority, createAuthority, loadAuthority } from "../tls/authority.ts";
-import type { KeyAlgorithm } from "../tls/generate_key.ts";
-import { Oid, type RevocationReason } from "../tls/oids.ts";
-import { commandAnew, fileName, keyKindOf } from "./certs_anew.ts";
+import { type Authority, createAuthority, loadAuthority } from "../tls/authority/authority.ts";
+import type { KeyAlgorithm } from "../tls/authority/generate_key.ts";
+import { Oid, type RevocationReason } from "../tls/x509/oids.ts";
+import { commandAnew, fileName, keyKindOf } from "./reissue_command.ts";
 import { type CertIndex, type CertRecord, CertsFolder, type NewFile } from "./certs_folder.ts";
 import { checkNames, serverNames } from "./certs_names.ts";
 import { CERTS_USAGE, type CertsRequest, parseCertsRequest } from "./certs_request.ts";

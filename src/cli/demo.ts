@@ -1,4 +1,4 @@
-import { LineWriter } from "../app/line_writer.ts";
+import { LineWriter } from "../app/log/line_writer.ts";
 import { Supervisor } from "../app/supervisor.ts";
 import { formatAddress } from "../net/address.ts";
 import { type DemoBackend, startDemoBackend } from "./demo_backend.ts";

@@ -1,5 +1,5 @@
-import type { ServiceStatus } from "../app/app.ts";
-import type { Reason } from "../tcp/reason.ts";
+import type { ServiceStatus } from "../app/data_plane.ts";
+import type { Reason } from "../service/reason.ts";
 
 /** What the line tells of a service. */
 export type Flow = Pick<ServiceStatus, "active" | "rejected" | "ended" | "bytesUp" | "bytesDown">;

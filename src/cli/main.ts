@@ -1,8 +1,8 @@
 import { type ConfigSource, configSource } from "../app/config_source.ts";
-import { badConfig, loadMaterials } from "../app/materials.ts";
+import { badConfig, loadMaterials } from "../app/material/materials.ts";
 import { findListenerFaults } from "../app/listener_faults.ts";
-import { lookAtLists } from "../app/lists.ts";
-import { LineWriter } from "../app/line_writer.ts";
+import { lookAtLists } from "../app/check_discovery_files.ts";
+import { LineWriter } from "../app/log/line_writer.ts";
 import { Supervisor } from "../app/supervisor.ts";
 import type { Config } from "../config/config.ts";
 import { describeConfig } from "../config/describe.ts";
@@ -13,14 +13,14 @@ import {
   materialPaths,
   requiredPermissions,
 } from "../config/permissions.ts";
-import { ConfigError } from "../config/problem.ts";
+import { ConfigError } from "../config/problem/problem.ts";
 import { ConfigReading } from "../config/reading.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import { escapeText } from "../core/escape_text.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { formatAddress } from "../net/address.ts";
-import { parseResolvConf, RESOLV_CONF } from "../upstream/discover/system_resolve.ts";
-import { HeldLibc } from "../upstream/check/held_libc.ts";
+import { parseResolvConf, RESOLV_CONF } from "../upstream/discover/dns/system_resolve.ts";
+import { HeldLibc } from "../upstream/check/half_open/held_libc.ts";
 import { type Command, parseCommand } from "./arguments.ts";
 import { runCerts } from "./certs.ts";
 import { runDemo } from "./demo.ts";

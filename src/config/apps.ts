@@ -1,10 +1,10 @@
 import * as v from "valibot";
 import { type Address, formatAddress } from "../net/address.ts";
-import { findBackendClashes, findOverlaps, findRepeats, type Located } from "./checks.ts";
-import { backendAddress, count, filledList, isMapping, mapping, name } from "./fields.ts";
-import { type Finding, fromIssues } from "./findings.ts";
-import { Place } from "./place.ts";
-import { type ConfigDocument, documentSchema } from "./schema.ts";
+import { findBackendClashes, findOverlaps, findRepeats, type Located } from "./rules/conflicts.ts";
+import { backendAddress, count, filledList, isMapping, mapping, name } from "./schema/fields.ts";
+import { type Finding, fromIssues } from "./schema/findings.ts";
+import { Place } from "./rules/document_node.ts";
+import { type ConfigDocument, documentSchema } from "./schema/schema.ts";
 
 /** Where apps listen. */
 const HOST = "127.0.0.1";

@@ -1,16 +1,16 @@
 import * as v from "valibot";
 import type { BackendSpec } from "../upstream/backend.ts";
 import { buildBackend } from "./build_upstream.ts";
-import { findBackendClashes } from "./checks.ts";
-import { type Field, list } from "./fields.ts";
-import { fromIssues, toProblems } from "./findings.ts";
-import { LineMarks } from "./line_marks.ts";
-import { Place } from "./place.ts";
-import { ConfigError } from "./problem.ts";
-import { readDocument } from "./read_document.ts";
-import { findReservedKeys } from "./reserved_keys.ts";
-import { addressOf } from "./upstream_checks.ts";
-import { backend } from "./upstream_schema.ts";
+import { findBackendClashes } from "./rules/conflicts.ts";
+import { type Field, list } from "./schema/fields.ts";
+import { fromIssues, toProblems } from "./schema/findings.ts";
+import { LineMarks } from "./yaml/line_marks.ts";
+import { Place } from "./rules/document_node.ts";
+import { ConfigError } from "./problem/problem.ts";
+import { readDocument } from "./yaml/read_document.ts";
+import { findReservedKeys } from "./schema/reserved_keys.ts";
+import { addressOf } from "./rules/upstream.ts";
+import { backend } from "./schema/upstream_schema.ts";
 
 /** What a list of backends is called in messages, and what paths of unix sockets are relative to. */
 export interface BackendListOptions {

@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
 import { parseAddressSet } from "../net/address_set.ts";
-import type { AdmissionOptions, Timeouts } from "../tcp/options.ts";
+import type { AdmissionOptions, Timeouts } from "../service/options.ts";
 import { alpnWith } from "../tls/starttls/start_tls.ts";
 import { buildUpstream } from "./build_upstream.ts";
 import type { AdminConfig, Config, ServiceConfig, ServiceTls, UpstreamConfig } from "./config.ts";
 import { resolveRules } from "./resolve_rules.ts";
-import { resolveAddress } from "./resolve_address.ts";
-import type { Admin, ConfigDocument, Service } from "./schema.ts";
+import { resolveAddress } from "./rules/resolve_address.ts";
+import type { Admin, ConfigDocument, Service } from "./schema/schema.ts";
 
 /** Makes the configuration of a document that has been found good. Relative paths are relative to `folder`. */
 export function buildConfig(document: ConfigDocument, folder: string): Config {

@@ -3,10 +3,10 @@ import type { HealthOptions } from "../upstream/check/options.ts";
 import type { BackendSpec } from "../upstream/backend.ts";
 import type { OutlierOptions } from "../upstream/outlier.ts";
 import type { DiscoverConfig, EtcdTlsPaths, UpstreamConfig, UpstreamTls } from "./config.ts";
-import type { DiscoverSection } from "./discover_schema.ts";
+import type { DiscoverSection } from "./schema/discover_schema.ts";
 import { resolveRules } from "./resolve_rules.ts";
-import { resolveAddress } from "./resolve_address.ts";
-import type { BackendSection, UpstreamSection } from "./upstream_schema.ts";
+import { resolveAddress } from "./rules/resolve_address.ts";
+import type { BackendSection, UpstreamSection } from "./schema/upstream_schema.ts";
 
 /** What names and paths of an upstream are relative to. */
 export interface BuildUpstreamOptions {

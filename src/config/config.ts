@@ -1,10 +1,10 @@
 import type { LogLevel } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
 import type { ListenAddress } from "../net/socket_access.ts";
-import type { TcpServiceOptions } from "../tcp/options.ts";
-import type { AllowRule } from "../tls/rules.ts";
+import type { TcpServiceOptions } from "../service/options.ts";
+import type { AllowRule } from "../tls/authorize/rules.ts";
 import type { StartTlsName } from "../tls/starttls/protocol.ts";
-import type { TlsVersion } from "../tls/server_context.ts";
+import type { TlsVersion } from "../tls/session/server_context.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 
 /** What is written, in which form. */

@@ -2,7 +2,7 @@ import { formatDuration } from "../core/units.ts";
 import { formatAddress } from "../net/address.ts";
 import { formatMode, type ListenAddress } from "../net/socket_access.ts";
 import { DEFAULT_SOURCE_PREFIX } from "../net/source_key.ts";
-import { DEFAULT_HANDSHAKE_GRACE_MS, type Timeouts } from "../tcp/options.ts";
+import { DEFAULT_HANDSHAKE_GRACE_MS, type Timeouts } from "../service/options.ts";
 import type { AdminConfig, Config, LogConfig, ServiceConfig, ServiceTls } from "./config.ts";
 import { describeRule, describeVersions, type Row, upstreamRows } from "./describe_upstream.ts";
 

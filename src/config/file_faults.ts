@@ -1,6 +1,6 @@
-import type { Finding } from "./findings.ts";
-import type { Path } from "./path.ts";
-import { showValue } from "./show_value.ts";
+import type { Finding } from "./schema/findings.ts";
+import type { Path } from "./problem/problem.ts";
+import { showValue } from "./problem/show_value.ts";
 
 /** A file that a configuration names and that is no good. */
 export interface FileFault {

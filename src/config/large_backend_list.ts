@@ -1,9 +1,9 @@
 import { runInSlices, type Steps } from "../core/slices.ts";
 import type { BackendSpec } from "../upstream/backend.ts";
 import { type BackendListOptions, parseBackendList } from "./backend_list.ts";
-import { MAX_ITEMS } from "./fields.ts";
-import { ConfigError } from "./problem.ts";
-import { canonicalAddress } from "./resolve_address.ts";
+import { MAX_ITEMS } from "./schema/fields.ts";
+import { ConfigError } from "./problem/problem.ts";
+import { canonicalAddress } from "./rules/resolve_address.ts";
 
 /** A part of about so many characters is parsed at a time, which takes two milliseconds. */
 const PART_LENGTH = 8192;

@@ -1,5 +1,5 @@
 import type { Config } from "./config.ts";
-import { ConfigError } from "./problem.ts";
+import { ConfigError } from "./problem/problem.ts";
 import { ConfigReading, type ParseConfigOptions } from "./reading.ts";
 
 /**

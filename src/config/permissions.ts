@@ -2,8 +2,8 @@ import { escapeText } from "../core/escape_text.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { parseIp } from "../net/ip.ts";
 import { GROUP_FILE } from "../net/socket_access.ts";
-import { libcPaths } from "../upstream/check/libc_paths.ts";
-import { RESOLV_CONF } from "../upstream/discover/system_resolve.ts";
+import { libcPaths } from "../upstream/check/half_open/libc_paths.ts";
+import { RESOLV_CONF } from "../upstream/discover/dns/system_resolve.ts";
 import type { Config, ServiceTls, UpstreamConfig } from "./config.ts";
 import { ruleAuthorityPaths } from "./resolve_rules.ts";
 

@@ -2,17 +2,17 @@ import * as v from "valibot";
 import { isAppsDocument, readApps } from "./apps.ts";
 import { buildConfig } from "./build.ts";
 import type { Config } from "./config.ts";
-import { checkDocument } from "./document_checks.ts";
+import { checkDocument } from "./rules/document.ts";
 import { type FileFault, fromFaults } from "./file_faults.ts";
-import { type Finding, fromIssues, toProblems } from "./findings.ts";
+import { type Finding, fromIssues, toProblems } from "./schema/findings.ts";
 import { findLoops } from "./loops.ts";
-import { LineMarks } from "./line_marks.ts";
-import type { Problem } from "./problem.ts";
-import { readDocument } from "./read_document.ts";
-import { findReservedKeys } from "./reserved_keys.ts";
-import { type ConfigDocument, documentSchema } from "./schema.ts";
+import { LineMarks } from "./yaml/line_marks.ts";
+import type { Problem } from "./problem/problem.ts";
+import { readDocument } from "./yaml/read_document.ts";
+import { findReservedKeys } from "./schema/reserved_keys.ts";
+import { type ConfigDocument, documentSchema } from "./schema/schema.ts";
 import { readTlsSections, type TlsSections } from "./tls_sections.ts";
-import { findWarnings } from "./warnings.ts";
+import { findWarnings } from "./rules/warnings.ts";
 
 /** Where the text of a configuration comes from. */
 export interface ParseConfigOptions {

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { AllowRule } from "../tls/rules.ts";
+import type { AllowRule } from "../tls/authorize/rules.ts";
 
 /** Rules whose `ca` is the path of a file, resolved. */
 export function resolveRules(rules: readonly AllowRule[], folder: string): AllowRule[] {

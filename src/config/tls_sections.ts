@@ -2,12 +2,12 @@ import * as v from "valibot";
 import { buildServiceTls } from "./build.ts";
 import { buildUpstreamTls, resolveTlsPaths } from "./build_upstream.ts";
 import type { EtcdTlsPaths, ServiceTls, UpstreamTls } from "./config.ts";
-import { etcdTls } from "./discover_schema.ts";
-import { type Field, isMapping } from "./fields.ts";
-import { formatPath, type Path } from "./path.ts";
-import { Place } from "./place.ts";
-import { serviceTls } from "./schema.ts";
-import { upstreamTls } from "./upstream_schema.ts";
+import { etcdTls } from "./schema/discover_schema.ts";
+import { type Field, isMapping } from "./schema/fields.ts";
+import { formatPath, type Path } from "./problem/problem.ts";
+import { Place } from "./rules/document_node.ts";
+import { serviceTls } from "./schema/schema.ts";
+import { upstreamTls } from "./schema/upstream_schema.ts";
 
 /** TLS settings, and where in a document they stand. */
 export interface TlsSection<T> {

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
-import { unlessAborted } from "../core/unless_aborted.ts";
+import { unlessAborted } from "../core/wait.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { answers, isUnspecified } from "./answers.ts";
 import { clientAddress } from "./client_address.ts";

@@ -4,7 +4,7 @@ import type { Log } from "../core/log.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
 import type { AcceptFailure } from "../net/accept_loop.ts";
 import { type ClientAddress, formatClient } from "../net/client_address.ts";
-import type { Reason } from "./reason.ts";
+import type { Reason } from "../service/reason.ts";
 import type { Session } from "./session.ts";
 
 const CRY_INTERVAL_MS = 60_000;

@@ -7,11 +7,12 @@ import { BufferPool } from "../net/buffers.ts";
 import { clientAddress } from "../net/client_address.ts";
 import type { Connection } from "../net/connection.ts";
 import { type Dial, dial, prepareSocket } from "../net/dial.ts";
-import type { TlsConnect } from "../tls/tls_dial.ts";
+import type { TlsConnect } from "../tls/dial.ts";
 import type { BackendSpec, BackendState } from "../upstream/backend.ts";
 import { DEFAULT_QUEUE, type QueueOptions } from "../upstream/backend_queue.ts";
 import type { BalanceName } from "../upstream/balance/balancer.ts";
-import { DEFAULT_POOL, DEFAULT_RETRIES, type PoolOptions } from "../upstream/options.ts";
+import { DEFAULT_RETRIES } from "../upstream/options.ts";
+import { DEFAULT_POOL, type PoolOptions } from "../upstream/pool/options.ts";
 import { DEFAULT_HEALTH, type HealthOptions } from "../upstream/check/options.ts";
 import { Discovery } from "../upstream/discover/discovery.ts";
 import type { ReportingSource } from "../upstream/discover/source.ts";
@@ -24,7 +25,7 @@ import {
   DEFAULT_MAX_CONNECTIONS,
   DEFAULT_TIMEOUTS,
   type Timeouts,
-} from "./options.ts";
+} from "../service/options.ts";
 import { TcpService } from "./service.ts";
 
 /** A backend, as a program writes it: its address, or more. */

@@ -1,4 +1,4 @@
-import { Bag } from "../core/bag.ts";
+import { Bag } from "../core/unordered_list.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
 import { type EvictionPlace, EvictionQueue } from "../core/eviction_queue.ts";
@@ -10,15 +10,15 @@ import type { ClientAddress } from "../net/client_address.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
 import { takeTurns } from "../net/fair_connection.ts";
 import type { BackendSearch, Found, SearchOptions } from "../upstream/search.ts";
-import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../upstream/turn.ts";
+import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../core/grant.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { Account, type TcpServiceStats } from "./account.ts";
-import { Admission } from "./admission.ts";
-import type { JoinOptions } from "./meeting.ts";
-import type { TcpServiceOptions } from "./options.ts";
-import type { Reason, Refusal } from "./reason.ts";
-import type { Route } from "./route.ts";
-import { Ended } from "./ended.ts";
+import { Admission } from "../service/admission.ts";
+import type { JoinOptions } from "../service/client_handshake.ts";
+import type { TcpServiceOptions } from "../service/options.ts";
+import type { Reason, Refusal } from "../service/reason.ts";
+import type { Route } from "../service/route.ts";
+import { Ended } from "../service/reason.ts";
 import { Session } from "./session.ts";
 
 /** What a service works with. Everything has a default that suits a program of its own. */

@@ -1,23 +1,23 @@
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
-import type { BagEntry } from "../core/bag.ts";
+import type { BagEntry } from "../core/unordered_list.ts";
 import type { Holder } from "../core/eviction_queue.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { type ClientAddress, clientAddress } from "../net/client_address.ts";
 import type { Connection } from "../net/connection.ts";
 import { bareConnection } from "../net/prefixed_connection.ts";
-import type { ProxyEnds } from "../net/proxy_endpoints.ts";
+import type { ProxyEnds } from "../net/proxy_protocol/endpoints.ts";
 import { ReadAhead } from "../net/read_ahead.ts";
 import { Tunnel } from "../net/tunnel.ts";
 import { MysqlServerError } from "../tls/starttls/mysql_login.ts";
-import type { TlsConnect } from "../tls/tls_dial.ts";
+import type { TlsConnect } from "../tls/dial.ts";
 import type { Backend, LiveConnection } from "../upstream/backend.ts";
 import { BackendsDownError, NoBackendError, QueueFullError, QueueTimeoutError } from "../upstream/errors.ts";
 import type { ClientStory } from "../upstream/client_header.ts";
 import type { BackendSearch, Found, SearchObserver } from "../upstream/search.ts";
-import type { Timeouts } from "./options.ts";
-import { Ended } from "./ended.ts";
-import { type JoinOptions, Meeting } from "./meeting.ts";
-import type { Reason, Refusal } from "./reason.ts";
+import type { Timeouts } from "../service/options.ts";
+import { Ended } from "../service/reason.ts";
+import { type JoinOptions, Meeting } from "../service/client_handshake.ts";
+import type { Reason, Refusal } from "../service/reason.ts";
 
 /** What a session works with. */
 export interface SessionOptions {

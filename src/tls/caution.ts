@@ -1,8 +1,8 @@
 import process from "node:process";
-import type { FeedGuard } from "./cipher_stream.ts";
-import { TlsHandshakeError } from "./handshake_errors.ts";
+import type { FeedGuard } from "./session/cipher_stream.ts";
+import { TlsHandshakeError } from "./session/handshake_errors.ts";
 import { ServerFlight } from "./server_flight.ts";
-import type { TlsVersion } from "./server_context.ts";
+import type { TlsVersion } from "./session/server_context.ts";
 
 /** What a server may send encrypted in its handshake where TLS 1.2 can be spoken instead, and where it can't. */
 const MAX_FLIGHT_BYTES = 8192;

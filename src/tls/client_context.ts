@@ -2,11 +2,11 @@ import tls from "node:tls";
 import { CulvertError } from "../core/errors.ts";
 import { Caution } from "./caution.ts";
 import { parseIp } from "../net/ip.ts";
-import { type CheckedMaterial, checkServerMaterial } from "./material.ts";
-import type { PathAuthorizer } from "./path_check.ts";
-import type { TlsVersion } from "./server_context.ts";
-import { TrustStore } from "./trust_store.ts";
-import type { VerifyPeer } from "./verify_peer.ts";
+import { type CheckedMaterial, checkServerMaterial } from "./session/credentials.ts";
+import type { PathAuthorizer } from "./x509/path/check.ts";
+import type { TlsVersion } from "./session/server_context.ts";
+import { TrustStore } from "./x509/path/trust_store.ts";
+import type { VerifyPeer } from "./authorize/verify_peer.ts";
 
 /** What {@linkcode ClientContext} is made of. */
 export interface ClientContextOptions {

@@ -1,9 +1,10 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describeError } from "../core/errors.ts";
-import { type Certificate, parseFrame } from "./certificate.ts";
-import { DerNode, Tag } from "./der_node.ts";
-import { TlsHandshakeError } from "./handshake_errors.ts";
-import { writePem } from "./pem.ts";
+import { type Certificate } from "./x509/certificate.ts";
+import { parseFrame } from "./x509/read_certificates.ts";
+import { DerNode, Tag } from "./x509/der.ts";
+import { TlsHandshakeError } from "./session/handshake_errors.ts";
+import { writePem } from "./x509/pem.ts";
 
 /** Certificates that the engine can read. An entry lives as long as its certificate is remembered. */
 const readable = new WeakSet<Certificate>();

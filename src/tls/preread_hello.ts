@@ -1,8 +1,8 @@
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
-import { HelloAssembler, MAX_CLIENT_HELLO_RECORDS_BYTES } from "../net/hello_assembler.ts";
-import { TlsHandshakeError } from "./handshake_errors.ts";
+import { HelloAssembler, MAX_CLIENT_HELLO_RECORDS_BYTES } from "../net/client_hello/records.ts";
+import { TlsHandshakeError } from "./session/handshake_errors.ts";
 
 /** Options of {@linkcode prereadHello}. */
 export interface PrereadHelloOptions {

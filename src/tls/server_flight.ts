@@ -1,6 +1,6 @@
-import { MAX_CHAIN_BYTES } from "./chain.ts";
-import { TlsHandshakeError } from "./handshake_errors.ts";
-import { hasFewPaths } from "./path_count.ts";
+import { MAX_CHAIN_BYTES } from "./x509/path/chain.ts";
+import { TlsHandshakeError } from "./session/handshake_errors.ts";
+import { hasFewPaths } from "./x509/path/count.ts";
 
 /** What a server's flight may be. */
 export interface ServerFlightOptions {

@@ -1,7 +1,7 @@
-import { Bag } from "../core/bag.ts";
+import { Bag } from "../core/unordered_list.ts";
 import { type Address, formatAddress } from "../net/address.ts";
-import { Health } from "./health.ts";
-import type { ConnectionPool } from "./pool.ts";
+import { Health } from "./check/health.ts";
+import type { ConnectionPool } from "./pool/pool.ts";
 
 /** What is configured about one backend. */
 export interface BackendSpec {

@@ -1,8 +1,8 @@
-import { formatProxyV1 } from "../net/format_proxy_v1.ts";
-import { formatProxyV2 } from "../net/format_proxy_v2.ts";
-import type { ProxyEnds } from "../net/proxy_endpoints.ts";
-import { type ProxyTls, type ProxyTlv, TLV } from "../net/proxy_header.ts";
-import { tryAscii } from "../net/proxy_text.ts";
+import { formatProxyV1 } from "../net/proxy_protocol/format_v1.ts";
+import { formatProxyV2 } from "../net/proxy_protocol/format_v2.ts";
+import type { ProxyEnds } from "../net/proxy_protocol/endpoints.ts";
+import { type ProxyTls, type ProxyTlv, TLV } from "../net/proxy_protocol/header.ts";
+import { tryAscii } from "../net/proxy_protocol/text.ts";
 import { DEFAULT_PROXY_TLVS, type ProxySending, type ProxyTlvName } from "./proxy_sending.ts";
 
 /** What backends are told of a client, with a PROXY header. */

@@ -3,7 +3,7 @@ import type { Backend } from "./backend.ts";
 import type { Check } from "./check/check.ts";
 import type { HealthOptions } from "./check/options.ts";
 import type { CheckScheduler, CheckTask } from "./check/scheduler.ts";
-import type { CheckOutcome } from "./health.ts";
+import type { CheckOutcome } from "./check/health.ts";
 
 const WARN_INTERVAL_MS = 60_000;
 

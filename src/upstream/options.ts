@@ -3,22 +3,8 @@ import type { QueueOptions } from "./backend_queue.ts";
 import type { BalanceName } from "./balance/balancer.ts";
 import type { HealthOptions } from "./check/options.ts";
 import type { OutlierOptions } from "./outlier.ts";
+import type { PoolOptions } from "./pool/options.ts";
 import type { ProxyProtocolOption } from "./proxy_sending.ts";
-
-/** How connections to each backend of an upstream are kept. */
-export interface PoolOptions {
-  /** Idle connections kept for each backend at the most. @default {8} */
-  readonly maxIdle: number;
-  /** Connections dialled ahead for each backend. @default {0} */
-  readonly minIdle: number;
-  /** Connections of each backend, idle and in use together; 0: no bound. @default {0} */
-  readonly maxOpen: number;
-  /** How long a connection may stay idle, in milliseconds; 0: no bound. @default {90_000} */
-  readonly idleTimeoutMs: number;
-}
-
-/** What holds for an upstream where nothing else is said. */
-export const DEFAULT_POOL: PoolOptions = { maxIdle: 8, minIdle: 0, maxOpen: 0, idleTimeoutMs: 90_000 };
 
 /** Further backends tried, where nothing else is said. */
 export const DEFAULT_RETRIES = 2;

@@ -8,14 +8,15 @@ import type { MysqlPacket } from "../tls/starttls/mysql.ts";
 import { readMysqlGreeting } from "../tls/starttls/mysql_login.ts";
 import { skipGreeting } from "../tls/starttls/start_tls.ts";
 import type { StartTlsName } from "../tls/starttls/protocol.ts";
-import type { TlsConnect } from "../tls/tls_dial.ts";
+import type { TlsConnect } from "../tls/dial.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendQueue, QueuedSearch } from "./backend_queue.ts";
 import { clientHeader, type ClientStory } from "./client_header.ts";
-import { ConnectFailedError, ConnectTimeoutError, PoolBusyError } from "./errors.ts";
-import type { Lease } from "./lease.ts";
+import { ConnectFailedError } from "./errors.ts";
+import { ConnectTimeoutError, PoolBusyError } from "./pool/errors.ts";
+import type { Lease } from "./pool/lease.ts";
 import type { OutlierDetector } from "./outlier.ts";
-import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "./turn.ts";
+import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../core/grant.ts";
 import { type ProxyProtocolOption, proxySending } from "./proxy_sending.ts";
 
 /** What one client's connection asks of its upstream. */

@@ -15,12 +15,12 @@ import { BackendsDownError, NoBackendError } from "./errors.ts";
 import { HealthMonitor } from "./health_monitor.ts";
 import type { UpstreamOptions } from "./options.ts";
 import { DEFAULT_OUTLIER, OutlierDetector } from "./outlier.ts";
-import { ConnectionPool } from "./pool.ts";
+import { ConnectionPool } from "./pool/pool.ts";
 import { proxySending } from "./proxy_sending.ts";
 import { BackendSearch, type SearchContext, type SearchOptions } from "./search.ts";
 import { SlowStart } from "./slow_start.ts";
-import type { TlsConnect } from "../tls/tls_dial.ts";
-import { type Reach, Way } from "./way.ts";
+import type { TlsConnect } from "../tls/dial.ts";
+import { type Reach, Way } from "./connector.ts";
 
 /** What an upstream works with. Everything has a default that suits a program of its own. */
 export interface UpstreamParts extends Partial<Reach> {

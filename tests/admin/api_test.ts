@@ -4,7 +4,7 @@ import { AllowedHosts } from "../../src/admin/allowed_hosts.ts";
 import { AdminApi } from "../../src/admin/api.ts";
 import { jsonResponse } from "../../src/admin/http_response.ts";
 import type { HttpRequest } from "../../src/admin/http_session.ts";
-import { ConfigError, type Problem } from "../../src/config/problem.ts";
+import { ConfigError, type Problem } from "../../src/config/problem/problem.ts";
 import { CulvertError } from "../../src/core/errors.ts";
 import { backendStatus, FakeTarget, SMALL_STATUS } from "./fake_target.ts";
 

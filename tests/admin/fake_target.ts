@@ -1,7 +1,7 @@
 import { AdminError } from "../../src/admin/admin_error.ts";
 import type { BackendStatus, Status } from "../../src/admin/status.ts";
 import type { AdminTarget, Readiness, ReloadResult } from "../../src/admin/target.ts";
-import { ConfigError } from "../../src/config/problem.ts";
+import { ConfigError } from "../../src/config/problem/problem.ts";
 
 /** A program that does nothing but say what it was asked for. */
 export class FakeTarget implements AdminTarget {

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { App } from "../../src/app/app.ts";
+import { App } from "../../src/app/data_plane.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import type { MemoryConnection } from "../support/memory_connection.ts";

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { findListenerFaults } from "../../src/app/listener_faults.ts";
 import { mayListenOn } from "../../src/app/port_right.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import { formatPath } from "../../src/config/path.ts";
+import { formatPath } from "../../src/config/problem/problem.ts";
 import { run } from "../support/child.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { ConfigSource } from "../../src/app/config_source.ts";
-import { LineWriter } from "../../src/app/line_writer.ts";
+import { LineWriter } from "../../src/app/log/line_writer.ts";
 import { Supervisor } from "../../src/app/supervisor.ts";
 import { CulvertError } from "../../src/core/errors.ts";
 import { freePort } from "../support/folder.ts";

@@ -1,12 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { runCerts } from "../../src/cli/certs.ts";
 import { CulvertError } from "../../src/core/errors.ts";
-import { readCertificates } from "../../src/tls/certificate.ts";
-import { type ChainRefusal, verifyChain } from "../../src/tls/chain.ts";
-import { parseCrls } from "../../src/tls/crl.ts";
-import { CrlSet } from "../../src/tls/crl_set.ts";
-import { identityOf } from "../../src/tls/identity.ts";
-import { TrustStore } from "../../src/tls/trust_store.ts";
+import { readCertificates } from "../../src/tls/x509/read_certificates.ts";
+import { type ChainRefusal, verifyChain } from "../../src/tls/x509/path/chain.ts";
+import { parseCrls } from "../../src/tls/x509/crl/read_crls.ts";
+import { CrlSet } from "../../src/tls/x509/crl/set.ts";
+import { identityOf } from "../../src/tls/x509/identity.ts";
+import { TrustStore } from "../../src/tls/x509/path/trust_store.ts";
 import type { TemporaryFolder } from "../support/folder.ts";
 
 /** What the command makes in an empty folder. */

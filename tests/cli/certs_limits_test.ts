@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { CulvertError } from "../../src/core/errors.ts";
-import { readCertificates } from "../../src/tls/certificate.ts";
-import { parseCrls } from "../../src/tls/crl.ts";
+import { readCertificates } from "../../src/tls/x509/read_certificates.ts";
+import { parseCrls } from "../../src/tls/x509/crl/read_crls.ts";
 import { run } from "../support/child.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { DENO, MAIN } from "../support/program.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { parseCrls } from "../../src/tls/crl.ts";
+import { parseCrls } from "../../src/tls/x509/crl/read_crls.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { certs, identityIn, keyKindIn, names, read, refused, verdictOn } from "./certs_fixture.ts";
 

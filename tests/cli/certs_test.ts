@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { runCerts } from "../../src/cli/certs.ts";
 import { CulvertError } from "../../src/core/errors.ts";
-import { parseCrls } from "../../src/tls/crl.ts";
-import { checkServerMaterial } from "../../src/tls/material.ts";
+import { parseCrls } from "../../src/tls/x509/crl/read_crls.ts";
+import { checkServerMaterial } from "../../src/tls/session/credentials.ts";
 import { run } from "../support/child.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { parseBackendList, readBackend, readBackendList } from "../../src/config/backend_list.ts";
-import { ConfigError } from "../../src/config/problem.ts";
+import { ConfigError } from "../../src/config/problem/problem.ts";
 import { formatAddress } from "../../src/net/address.ts";
 import type { BackendSpec } from "../../src/upstream/backend.ts";
 import { MAX_BACKENDS } from "../../src/upstream/discover/backend_set.ts";

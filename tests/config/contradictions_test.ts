@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { badConfig } from "../../src/app/materials.ts";
+import { badConfig } from "../../src/app/material/materials.ts";
 import { ConfigReading } from "../../src/config/reading.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
-import { createAuthority } from "../../src/tls/authority.ts";
+import { createAuthority } from "../../src/tls/authority/authority.ts";
 import { TlsFiles } from "../support/tls_files.ts";
 import { configWith, type ExtraKeys } from "./support.ts";
 

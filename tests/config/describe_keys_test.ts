@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { describeConfig } from "../../src/config/describe.ts";
-import { formatPath, type Path } from "../../src/config/path.ts";
+import { formatPath, type Path } from "../../src/config/problem/problem.ts";
 import { complaints, parse } from "./support.ts";
 
 /** Every key that there is, in as many upstreams and services as it takes. No value is a default. */

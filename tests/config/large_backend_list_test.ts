@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { parseBackendList } from "../../src/config/backend_list.ts";
 import { readLargeBackendList } from "../../src/config/large_backend_list.ts";
-import { ConfigError } from "../../src/config/problem.ts";
+import { ConfigError } from "../../src/config/problem/problem.ts";
 import { MAX_BACKENDS } from "../../src/upstream/discover/backend_set.ts";
 
 const OPTIONS = { name: "backends.yaml", folder: "/etc/culvert" };

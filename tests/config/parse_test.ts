@@ -1,6 +1,6 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import type { Config } from "../../src/config/config.ts";
-import { ConfigError } from "../../src/config/problem.ts";
+import { ConfigError } from "../../src/config/problem/problem.ts";
 import { complaints, configWith, MINIMAL, parse } from "./support.ts";
 
 Deno.test("a minimal configuration gets every default", () => {

@@ -7,7 +7,7 @@ import {
   requiredPermissions,
 } from "../../src/config/permissions.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import { libcPaths } from "../../src/upstream/check/libc_paths.ts";
+import { libcPaths } from "../../src/upstream/check/half_open/libc_paths.ts";
 import { configWith, parse } from "./support.ts";
 
 Deno.test("the permissions are those of the listeners and the backends, each once", () => {

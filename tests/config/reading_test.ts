@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { ConfigError, formatProblem } from "../../src/config/problem.ts";
+import { ConfigError, formatProblem } from "../../src/config/problem/problem.ts";
 import { ConfigReading } from "../../src/config/reading.ts";
 import { configWith } from "./support.ts";
 

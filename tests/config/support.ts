@@ -1,6 +1,6 @@
 import type { Config } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import { ConfigError } from "../../src/config/problem.ts";
+import { ConfigError } from "../../src/config/problem/problem.ts";
 
 /** Parses as `proxy.yaml` of `/etc/culvert`. */
 export function parse(text: string): Config {

@@ -1,7 +1,7 @@
 // Run by the test beside it with few permissions. Says how it goes to dial and to touch the addresses that are named.
 import { parseAddress } from "../../src/net/address.ts";
 import { dial } from "../../src/net/dial.ts";
-import { touch } from "../../src/net/touch.ts";
+import { touch } from "../../src/net/connect_and_reset.ts";
 
 const { signal } = new AbortController();
 for (const text of Deno.args) {

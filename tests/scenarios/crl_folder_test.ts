@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { createAuthority } from "../../src/tls/authority.ts";
+import { createAuthority } from "../../src/tls/authority/authority.ts";
 import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
 import { enters } from "../support/enters.ts";
 import { echo, startBackend } from "../support/peers.ts";

@@ -15,7 +15,7 @@ import { connect, ending, exchange, readLine } from "../support/peers.ts";
 import { startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { until } from "../support/wait.ts";
-import { type EtcdServer, startEtcd } from "../upstream/discover/etcd_server.ts";
+import { type EtcdServer, startEtcd } from "../upstream/discover/etcd/server.ts";
 
 const NEEDED = ["etcd", "etcdctl"];
 const DB = "/culvert/db/";

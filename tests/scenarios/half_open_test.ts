@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { libcPaths } from "../../src/upstream/check/libc_paths.ts";
+import { libcPaths } from "../../src/upstream/check/half_open/libc_paths.ts";
 import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
 import { callOneByOne } from "../support/calls.ts";
 import { finishChecked, restingDescriptors } from "../support/checked.ts";
@@ -11,7 +11,7 @@ import { DENO, MAIN, permissionFlags, startCulvert } from "../support/program.ts
 import { proxyConfig } from "../support/proxy_config.ts";
 import { Python } from "../support/python.ts";
 import { until } from "../support/wait.ts";
-import { halfOpenTest } from "../upstream/check/half_open_fixture.ts";
+import { halfOpenTest } from "../upstream/check/half_open/fixture.ts";
 
 /** Says its port, greets whoever connects and leaves, and for each line that it hears says how many it has accepted so far. */
 const COUNTER = `

@@ -1,10 +1,10 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ExitCode } from "../../src/cli/exit_code.ts";
-import type { Issued } from "../../src/tls/authority_options.ts";
-import type { Authority } from "../../src/tls/authority.ts";
-import { createAuthority } from "../../src/tls/authority.ts";
-import { readIdentity } from "../../src/tls/identity.ts";
-import { Oid } from "../../src/tls/oids.ts";
+import type { Issued } from "../../src/tls/authority/options.ts";
+import type { Authority } from "../../src/tls/authority/authority.ts";
+import { createAuthority } from "../../src/tls/authority/authority.ts";
+import { readIdentity } from "../../src/tls/x509/identity.ts";
+import { Oid } from "../../src/tls/x509/oids.ts";
 import { run } from "../support/child.ts";
 import { testWith } from "../support/installed.ts";
 import { connect, ending, startBackend } from "../support/peers.ts";

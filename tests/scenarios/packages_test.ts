@@ -24,7 +24,9 @@ Deno.test("a compiled binary holds the program and what it imports, and nothing 
   });
   assertEquals(await within(compile.exit, { what: "the binary", timeoutMs: 60_000 }), 0, compile.stderr);
   const listed = compile.stdout + compile.stderr;
-  for (const name of ["main.ts", "tunnel.ts", "tls_gate.ts", "deno.json"]) assertStringIncludes(listed, name);
+  for (const name of ["main.ts", "tunnel.ts", "gate.ts", "deno.json"]) {
+    assertStringIncludes(listed, name);
+  }
   for (const name of ["_test.ts", "compare.ts", "client.key"]) assert(!listed.includes(name), name);
 });
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { type ReadProxyHeader, readProxyHeader } from "../../src/net/proxy_protocol.ts";
+import { type ReadProxyHeader, readProxyHeader } from "../../src/net/proxy_protocol/read.ts";
 import { readText, writeAll } from "../support/bytes.ts";
 import { testWith } from "../support/installed.ts";
 import { connect, echo, type Handler, startBackend } from "../support/peers.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
+import { formatProxyV2 } from "../../src/net/proxy_protocol/format_v2.ts";
 import { hex, joined } from "../net/hex.ts";
 import { readText } from "../support/bytes.ts";
 import { output } from "../support/child.ts";

@@ -6,8 +6,8 @@ import { exchange } from "../support/peers.ts";
 import { startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { until } from "../support/wait.ts";
-import { FakeEtcd, kv } from "../upstream/discover/etcd_fake.ts";
-import { PREFIX } from "../upstream/discover/etcd_fixture.ts";
+import { FakeEtcd, kv } from "../upstream/discover/etcd/fake.ts";
+import { PREFIX } from "../upstream/discover/etcd/fixture.ts";
 
 const CLOSED = { message: "connection closed" };
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { clientHello, extension, handshake, record, serverName } from "../net/hello_builder.ts";
+import { clientHello, extension, handshake, record, serverName } from "../net/client_hello/hello_builder.ts";
 import { hex, joined } from "../net/hex.ts";
 import { seededBytes, sha256, writeAll } from "../support/bytes.ts";
 import { testWith } from "../support/installed.ts";

@@ -3,8 +3,8 @@ import { STARTTLS_NAMES, type StartTlsName } from "../../src/tls/starttls/protoc
 import { BufferPool } from "../../src/net/buffers.ts";
 import type { Connection } from "../../src/net/connection.ts";
 import { dial } from "../../src/net/dial.ts";
-import { tlsDial } from "../../src/tls/tls_dial.ts";
-import { TlsGate } from "../../src/tls/tls_gate.ts";
+import { tlsDial } from "../../src/tls/dial.ts";
+import { TlsGate } from "../../src/tls/gate.ts";
 import { readText, writeAll } from "../support/bytes.ts";
 import { run } from "../support/child.ts";
 import { testWith } from "../support/installed.ts";

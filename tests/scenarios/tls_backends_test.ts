@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { Issued } from "../../src/tls/authority_options.ts";
-import type { TlsSession } from "../../src/tls/handshake.ts";
-import { readIdentity } from "../../src/tls/identity.ts";
-import { ServerContext } from "../../src/tls/server_context.ts";
+import type { Issued } from "../../src/tls/authority/options.ts";
+import type { TlsSession } from "../../src/tls/session/handshake.ts";
+import { readIdentity } from "../../src/tls/x509/identity.ts";
+import { ServerContext } from "../../src/tls/session/server_context.ts";
 import { Child } from "../support/child.ts";
 import { freePort } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ExitCode } from "../../src/cli/exit_code.ts";
-import { createAuthority } from "../../src/tls/authority.ts";
+import { createAuthority } from "../../src/tls/authority/authority.ts";
 import { run } from "../support/child.ts";
 import { testWith } from "../support/installed.ts";
 import { connect, ending, readLine, startBackend } from "../support/peers.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { Issued } from "../../src/tls/authority_options.ts";
+import type { Issued } from "../../src/tls/authority/options.ts";
 import { enters } from "../support/enters.ts";
 import { testWith } from "../support/installed.ts";
 import { Load } from "../support/load.ts";

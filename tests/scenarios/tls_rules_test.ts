@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { createAuthority } from "../../src/tls/authority.ts";
-import { readIdentity } from "../../src/tls/identity.ts";
+import { createAuthority } from "../../src/tls/authority/authority.ts";
+import { readIdentity } from "../../src/tls/x509/identity.ts";
 import { testWith } from "../support/installed.ts";
 import { startBackend } from "../support/peers.ts";
 import { startCulvert } from "../support/program.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertLessOrEqual } from "@std/assert";
 import { createHash } from "node:crypto";
-import type { TlsSession } from "../../src/tls/handshake.ts";
+import type { TlsSession } from "../../src/tls/session/handshake.ts";
 import { hashAll, writeAll } from "../support/bytes.ts";
 import { testWith } from "../support/installed.ts";
 import { Offer } from "../support/offer.ts";

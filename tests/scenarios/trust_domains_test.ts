@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { type Authority, createAuthority } from "../../src/tls/authority.ts";
-import type { IssueOptions } from "../../src/tls/authority_options.ts";
+import { type Authority, createAuthority } from "../../src/tls/authority/authority.ts";
+import type { IssueOptions } from "../../src/tls/authority/options.ts";
 import { testWith } from "../support/installed.ts";
 import { startBackend } from "../support/peers.ts";
 import { type Culvert, startCulvert } from "../support/program.ts";

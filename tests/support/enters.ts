@@ -1,4 +1,4 @@
-import type { Issued } from "../../src/tls/authority_options.ts";
+import type { Issued } from "../../src/tls/authority/options.ts";
 import type { Pki } from "../tls/tls_fixture.ts";
 import { exchange } from "./peers.ts";
 import type { Culvert } from "./program.ts";

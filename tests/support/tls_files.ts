@@ -4,7 +4,7 @@ import { run } from "./child.ts";
 import { TemporaryFolder } from "./folder.ts";
 import type { LogRecord } from "./log_record.ts";
 import { type ProxyConfig, proxyConfig } from "./proxy_config.ts";
-import type { Issued } from "../../src/tls/authority_options.ts";
+import type { Issued } from "../../src/tls/authority/options.ts";
 
 /** The files that a configuration with TLS names, in a folder of their own. */
 export class TlsFiles implements AsyncDisposable {

@@ -1,4 +1,4 @@
-import type { Issued } from "../../src/tls/authority_options.ts";
+import type { Issued } from "../../src/tls/authority/options.ts";
 import { type OwnServer, startOwn } from "../upstream/check/own_server.ts";
 import { output } from "./child.ts";
 import { findPostgres } from "./servers.ts";

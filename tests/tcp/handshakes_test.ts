@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { parseAddressSet } from "../../src/net/address_set.ts";
-import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
-import type { AdmissionOptions } from "../../src/tcp/options.ts";
+import { formatProxyV2 } from "../../src/net/proxy_protocol/format_v2.ts";
+import type { AdmissionOptions } from "../../src/service/options.ts";
 import { settle } from "../support/settle.ts";
 import { type Caller, ServiceFixture } from "./service_fixture.ts";
 

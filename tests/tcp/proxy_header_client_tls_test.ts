@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { readProxyHeader } from "../../src/net/proxy_protocol.ts";
+import { readProxyHeader } from "../../src/net/proxy_protocol/read.ts";
 import type { ClientContextOptions } from "../../src/tls/client_context.ts";
-import { readPem } from "../../src/tls/pem.ts";
-import { connectTls } from "../../src/tls/connect_tls.ts";
-import { TlsGate, type TlsGateOptions } from "../../src/tls/tls_gate.ts";
+import { readPem } from "../../src/tls/x509/pem.ts";
+import { connectTls } from "../../src/tls/connect.ts";
+import { TlsGate, type TlsGateOptions } from "../../src/tls/gate.ts";
 import type { ProxyProtocolOption } from "../../src/upstream/proxy_sending.ts";
 import { clientContext, pki } from "../tls/tls_fixture.ts";
 import { ServiceFixture } from "./service_fixture.ts";

@@ -1,9 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { parseAddressSet } from "../../src/net/address_set.ts";
-import { formatProxyV1 } from "../../src/net/format_proxy_v1.ts";
-import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
-import { TlsGate } from "../../src/tls/tls_gate.ts";
-import { readProxyHeader } from "../../src/net/proxy_protocol.ts";
+import { formatProxyV1 } from "../../src/net/proxy_protocol/format_v1.ts";
+import { formatProxyV2 } from "../../src/net/proxy_protocol/format_v2.ts";
+import { TlsGate } from "../../src/tls/gate.ts";
+import { readProxyHeader } from "../../src/net/proxy_protocol/read.ts";
 import { hex, joined } from "../net/hex.ts";
 import { settle } from "../support/settle.ts";
 import { pki } from "../tls/tls_fixture.ts";

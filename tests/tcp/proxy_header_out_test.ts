@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
 import { CulvertError } from "../../src/core/errors.ts";
-import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
-import { readProxyHeader } from "../../src/net/proxy_protocol.ts";
+import { formatProxyV2 } from "../../src/net/proxy_protocol/format_v2.ts";
+import { readProxyHeader } from "../../src/net/proxy_protocol/read.ts";
 import { joined } from "../net/hex.ts";
 import type { MemoryConnection } from "../support/memory_connection.ts";
 import { settle } from "../support/settle.ts";

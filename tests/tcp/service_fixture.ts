@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { parseAddressSet } from "../../src/net/address_set.ts";
-import { buildSniMap } from "../../src/net/sni_map.ts";
-import type { AdmissionOptions, Timeouts } from "../../src/tcp/options.ts";
-import type { Route } from "../../src/tcp/route.ts";
+import { buildSniMap } from "../../src/net/client_hello/sni_map.ts";
+import type { AdmissionOptions, Timeouts } from "../../src/service/options.ts";
+import type { Route } from "../../src/service/route.ts";
 import { TcpService } from "../../src/tcp/service.ts";
 import type { BackendSpec } from "../../src/upstream/backend.ts";
 import type { UpstreamOptions } from "../../src/upstream/options.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { formatProxyV1 } from "../../src/net/format_proxy_v1.ts";
-import { formatProxyV2 } from "../../src/net/format_proxy_v2.ts";
-import { clientHello, helloMessage, records, serverName } from "../net/hello_builder.ts";
+import { formatProxyV1 } from "../../src/net/proxy_protocol/format_v1.ts";
+import { formatProxyV2 } from "../../src/net/proxy_protocol/format_v2.ts";
+import { clientHello, helloMessage, records, serverName } from "../net/client_hello/hello_builder.ts";
 import { hex, joined } from "../net/hex.ts";
 import type { MemoryConnection } from "../support/memory_connection.ts";
 import { settle } from "../support/settle.ts";

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import type { Authority } from "../../src/tls/authority.ts";
-import { createAuthority } from "../../src/tls/authority.ts";
-import { Oid } from "../../src/tls/oids.ts";
-import { readIdentity } from "../../src/tls/identity.ts";
+import type { Authority } from "../../src/tls/authority/authority.ts";
+import { createAuthority } from "../../src/tls/authority/authority.ts";
+import { Oid } from "../../src/tls/x509/oids.ts";
+import { readIdentity } from "../../src/tls/x509/identity.ts";
 import { FOREIGN_CLIENTS } from "./foreign_clients.ts";
 import { inDays } from "./pki.ts";
 import { makePki, type Pki, pki, serverContext, TlsServer } from "./tls_fixture.ts";

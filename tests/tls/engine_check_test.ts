@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { CulvertError } from "../../src/core/errors.ts";
-import { checkEngine } from "../../src/tls/runtime_tls.ts";
+import { checkEngine } from "../../src/tls/session/runtime_tls.ts";
 import { output } from "../support/child.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";

@@ -1,12 +1,12 @@
 import process from "node:process";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BufferPool } from "../../src/net/buffers.ts";
-import { createAuthority } from "../../src/tls/authority.ts";
-import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
-import { TlsGate } from "../../src/tls/tls_gate.ts";
+import { createAuthority } from "../../src/tls/authority/authority.ts";
+import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
+import { TlsGate } from "../../src/tls/gate.ts";
 import { run } from "../support/child.ts";
 import { testWith } from "../support/installed.ts";
-import { makeCaWeb } from "./ca_web.ts";
+import { makeCaWeb } from "./x509/path/ca_web.ts";
 import { FOREIGN_CLIENTS } from "./foreign_clients.ts";
 import { clientContext, close, connect, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 

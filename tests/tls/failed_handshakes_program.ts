@@ -1,7 +1,7 @@
 // Run by a test beside it, with `gc` to call. Prints how many of 4,500 connections whose handshakes failed are still
 // reachable afterwards: the engine and all that belongs to a handshake refer to the connection below it.
-import { createAuthority } from "../../src/tls/authority.ts";
-import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
+import { createAuthority } from "../../src/tls/authority/authority.ts";
+import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
 import { clientContext, connect, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 
 const ROUND = 500;

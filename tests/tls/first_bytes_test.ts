@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { BufferPool } from "../../src/net/buffers.ts";
 import type { Connection } from "../../src/net/connection.ts";
 import { PrefixedConnection } from "../../src/net/prefixed_connection.ts";
-import { acceptTls } from "../../src/tls/accept_tls.ts";
+import { acceptTls } from "../../src/tls/accept.ts";
 import { testWith } from "../support/installed.ts";
 import { PythonPeer } from "./python_peer.ts";
 import { pki, readPiece, serverContext } from "./tls_fixture.ts";

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { verifyChain } from "../../src/tls/chain.ts";
-import { Oid } from "../../src/tls/oids.ts";
-import { TrustStore } from "../../src/tls/trust_store.ts";
+import { verifyChain } from "../../src/tls/x509/path/chain.ts";
+import { Oid } from "../../src/tls/x509/oids.ts";
+import { TrustStore } from "../../src/tls/x509/path/trust_store.ts";
 import { testWith } from "../support/installed.ts";
 import { opensslVerify } from "./openssl.ts";
 import {
@@ -15,7 +15,7 @@ import {
   seq,
   tlv,
   utcTime,
-} from "./raw_certificate.ts";
+} from "./x509/raw_certificate.ts";
 
 const key = newKey();
 const POLICY = "2.16.840.1.101.3.2.1.48.1";

@@ -1,6 +1,6 @@
 // Run by the test beside it under `--allow-net` alone. Says how it goes with a server that is good, and with one whose
 // CA is another.
-import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
+import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
 import {
   clientContext,
   close,

@@ -1,6 +1,7 @@
-import { type Crl, parseCrls } from "../../src/tls/crl.ts";
-import { CrlSet } from "../../src/tls/crl_set.ts";
-import { readPem } from "../../src/tls/pem.ts";
+import { type Crl } from "../../src/tls/x509/crl/crl.ts";
+import { parseCrls } from "../../src/tls/x509/crl/read_crls.ts";
+import { CrlSet } from "../../src/tls/x509/crl/set.ts";
+import { readPem } from "../../src/tls/x509/pem.ts";
 
 /** The DER of each block of a PEM text, in its order. */
 export function derOf(...pems: readonly string[]): Uint8Array<ArrayBuffer>[] {

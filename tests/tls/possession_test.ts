@@ -1,10 +1,10 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
+import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
 import { requirePossession } from "../../src/tls/possession.ts";
-import { writePem } from "../../src/tls/pem.ts";
-import { DerNode, Tag } from "../../src/tls/der_node.ts";
-import { type Bare, bareCertificate, keyOf } from "./bare_certificate.ts";
+import { writePem } from "../../src/tls/x509/pem.ts";
+import { DerNode, Tag } from "../../src/tls/x509/der.ts";
+import { type Bare, bareCertificate, keyOf } from "./x509/bare_certificate.ts";
 import { derOf } from "./pki.ts";
 import { testWith } from "../support/installed.ts";
 import { FOREIGN_CLIENTS } from "./foreign_clients.ts";

@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { BufferPool } from "../../src/net/buffers.ts";
-import { acceptTls } from "../../src/tls/accept_tls.ts";
-import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
-import type { ServerContext } from "../../src/tls/server_context.ts";
+import { acceptTls } from "../../src/tls/accept.ts";
+import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
+import type { ServerContext } from "../../src/tls/session/server_context.ts";
 import { until } from "../support/wait.ts";
 import { pki, serverContext, socketPair } from "./tls_fixture.ts";
 

@@ -1,9 +1,9 @@
 import process from "node:process";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { ClientContext } from "../../src/tls/client_context.ts";
-import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
+import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
 import { testWith } from "../support/installed.ts";
-import { makeCaWeb } from "./ca_web.ts";
+import { makeCaWeb } from "./x509/path/ca_web.ts";
 import { type OpensslServer, startOpensslServer } from "./openssl_server.ts";
 import { clientContext, close, connect, pki } from "./tls_fixture.ts";
 

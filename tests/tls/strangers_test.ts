@@ -1,12 +1,12 @@
 import { assertEquals, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { CulvertError } from "../../src/core/errors.ts";
-import { type Authority, createAuthority } from "../../src/tls/authority.ts";
-import type { IssueOptions } from "../../src/tls/authority_options.ts";
-import { MAX_CERTIFICATE_BYTES, rememberedCertificates } from "../../src/tls/certificate.ts";
-import { MAX_CHAIN_BYTES, type Verdict, verifyChain } from "../../src/tls/chain.ts";
-import { readIdentity, readSubject } from "../../src/tls/identity.ts";
-import { Oid } from "../../src/tls/oids.ts";
-import { TrustStore } from "../../src/tls/trust_store.ts";
+import { type Authority, createAuthority } from "../../src/tls/authority/authority.ts";
+import type { IssueOptions } from "../../src/tls/authority/options.ts";
+import { MAX_CERTIFICATE_BYTES, rememberedCertificates } from "../../src/tls/x509/read_certificates.ts";
+import { MAX_CHAIN_BYTES, type Verdict, verifyChain } from "../../src/tls/x509/path/chain.ts";
+import { readIdentity, readSubject } from "../../src/tls/x509/identity.ts";
+import { Oid } from "../../src/tls/x509/oids.ts";
+import { TrustStore } from "../../src/tls/x509/path/trust_store.ts";
 import { derOf } from "./pki.ts";
 import { clientContext, close, connect, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { testWith } from "../support/installed.ts";
 import { OpensslClient } from "../support/tls_files.ts";
-import type { ServerContext } from "../../src/tls/server_context.ts";
+import type { ServerContext } from "../../src/tls/session/server_context.ts";
 import { makePki, type Pki, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 
 // Tickets of the engine open every server of the program, and the client certificate of a resumed session is

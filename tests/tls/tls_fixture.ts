@@ -1,16 +1,16 @@
 import { describeError } from "../../src/core/errors.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import type { Connection } from "../../src/net/connection.ts";
-import { acceptTls, type AcceptTlsOptions } from "../../src/tls/accept_tls.ts";
-import type { Authority } from "../../src/tls/authority.ts";
-import { createAuthority } from "../../src/tls/authority.ts";
-import type { Issued } from "../../src/tls/authority_options.ts";
+import { acceptTls, type AcceptTlsOptions } from "../../src/tls/accept.ts";
+import type { Authority } from "../../src/tls/authority/authority.ts";
+import { createAuthority } from "../../src/tls/authority/authority.ts";
+import type { Issued } from "../../src/tls/authority/options.ts";
 import { ClientContext, type ClientContextOptions } from "../../src/tls/client_context.ts";
-import { connectTls } from "../../src/tls/connect_tls.ts";
-import type { KeyAlgorithm } from "../../src/tls/generate_key.ts";
-import type { TlsSession } from "../../src/tls/handshake.ts";
-import { TlsHandshakeError } from "../../src/tls/handshake_errors.ts";
-import { ServerContext, type ServerContextOptions } from "../../src/tls/server_context.ts";
+import { connectTls } from "../../src/tls/connect.ts";
+import type { KeyAlgorithm } from "../../src/tls/authority/generate_key.ts";
+import type { TlsSession } from "../../src/tls/session/handshake.ts";
+import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
+import { ServerContext, type ServerContextOptions } from "../../src/tls/session/server_context.ts";
 import { writeAll } from "../support/bytes.ts";
 import { within } from "../support/wait.ts";
 

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import type { ProxyTls } from "../../src/net/proxy_header.ts";
-import { parseProxyHeader } from "../../src/net/proxy_protocol.ts";
-import { listProxyTlvs } from "../../src/net/proxy_tlv_list.ts";
+import type { ProxyTls } from "../../src/net/proxy_protocol/header.ts";
+import { parseProxyHeader } from "../../src/net/proxy_protocol/read.ts";
+import { listProxyTlvs } from "../../src/net/proxy_protocol/tlv_list.ts";
 import { clientHeader, type ClientStory } from "../../src/upstream/client_header.ts";
 import type { ProxySending } from "../../src/upstream/proxy_sending.ts";
 import { hex } from "../net/hex.ts";
-import { IPV4_ENDPOINTS } from "../net/proxy_vectors.ts";
+import { IPV4_ENDPOINTS } from "../net/proxy_protocol/vectors.ts";
 
 const SSL: ProxyTls = { clientCertificate: "connection", verified: true, version: "TLSv1.3" };
 const TLS: ProxyTls = {

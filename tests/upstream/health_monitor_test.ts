@@ -4,7 +4,7 @@ import { Backend } from "../../src/upstream/backend.ts";
 import type { HealthOptions } from "../../src/upstream/check/options.ts";
 import { CheckScheduler } from "../../src/upstream/check/scheduler.ts";
 import { HealthMonitor } from "../../src/upstream/health_monitor.ts";
-import { ConnectionPool } from "../../src/upstream/pool.ts";
+import { ConnectionPool } from "../../src/upstream/pool/pool.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import { RecordingLog } from "../support/recording_log.ts";
 import { settle } from "../support/settle.ts";

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { TimerWheel } from "../../src/core/timer_wheel.ts";
 import { Backend } from "../../src/upstream/backend.ts";
 import { DEFAULT_OUTLIER, OutlierDetector, type OutlierOptions } from "../../src/upstream/outlier.ts";
-import { ConnectionPool } from "../../src/upstream/pool.ts";
+import { ConnectionPool } from "../../src/upstream/pool/pool.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import { RecordingLog } from "../support/recording_log.ts";
 import { spec } from "./upstream_fixture.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { ConnectFailedError, ConnectTimeoutError, NoBackendError } from "../../src/upstream/errors.ts";
+import { ConnectFailedError, NoBackendError } from "../../src/upstream/errors.ts";
+import { ConnectTimeoutError } from "../../src/upstream/pool/errors.ts";
 import { microtasks, settle } from "../support/settle.ts";
 import { spec, specs, UpstreamFixture } from "./upstream_fixture.ts";
 

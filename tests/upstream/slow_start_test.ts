@@ -7,7 +7,7 @@ import { LeastConnections } from "../../src/upstream/balance/least_connections.t
 import { RandomTwoChoices } from "../../src/upstream/balance/random_two_choices.ts";
 import { SmoothWeightedRoundRobin } from "../../src/upstream/balance/smooth_weighted_round_robin.ts";
 import { SourceHash } from "../../src/upstream/balance/source_hash.ts";
-import { ConnectionPool } from "../../src/upstream/pool.ts";
+import { ConnectionPool } from "../../src/upstream/pool/pool.ts";
 import { SlowStart } from "../../src/upstream/slow_start.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import { spec } from "./upstream_fixture.ts";

@@ -1,4 +1,4 @@
-import { TlsHandshakeError } from "../handshake_errors.ts";
+import { TlsHandshakeError } from "../session/handshake_errors.ts";
 import { badPrelude, type PreludeStream, refusedByBackend, withoutTls } from "./prelude_stream.ts";
 import type { StartTlsProtocol } from "./protocol.ts";
 import { MAX_ANSWER_BYTES, readCommands, splitWord, toBytes } from "./text_command.ts";

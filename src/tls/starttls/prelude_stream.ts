@@ -1,6 +1,6 @@
 import { type Connection, writeAll } from "../../net/connection.ts";
-import { quoteText } from "../../net/quote_text.ts";
-import { TlsHandshakeError } from "../handshake_errors.ts";
+import { quoteText } from "../../core/quote_text.ts";
+import { TlsHandshakeError } from "../session/handshake_errors.ts";
 
 /** The most that a peer may send in clear before TLS begins, in bytes. */
 export const MAX_PRELUDE_BYTES = 16 * 1024;

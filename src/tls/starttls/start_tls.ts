@@ -1,6 +1,6 @@
 import { closeQuietly, type Connection } from "../../net/connection.ts";
 import { PrefixedConnection } from "../../net/prefixed_connection.ts";
-import { TlsHandshakeError } from "../handshake_errors.ts";
+import { TlsHandshakeError } from "../session/handshake_errors.ts";
 import { imap } from "./imap.ts";
 import { ldap } from "./ldap.ts";
 import { mysql } from "./mysql.ts";

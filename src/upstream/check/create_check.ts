@@ -1,10 +1,10 @@
 import { CulvertError } from "../../core/errors.ts";
 import type { Dial } from "../../net/dial.ts";
-import { type Touch, touch } from "../../net/touch.ts";
-import type { TlsConnect } from "../../tls/tls_dial.ts";
+import { type Touch, touch } from "../../net/connect_and_reset.ts";
+import type { TlsConnect } from "../../tls/dial.ts";
 import type { Check } from "./check.ts";
 import { HalfOpenCheck } from "./half_open_check.ts";
-import type { HalfOpenChecker } from "./half_open_checker.ts";
+import type { HalfOpenChecker } from "./half_open/checker.ts";
 import { HttpCheck } from "./http_check.ts";
 import type { HealthOptions } from "./options.ts";
 import { ScriptCheck } from "./script_check.ts";

@@ -1,6 +1,6 @@
 import type { Address } from "../../net/address.ts";
 import type { Check, CheckReport } from "./check.ts";
-import { HalfOpenChecker } from "./half_open_checker.ts";
+import { HalfOpenChecker } from "./half_open/checker.ts";
 
 /** Options of {@linkcode HalfOpenCheck}. */
 export interface HalfOpenCheckOptions {

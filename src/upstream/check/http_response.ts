@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
-import { ChunkedDecoder } from "../../net/chunked_decoder.ts";
+import { ChunkedDecoder } from "../../http/chunked_decoder.ts";
 import type { Connection } from "../../net/connection.ts";
-import { bodyFraming, HeadScanner, parseResponseHead, type ResponseHead } from "../../net/http_head.ts";
-import { quoteText } from "../../net/quote_text.ts";
+import { bodyFraming, HeadScanner, parseResponseHead, type ResponseHead } from "../../http/response_head.ts";
+import { quoteText } from "../../core/quote_text.ts";
 import { ByteWindow } from "./byte_window.ts";
 import { CheckFailedError } from "./check.ts";
 

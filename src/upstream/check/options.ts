@@ -1,4 +1,4 @@
-import type { HealthRules } from "../health.ts";
+import type { HealthRules } from "./health.ts";
 import type { HttpCheckSpec } from "./http_check.ts";
 import type { ScriptStep } from "./script_steps.ts";
 

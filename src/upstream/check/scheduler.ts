@@ -3,7 +3,7 @@ import { CulvertError, describeError } from "../../core/errors.ts";
 import { type Log, silentLog } from "../../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../../core/timer_wheel.ts";
 import { isShortage } from "../../net/shortage.ts";
-import type { CheckOutcome } from "../health.ts";
+import type { CheckOutcome } from "./health.ts";
 import type { CheckReport } from "./check.ts";
 
 /** Options of {@linkcode CheckScheduler}. */

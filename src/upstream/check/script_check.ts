@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Address } from "../../net/address.ts";
 import { type Connection, writeAll } from "../../net/connection.ts";
 import type { Dial } from "../../net/dial.ts";
-import { quoteText } from "../../net/quote_text.ts";
+import { quoteText } from "../../core/quote_text.ts";
 import { ByteWindow } from "./byte_window.ts";
 import { type Check, CheckFailedError, type CheckReport } from "./check.ts";
 import { exchange } from "./exchange.ts";

@@ -1,5 +1,5 @@
 import type { Address } from "../../net/address.ts";
-import type { Touch } from "../../net/touch.ts";
+import type { Touch } from "../../net/connect_and_reset.ts";
 import type { Check, CheckReport } from "./check.ts";
 
 /** Options of {@linkcode TcpCheck}. */

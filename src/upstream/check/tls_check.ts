@@ -1,6 +1,6 @@
 import type { Address } from "../../net/address.ts";
-import { parseCertificate } from "../../tls/certificate.ts";
-import type { BackendSession, TlsConnect } from "../../tls/tls_dial.ts";
+import { parseCertificate } from "../../tls/x509/read_certificates.ts";
+import type { BackendSession, TlsConnect } from "../../tls/dial.ts";
 import type { Check, CheckReport } from "./check.ts";
 
 /** Options of {@linkcode TlsCheck}. */

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { BackendSpec } from "../backend.ts";
 import { DiscoveryError } from "./errors.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../../core/wait.ts";
 import type { ReportingSource } from "./source.ts";
 
 /**

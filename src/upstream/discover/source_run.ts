@@ -2,10 +2,10 @@ import { Backoff } from "../../core/backoff.ts";
 import type { Clock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { unlessAborted } from "../../core/unless_aborted.ts";
+import { unlessAborted } from "../../core/wait.ts";
 import type { BackendSpec } from "../backend.ts";
 import { checkSet, equalSets } from "./backend_set.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../../core/wait.ts";
 import type { ReportingSource } from "./source.ts";
 
 /** A source of backends and what it is called in status, metrics and log. */

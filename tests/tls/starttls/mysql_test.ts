@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Connection } from "../../../src/net/connection.ts";
-import { TlsHandshakeError } from "../../../src/tls/handshake_errors.ts";
+import { TlsHandshakeError } from "../../../src/tls/session/handshake_errors.ts";
 import { joinMysql, MysqlServerError, readMysqlGreeting } from "../../../src/tls/starttls/mysql_login.ts";
 import { MysqlSequence } from "../../../src/tls/starttls/mysql_sequence.ts";
 import { type MemoryConnection, memoryPair } from "../../support/memory_connection.ts";

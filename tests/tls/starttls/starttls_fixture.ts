@@ -1,4 +1,4 @@
-import { TlsHandshakeError } from "../../../src/tls/handshake_errors.ts";
+import { TlsHandshakeError } from "../../../src/tls/session/handshake_errors.ts";
 import type { StartTlsName } from "../../../src/tls/starttls/protocol.ts";
 import { offerTls, requestTls } from "../../../src/tls/starttls/start_tls.ts";
 import { type MemoryConnection, memoryPair } from "../../support/memory_connection.ts";

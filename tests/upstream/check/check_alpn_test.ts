@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { BufferPool } from "../../../src/net/buffers.ts";
 import { dial } from "../../../src/net/dial.ts";
-import { tlsConnector } from "../../../src/tls/tls_dial.ts";
+import { tlsConnector } from "../../../src/tls/dial.ts";
 import type { HealthOptions } from "../../../src/upstream/check/options.ts";
 import { Upstream } from "../../../src/upstream/upstream.ts";
 import { writeAll } from "../../support/bytes.ts";

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import type { Address } from "../../../src/net/address.ts";
 import { BufferPool } from "../../../src/net/buffers.ts";
 import { type Dial, dial } from "../../../src/net/dial.ts";
-import { tlsConnector, tlsDial } from "../../../src/tls/tls_dial.ts";
+import { tlsConnector, tlsDial } from "../../../src/tls/dial.ts";
 import { CheckFailedError } from "../../../src/upstream/check/check.ts";
 import { HttpCheck, type HttpCheckSpec } from "../../../src/upstream/check/http_check.ts";
 import { TlsCheck } from "../../../src/upstream/check/tls_check.ts";

@@ -6,7 +6,7 @@ import {
   type CheckSchedulerOptions,
   type CheckTask,
 } from "../../../src/upstream/check/scheduler.ts";
-import type { CheckOutcome } from "../../../src/upstream/health.ts";
+import type { CheckOutcome } from "../../../src/upstream/check/health.ts";
 import { FakeClock } from "../../core/fake_clock.ts";
 import { RecordingLog } from "../../support/recording_log.ts";
 import { settle } from "../../support/settle.ts";

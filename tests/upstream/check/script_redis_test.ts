@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { BufferPool } from "../../../src/net/buffers.ts";
 import { dial } from "../../../src/net/dial.ts";
-import { tlsDial } from "../../../src/tls/tls_dial.ts";
+import { tlsDial } from "../../../src/tls/dial.ts";
 import { output } from "../../support/child.ts";
 import { testWith } from "../../support/installed.ts";
 import { startRedis } from "../../support/servers.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { CulvertError } from "../../../src/core/errors.ts";
 import type { Address } from "../../../src/net/address.ts";
-import { touch } from "../../../src/net/touch.ts";
+import { touch } from "../../../src/net/connect_and_reset.ts";
 import { TcpCheck } from "../../../src/upstream/check/tcp_check.ts";
 import { withPort } from "../../../src/upstream/check/with_port.ts";
 import { silent } from "../../support/peers.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { fingerprint } from "../../../src/app/fingerprint.ts";
-import { watchFile } from "../../../src/app/watch.ts";
+import { watchFile } from "../../../src/app/watch/watch.ts";
 import type { BackendSpec } from "../../../src/upstream/backend.ts";
 import { Discovery } from "../../../src/upstream/discover/discovery.ts";
 import { fileSource, type WatchPath } from "../../../src/upstream/discover/file_source.ts";

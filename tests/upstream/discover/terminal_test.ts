@@ -1,7 +1,7 @@
 import { assertStringIncludes } from "@std/assert";
 import { testWith } from "../../support/installed.ts";
 import { runAtTerminal } from "../../support/terminal.ts";
-import { FakeDnsServer } from "./dns_fixture.ts";
+import { FakeDnsServer } from "./dns/fixture.ts";
 
 function pathOf(program: string): string {
   return new URL(`./${program}`, import.meta.url).pathname;
@@ -13,7 +13,7 @@ testWith(["python3"], "at a terminal nobody is asked who may be asked for names"
     "run",
     "--no-config",
     "--allow-net=127.0.0.1:1",
-    pathOf("system_resolve_program.ts"),
+    pathOf("dns/system_resolve_program.ts"),
   ];
   const output = await runAtTerminal(command, "Allow?");
   const why =
@@ -27,7 +27,7 @@ testWith(
   async () => {
     await using server = new FakeDnsServer(() => ({ answers: [] }), { tcp: true, udp: true });
     const { port } = server.address;
-    const command = [Deno.execPath(), "run", "--allow-net=0.0.0.0:0", pathOf("dns_program.ts"), String(port)];
+    const command = [Deno.execPath(), "run", "--allow-net=0.0.0.0:0", pathOf("dns/program.ts"), String(port)];
     const output = await runAtTerminal(command, "Allow?");
     const flag = `--allow-net=127.0.0.1:${port}`;
     assertStringIncludes(

@@ -1,0 +1,112 @@
+import type {
+  CertificateStatus,
+  CrlStatus,
+  ReloadStatus,
+  ServiceStatus,
+  Status,
+} from "../../admin/status.ts";
+import { ConfigError } from "../../config/problem/problem.ts";
+import type { Clock } from "../../core/clock.ts";
+import { formatAddress } from "../../net/address.ts";
+import { formatAttributes } from "../../tls/x509/distinguished_name.ts";
+import type { App, ServiceStatus as RunningService } from "../data_plane.ts";
+import type { CertificateInUse } from "../material/material_loader.ts";
+import type { CrlInUse } from "../material/trust_loader.ts";
+import type { ReloadState } from "../reloader.ts";
+import { iso, upstreamStatus } from "./upstream_status.ts";
+
+/** What the status is made of. */
+export interface StatusParts {
+  readonly app: App;
+  readonly version: string;
+  /** In milliseconds since 1970. */
+  readonly startedAt: number;
+  /** The same on `clock`. */
+  readonly startedAtMs: number;
+  readonly reload: ReloadState;
+  readonly clock: Clock;
+}
+
+/** Everything about the running program, as the admin API shows it. */
+export function programStatus(parts: StatusParts): Status {
+  const { app, version, startedAt, startedAtMs, reload, clock } = parts;
+  const { certificates, crls } = app.materials;
+  return {
+    version,
+    pid: Deno.pid,
+    state: app.state,
+    startedAt: iso(startedAt),
+    uptimeSeconds: Math.round(clock.now() - startedAtMs) / 1000,
+    reload: reloadStatus(reload),
+    services: app.services.map(serviceStatus),
+    upstreams: app.upstreams.map((upstream) => upstreamStatus(upstream, clock)),
+    certificates: byPath(certificates).map(certificateStatus),
+    crls: byPath(crls).flatMap(crlStatus),
+  };
+}
+
+function reloadStatus({ generation, appliedAt, at, why, outcome }: ReloadState): ReloadStatus {
+  const status = { generation, appliedAt: iso(appliedAt), at: iso(at), ok: outcome.ok, why };
+  if (outcome.ok) return status;
+  const { error } = outcome;
+  const problems = error instanceof ConfigError ? { problems: error.problems } : {};
+  return { ...status, error: { code: error.code, message: error.message }, ...problems };
+}
+
+function serviceStatus({ name, listeners, upstream, ended, ...counts }: RunningService): ServiceStatus {
+  const all = Object.entries(ended) as [string, number][];
+  const isRefusal = ([reason]: [string, number]) =>
+    reason.startsWith("refused-") || reason.startsWith("tls-");
+  return {
+    name,
+    listeners: listeners.map(formatAddress),
+    ...(upstream === undefined ? {} : { upstream }),
+    active: counts.active,
+    handshakes: counts.handshakes,
+    total: counts.total,
+    rejected: counts.rejected,
+    refused: Object.fromEntries(all.filter(isRefusal)),
+    acceptFailures: counts.acceptFailures,
+    ended: Object.fromEntries(all.filter((each) => !isRefusal(each))),
+    bytesUp: counts.bytesUp,
+    bytesDown: counts.bytesDown,
+    durationSeconds: counts.durationSeconds,
+    connectSeconds: counts.connectSeconds,
+  };
+}
+
+/** Those of each file together. */
+function byPath<T extends { path: string }>(items: readonly T[]): (readonly [T, ...T[]])[] {
+  return [...Map.groupBy(items, ({ path }) => path).values()] as [T, ...T[]][];
+}
+
+function certificateStatus(uses: readonly [CertificateInUse, ...CertificateInUse[]]): CertificateStatus {
+  const [{ path, leaf }] = uses;
+  return {
+    path,
+    usedBy: uses.map(({ usedBy }) => usedBy),
+    subject: formatAttributes(leaf.attributes),
+    notBefore: iso(leaf.notBeforeMs),
+    notAfter: iso(leaf.notAfterMs),
+  };
+}
+
+/** A file may have several lists, of several issuers. */
+function crlStatus(uses: readonly [CrlInUse, ...CrlInUse[]]): CrlStatus[] {
+  const [{ path, crls }] = uses;
+  const now = Date.now();
+  const problem = uses.map((use) => use.problem(now)?.detail).find((detail) => detail !== undefined);
+  const common = {
+    path,
+    usedBy: uses.map(({ usedBy }) => usedBy),
+    usable: problem === undefined,
+    ...(problem === undefined ? {} : { problem }),
+  };
+  if (crls.length === 0) return [common];
+  return crls.map(({ issuerName, thisUpdateMs, nextUpdateMs }) => ({
+    ...common,
+    issuer: issuerName,
+    thisUpdate: iso(thisUpdateMs),
+    ...(nextUpdateMs === undefined ? {} : { nextUpdate: iso(nextUpdateMs) }),
+  }));
+}

@@ -1,0 +1,92 @@
+import { basename } from "node:path";
+import { CulvertError } from "../../core/errors.ts";
+import type { FileFault } from "../../config/file_faults.ts";
+import type { Path } from "../../config/problem/problem.ts";
+import type { CrlReading, UnusableCrl } from "../../tls/x509/crl/crl.ts";
+import { type CrlContent, crlContent } from "./crl_content.ts";
+import { filesOf, MAX_FOLDER_FILES } from "../fingerprint.ts";
+import { faultOf, isSkipped, type MaterialReader } from "./material_reader.ts";
+
+/** A file of CRLs, or what could not be read. */
+export interface CrlFile {
+  readonly path: string;
+  readonly reading: CrlReading;
+  /** The same text stands for the same content. */
+  readonly madeOf: string;
+  /** What was read, which stays in memory while it is referred to. */
+  readonly content?: CrlContent;
+}
+
+/** What {@linkcode readCrlFiles} reads. */
+export interface CrlPaths {
+  /** Files and folders, resolved. */
+  readonly paths: readonly string[];
+  /** The key that names them. */
+  readonly key: Path;
+}
+
+/** What {@linkcode readCrlFiles} has found. */
+export interface CrlFiles {
+  readonly files: readonly CrlFile[];
+  /** What can't be read or used. */
+  readonly faults: readonly FileFault[];
+}
+
+/** Reads files of CRLs, and the files of folders. Never rejects for what is wrong with a file: that is a fault. */
+export async function readCrlFiles({ paths, key }: CrlPaths, reader: MaterialReader): Promise<CrlFiles> {
+  const files: CrlFile[] = [];
+  const faults: FileFault[] = [];
+  for (const [item, path] of paths.entries()) {
+    const at = { path: key, item };
+    try {
+      const inFolder = await folderFiles(path, reader);
+      for (const file of inFolder ?? [path]) {
+        files.push(await readFile(file, reader));
+        const prefix = inFolder === undefined ? "" : `"${basename(file)}": `;
+        faults.push(...files.at(-1)!.reading.unusable.map((each) => ({ ...at, ...faultIn(each, prefix) })));
+      }
+    } catch (error) {
+      const fault = faultOf(error, key);
+      files.push(unreadable(path, `cannot ${fault.cannot} "${path}": ${fault.why}`));
+      if (!isSkipped(error)) faults.push({ ...at, ...fault });
+    }
+  }
+  return { files: files.map(withName), faults };
+}
+
+/** The files of a folder; `undefined` if it is none. */
+async function folderFiles(path: string, reader: MaterialReader): Promise<string[] | undefined> {
+  if (!await reader.isFolder(path)) return undefined;
+  const files = await filesOf(path);
+  if (files.length === 0) throw new CulvertError("bad_certificate", "there is no file in the folder");
+  if (files.length <= MAX_FOLDER_FILES) return files;
+  const why = `there are more than ${MAX_FOLDER_FILES} files in the folder`;
+  throw new CulvertError("bad_certificate", why);
+}
+
+async function readFile(path: string, reader: MaterialReader): Promise<CrlFile> {
+  const content = await crlContent(await reader.bytes(path));
+  return { path, content, reading: content.reading, madeOf: content.hash };
+}
+
+function unreadable(path: string, why: string): CrlFile {
+  return { path, reading: { crls: [], unusable: [{ why }] }, madeOf: why };
+}
+
+function faultIn({ issuerName, why }: UnusableCrl, prefix: string): Pick<FileFault, "cannot" | "why"> {
+  const which = issuerName === undefined ? "a CRL" : `the CRL of ${issuerName}`;
+  return { cannot: "use", why: `${prefix}Cannot read ${which}: ${why}` };
+}
+
+/** The same with the name of the file in the reasons why a CRL can't be used. */
+function withName(file: CrlFile): CrlFile {
+  if (file.content === undefined || file.reading.unusable.length === 0) return file;
+  const { crls, unusable } = file.reading;
+  const named = unusable.map((each): UnusableCrl => {
+    const why = each.issuer === undefined
+      ? `cannot use "${file.path}": ${each.why}`
+      : `${each.why} ("${file.path}")`;
+    return { ...each, why };
+  });
+  return { ...file, reading: { crls, unusable: named } };
+}

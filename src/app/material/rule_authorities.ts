@@ -1,0 +1,67 @@
+import type { ServiceTls } from "../../config/config.ts";
+import type { Path } from "../../config/problem/problem.ts";
+import { showValue } from "../../config/problem/show_value.ts";
+import { ClientTrust, type ClientTrustOptions } from "../../tls/authorize/client_trust.ts";
+import { type AllowRule, authorityKey } from "../../tls/authorize/rules.ts";
+import { TrustStore } from "../../tls/x509/path/trust_store.ts";
+import type { MaterialReader } from "./material_reader.ts";
+
+/** What {@linkcode readRules} reads with. */
+export interface ReadRulesOptions {
+  readonly reader: MaterialReader;
+  /** The key of the rules. */
+  readonly path: Path;
+  /** The rules as they are in use: where a file can't be used, its CAs from before stay. @default none */
+  readonly before?: readonly AllowRule[] | undefined;
+}
+
+/**
+ * Reads the files of CAs that rules name (`ca`), so that the rules have them in PEM. A file that can't be used is a
+ * fault; without CAs from before, there are no rules then.
+ */
+export async function readRules(
+  rules: readonly AllowRule[],
+  { reader, path, before = [] }: ReadRulesOptions,
+): Promise<readonly AllowRule[] | undefined> {
+  const read: AllowRule[] = [];
+  for (const [index, rule] of rules.entries()) {
+    if (rule.ca === undefined) {
+      read.push(rule);
+      continue;
+    }
+    const ca = await reader.ca(rule.ca, [...path, index, "ca"]) ?? before[index]?.ca;
+    if (ca !== undefined) read.push({ ...rule, ca });
+  }
+  return read.length === rules.length ? read : undefined;
+}
+
+/**
+ * The indexes of rules that nobody can match, as all of their CAs are roots, and none of these is one of the `trusted`
+ * CAs: a path ends at one of those. Other CAs may be sent by the peer.
+ */
+export function vainRules(rules: readonly AllowRule[], trusted: string): number[] {
+  const known = new Set(new TrustStore(trusted).certificates.map(authorityKey));
+  return rules.flatMap(({ ca }, index) => {
+    if (ca === undefined) return [];
+    const isVain = new TrustStore(ca).certificates.every((each) =>
+      each.subject === each.issuer && !known.has(authorityKey(each))
+    );
+    return isVain ? [index] : [];
+  });
+}
+
+/** Warnings about the rules of `clientAuth` that nobody can match. */
+export function vainRuleWarnings(trust: ClientTrustOptions, { allow }: ClientAuth): string[] {
+  return vainRules(trust.allow ?? [], new ClientTrust(trust).bundle!).map((index) => {
+    const rule = allow[index]!;
+    return `the rule ${showValue(rule)} lets nobody in: no CA of "${rule.ca}" is one of those of clientAuth`;
+  });
+}
+
+/** The file that a key below `clientAuth` names, such as `["clientAuth", "allow", 0, "ca"]`. */
+export function fileAt(clientAuth: ClientAuth, [, section, name]: Path): string {
+  if (section === "trustDomains") return clientAuth.trustDomains![String(name)]!.caPath;
+  return String(section === "allow" ? clientAuth.allow[Number(name)]!.ca : clientAuth.caPath);
+}
+
+type ClientAuth = NonNullable<ServiceTls["clientAuth"]>;

@@ -1,0 +1,107 @@
+import { formatAddress } from "../../net/address.ts";
+import { formatMode, type ListenAddress } from "../../net/socket_access.ts";
+import type { RuleCondition } from "../../tls/authorize/rule_conditions.ts";
+import type { AllowRule } from "../../tls/authorize/rules.ts";
+import { resolveAddress } from "./resolve_address.ts";
+import type { ConfigDocument, Service } from "../schema/schema.ts";
+import { showValue } from "../problem/show_value.ts";
+import type { UpstreamSection } from "../schema/upstream_schema.ts";
+
+/**
+ * What works in a good document, but most likely not as it is meant. Each a sentence without a full stop. Relative
+ * paths are relative to `folder`.
+ */
+export function findWarnings({ admin, services, upstreams }: ConfigDocument, folder: string): string[] {
+  const used = new Set(services.flatMap(({ upstream, sni = {} }) => [upstream, ...Object.values(sni)]));
+  return [
+    ...literalStars(admin?.tls?.clientAuth?.allow, "admin"),
+    ...(admin === undefined ? [] : openSockets([admin.listen], { who: "admin", folder })),
+    ...services.flatMap((service) => ofService(service, folder)),
+    ...Object.entries(upstreams).flatMap(([name, upstream]) => ofUpstream(upstream, name)),
+    ...vainForwarding({ services, upstreams }),
+    ...Object.keys(upstreams).filter((name) => !used.has(name)).map((name) =>
+      `upstream ${name}: no service uses it`
+    ),
+  ];
+}
+
+function ofService(service: Service, folder: string): string[] {
+  const { name, trusted, proxyProtocol, tls, upstream } = service;
+  const who = `service ${name}`;
+  const open = openSockets(service.listen, { who, folder });
+  const warnings = [...open, ...closedSockets(service, folder), ...literalStars(tls?.clientAuth?.allow, who)];
+  if (trusted.length > 0 && !proxyProtocol) {
+    warnings.push(
+      `${who}: trusted does nothing without proxyProtocol: true: a PROXY header would go on to the backends as data`,
+    );
+  }
+  return typeof upstream === "object" ? [...warnings, ...ofUpstream(upstream, name)] : warnings;
+}
+
+/** Unix sockets that everybody on the machine may connect to. */
+function openSockets(
+  listen: readonly ListenAddress[],
+  { who, folder }: { who: string; folder: string },
+): string[] {
+  return listen.flatMap((address) => {
+    const { mode = 0 } = address.access ?? {};
+    if ((mode & 0o002) === 0) return [];
+    const path = formatAddress(resolveAddress(address, folder));
+    return [`${who}: every user of this machine may connect to ${path}: its mode is ${formatMode(mode)}`];
+  });
+}
+
+/** The clients of unix sockets have no addresses, so what names addresses shuts the sockets. */
+function closedSockets({ name, listen, proxyProtocol, allow = [] }: Service, folder: string): string[] {
+  const sockets = listen.filter(({ kind }) => kind === "unix");
+  // An empty `allow` lets nobody in anywhere, and means it.
+  const key = proxyProtocol ? "trusted" : allow.length > 0 ? "allow" : undefined;
+  if (sockets.length === 0 || key === undefined) return [];
+  const closed = sockets.map((address) => formatAddress(resolveAddress(address, folder))).join(", ");
+  return [`service ${name}: nobody can come in by ${closed}: ${key} covers no client of a unix socket`];
+}
+
+/** Upstreams that pass on TLVs where no client comes with any. */
+function vainForwarding({ services, upstreams }: Pick<ConfigDocument, "services" | "upstreams">): string[] {
+  const leads = services.flatMap(({ name, proxyProtocol, upstream, sni = {} }) => [
+    ...(typeof upstream === "object" ? [{ name, section: upstream, proxyProtocol }] : []),
+    ...[upstream, ...Object.values(sni)].filter((to) => typeof to === "string").map((to) => ({
+      name: to,
+      section: upstreams[to]!,
+      proxyProtocol,
+    })),
+  ]);
+  const fed = new Set(leads.filter(({ proxyProtocol }) => proxyProtocol).map(({ name }) => name));
+  const vain = leads.filter(({ name, section }) => forwards(section) && !fed.has(name));
+  return [...new Set(vain.map(({ name }) => name))].map((name) =>
+    `upstream ${name}: proxyProtocol.forwardTlvs does nothing: no service that leads there has proxyProtocol: true`
+  );
+}
+
+function forwards({ proxyProtocol }: UpstreamSection): boolean {
+  if (typeof proxyProtocol !== "object") return false;
+  const { forwardTlvs = false } = proxyProtocol;
+  return forwardTlvs === true || (forwardTlvs !== false && forwardTlvs.length > 0);
+}
+
+/** Rules with what would be a wildcard elsewhere. */
+function literalStars(rules: readonly AllowRule[] = [], who: string): string[] {
+  const isLiteral = (rule: RuleCondition) =>
+    "cn" in rule ? rule.cn.includes("*") : "ou" in rule && rule.ou.includes("*");
+  const conditions = rules.flatMap(({ ca: _ca, ...rule }) => "all" in rule ? rule.all : [rule]);
+  return conditions.filter(isLiteral).map((rule) =>
+    `${who}: the rule ${showValue(rule)} is compared as it stands: wildcards are for dns and uri only`
+  );
+}
+
+function ofUpstream({ pool, proxyProtocol, tls }: UpstreamSection, name: string): string[] {
+  const who = `upstream ${name}`;
+  const warnings = literalStars(tls?.allow, who);
+  if (pool.minIdle > 0 && proxyProtocol !== "none") {
+    warnings.push(
+      `${who}: pool.minIdle together with proxyProtocol: what is dialled ahead says nothing before it has a client, ` +
+        "so a backend that waits for the PROXY header ends it at its own deadline, and it is dialled anew",
+    );
+  }
+  return warnings;
+}

@@ -1,0 +1,224 @@
+import type { BufferPool } from "../net/buffers.ts";
+import type { Connection } from "../net/connection.ts";
+import { FairConnection } from "../net/fair_connection.ts";
+import { acceptTls } from "./accept.ts";
+import { type Certificate } from "./x509/certificate.ts";
+import { readCertificates } from "./x509/read_certificates.ts";
+import type { CertificateAlgorithms } from "./x509/certificate_algorithms.ts";
+import { verifyChain } from "./x509/path/chain.ts";
+import { ClientTrust, type ClientTrustOptions } from "./authorize/client_trust.ts";
+import type { CrlProblem } from "./x509/crl/set.ts";
+import { GatheringConnection } from "./session/gathering_connection.ts";
+import { TlsHandshakeError } from "./session/handshake_errors.ts";
+import type { TlsSession } from "./session/handshake.ts";
+import { identityOf, nameOf, type PeerIdentity, readIdentity, readSubject } from "./x509/identity.ts";
+import { isRuntimeTls, runtimeHandshake } from "./session/runtime_tls.ts";
+import { alpnWith, greets, isJoint, offerTls } from "./starttls/start_tls.ts";
+import type { StartTlsName } from "./starttls/protocol.ts";
+import { ServerContext, type ServerContextOptions } from "./session/server_context.ts";
+import type { PeerVerdict } from "./authorize/verify_peer.ts";
+
+/** What a {@linkcode TlsGate} is made of. */
+export interface TlsGateOptions extends Omit<ServerContextOptions, "ca">, ClientTrustOptions {
+  /**
+   * The protocol in which clients ask for TLS, before which they speak in clear. For `postgres`, ALPN selects
+   * `postgresql` unless `alpn` says otherwise. With `mysql`, whoever calls {@linkcode TlsGate.enter} has read the client's
+   * request, as services do ({@linkcode TlsGate.joins}). @default TLS is spoken from the first byte on
+   */
+  readonly starttls?: StartTlsName | undefined;
+}
+
+/** A session with a client, as far as is known: the runtime's own TLS tells little about it. */
+export interface ClientSession extends Partial<Omit<TlsSession, "connection">> {
+  /** Clear text. Closing it closes the connection below. */
+  readonly connection: Connection;
+}
+
+/** Somebody who has come in. */
+export interface Entered {
+  /** The session, whose connection is the caller's from here on. */
+  readonly session: ClientSession;
+  /** Who it is; absent if it has shown no certificate. */
+  readonly identity?: PeerIdentity;
+  /**
+   * The protocol in which it has asked for TLS and has had a greeting from us: that of the backend must not reach it, see
+   * {@linkcode skipGreeting}. Absent: it has had none.
+   */
+  readonly greeted?: StartTlsName;
+}
+
+/**
+ * The TLS of a listener: the handshake, and who may come in by the certificate. Immutable: a change is a new gate
+ * for the connections to come.
+ *
+ * Every certificate is looked at anew, in full and in resumed handshakes: chain, dates, usage, revocation, rules.
+ */
+export class TlsGate {
+  readonly #options: TlsGateOptions;
+  readonly #context: ServerContext;
+  /** What the name of this server is in greetings. */
+  readonly #hostName: string;
+  readonly #trust: ClientTrust;
+
+  /**
+   * Checks everything that it is made of.
+   *
+   * @throws {CulvertError} `bad_certificate`, `bad_tls_options` or `bad_rule`.
+   */
+  constructor(options: TlsGateOptions) {
+    this.#options = { ...options };
+    const { starttls, alpn = [] } = options;
+    this.#trust = new ClientTrust(options);
+    this.#context = new ServerContext({
+      ...options,
+      ca: this.#trust.bundle,
+      alpn: alpnWith(starttls, alpn),
+    });
+    this.#hostName = starttls === undefined ? "" : hostNameOf(options.cert);
+  }
+
+  /**
+   * The same gate with other CRLs, and with other CAs, trust domains and rules where these are given.
+   *
+   * @throws {CulvertError} `bad_certificate`, `bad_tls_options` or `bad_rule`.
+   */
+  withTrust(trust: ClientTrustOptions): TlsGate {
+    const { ca, trustDomains, allow } = this.#options;
+    const given = Object.fromEntries(Object.entries(trust).filter(([, value]) => value !== undefined));
+    return new TlsGate({ ...this.#options, ca, trustDomains, allow, crls: undefined, ...given });
+  }
+
+  /**
+   * The CAs that may have issued the clients' certificates, without those of trust domains.
+   *
+   * @internal
+   */
+  get authorities(): readonly Certificate[] {
+    return this.#trust.authorities;
+  }
+
+  /**
+   * By what it looks at clients' certificates.
+   *
+   * @internal
+   */
+  get trust(): ClientTrust {
+    return this.#trust;
+  }
+
+  /**
+   * The algorithms of our own certificate.
+   *
+   * @internal
+   */
+  get algorithms(): CertificateAlgorithms {
+    return this.#context.algorithms;
+  }
+
+  /** Whether TLS begins in the middle of a login, which takes the client and the backend together. */
+  get joins(): boolean {
+    return isJoint(this.#options.starttls);
+  }
+
+  /** What clients may take offence at in our own certificate. */
+  get warnings(): readonly string[] {
+    return this.#context.warnings;
+  }
+
+  /** Whom revocation keeps out at this moment as nobody can tell whether they were revoked, and why. */
+  get problem(): CrlProblem | undefined {
+    return this.#trust.problem(this.#context.now());
+  }
+
+  /**
+   * Speaks TLS with a client. Owns the connection: when the promise rejects, it has been closed. Where another gate
+   * has come in the place of this one by the end of the handshake, `latest` is the one that decides.
+   *
+   * @throws {TlsHandshakeError} whose `reason` tells why the client is refused.
+   */
+  async enter(
+    connection: Connection,
+    options: { signal: AbortSignal; buffers: BufferPool; latest?: () => TlsGate },
+  ): Promise<Entered> {
+    const { latest = () => this } = options;
+    const entered = isRuntimeTls(connection)
+      ? await this.#enterRuntime(connection, options)
+      : await this.#enterOurs(connection, { ...options, latest });
+    if (entered.identity !== undefined || latest().#context.clientAuth !== "require") return entered;
+    entered.session.connection.close();
+    throw new TlsHandshakeError("no-certificate");
+  }
+
+  async #enterOurs(
+    connection: Connection,
+    options: { signal: AbortSignal; buffers: BufferPool; latest: () => TlsGate },
+  ): Promise<Entered> {
+    const { signal, buffers, latest } = options;
+    const verify = (chain: readonly Uint8Array[]) => {
+      const gate = latest();
+      // One that asks for no certificates any more has nothing to verify them with.
+      return (gate.#context.clientAuth === "none" ? this : gate).#verify(chain);
+    };
+    const { starttls: protocol } = this.#options;
+    const below = protocol === undefined
+      ? { connection, isDirect: false }
+      : await offerTls(connection, { protocol, signal, hostName: this.#hostName });
+    const session = await acceptTls(below.connection, {
+      ...{ signal, buffers, context: this.#context, verify, requireAlpn: below.isDirect },
+    });
+    const leaf = session.peer?.chain[0];
+    return {
+      session,
+      ...(leaf === undefined ? {} : { identity: readIdentity(leaf) }),
+      ...(greets(protocol) ? { greeted: protocol } : {}),
+    };
+  }
+
+  /** The runtime speaks TLS with this client already. It can't ask for a certificate, so this is no way in past one. */
+  async #enterRuntime(
+    connection: Deno.TlsConn,
+    { signal, buffers }: { signal: AbortSignal; buffers: BufferPool },
+  ): Promise<Entered> {
+    if (this.#context.clientAuth !== "none") {
+      connection.close();
+      throw new TlsHandshakeError("no-certificate");
+    }
+    const alpn = await runtimeHandshake(connection, signal);
+    return {
+      session: { connection: new GatheringConnection(new FairConnection(connection), buffers), alpn },
+    };
+  }
+
+  #verify(chain: readonly Uint8Array[]): PeerVerdict {
+    const { trust, now } = this.#context;
+    if (trust === undefined) return { ok: false, reason: "unknown-ca" };
+    const verdict = verifyChain(chain, {
+      trust,
+      authorizer: this.#trust,
+      now: new Date(now()),
+      usage: "client",
+    });
+    return verdict.trusted ? { ok: true } : { ok: false, reason: verdict.reason, detail: verdict.detail };
+  }
+}
+
+/** The first name of a certificate that a host can have. */
+function hostNameOf(certPem: string): string {
+  const names = identityOf(readCertificates(certPem)[0]!).dnsNames;
+  return names.find((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)) ?? "localhost";
+}
+
+/** Why clients are refused whom a CA of ours vouches for. */
+const VOUCHED_FOR: ReadonlySet<string> = new Set(["revoked", "not-allowed", "wrong-trust-domain"]);
+
+/** Who was refused, as far as a certificate tells; for the log. Of strangers no more than the subject is read. */
+export function refusedName(error: TlsHandshakeError): string | undefined {
+  const [leaf] = error.chain;
+  if (leaf === undefined) return undefined;
+  try {
+    const name = VOUCHED_FOR.has(error.reason) ? nameOf(readIdentity(leaf)) : readSubject(leaf);
+    return name === "" ? undefined : name;
+  } catch {
+    return undefined; // What it sent is no certificate.
+  }
+}

@@ -1,0 +1,137 @@
+import tls, { type TLSSocket } from "node:tls";
+import { CulvertError } from "../../core/errors.ts";
+import type { CipherStream } from "./cipher_stream.ts";
+import { algorithmsOf, type CertificateAlgorithms } from "../x509/certificate_algorithms.ts";
+import { checkServerMaterial } from "./credentials.ts";
+import { TrustStore } from "../x509/path/trust_store.ts";
+
+/** A version of TLS. */
+export type TlsVersion = "1.2" | "1.3";
+
+/** What {@linkcode ServerContext} is made of. */
+export interface ServerContextOptions {
+  /** Our certificate in PEM, and after it those between it and the root. */
+  readonly cert: string;
+  /** Its private key in PEM. */
+  readonly key: string;
+  /** Whether clients show certificates. @default {"none"} */
+  readonly clientAuth?: "none" | "optional" | "require";
+  /** The CAs that may have issued the clients' certificates, in PEM. Needed unless `clientAuth` is `none`. */
+  readonly ca?: string | undefined;
+  /** The oldest version that is spoken. @default {"1.2"} */
+  readonly minVersion?: TlsVersion;
+  /** The newest version that is spoken. @default {"1.3"} */
+  readonly maxVersion?: TlsVersion;
+  /** The protocols that we speak, the preferred one first; a client that speaks none of them is refused. */
+  readonly alpn?: readonly string[];
+  /** Tells the time, for dates. @default {Date.now} */
+  readonly now?: () => number;
+}
+
+/** Who is told how a handshake goes. Exactly one of the two is called, once. */
+export interface HandshakeEvents {
+  /** The engine is done. Who the client is has not been looked at! */
+  onSecure(socket: TLSSocket): void;
+  /** The engine has given up. */
+  onEngineError(error: Error): void;
+}
+
+/** A server that never listens, and whoever has a handshake with it now. */
+interface Engine {
+  readonly server: tls.Server;
+  events: HandshakeEvents | undefined;
+}
+
+/** How many engines without a handshake are kept. */
+const MAX_FREE = 64;
+
+/**
+ * What a listener says about itself and asks of its clients: checked, immutable, for any number of
+ * handshakes. To change something, make a new one and use it for the next connection.
+ *
+ * Making a server of `node:tls` takes 200 µs, so they are used again, one handshake at a time: which of
+ * several under way an event belongs to could not be told.
+ */
+export class ServerContext {
+  readonly clientAuth: "none" | "optional" | "require";
+  /** The CAs of the clients; `undefined` if they show no certificates. */
+  readonly trust: TrustStore | undefined;
+  /** What peers may take offence at in our own certificate. */
+  readonly warnings: readonly string[];
+  readonly now: () => number;
+  /** Those of our own certificate. */
+  readonly algorithms: CertificateAlgorithms;
+  readonly #options: tls.TlsOptions;
+  readonly #free: Engine[] = [];
+
+  /**
+   * Checks everything: the engine would take bad material in silence.
+   *
+   * @throws {CulvertError} `bad_certificate` for certificates, keys and CAs that can't be used, and
+   * `bad_tls_options` for options that don't go together.
+   */
+  constructor(options: ServerContextOptions) {
+    const { clientAuth = "none", minVersion = "1.2", maxVersion = "1.3", alpn = [], now = Date.now } =
+      options;
+    if (minVersion > maxVersion) throw badOptions("the lowest version is above the highest");
+    if (clientAuth !== "none" && options.ca === undefined) throw badOptions("client certificates need a CA");
+    const own = checkServerMaterial({ certPem: options.cert, keyPem: options.key }, new Date(now()));
+    this.clientAuth = clientAuth;
+    this.warnings = own.warnings;
+    this.algorithms = algorithmsOf(own.chain[0]!);
+    this.now = now;
+    this.trust = clientAuth === "none" ? undefined : new TrustStore(options.ca!);
+    this.#options = {
+      cert: own.certPem,
+      key: own.keyPem,
+      minVersion: `TLSv${minVersion}`,
+      maxVersion: `TLSv${maxVersion}`,
+      allowHalfOpen: true,
+      requestCert: clientAuth !== "none",
+      // There is no `ca`. With one the engine searches paths among all certificates that the client has sent before
+      // any bound of ours applies, which may take it seconds, and sends the CAs as a part of our own chain. Without
+      // one it requests the certificate, verifies that the client holds its key, and decides nothing.
+      rejectUnauthorized: false,
+      // None at all: the engine's timers outlive failed handshakes and hold on to their memory.
+      handshakeTimeout: -1,
+      ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
+    };
+  }
+
+  /** Begins a handshake over `stream`. What the stream brings from here on goes to the engine. */
+  begin(stream: CipherStream, events: HandshakeEvents): undefined {
+    const engine = this.#free.pop() ?? this.#makeEngine();
+    engine.events = events;
+    engine.server.emit("connection", stream);
+  }
+
+  #makeEngine(): Engine {
+    const server = tls.createServer(this.#options);
+    const engine: Engine = { server, events: undefined };
+    // With `true` the engine asks for a certificate with an alert of its own (certificate_required) where
+    // there is none, but refuses a bad one without a word about it; with `false` it is the other way round.
+    // What is neither gives both: one part of the engine takes it for true, the other for false. If that
+    // should ever change, nobody gets in who should not, since whoever comes through is looked at all the
+    // same.
+    if (this.clientAuth === "require") Object.assign(server, { rejectUnauthorized: 0 });
+    server.on("secureConnection", (socket) => {
+      const events = this.#release(engine);
+      if (events === undefined) socket.destroy();
+      else events.onSecure(socket);
+    });
+    server.on("tlsClientError", (error) => this.#release(engine)?.onEngineError(error));
+    return engine;
+  }
+
+  /** The handshake of this engine is over, one way or the other. */
+  #release(engine: Engine): HandshakeEvents | undefined {
+    const { events } = engine;
+    engine.events = undefined;
+    if (events !== undefined && this.#free.length < MAX_FREE) this.#free.push(engine);
+    return events;
+  }
+}
+
+function badOptions(why: string): CulvertError {
+  return new CulvertError("bad_tls_options", `Cannot use these TLS options: ${why}`);
+}

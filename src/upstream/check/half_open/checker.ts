@@ -1,0 +1,243 @@
+import { TimerWheel, WheelTimer } from "../../../core/timer_wheel.ts";
+import { unlessAborted } from "../../../core/wait.ts";
+import type { Address } from "../../../net/address.ts";
+import {
+  HalfOpenAlreadyStartedError,
+  HalfOpenClosedError,
+  HalfOpenNotStartedError,
+  HalfOpenTimeoutError,
+  HalfOpenUnsupportedError,
+} from "./errors.ts";
+import { HalfOpenEngine } from "./engine.ts";
+import { HalfOpenProbe } from "./probe.ts";
+import { type HalfOpenTarget, parseTarget, type TcpAddress } from "./target.ts";
+import { borrowLibc, type HeldLibc } from "./held_libc.ts";
+import { openLibc } from "./libc.ts";
+
+/** Options of {@linkcode HalfOpenChecker}. */
+export interface HalfOpenCheckerOptions {
+  /** Checks under way at once, each of which holds a descriptor; the others wait. @default {256} */
+  readonly maxUnderWay?: number;
+  /** Where the C library is, by its full path. @default the first of `libcPaths` that is permitted and there */
+  readonly libraryPath?: string;
+  /** A library that is open already; `libraryPath` and permissions do not matter then. @default {none} */
+  readonly library?: HeldLibc | undefined;
+  /** Runs the deadlines. @default one of its own, with ticks of 10 ms */
+  readonly wheel?: TimerWheel;
+}
+
+const MAX_UNDER_WAY = 256;
+
+/** Options of {@linkcode HalfOpenChecker.checkAddress}. */
+export interface CheckAddressOptions {
+  /**
+   * Ends the check with a reset, so that the application never sees a connection. Otherwise it is ended as a
+   * connection is: the handshake is completed after all, and the application sees one that ends at once.
+   *
+   * @default {true}
+   */
+  readonly zeroLinger?: boolean;
+  /** Gives up at once, with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Finds out whether somebody listens at an address without the application behind it noticing: SYN, SYN-ACK, RST. As
+ * the handshake is never completed, there is nothing to accept.
+ *
+ * It works through the C library, on Linux, and so needs `--allow-ffi` of it by its full path (see
+ * {@linkcode libcPaths}). That path is all it needs: `--allow-net` is not asked, whatever address is checked.
+ *
+ * No thread and no timer is left while no check is under way, and a checker keeps no program alive then. Between
+ * `start` and `close` it holds two descriptors. A worker that is ended from outside must close it first.
+ *
+ * The kernel holds the ACK back for 200 ms. Should the event loop stand still for longer than that, just between
+ * an answer and the reset, the application sees a connection after all, which is reset at once. Where other work may
+ * do that, give the checker a worker of its own.
+ *
+ * After `checker` of https://github.com/tevino/tcp-shaker, in its means and what it offers.
+ *
+ * @example
+ * ```ts
+ * using backend = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * await using checker = new HalfOpenChecker();
+ * checker.start();
+ * await checker.checkAddress({ kind: "tcp", host: "127.0.0.1", port: backend.addr.port }, 2_000);
+ * ```
+ */
+export class HalfOpenChecker implements Disposable, AsyncDisposable {
+  readonly #options: HalfOpenCheckerOptions;
+  readonly #wheel: TimerWheel;
+  readonly #ready = Promise.withResolvers<void>();
+  /** Checks of host names, each of which ends with its controller. */
+  readonly #names = new Set<AbortController>();
+  #engine: HalfOpenEngine | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Opens nothing before `start`.
+   *
+   * @throws {RangeError} if `maxUnderWay` is no whole number above 0.
+   */
+  constructor(options: HalfOpenCheckerOptions = {}) {
+    const { maxUnderWay = MAX_UNDER_WAY, wheel = new TimerWheel({ tickMs: 10 }) } = options;
+    if (!Number.isSafeInteger(maxUnderWay) || maxUnderWay < 1) {
+      throw new RangeError(`maxUnderWay must be a whole number above 0, not ${maxUnderWay}`);
+    }
+    this.#options = options;
+    this.#wheel = wheel;
+    this.#ready.promise.catch(() => {}); // Nobody need wait for it.
+  }
+
+  /** Resolves when it has been started; rejects with {@linkcode HalfOpenClosedError} if it is closed before. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Checks that have a socket now. */
+  get underWay(): number {
+    return this.#engine?.underWay ?? 0;
+  }
+
+  /** Checks that wait for one of these to end. */
+  get waiting(): number {
+    return this.#engine?.waiting ?? 0;
+  }
+
+  /**
+   * Opens the C library. When that fails, nothing is left open and it may be tried again.
+   *
+   * @throws {HalfOpenPermissionError} if that is not permitted, with the flag to add.
+   * @throws {HalfOpenUnsupportedError} if this is not Linux on x86_64 or aarch64, or there is no such library.
+   * @throws {HalfOpenAlreadyStartedError} the second time.
+   * @throws {HalfOpenClosedError} after `close`.
+   * @throws {HalfOpenSystemError} if there are no descriptors to be had.
+   */
+  start(): void {
+    if (this.#closing !== undefined) throw new HalfOpenClosedError();
+    if (this.#engine !== undefined) throw new HalfOpenAlreadyStartedError();
+    const { maxUnderWay = MAX_UNDER_WAY, libraryPath, library } = this.#options;
+    const libc = borrowLibc(library) ?? openLibc(libraryPath === undefined ? undefined : [libraryPath]);
+    try {
+      this.#engine = new HalfOpenEngine(libc, { maxUnderWay, wheel: this.#wheel });
+    } catch (error) {
+      libc[Symbol.dispose]();
+      throw error;
+    }
+    this.#ready.resolve();
+  }
+
+  /**
+   * Resolves when the backend has answered with a SYN-ACK. A literal address costs no lookup; all addresses of a host
+   * name (eight at the most) are checked at once, and the first that answers is enough.
+   *
+   * Its socket is closed when the promise settles.
+   *
+   * @param timeoutMs The time for all of it, waiting for a turn included, in milliseconds; 0: no bound but the
+   * kernel's, about two minutes.
+   * @throws {HalfOpenTimeoutError} if there was no answer in that time.
+   * @throws {HalfOpenConnectError} if it was refused, can't be reached or was reset, with the system's code.
+   * @throws {HalfOpenResolveError} if the name can't be resolved.
+   * @throws {HalfOpenUnsupportedError} for a unix socket, and an address without a host.
+   * @throws {HalfOpenSystemError} if this machine lacks something, such as a free descriptor.
+   * @throws {HalfOpenNotStartedError} before `start`.
+   * @throws {HalfOpenClosedError} if the checker is closed, before or meanwhile.
+   * @throws {RangeError} if `timeoutMs` is no number from 0 up.
+   * @throws the signal's reason.
+   */
+  async checkAddress(address: Address, timeoutMs: number, options: CheckAddressOptions = {}): Promise<void> {
+    const engine = this.#engineFor(address);
+    if (!(timeoutMs >= 0 && timeoutMs < Infinity)) {
+      throw new RangeError(`timeoutMs must be a number from 0 up, not ${timeoutMs}`);
+    }
+    options.signal?.throwIfAborted();
+    const tcp = needTcp(address);
+    const target = parseTarget(tcp, engine.libc);
+    if (target === undefined) await this.#checkName(tcp, timeoutMs, options);
+    else await this.#checkTarget(target, timeoutMs, options);
+  }
+
+  /**
+   * Ends the checks under way with {@linkcode HalfOpenClosedError}, at once. Resolves when all that it holds has been
+   * given back: as soon as the thread that waits has been woken, unless a lookup of a name goes on for longer.
+   */
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      const error = new HalfOpenClosedError();
+      this.#ready.reject(error);
+      for (const end of this.#names) end.abort(error);
+      this.#closing = this.#engine === undefined ? Promise.resolve() : this.#engine.close();
+    }
+    return this.#closing;
+  }
+
+  /** The same as `close`, not awaited. */
+  [Symbol.dispose](): void {
+    void this.close();
+  }
+
+  /** The same as `close`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #engineFor(address: Address): HalfOpenEngine {
+    if (this.#closing !== undefined) throw new HalfOpenClosedError();
+    if (this.#engine === undefined) throw new HalfOpenNotStartedError(address);
+    return this.#engine;
+  }
+
+  #checkTarget(target: HalfOpenTarget, timeoutMs: number, options: CheckAddressOptions): Promise<void> {
+    const engine = this.#engineFor(target.address);
+    const { zeroLinger = true, signal } = options;
+    const probe = new HalfOpenProbe(target, {
+      zeroLinger,
+      signal,
+      onAbort: (probe) => engine.settle(probe, signal!.reason),
+      onTimeout: (probe) => engine.expire(probe, new HalfOpenTimeoutError(target.address, timeoutMs)),
+    });
+    if (timeoutMs > 0) this.#wheel.start(probe.timer, timeoutMs);
+    engine.enter(probe);
+    return probe.promise;
+  }
+
+  async #checkName(address: TcpAddress, timeoutMs: number, options: CheckAddressOptions): Promise<void> {
+    const { resolver } = this.#engineFor(address);
+    const { signal, zeroLinger = true } = options;
+    const end = new AbortController();
+    const onAbort = () => end.abort(signal!.reason);
+    const timer = new WheelTimer(() => {
+      end.abort(new HalfOpenTimeoutError(address, timeoutMs));
+      return 0;
+    });
+    if (timeoutMs > 0) this.#wheel.start(timer, timeoutMs);
+    signal?.addEventListener("abort", onAbort);
+    this.#names.add(end);
+    try {
+      const targets = await unlessAborted(resolver.resolve(address), end.signal);
+      end.signal.throwIfAborted(); // It may have been between the two.
+      const checks = targets.map((target) =>
+        this.#checkTarget(target, 0, { zeroLinger, signal: end.signal })
+      );
+      await Promise.any(checks);
+    } catch (error) {
+      throw error instanceof AggregateError ? error.errors[0] : error;
+    } finally {
+      this.#names.delete(end);
+      signal?.removeEventListener("abort", onAbort);
+      this.#wheel.stop(timer);
+      end.abort(); // The other addresses.
+    }
+  }
+}
+
+function needTcp(address: Address): TcpAddress {
+  if (address.kind === "unix") {
+    const why = "half-open checks are made of TCP, not of unix sockets";
+    throw new HalfOpenUnsupportedError(`Cannot check "unix:${address.path}": ${why}`);
+  }
+  if (address.host === "") {
+    throw new HalfOpenUnsupportedError(`Cannot check ":${address.port}": it names no host`);
+  }
+  return address;
+}

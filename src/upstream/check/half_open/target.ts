@@ -1,0 +1,42 @@
+import type { Address } from "../../../net/address.ts";
+import { parseIp } from "../../../net/ip.ts";
+import { HalfOpenUnsupportedError } from "./errors.ts";
+import { cString, type Libc } from "./libc.ts";
+
+/** A literal address to check, as the system wants to hear it. */
+export interface HalfOpenTarget {
+  /** The same, for errors. */
+  readonly address: Address;
+  readonly family: 4 | 6;
+  /** One number of 32 bits for IPv4, four for IPv6, the highest bits first. */
+  readonly words: readonly number[];
+  readonly port: number;
+  /** The number of the interface that an IPv6 address is meant on; 0: none was named. */
+  readonly scopeId: number;
+}
+
+/** An address of TCP. */
+export type TcpAddress = Extract<Address, { kind: "tcp" }>;
+
+/**
+ * Reads a literal address, IPv6 perhaps with a zone (`fe80::1%eth0`, `fe80::1%2`).
+ *
+ * @returns `undefined` if the host is a name.
+ * @throws {HalfOpenUnsupportedError} if no such interface is there.
+ */
+export function parseTarget(address: TcpAddress, libc: Libc): HalfOpenTarget | undefined {
+  const { host, port } = address;
+  const percent = host.indexOf("%");
+  const ip = parseIp(percent === -1 ? host : host.slice(0, percent));
+  if (ip === undefined || (percent !== -1 && ip.family === 4)) return undefined;
+  const scopeId = percent === -1 ? 0 : interfaceIndex(host.slice(percent + 1), libc);
+  return { address, family: ip.family, words: ip.words, port, scopeId };
+}
+
+function interfaceIndex(zone: string, libc: Libc): number {
+  const index = /^\d{1,9}$/.test(zone) ? Number(zone) : libc.call.if_nametoindex(cString(zone));
+  if (index === 0) {
+    throw new HalfOpenUnsupportedError(`Cannot check an address of "${zone}": no such interface`);
+  }
+  return index;
+}

@@ -1,0 +1,77 @@
+import { formatAddress } from "../../../net/address.ts";
+import type { BackendSpec } from "../../backend.ts";
+import type { DnsRecord } from "./message.ts";
+
+/** An SRV record and the addresses of its target. */
+export interface ServiceRecord {
+  /** Of those that have addresses, those with the lowest number are used first. */
+  readonly priority: number;
+  /** The share among those of the same priority; 0: hardly any. */
+  readonly weight: number;
+  /** Where the service is, at each of the addresses. */
+  readonly port: number;
+  /** Of the target. */
+  readonly addresses: readonly string[];
+}
+
+/** A weight of 0 beside others gets the hundredth part of a weight of 1. */
+const SMALL = 0.01;
+const MAX_WEIGHT = 65_535;
+/** Shares between addresses come out even up to here; beyond they are rounded. */
+const MAX_FACTOR = 100_000;
+
+/** A backend for each address, in an order that does not depend on that of the answer. */
+export function backendsOfAddresses(records: readonly DnsRecord[], port: number): BackendSpec[] {
+  const hosts = new Set<string>();
+  for (const record of records) if (record.type === "A" || record.type === "AAAA") hosts.add(record.address);
+  return [...hosts].sort().map((host) => backend(host, { port, weight: 1, backup: false }));
+}
+
+/**
+ * A backend for each address of each target (RFC 2782). The lowest priority number that has any makes the backends;
+ * all others are backups. Weights are shared out between the addresses of a target, and stay in proportion within a
+ * priority. An address that is there twice counts once, with its lowest priority.
+ */
+export function backendsOfServices(records: readonly ServiceRecord[]): BackendSpec[] {
+  const usable = records.filter(({ addresses }) => addresses.length > 0);
+  const priorities = [...new Set(usable.map(({ priority }) => priority))].sort((a, b) => a - b);
+  const byKey = new Map<string, BackendSpec>();
+  for (const priority of priorities) {
+    const backup = priority !== priorities[0];
+    const group = weigh(usable.filter((record) => record.priority === priority));
+    const specs = group.flatMap(({ addresses, port, weight }) =>
+      addresses.map((host) => backend(host, { port, weight, backup }))
+    );
+    const keyed = specs.map((spec) => [formatAddress(spec.address), spec] as const);
+    // By weight among the same address, so that it does not matter which record came first.
+    keyed.sort(([a, x], [b, y]) => a < b ? -1 : a > b ? 1 : y.weight - x.weight);
+    for (const [key, spec] of keyed) if (!byKey.has(key)) byKey.set(key, spec);
+  }
+  return [...byKey.values()];
+}
+
+/** Weights for each single address: whole numbers from 1 to 65,535. */
+function weigh(records: readonly ServiceRecord[]): ServiceRecord[] {
+  const weighted = records.some(({ weight }) => weight > 0);
+  const zero = weighted ? SMALL : 1;
+  const shares = records.map(({ weight, addresses }) => (weight === 0 ? zero : weight) / addresses.length);
+  const mixed = weighted && records.some(({ weight }) => weight === 0);
+  const even = records.reduce((factor, { addresses }) => leastMultiple(factor, addresses.length), 1);
+  // Where all have as many addresses, the weights are the records' own.
+  const alike = records.every(({ addresses }) => addresses.length === records[0]!.addresses.length);
+  const wanted = Math.min(alike ? records[0]!.addresses.length : even, MAX_FACTOR) * (mixed ? 1 / SMALL : 1);
+  const largest = shares.reduce((a, b) => Math.max(a, b), 0);
+  const factor = Math.min(wanted, MAX_WEIGHT / largest);
+  return records.map((record, i) => ({ ...record, weight: Math.max(1, Math.round(shares[i]! * factor)) }));
+}
+
+function leastMultiple(a: number, b: number): number {
+  let [x, y] = [a, b];
+  while (y > 0) [x, y] = [y, x % y];
+  return Math.min((a / x) * b, MAX_FACTOR);
+}
+
+function backend(host: string, options: { port: number; weight: number; backup: boolean }): BackendSpec {
+  const { port, weight, backup } = options;
+  return { address: { kind: "tcp", host, port }, weight, maxConnections: 0, backup };
+}

@@ -1,0 +1,168 @@
+import { systemClock } from "../../../core/clock.ts";
+import { type Address, formatAddress } from "../../../net/address.ts";
+import type { DnsQuestion, DnsRecord } from "./message.ts";
+import { type DnsAnswer, QUERY_MS, type Resolve, type ResolveParts, serverResolve } from "./resolve.ts";
+import { DnsError } from "../errors.ts";
+import { inTime } from "../../../core/wait.ts";
+
+/** What the system says about how names are looked up. */
+export interface ResolverSettings {
+  /** Whom to ask, in this order. */
+  readonly servers: readonly Address[];
+  /** Appended to names that are not complete. */
+  readonly search: readonly string[];
+  /** A name with at least so many dots is tried as it is first. */
+  readonly ndots: number;
+}
+
+/** Where the system keeps them. */
+export const RESOLV_CONF = "/etc/resolv.conf";
+
+const MAX_SERVERS = 3;
+const MAX_SEARCH = 32;
+const MAX_NDOTS = 15;
+
+/**
+ * Asks the system's servers in their order, with its search list, as its resolver would: what `/etc/resolv.conf` says
+ * is read for each question. `/etc/hosts` is not looked at. Where that file may not be read, or there is none, the
+ * runtime's resolver is asked, which tells no time to live; nor does it tell a name that has no records from a server
+ * that failed, so that nothing found is an error then.
+ */
+export function systemResolve(parts: ResolveParts & { path?: string } = {}): Resolve {
+  const { path = RESOLV_CONF } = parts;
+  const servers = new Map<string, Resolve>();
+  const resolveAt = (server: Address): Resolve => {
+    const key = formatAddress(server);
+    const resolve = servers.get(key) ?? serverResolve(server, parts);
+    servers.set(key, resolve);
+    return resolve;
+  };
+  return async (question, signal) => {
+    const settings = await readSettings(path);
+    if (settings === undefined) {
+      const { clock = systemClock, timeoutMs = QUERY_MS } = parts;
+      return await inTime(
+        { clock, timeoutMs, signal, late: () => tooLate(question) },
+        (signal) => runtimeResolve(question, signal),
+      );
+    }
+    if (servers.size > MAX_SERVERS) servers.clear(); // They have changed.
+    return await search(question, { settings, resolveAt, signal });
+  };
+}
+
+/** Reads the text of a `resolv.conf`; what is not known in it is passed over. */
+export function parseResolvConf(text: string): ResolverSettings {
+  let servers: Address[] = [];
+  let search: string[] = [];
+  let ndots = 1;
+  for (const line of text.split("\n")) {
+    const [key, ...values] = line.replace(/[#;].*/, "").trim().split(/\s+/);
+    if (key === "nameserver" && values[0]) servers.push({ kind: "tcp", host: values[0], port: 53 });
+    if (key === "search" || key === "domain") search = values;
+    for (const option of key === "options" ? values : []) {
+      const match = /^ndots:(\d+)$/.exec(option);
+      if (match !== null) ndots = Math.min(Number(match[1]), MAX_NDOTS);
+    }
+  }
+  servers = servers.slice(0, MAX_SERVERS);
+  if (servers.length === 0) servers.push({ kind: "tcp", host: "127.0.0.1", port: 53 });
+  search = search.slice(0, MAX_SEARCH).map((domain) => domain.replace(/\.$/, "")).filter((domain) =>
+    domain !== ""
+  );
+  return { servers, search, ndots };
+}
+
+/** The names to try for a name, in their order (resolv.conf(5)). */
+export function candidates(name: string, { search, ndots }: ResolverSettings): string[] {
+  if (name.endsWith(".")) return [name];
+  const extended = search.map((domain) => `${name}.${domain}`);
+  return name.split(".").length - 1 >= ndots ? [name, ...extended] : [...extended, name];
+}
+
+/** The first name that has records counts. Where none has, a failure on the way leaves it open whether one might. */
+async function search(
+  question: DnsQuestion,
+  options: { settings: ResolverSettings; resolveAt: (server: Address) => Resolve; signal: AbortSignal },
+): Promise<DnsAnswer> {
+  const { settings, resolveAt, signal } = options;
+  let failure: unknown;
+  let empty: DnsAnswer | undefined;
+  for (const name of candidates(question.name, settings)) {
+    try {
+      const answer = await askInTurn({ ...question, name }, {
+        ...options,
+        servers: settings.servers,
+        resolveAt,
+      });
+      if (answer.records.length > 0) return answer;
+      empty = answer;
+    } catch (error) {
+      signal.throwIfAborted();
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  return empty!;
+}
+
+async function askInTurn(
+  question: DnsQuestion,
+  options: { servers: readonly Address[]; resolveAt: (server: Address) => Resolve; signal: AbortSignal },
+): Promise<DnsAnswer> {
+  let failure: unknown;
+  for (const server of options.servers) {
+    try {
+      return await options.resolveAt(server)(question, options.signal);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+async function readSettings(path: string): Promise<ResolverSettings | undefined> {
+  const { state } = await Deno.permissions.query({ name: "read", path });
+  if (state !== "granted") return undefined; // Reading would ask where there is a terminal.
+  try {
+    return parseResolvConf(await Deno.readTextFile(path));
+  } catch {
+    return undefined;
+  }
+}
+
+async function runtimeResolve({ name, type }: DnsQuestion, signal: AbortSignal): Promise<DnsAnswer> {
+  if (mightAsk()) {
+    const why =
+      `whom to ask is not known; add --allow-read=${RESOLV_CONF}, or --allow-net for all of the network`;
+    throw new DnsError("dns_unclear", `Cannot resolve "${name}" (${type}): ${why}`);
+  }
+  const base = { name, ttlS: 0 };
+  try {
+    const records: DnsRecord[] = type === "SRV"
+      ? (await Deno.resolveDns(name, "SRV", { signal }))
+        .map((srv) => ({ ...base, ...srv, type, target: srv.target.replace(/\.$/, "") }))
+      : (await Deno.resolveDns(name, type, { signal })).map((address) => ({ ...base, type, address }));
+    return { records, additional: [] };
+  } catch (cause) {
+    signal.throwIfAborted();
+    const why = cause instanceof Deno.errors.NotFound
+      ? `nothing was found, or the server failed; with --allow-read=${RESOLV_CONF} it could be told`
+      : String(cause);
+    throw new DnsError("dns_unclear", `Cannot resolve "${name}" (${type}): ${why}`, { cause });
+  }
+}
+
+/**
+ * Whether the runtime might ask for the permission to reach the servers, whom only it knows: it does where it can ask
+ * and be answered, and everything stands still meanwhile.
+ */
+function mightAsk(): boolean {
+  if (Deno.permissions.querySync({ name: "net" }).state === "granted") return false;
+  return Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
+}
+
+function tooLate({ name, type }: DnsQuestion): DnsError {
+  return new DnsError("dns_timeout", `Cannot resolve "${name}" (${type}): no answer in time`);
+}

@@ -1,0 +1,57 @@
+import type { Address } from "../../../net/address.ts";
+import { type Connection, writeAll } from "../../../net/connection.ts";
+import type { Dial } from "../../../net/dial.ts";
+import type { DnsResponse } from "./message.ts";
+import type { DnsQuery } from "./query.ts";
+import { DnsError } from "../errors.ts";
+
+/** How a query is asked. */
+export interface ExchangeOptions {
+  /** Whom to ask. */
+  readonly server: Address;
+  /** Gives up. */
+  readonly signal: AbortSignal;
+}
+
+/** Asks over TCP, on a connection of its own (RFC 7766): nothing is cut short, and nobody else can answer. */
+export async function askOverTcp(
+  query: DnsQuery,
+  options: ExchangeOptions & { dial: Dial },
+): Promise<DnsResponse> {
+  const { server, signal, dial } = options;
+  const connection = await dial(server, signal);
+  let open = true;
+  const close = () => {
+    if (open) connection.close();
+    open = false;
+  };
+  signal.addEventListener("abort", close);
+  try {
+    if (signal.aborted) throw signal.reason;
+    await writeAll(connection, frame(query.bytes));
+    const length = await readExactly(connection, 2);
+    return query.read(await readExactly(connection, length[0]! * 256 + length[1]!));
+  } finally {
+    signal.removeEventListener("abort", close);
+    close();
+  }
+}
+
+/** The message behind its length. */
+function frame(message: Uint8Array): Uint8Array {
+  const framed = new Uint8Array(2 + message.length);
+  framed[0] = message.length >> 8;
+  framed[1] = message.length & 0xff;
+  framed.set(message, 2);
+  return framed;
+}
+
+async function readExactly(connection: Connection, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let got = 0; got < length;) {
+    const count = await connection.read(bytes.subarray(got));
+    if (count === null) throw new DnsError("dns_unreachable", "the server closed the connection");
+    got += count;
+  }
+  return bytes;
+}

@@ -1,0 +1,176 @@
+import { BadAnswerError } from "./error.ts";
+
+/** Who answers, and where its data stand. */
+export interface EtcdHeader {
+  readonly clusterId: string;
+  /** The revision of the whole store: each change anywhere in it raises it by one. */
+  readonly revision: number;
+}
+
+/** A key as it is now. */
+export interface EtcdKey {
+  /** Its bytes, one character for each. */
+  readonly key: string;
+  /** The revision that changed it last. */
+  readonly revision: number;
+  /** Its value in base64, not decoded yet; empty in the news of a deletion. */
+  readonly value: string;
+}
+
+/** The answer to a range. */
+export interface RangeAnswer {
+  readonly header: EtcdHeader;
+  readonly keys: readonly EtcdKey[];
+  /** How many keys there are in the whole range. */
+  readonly count: number;
+  /** There are more keys than `limit` allowed. */
+  readonly more: boolean;
+}
+
+/** One change. */
+export interface EtcdEvent extends EtcdKey {
+  readonly deleted: boolean;
+}
+
+/** A message of a watch. */
+export interface WatchMessage {
+  readonly header: EtcdHeader;
+  /** The watch stands. */
+  readonly created: boolean;
+  /** The server has ended the watch. */
+  readonly canceled: boolean;
+  /** Above 0: it was canceled because the revisions up to this one are gone. */
+  readonly compactRevision: number;
+  readonly cancelReason: string;
+  readonly events: readonly EtcdEvent[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads what the gateway says to `kv/range`. As in all its answers, 64-bit numbers are text, and what is zero,
+ * empty or false is left out.
+ *
+ * @throws {BadAnswerError} for anything else.
+ */
+export function readRangeAnswer(value: unknown): RangeAnswer {
+  const answer = fields(value, "the answer");
+  return {
+    header: readHeader(answer.header),
+    keys: list(answer.kvs, "kvs").map((kv) => readKey(kv)),
+    count: whole(answer.count, "count"),
+    more: flag(answer.more, "more"),
+  };
+}
+
+/**
+ * Reads one message of a watch.
+ *
+ * @throws {BadAnswerError} for anything else.
+ */
+export function readWatchMessage(value: unknown): WatchMessage {
+  const result = fields(fields(value, "the message").result, "its result");
+  return {
+    header: readHeader(result.header),
+    created: flag(result.created, "created"),
+    canceled: flag(result.canceled, "canceled"),
+    compactRevision: whole(result.compact_revision, "compact_revision"),
+    cancelReason: plainText(text(result.cancel_reason, "cancel_reason")),
+    events: list(result.events, "events").map(readEvent),
+  };
+}
+
+/**
+ * Reads the token out of the answer to `auth/authenticate`.
+ *
+ * @throws {BadAnswerError} where there is none that a header can carry.
+ */
+export function readToken(value: unknown): string {
+  const token = text(fields(value, "the answer").token, "token");
+  if (!/^[\x21-\x7e]{1,8192}$/.test(token)) throw new BadAnswerError("the token is none");
+  return token;
+}
+
+/** What an answer says of an error, in one printable line; `undefined` when it says nothing of one. */
+export function readFailure(value: unknown): string | undefined {
+  if (!isFields(value)) return undefined;
+  const { error, message } = value;
+  if (isFields(error)) return readFailure({ message: error.message }) ?? "an error without a message";
+  const said = typeof message === "string" ? message : error;
+  return typeof said === "string" ? plainText(said) : undefined;
+}
+
+/** Text from elsewhere as it may stand in a message: one line, printable, at most 200 characters. */
+export function plainText(text: string): string {
+  const line = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
+  return line.length > 200 ? `${line.slice(0, 200)}…` : line;
+}
+
+function readHeader(value: unknown): EtcdHeader {
+  const header = fields(value, "header");
+  return {
+    clusterId: text(header.cluster_id, "cluster_id"),
+    revision: whole(header.revision, "revision"),
+  };
+}
+
+function readEvent(value: unknown): EtcdEvent {
+  const event = fields(value, "an event");
+  const type = event.type ?? "PUT";
+  if (type !== "PUT" && type !== "DELETE") throw new BadAnswerError("an event is of no known type");
+  return { ...readKey(event.kv), deleted: type === "DELETE" };
+}
+
+function readKey(value: unknown): EtcdKey {
+  const kv = fields(value, "a key");
+  return {
+    key: decodeBase64(text(kv.key, "key")),
+    revision: whole(kv.mod_revision, "mod_revision"),
+    value: text(kv.value, "value"),
+  };
+}
+
+function decodeBase64(text: string): string {
+  try {
+    return atob(text);
+  } catch {
+    throw new BadAnswerError("a key is not base64");
+  }
+}
+
+function fields(value: unknown, name: string): Fields {
+  if (!isFields(value)) throw new BadAnswerError(`${name} is no object`);
+  return value;
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function list(value: unknown, name: string): readonly unknown[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw new BadAnswerError(`${name} is no list`);
+  return value;
+}
+
+function text(value: unknown, name: string): string {
+  if (value === undefined) return "";
+  if (typeof value !== "string") throw new BadAnswerError(`${name} is no text`);
+  return value;
+}
+
+function flag(value: unknown, name: string): boolean {
+  if (value === undefined) return false;
+  if (typeof value !== "boolean") throw new BadAnswerError(`${name} is neither true nor false`);
+  return value;
+}
+
+function whole(value: unknown, name: string): number {
+  if (value === undefined) return 0;
+  // Beyond 2^53 two revisions could look like one. At a million changes a second that is 285 years away.
+  const number = typeof value === "string" && /^\d{1,16}$/.test(value) ? Number(value) : value;
+  if (!Number.isSafeInteger(number) || (number as number) < 0) {
+    throw new BadAnswerError(`${name} is no whole number`);
+  }
+  return number as number;
+}

@@ -1,0 +1,126 @@
+import { describeError } from "../../../core/errors.ts";
+import type { Log } from "../../../core/log.ts";
+import type { BackendSpec } from "../../backend.ts";
+import { checkSet } from "../backend_set.ts";
+import { type EtcdKey, plainText } from "./answers.ts";
+
+/** The most keys that are taken. */
+export const MAX_KEYS = 65_536;
+/** The longest value of a key, in bytes. A backend takes about a hundred. */
+export const MAX_VALUE_BYTES = 3072;
+/** The most that keys and values may hold together, in bytes as they are kept. */
+export const MAX_KEPT_BYTES = 64 * 2 ** 20;
+
+/** Stands for a value that is too long to be kept. It is no base64. */
+const TOO_LONG = "!";
+
+/** What {@linkcode EtcdKeys} needs. */
+export interface EtcdKeysOptions {
+  /** Makes a backend of a value; throws when it is none. */
+  readonly parse: (value: unknown) => BackendSpec;
+  readonly log: Log;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly revision: number;
+  readonly value: string;
+  /** `undefined`: the value is no backend, and the key is left out. */
+  readonly spec: BackendSpec | undefined;
+}
+
+/** The keys under the prefix and the backends that they stand for. A value is parsed once. */
+export class EtcdKeys {
+  readonly #options: EtcdKeysOptions;
+  readonly #entries = new Map<string, Entry>();
+  /** What was known before: what is still the same is neither parsed nor complained about again. */
+  #before: ReadonlyMap<string, Entry> | undefined;
+  #keptBytes = 0;
+
+  /** Empty. `before` are the keys as they were read the last time. */
+  constructor(options: EtcdKeysOptions, before?: EtcdKeys) {
+    this.#options = options;
+    this.#before = before === undefined ? undefined : before.#entries;
+  }
+
+  /** How many keys there are, with those that are left out. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Whether there are more than we take. Asked after each change. */
+  get tooMany(): boolean {
+    return this.#entries.size > MAX_KEYS || this.#keptBytes > MAX_KEPT_BYTES;
+  }
+
+  /** All keys have been read for the first time: what was known before is let go. */
+  complete(): void {
+    this.#before = undefined;
+  }
+
+  /** Takes a key as it is now. Returns whether that changes the set of backends. */
+  put(now: EtcdKey): boolean {
+    const { key, revision } = now;
+    const value = now.value.length > MAX_VALUE_BYTES / 3 * 4 ? TOO_LONG : now.value;
+    const old = this.#entries.get(key);
+    const known = old ?? this.#before?.get(key);
+    const same = known !== undefined && known.value === value;
+    const spec = same && (known.spec !== undefined || known.revision === revision)
+      ? known.spec
+      : this.#read(now, value);
+    this.#entries.set(key, { key, revision, value, spec });
+    this.#keptBytes += key.length + value.length - keptBytes(old);
+    return spec !== old?.spec;
+  }
+
+  /** Takes a key out. Returns whether that changes the set of backends. */
+  delete(key: string): boolean {
+    const old = this.#entries.get(key);
+    if (old === undefined) return false;
+    this.#entries.delete(key);
+    this.#keptBytes -= keptBytes(old);
+    return old.spec !== undefined;
+  }
+
+  /** The backends, in the order of their keys' bytes. Those that have not changed are the same objects. */
+  specs(): readonly BackendSpec[] {
+    const specs: BackendSpec[] = [];
+    for (const { spec } of [...this.#entries.values()].sort(byKey)) if (spec !== undefined) specs.push(spec);
+    return specs;
+  }
+
+  #read({ key, revision }: EtcdKey, value: string): BackendSpec | undefined {
+    try {
+      const spec = this.#options.parse(decodeValue(value));
+      checkSet([spec]); // Now, as later it would take all the others with it.
+      return spec;
+    } catch (error) {
+      this.#options.log.warn("left out a key of etcd's: its value is no backend", {
+        key: printableKey(key),
+        revision,
+        error: plainText(describeError(error)),
+      });
+      return undefined;
+    }
+  }
+}
+
+function decodeValue(value: string): unknown {
+  if (value === TOO_LONG) throw new Error(`it is longer than ${MAX_VALUE_BYTES} bytes`);
+  const bytes = Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
+  return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+}
+
+/** A key for people to read: most are UTF-8. */
+function printableKey(key: string): string {
+  const bytes = Uint8Array.from(key, (character) => character.charCodeAt(0));
+  return plainText(new TextDecoder().decode(bytes));
+}
+
+function byKey(a: Entry, b: Entry): number {
+  return a.key < b.key ? -1 : 1;
+}
+
+function keptBytes(entry: Entry | undefined): number {
+  return entry === undefined ? 0 : entry.key.length + entry.value.length;
+}

@@ -1,0 +1,81 @@
+import { BadAnswerError } from "./error.ts";
+
+const LINE_FEED = 10;
+
+/**
+ * The lines of a stream of UTF-8, without their ends and without the empty ones. What follows the last line feed
+ * is a line as well. Whoever stops early cancels the stream.
+ *
+ * @throws {BadAnswerError} for a line longer than `maxBytes`, and for what is not UTF-8.
+ */
+export async function* readLines(
+  stream: ReadableStream<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<string, void, undefined> {
+  const line = new Pieces(maxBytes);
+  for await (const chunk of stream) {
+    let from = 0;
+    for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, from)) {
+      line.add(chunk.subarray(from, end));
+      from = end + 1;
+      const text = line.take();
+      if (text !== "") yield text;
+    }
+    line.add(chunk.subarray(from));
+  }
+  const text = line.take();
+  if (text !== "") yield text;
+}
+
+/**
+ * A whole stream of UTF-8 as text.
+ *
+ * @throws {BadAnswerError} when it is longer than `maxBytes`, and when it is not UTF-8.
+ */
+export async function readText(stream: ReadableStream<Uint8Array>, maxBytes: number): Promise<string> {
+  const text = new Pieces(maxBytes);
+  for await (const chunk of stream) text.add(chunk);
+  return text.take();
+}
+
+/** Bytes that belong together, and came in pieces. Joined once, so that many small ones cost no more than one. */
+class Pieces {
+  readonly #maxBytes: number;
+  #pieces: Uint8Array[] = [];
+  #length = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  add(piece: Uint8Array): void {
+    if (piece.length === 0) return;
+    this.#length += piece.length;
+    if (this.#length > this.#maxBytes) {
+      throw new BadAnswerError(`the answer has more than ${this.#maxBytes} bytes in one piece`);
+    }
+    this.#pieces.push(piece);
+  }
+
+  /** What there is, as text; it is empty afterwards. */
+  take(): string {
+    const whole = this.#pieces.length === 1 ? this.#pieces[0]! : this.#join();
+    this.#pieces = [];
+    this.#length = 0;
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(whole);
+    } catch {
+      throw new BadAnswerError("the answer is not UTF-8");
+    }
+  }
+
+  #join(): Uint8Array {
+    const whole = new Uint8Array(this.#length);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      whole.set(piece, at);
+      at += piece.length;
+    }
+    return whole;
+  }
+}

@@ -1,0 +1,121 @@
+import { systemClock } from "../../../core/clock.ts";
+import { CulvertError, describeError } from "../../../core/errors.ts";
+import { silentLog } from "../../../core/log.ts";
+import type { BackendSpec } from "../../backend.ts";
+import { EtcdError } from "./error.ts";
+import { EtcdGateway, type EtcdLogin } from "./gateway.ts";
+import { createEtcdClient, parseEtcdEndpoint } from "./http_client.ts";
+import { EtcdKeys } from "./keys.ts";
+import type { EtcdSourceOptions } from "./options.ts";
+import { EtcdSession } from "./session.ts";
+import type { BackendSource } from "../source.ts";
+
+/** How often in a row keys that were compacted away while they were read are read anew at once. */
+const MAX_COMPACTIONS = 3;
+
+/**
+ * Backends that stand in etcd under a prefix, one key for each, and are followed as they change. The sets are in
+ * the order of the keys. A key whose value is no backend is left out, and logged once for each of its revisions.
+ *
+ * A server that fails, or does not answer in time, is left for the next one at once; when each has failed without
+ * having been of any use in between, the last error is thrown. What is thrown is an {@linkcode EtcdError}.
+ *
+ * @throws {CulvertError} `bad_etcd_endpoint`, `bad_etcd_options` or `bad_etcd_tls` for options that can't be used.
+ *
+ * @example
+ * ```ts
+ * import { parseAddress } from "../../../net/address.ts";
+ * import { etcdSource } from "./source.ts";
+ *
+ * const source = etcdSource({
+ *   endpoints: ["http://127.0.0.1:2379"],
+ *   prefix: "/culvert/db/",
+ *   parse(value) {
+ *     const { address } = value as { address: string };
+ *     return { address: parseAddress(address), weight: 1, maxConnections: 0, backup: false };
+ *   },
+ * });
+ * console.log(typeof source); // function
+ * ```
+ */
+export function etcdSource(options: EtcdSourceOptions): BackendSource {
+  const endpoints = checkedEndpoints(options);
+  const prefix = binary(options.prefix);
+  if (prefix === "") throw new CulvertError("bad_etcd_options", "Cannot use etcd: the prefix is empty");
+  const login = options.user === undefined ? undefined : { user: options.user, token: undefined };
+  const context: Context = { options, endpoints, prefix, login, at: 0, keys: undefined };
+  return (signal) => follow(context, signal);
+}
+
+/** What one run of the source leaves to the next. */
+interface Context {
+  readonly options: EtcdSourceOptions;
+  readonly endpoints: readonly string[];
+  readonly prefix: string;
+  readonly login: EtcdLogin | undefined;
+  /** The endpoint whose turn it is. */
+  at: number;
+  /** The keys as they were last read in full. */
+  keys: EtcdKeys | undefined;
+}
+
+async function* follow(context: Context, signal: AbortSignal): AsyncGenerator<readonly BackendSpec[], void> {
+  const { log = silentLog } = context.options;
+  let failures = 0;
+  let compactions = 0;
+  while (!signal.aborted) {
+    const endpoint = context.endpoints[context.at]!;
+    using gateway = openGateway(context, endpoint);
+    const session = openSession(context, gateway);
+    try {
+      yield* session.sets(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (session.steady) failures = compactions = 0;
+      const compacted = error instanceof EtcdError && error.code === "etcd_compacted";
+      if (compacted && compactions++ < MAX_COMPACTIONS) continue;
+      context.at = (context.at + 1) % context.endpoints.length;
+      if (!session.steady && ++failures >= context.endpoints.length) throw error;
+      log.warn("lost an etcd server", { endpoint, error: describeError(error) });
+    }
+  }
+}
+
+function openGateway({ options, login }: Context, endpoint: string): EtcdGateway {
+  const { tls, fetch = globalThis.fetch, clock = systemClock, requestMs = 5_000 } = options;
+  return new EtcdGateway(endpoint, { login, tls, fetch, clock, requestMs });
+}
+
+function openSession(context: Context, gateway: EtcdGateway): EtcdSession {
+  const { parse, log = silentLog, clock = systemClock } = context.options;
+  const { checkMs = 10_000, requestMs = 5_000, graceMs = 2_000 } = context.options;
+  const keys = new EtcdKeys({ parse, log }, context.keys);
+  return new EtcdSession({
+    ...{ gateway, keys, prefix: context.prefix, clock, checkMs, requestMs, graceMs },
+    onLoaded: () => {
+      context.keys = keys;
+      log.debug("read the backends from etcd", { endpoint: gateway.endpoint, keys: keys.size });
+    },
+  });
+}
+
+function checkedEndpoints({ endpoints, tls }: EtcdSourceOptions): readonly string[] {
+  const checked = endpoints.map(parseEtcdEndpoint);
+  const [first] = checked;
+  if (first === undefined) {
+    throw new CulvertError("bad_etcd_options", "Cannot use etcd: there is no endpoint");
+  }
+  if (tls !== undefined) {
+    const secure = checked.find((endpoint) => endpoint.startsWith("https:"));
+    if (secure === undefined) {
+      throw new CulvertError("bad_etcd_options", "Cannot use etcd: tls is given, but no endpoint has https");
+    }
+    createEtcdClient(secure, tls).close(); // Complains now, not at the first connection.
+  }
+  return checked;
+}
+
+/** A text as its UTF-8 bytes, one character for each, as keys are kept. */
+function binary(text: string): string {
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
+}

@@ -1,0 +1,65 @@
+import { assertEquals } from "@std/assert";
+import * as v from "valibot";
+import type { BackendStatus, Status, UpstreamStatus } from "../../../src/admin/status.ts";
+import { statusSchema } from "../../../src/admin/status_schema.ts";
+import { Control } from "../../../src/app/admin/control.ts";
+import { badConfig, loadMaterials } from "../../../src/app/material/materials.ts";
+import { Reloader } from "../../../src/app/reloader.ts";
+import { ConfigReading } from "../../../src/config/reading.ts";
+import { AppFixture } from "../app_fixture.ts";
+
+/** The running program as the admin API sees it, without its files and signals: see {@linkcode AppFixture}. */
+export class ControlFixture extends AppFixture {
+  /** The configuration that the next reload reads. */
+  text = "";
+  /** What paths are relative to. */
+  folder: string;
+  readonly reloader = new Reloader({ reload: () => this.start(this.text), log: this.log });
+  readonly control: Control;
+
+  constructor(folder = "/etc/culvert") {
+    super();
+    this.folder = folder;
+    const { app, reloader, clock } = this;
+    this.control = new Control({ app, reloader, version: "1.2.3", folder, clock });
+  }
+
+  /** Runs this configuration, with the files that it names. */
+  async start(text: string): Promise<void> {
+    const reading = new ConfigReading(text, { name: "test.yaml", folder: this.folder });
+    const { config } = reading;
+    const named = { name: "test.yaml", buffers: this.app.buffers };
+    if (config === undefined) throw await badConfig(reading, named);
+    const materials = await loadMaterials(reading, named);
+    await this.app.apply(config, materials);
+  }
+
+  /** The status, which must be as its schema says, and as JSON has it. */
+  status(): Status {
+    const status = this.control.status();
+    assertEquals(v.parse(statusSchema, JSON.parse(JSON.stringify(status))), status);
+    return status;
+  }
+
+  upstream(): UpstreamStatus {
+    return this.status().upstreams[0]!;
+  }
+
+  /** A backend by its host. */
+  backend(host: string): BackendStatus {
+    return this.upstream().backends.find(({ address }) => address === `${host}:1`)!;
+  }
+
+  /** Why it is not ready. Whether it is must agree. */
+  reasons(): readonly string[] {
+    const { ready, reasons } = this.control.ready();
+    assertEquals(ready, reasons.length === 0);
+    return reasons;
+  }
+}
+
+/** Fails unless a time is some milliseconds from now, give or take a second, as time passes meanwhile. */
+export function assertAbout(time: string | undefined, fromNowMs: number): void {
+  const offMs = Date.parse(time!) - Date.now() - fromNowMs;
+  assertEquals(Math.abs(offMs) < 1000, true, `${time} is ${offMs} ms off`);
+}

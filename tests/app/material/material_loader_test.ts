@@ -1,0 +1,159 @@
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { MaterialLoader } from "../../../src/app/material/material_loader.ts";
+import type { ServiceTls, UpstreamTls } from "../../../src/config/config.ts";
+import { formatPath } from "../../../src/config/problem/problem.ts";
+import { BufferPool } from "../../../src/net/buffers.ts";
+import { canShareAddresses } from "../../../src/net/listen.ts";
+import { TlsFiles } from "../../support/tls_files.ts";
+import { makePki } from "../../tls/tls_fixture.ts";
+
+const VERSIONS = { minVersion: "1.2", maxVersion: "1.3", alpn: [] } as const;
+const ADMIN = { path: ["admin", "tls"], who: "admin" };
+
+function loader(): MaterialLoader {
+  return new MaterialLoader(new BufferPool());
+}
+
+function serviceTls(
+  { cert, key }: { cert: string; key: string },
+  more: Partial<ServiceTls> = {},
+): ServiceTls {
+  return { certPath: cert, keyPath: key, ...VERSIONS, ...more };
+}
+
+Deno.test("without TLS there is nothing to load, and nothing to complain of", async () => {
+  const loading = loader();
+  assertEquals(await loading.gate(undefined, ADMIN), undefined);
+  assertEquals(await loading.admin(undefined), undefined);
+  assertEquals(await loading.connect(undefined, ADMIN), undefined);
+  assertEquals(await loading.etcdTls(undefined, ADMIN), undefined);
+  assertEquals([loading.faults, loading.certificates, loading.trust.crls, loading.warnings], [
+    [],
+    [],
+    [],
+    [],
+  ]);
+});
+
+Deno.test("the admin listener has a gate, and the names of its certificate", async () => {
+  const { ca, server } = await makePki();
+  await using files = new TlsFiles();
+  const loading = loader();
+  const clientAuth = {
+    caPath: files.put("ca.pem", ca.certPem),
+    crlPaths: [files.put("ca.crl", ca.crl())],
+    mode: "require",
+    allow: [{ any: true }],
+  } as const;
+  const admin = await loading.admin(serviceTls(files.putOwn("server", server), { clientAuth }));
+  assertEquals(admin?.names.toSorted(), ["127.0.0.1", "::1", "localhost", "server.test"]);
+  assertEquals(loading.certificates.map(({ path, usedBy }) => [path, usedBy]), [
+    [files.folder.file("server.pem"), "admin"],
+  ]);
+  assertEquals(loading.trust.crls.map(({ path, usedBy }) => [path, usedBy]), [[
+    files.folder.file("ca.crl"),
+    "admin",
+  ]]);
+});
+
+Deno.test("admin files that can't be used are problems of admin.tls, and there is no gate", async () => {
+  const { server } = await makePki();
+  await using files = new TlsFiles();
+  const own = files.putOwn("server", server);
+  const clientAuth = { caPath: "/nowhere/ca.pem", mode: "require", allow: [{ any: true }] } as const;
+  const cases: [ServiceTls, string][] = [
+    [serviceTls({ ...own, cert: "/nowhere/cert.pem" }), "admin.tls.cert"],
+    [serviceTls({ ...own, key: "/nowhere/key.pem" }), "admin.tls.key"],
+    [serviceTls({ cert: own.key, key: own.key }), "admin.tls"],
+    [serviceTls(own, { clientAuth }), "admin.tls.clientAuth.ca"],
+  ];
+  for (const [tls, path] of cases) {
+    const loading = loader();
+    assertEquals(await loading.admin(tls), undefined);
+    assertEquals(loading.faults.map(({ path }) => formatPath(path)), [path]);
+  }
+});
+
+Deno.test("an etcd's TLS is its CA and a certificate of ours, each if it is given", async () => {
+  const { ca, client } = await makePki();
+  await using files = new TlsFiles();
+  const place = { path: ["upstreams", "db", "discover", "etcd", "tls"], who: "etcd of upstream db" };
+  const own = files.putOwn("client", client);
+  const keys = { certPath: own.cert, keyPath: own.key };
+  const caPath = files.put("ca.pem", ca.certPem);
+  const pems = { cert: client.chainPem, key: client.keyPem };
+  const loading = loader();
+  assertEquals(await loading.etcdTls({}, place), { ca: undefined });
+  assertEquals(await loading.etcdTls({ caPath }, place), { ca: ca.certPem });
+  assertEquals(await loading.etcdTls({ caPath, ...keys }, place), { ca: ca.certPem, ...pems });
+  assertEquals(loading.certificates.map(({ usedBy }) => usedBy), ["etcd of upstream db"]);
+  assertEquals(loading.faults, []);
+  files.put("ca.pem", "garbage");
+  assertEquals(await loading.etcdTls({ caPath, ...keys, keyPath: own.cert }, place), undefined);
+  assertEquals(loading.faults.map(({ path }) => path), [[...place.path, "ca"], place.path]);
+});
+
+Deno.test("backends that are not verified are a warning each time", async () => {
+  const loading = loader();
+  const place = { path: ["upstreams", "db", "tls"], who: "upstream db" };
+  assert(await loading.connect({ ...VERSIONS, verify: false }, place) !== undefined);
+  assert(await loading.connect({ ...VERSIONS, verify: true, serverName: "db.test" }, place) !== undefined);
+  assertEquals(loading.warnings.length, 1);
+  assertStringIncludes(loading.warnings[0]!, "upstream db: the backends' certificates are NOT verified");
+});
+
+Deno.test("TLS with backends is made anew for other versions and protocols, and not for the same", async () => {
+  const loading = loader();
+  const place = { path: ["upstreams", "db", "tls"], who: "upstream db" };
+  const base = { ...VERSIONS, verify: true, serverName: "db.test" };
+  const madeOf = async (tls: Partial<UpstreamTls>) =>
+    (await loading.connect({ ...base, ...tls }, place))!.madeOf;
+  const before = await madeOf({});
+  assertEquals(await madeOf({}), before);
+  for (const tls of [{ minVersion: "1.3" }, { maxVersion: "1.2" }, { alpn: ["postgresql"] }] as const) {
+    assertNotEquals(await madeOf(tls), before);
+  }
+});
+
+Deno.test("a CRL with several lists is one file in use, with each of them", async () => {
+  const [{ ca, server }, other] = [await makePki(), await makePki("ecdsa-p256", "Other CA")];
+  await using files = new TlsFiles();
+  const loading = loader();
+  const crlPath = files.put("both.crl", ca.crl() + other.ca.crl());
+  const caPath = files.put("ca.pem", ca.certPem + other.ca.certPem);
+  const clientAuth = { caPath, crlPaths: [crlPath], mode: "optional", allow: [{ any: true }] } as const;
+  const tls = serviceTls(files.putOwn("server", server), { clientAuth });
+  const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
+  assertEquals([gate?.problem, loading.trust.crls.length], [undefined, 1]);
+  assertEquals(loading.trust.crls[0]!.crls.map(({ issuerName }) => issuerName), [
+    "CN=Test CA",
+    "CN=Other CA",
+  ]);
+});
+
+Deno.test("a CRL that covers some of the CAs is good, with a warning for each of the others", async () => {
+  const [{ ca, server }, other] = [await makePki(), await makePki("ecdsa-p256", "Other CA")];
+  await using files = new TlsFiles();
+  const loading = loader();
+  const caPath = files.put("ca.pem", ca.certPem + other.ca.certPem);
+  const crlPath = files.put("one.crl", ca.crl());
+  const clientAuth = { caPath, crlPaths: [crlPath], mode: "optional", allow: [{ any: true }] } as const;
+  const tls = serviceTls(files.putOwn("server", server), { clientAuth });
+  const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
+  assertEquals([gate?.problem, loading.trust.crls[0]!.problem(Date.now())], [undefined, undefined]);
+  assertEquals(loading.warnings, [
+    "service web: nobody whom CN=Other CA has issued can come in: there is no CRL of CN=Other CA",
+  ]);
+});
+
+Deno.test("the runtime's TLS gets what the gate has been made of", async () => {
+  const { server } = await makePki();
+  await using files = new TlsFiles();
+  const loading = loader();
+  const tls = serviceTls(files.putOwn("server", server), { native: true, alpn: ["h2"] });
+  await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
+  loading.native("web", tls);
+  assertEquals(canShareAddresses, true); // As in deno.json.
+  const expected = { cert: server.chainPem, key: server.keyPem, alpn: ["h2"], certPath: tls.certPath };
+  assertEquals([...loading.runtimeTls], [["web", expected]]);
+});

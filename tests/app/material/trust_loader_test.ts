@@ -1,0 +1,65 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { MaterialLoader } from "../../../src/app/material/material_loader.ts";
+import { MaterialReader } from "../../../src/app/material/material_reader.ts";
+import { TrustLoader } from "../../../src/app/material/trust_loader.ts";
+import { BufferPool } from "../../../src/net/buffers.ts";
+import { TlsFiles } from "../../support/tls_files.ts";
+import { makePki } from "../../tls/tls_fixture.ts";
+
+Deno.test("a gate is renewed with its CAs and CRLs alone, and its certificate and key are not looked at", async () => {
+  const [{ ca, server }, other] = [await makePki(), await makePki("ecdsa-p256", "Other CA")];
+  await using files = new TlsFiles();
+  const caPath = files.put("ca.pem", ca.certPem);
+  const crlPath = files.put("ca.crl", ca.crl());
+  const clientAuth = { caPath, crlPaths: [crlPath], mode: "require", allow: [{ any: true }] } as const;
+  const { cert, key } = files.putOwn("server", server);
+  const tls = {
+    certPath: cert,
+    keyPath: key,
+    minVersion: "1.2",
+    maxVersion: "1.3",
+    alpn: [],
+    clientAuth,
+  } as const;
+  const who = "service web";
+  const first = new MaterialLoader(new BufferPool());
+  const gate = (await first.gate(tls, { path: ["services", 0, "tls"], who }))!;
+  const renew = async () => {
+    const reader = new MaterialReader();
+    const loading = new TrustLoader(reader);
+    const renewed = await loading.renew(gate, { clientAuth, who });
+    const names = renewed.authorities.map(({ fingerprint }) => fingerprint);
+    assertEquals(reader.faults, []);
+    const { crls, trust } = loading;
+    return { renewed, names, crls, trust: trust.get(who)!, warnings: reader.warnings };
+  };
+  files.put("server.pem", "junk");
+  files.put("server.key", "junk");
+  const [own] = gate.authorities;
+  const same = await renew();
+  assertEquals([same.trust, same.names], [first.trust.trust.get(who)!, [own!.fingerprint]]);
+  assertEquals([same.renewed.problem, same.warnings], [undefined, []]);
+
+  files.put("ca.pem", "junk");
+  const bad = await renew();
+  assertEquals([bad.trust.madeOf, bad.names], [same.trust.madeOf, [own!.fingerprint]]);
+  const why = `cannot use "${caPath}": there is no certificate in it`;
+  assertEquals([bad.trust.fault, bad.warnings], [
+    why,
+    [`service web: the clients' CAs from before stay: ${why}`],
+  ]);
+  assertEquals(bad.renewed.problem, undefined); // Its CRL is that of the CAs that stay.
+
+  files.put("ca.pem", other.ca.certPem);
+  const moved = await renew();
+  assert(moved.trust.madeOf !== same.trust.madeOf && !moved.names.includes(own!.fingerprint));
+  assertEquals([moved.renewed.problem?.reason, moved.warnings.length], ["crl-missing", 1]);
+
+  files.put("ca.pem", ca.certPem);
+  files.put("ca.crl", "junk");
+  const unreadable = await renew();
+  assert(unreadable.trust.madeOf !== same.trust.madeOf);
+  assertEquals(unreadable.renewed.problem?.reason, "crl-unreadable");
+  assertEquals(unreadable.crls.map(({ problem }) => problem(Date.now())?.reason), ["crl-unreadable"]);
+  assertStringIncludes(unreadable.warnings.join(), `cannot use "${crlPath}"`);
+});

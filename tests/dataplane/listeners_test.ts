@@ -1,0 +1,101 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Listeners } from "../../src/dataplane/listeners.ts";
+import type { ServiceConfig } from "../../src/config/config.ts";
+import { type Address, parseAddress } from "../../src/net/address.ts";
+import type { Accepted, TcpService } from "../../src/tcp/service.ts";
+import { TemporaryFolder } from "../support/folder.ts";
+import { RecordingLog } from "../support/recording_log.ts";
+import { until } from "../support/wait.ts";
+import { ServiceFixture } from "../tcp/service_fixture.ts";
+
+/** A service that keeps what it is given for the test. */
+function recorder(): { service: TcpService; accepted: Accepted[] } {
+  const { service } = new ServiceFixture();
+  const accepted: Accepted[] = [];
+  service.serve = (connection) => {
+    accepted.push(connection);
+    connection.connection.close();
+    return Promise.resolve();
+  };
+  return { service, accepted };
+}
+
+function config(name: string, ...listen: string[]): ServiceConfig {
+  const options = new ServiceFixture().serviceOptions();
+  return { ...options, name, listen: listen.map(parseAddress), upstream: "db", deny: [] };
+}
+
+/** Binds and serves, each service by its name. */
+async function serve(listeners: Listeners, configs: ServiceConfig[], services: Record<string, TcpService>) {
+  const bound = await listeners.bind(configs);
+  listeners.serve(configs, { bound, find: (name) => services[name]! });
+}
+
+async function connect(address: Address): Promise<void> {
+  const connection = address.kind === "unix"
+    ? await Deno.connect({ transport: "unix", path: address.path })
+    : await Deno.connect({ hostname: address.host || "127.0.0.1", port: address.port });
+  connection.close();
+}
+
+Deno.test("what is accepted reaches its service with the client's address and the listener's name", async () => {
+  await using folder = new TemporaryFolder();
+  const path = folder.file("app.sock");
+  const listeners = new Listeners({ log: new RecordingLog() });
+  const { service, accepted } = recorder();
+  await serve(listeners, [config("web", ":0", `unix:${path}`)], { web: service });
+  const [tcp, unix] = listeners.addresses(service);
+  assert(tcp?.kind === "tcp" && tcp.port > 0 && unix?.kind === "unix");
+  await connect(tcp);
+  await connect(unix);
+  await until(() => accepted.length === 2, { what: "both connections" });
+  const byListener = new Map(accepted.map(({ listener, address }) => [listener, address]));
+  assertEquals(byListener.get(`:${tcp.port}`)!.ip, "127.0.0.1");
+  assertEquals(byListener.get(`unix:${path}`), { ip: "unix", port: 0 });
+  await listeners.close();
+  await assertRejects(() => Deno.lstat(path), Deno.errors.NotFound);
+  await assertRejects(() => connect(tcp));
+});
+
+Deno.test("a listener may move to another service without being closed", async () => {
+  await using folder = new TemporaryFolder();
+  const path = folder.file("app.sock");
+  const log = new RecordingLog();
+  const listeners = new Listeners({ log });
+  const [one, other] = [recorder(), recorder()];
+  const services = { one: one.service, other: other.service };
+  await serve(listeners, [config("one", `unix:${path}`)], services);
+  await connect({ kind: "unix", path });
+  await until(() => one.accepted.length === 1, { what: "the first connection" });
+  await serve(listeners, [config("other", `unix:${path}`)], services);
+  assertEquals([listeners.addresses(one.service).length, listeners.addresses(other.service).length], [0, 1]);
+  await connect({ kind: "unix", path });
+  await until(() => other.accepted.length === 1, { what: "the second connection" });
+  assertEquals(log.messages, ["listening"]);
+  await listeners.close();
+  assertEquals(log.messages, ["listening", "stopped listening"]);
+});
+
+Deno.test("a port that was picked stays with its service, whatever other services come and go", async () => {
+  const listeners = new Listeners({ log: new RecordingLog() });
+  const services = { one: recorder().service, other: recorder().service };
+  await serve(listeners, [config("one", "127.0.0.1:0")], services);
+  const before = listeners.addresses(services.one);
+  await serve(listeners, [config("other", "127.0.0.1:0"), config("one", "127.0.0.1:0")], services);
+  assertEquals(listeners.addresses(services.one), before);
+  assertEquals(listeners.addresses(services.other).length, 1);
+  await serve(listeners, [config("one", "127.0.0.1:0")], services);
+  assertEquals([listeners.addresses(services.one), listeners.addresses(services.other)], [before, []]);
+  await listeners.close();
+});
+
+Deno.test("when one address can't be bound, those bound for the same change are let go", async () => {
+  await using folder = new TemporaryFolder();
+  const path = folder.file("app.sock");
+  const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const listeners = new Listeners({ log: new RecordingLog() });
+  const configs = [config("web", `unix:${path}`, `127.0.0.1:${taken.addr.port}`)];
+  await assertRejects(() => listeners.bind(configs));
+  await assertRejects(() => Deno.lstat(path), Deno.errors.NotFound);
+  taken.close();
+});

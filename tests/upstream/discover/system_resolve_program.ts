@@ -1,7 +1,0 @@
-// Run by the test beside it with few permissions. Says how it goes to resolve a name as the system does.
-import { systemResolve } from "../../../src/upstream/discover/system_resolve.ts";
-
-const { signal } = new AbortController();
-const outcome = await systemResolve()({ name: "db.internal", type: "A" }, signal)
-  .then(() => "found", (error) => `${error.code} ${error.message}`);
-console.log(`${outcome}\ndone`);
