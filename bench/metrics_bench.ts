@@ -2,14 +2,14 @@
 // the event loop from everything else.
 // `deno bench -A bench/metrics_bench.ts`
 import { renderMetrics } from "../src/admin/metrics/metrics.ts";
-import { App } from "../src/app/data_plane.ts";
-import { Control } from "../src/app/admin/control.ts";
-import { Reloader } from "../src/app/reloader.ts";
+import { ControlPlane } from "../src/app/control/control_plane.ts";
+import { ProgramTarget } from "../src/app/admin/program_target.ts";
+import { Reloader } from "../src/app/control/reloader.ts";
 import { parseConfig } from "../src/config/parse.ts";
 import { silentLog } from "../src/core/log.ts";
 
 /** A program with one service and so many backends, without checks. */
-async function program(backends: number): Promise<Control> {
+async function program(backends: number): Promise<ProgramTarget> {
   const set = Array.from({ length: backends }, (_, i) => ({
     address: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:5432`,
     maxConnections: 100,
@@ -19,14 +19,14 @@ async function program(backends: number): Promise<Control> {
     upstreams: { db: { backends: set } },
     services: [{ name: "postgres", listen: ["127.0.0.1:0"], upstream: "db" }],
   });
-  const app = new App({ log: silentLog });
+  const app = new ControlPlane({ log: silentLog });
   await app.apply(parseConfig(text, { name: "bench.json", folder: "/" }));
   const reloader = new Reloader({ log: silentLog, reload: () => Promise.resolve() });
-  return new Control({ app, reloader, version: "0.0.0", folder: "/" });
+  return new ProgramTarget({ app, reloader, version: "0.0.0", folder: "/" });
 }
 
 /** The longest that a scrape keeps the event loop without a pause, the median of some, and how much it writes. */
-async function hold(control: Control): Promise<{ holdMs: number; bytes: number }> {
+async function hold(control: ProgramTarget): Promise<{ holdMs: number; bytes: number }> {
   const holds: number[] = [];
   let bytes = 0;
   for (let i = 0; i < 15; i++) {

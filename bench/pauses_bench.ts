@@ -3,10 +3,10 @@
 // so that the memory of one is no burden for the next.
 // `deno run -A bench/pauses_bench.ts`
 import { renderMetrics } from "../src/admin/metrics/metrics.ts";
-import { App } from "../src/app/data_plane.ts";
-import { Control } from "../src/app/admin/control.ts";
-import { loadMaterials } from "../src/app/material/materials.ts";
-import { Reloader } from "../src/app/reloader.ts";
+import { ControlPlane } from "../src/app/control/control_plane.ts";
+import { ProgramTarget } from "../src/app/admin/program_target.ts";
+import { loadCredentials } from "../src/app/credentials/credentials.ts";
+import { Reloader } from "../src/app/control/reloader.ts";
 import { readLargeBackendList } from "../src/config/large_backend_list.ts";
 import { ConfigReading } from "../src/config/reading.ts";
 import { silentLog } from "../src/core/log.ts";
@@ -20,10 +20,10 @@ const options = { name: "bench", folder };
 /** What is measured, by its name. Each prepares what it needs, and returns the work of one round. */
 const INPUTS: Readonly<Record<string, () => Promise<(round: number) => unknown>>> = {
   "a CRL of 200,000 entries, new": () =>
-    materials((round) => ({ ca: "crl-ca.pem", crl: copy("ca.crl", round) })),
-  "a CRL of 200,000 entries, not changed": () => materials(() => ({ ca: "crl-ca.pem", crl: "ca.crl" })),
-  "a bundle of 2,000 CAs, new": () => materials((round) => ({ ca: copy("bundle.pem", round) })),
-  "a bundle of 2,000 CAs, not changed": () => materials(() => ({ ca: "bundle.pem" })),
+    credentials((round) => ({ ca: "crl-ca.pem", crl: copy("ca.crl", round) })),
+  "a CRL of 200,000 entries, not changed": () => credentials(() => ({ ca: "crl-ca.pem", crl: "ca.crl" })),
+  "a bundle of 2,000 CAs, new": () => credentials((round) => ({ ca: copy("bundle.pem", round) })),
+  "a bundle of 2,000 CAs, not changed": () => credentials(() => ({ ca: "bundle.pem" })),
   "a file of 50,000 backends": () => {
     const text = read("backends.yaml");
     return Promise.resolve(() => readLargeBackendList(text, options));
@@ -63,8 +63,8 @@ function copy(file: string, round: number): string {
 }
 
 /** Reads all that a service with mutual TLS names. What was read first stays in use. */
-async function materials(clientAuth: (round: number) => Record<string, string>) {
-  const { buffers } = new App({ log: silentLog });
+async function credentials(clientAuth: (round: number) => Record<string, string>) {
+  const { buffers } = new ControlPlane({ log: silentLog });
   const readings = Array.from({ length: ROUNDS + 1 }, (_, round) => {
     const tls = {
       cert: "server.pem",
@@ -74,17 +74,17 @@ async function materials(clientAuth: (round: number) => Record<string, string>) 
     const service = { name: "s", listen: ["127.0.0.1:0"], upstream: { backends: ["10.0.0.1:1"] }, tls };
     return new ConfigReading(JSON.stringify({ version: 1, services: [service] }), options);
   });
-  const inUse = [await loadMaterials(readings[ROUNDS]!, { name: "bench", buffers })];
+  const inUse = [await loadCredentials(readings[ROUNDS]!, { name: "bench", buffers })];
   return async (round: number) =>
-    inUse.push(await loadMaterials(readings[round]!, { name: "bench", buffers }));
+    inUse.push(await loadCredentials(readings[round]!, { name: "bench", buffers }));
 }
 
 /** A program with one service and 10,000 backends, without checks. */
-async function program(): Promise<{ app: App; control: Control }> {
-  const app = new App({ log: silentLog });
+async function program(): Promise<{ app: ControlPlane; control: ProgramTarget }> {
+  const app = new ControlPlane({ log: silentLog });
   await app.apply(new ConfigReading(read("backends.json"), options).config!);
   const reloader = new Reloader({ log: silentLog, reload: () => Promise.resolve() });
-  return { app, control: new Control({ app, reloader, version: "0.0.0", folder: "/" }) };
+  return { app, control: new ProgramTarget({ app, reloader, version: "0.0.0", folder: "/" }) };
 }
 
 /** The longest time between two turns of a timer while `work` is done, and how long that takes, in milliseconds. */

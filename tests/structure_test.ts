@@ -37,6 +37,12 @@ const ROOMS = [
   "config",
   "admin",
   "dataplane",
+  "app/log",
+  "app/watch",
+  "app/credentials",
+  "app/upstreams",
+  "app/control",
+  "app/admin",
   "app",
   "cli",
 ];

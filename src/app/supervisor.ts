@@ -1,22 +1,22 @@
 import { basename, join } from "node:path";
 import type { Config } from "../config/config.ts";
-import { materialPaths } from "../config/permissions.ts";
+import { credentialPaths } from "../config/permissions.ts";
 import { ConfigReading } from "../config/reading.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
 import type { HeldLibc } from "../upstream/check/half_open/held_libc.ts";
 import { AdminServer } from "./admin/admin_server.ts";
-import { App } from "./data_plane.ts";
+import { ControlPlane } from "./control/control_plane.ts";
 import type { ConfigSource } from "./config_source.ts";
-import { Control } from "./admin/control.ts";
+import { ProgramTarget } from "./admin/program_target.ts";
 import type { LineWriter } from "./log/line_writer.ts";
-import { FileWatches, fingerprints } from "./watch/file_watches.ts";
+import { fileVersions, FileWatches } from "./watch/file_watches.ts";
 import { configureLog, programLog } from "./log/log.ts";
-import { badConfig, loadMaterials } from "./material/materials.ts";
+import { badConfig, loadCredentials } from "./credentials/credentials.ts";
 import { unreadiness } from "./admin/readiness.ts";
-import { Reloader, type ReloadOutcome } from "./reloader.ts";
-import { renewTrust } from "./material/renew_trust.ts";
+import { Reloader, type ReloadOutcome } from "./control/reloader.ts";
+import { renewTrust } from "./credentials/renew_trust.ts";
 import { Signals } from "./signals.ts";
 
 /** Options of {@linkcode Supervisor}. */
@@ -45,7 +45,7 @@ export interface Stopped {
  * A second signal cuts at once.
  */
 export class Supervisor implements Disposable {
-  readonly app: App;
+  readonly app: ControlPlane;
   readonly #options: SupervisorOptions;
   readonly #log: Log = programLog();
   readonly #reloader: Reloader;
@@ -67,13 +67,13 @@ export class Supervisor implements Disposable {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.app = new App({ log: this.#log, library: options.library });
+    this.app = new ControlPlane({ log: this.#log, library: options.library });
     this.#reloader = new Reloader({ log: this.#log, reload: () => this.#reload() });
     const { app } = this;
     const { version, source: { folder, path } } = options;
     this.#path = path === undefined ? undefined : join(folder, basename(path));
     this.#admin = new AdminServer({
-      target: new Control({ app, reloader: this.#reloader, version, folder }),
+      target: new ProgramTarget({ app, reloader: this.#reloader, version, folder }),
       wheel: app.wheel,
       buffers: app.buffers,
       log: this.#log,
@@ -188,16 +188,16 @@ export class Supervisor implements Disposable {
     const { config } = app;
     if (config === undefined || this.#stopping) return;
     try {
-      const renewed = await renewTrust(config, app.materials);
+      const renewed = await renewTrust(config, app.credentials);
       if (renewed === undefined || this.#stopping) return;
-      const { materials, usedBy } = renewed;
-      app.renewGates(materials);
-      this.#admin.serve(config.admin, { bound: undefined, material: materials.admin });
+      const { credentials, usedBy } = renewed;
+      app.renewGates(credentials);
+      this.#admin.serve(config.admin, { bound: undefined, material: credentials.admin });
       if (usedBy.length > 0) {
         const message = "changed CAs and CRLs of clients are enforced, though the reload is refused";
         this.#log.warn(message, { used_by: usedBy.join(", ") });
       }
-      for (const warning of materials.warnings) this.#log.warn(warning);
+      for (const warning of credentials.warnings) this.#log.warn(warning);
     } catch (error) {
       this.#log.error("cannot read the clients' CAs and CRLs again", { error: describeError(error) });
     }
@@ -205,7 +205,7 @@ export class Supervisor implements Disposable {
 
   async #apply(): Promise<void> {
     const { source, writer, checkPermissions } = this.#options;
-    const ofConfig = await fingerprints(this.#path === undefined ? [] : [this.#path]);
+    const ofConfig = await fileVersions(this.#path === undefined ? [] : [this.#path]);
     const text = await this.#read();
     if (this.#stopping) {
       throw new CulvertError("draining", "Cannot read the configuration: the program is stopping");
@@ -215,25 +215,25 @@ export class Supervisor implements Disposable {
     const named = { name: source.name, buffers: this.app.buffers };
     if (config === undefined) throw await badConfig(reading, named);
     const starting = this.app.state === "starting";
-    if (!starting && source.path === undefined && materialPaths(config).length === 0) {
+    if (!starting && source.path === undefined && credentialPaths(config).length === 0) {
       throw new CulvertError("reload_failed", `Cannot reload: ${source.name} can't be read again`);
     }
     await checkPermissions(config, { ask: starting });
-    const ofMaterials = await fingerprints(materialPaths(config)); // A change from here on is noticed.
-    const materials = await loadMaterials(reading, { ...named, dial: this.app.dial });
+    const ofCredentials = await fileVersions(credentialPaths(config)); // A change from here on is noticed.
+    const credentials = await loadCredentials(reading, { ...named, dial: this.app.dial });
     if (starting) await configureLog(config.log, writer);
     const bound = await this.#admin.bind(config.admin);
     try {
-      await this.app.apply(config, materials);
+      await this.app.apply(config, credentials);
     } catch (error) {
       bound?.close();
       throw error;
     }
-    this.#admin.serve(config.admin, { bound, material: materials.admin });
+    this.#admin.serve(config.admin, { bound, material: credentials.admin });
     this.app.adminAddress = this.#admin.address;
     await configureLog(config.log, writer);
-    for (const warning of materials.warnings) this.#log.warn(warning);
-    await this.#watches.follow(new Map([...ofConfig, ...ofMaterials]));
+    for (const warning of credentials.warnings) this.#log.warn(warning);
+    await this.#watches.follow(new Map([...ofConfig, ...ofCredentials]));
   }
 
   async #read(): Promise<string> {

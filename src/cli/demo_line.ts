@@ -1,4 +1,4 @@
-import type { ServiceStatus } from "../app/data_plane.ts";
+import type { ServiceStatus } from "../app/control/control_plane.ts";
 import type { Reason } from "../service/reason.ts";
 
 /** What the line tells of a service. */

@@ -1,5 +1,5 @@
 import { type ConfigSource, configSource } from "../app/config_source.ts";
-import { badConfig, loadMaterials } from "../app/material/materials.ts";
+import { badConfig, loadCredentials } from "../app/credentials/credentials.ts";
 import { findListenerFaults } from "../app/listener_faults.ts";
 import { lookAtLists } from "../app/check_discovery_files.ts";
 import { LineWriter } from "../app/log/line_writer.ts";
@@ -8,9 +8,9 @@ import type { Config } from "../config/config.ts";
 import { describeConfig } from "../config/describe.ts";
 import { parseConfig } from "../config/parse.ts";
 import {
+  credentialPaths,
   discoveryNeed,
   formatPermissions,
-  materialPaths,
   requiredPermissions,
 } from "../config/permissions.ts";
 import { ConfigError } from "../config/problem/problem.ts";
@@ -93,8 +93,8 @@ async function check(path: string): Promise<ExitCode> {
   const { config } = reading;
   const named = { name: source.name, buffers: new BufferPool() };
   if (config === undefined) throw await badConfig(reading, named);
-  await requirePermissions({ net: [], read: materialPaths(config), write: [] }, { ask: true });
-  const { warnings } = await loadMaterials(reading, named);
+  await requirePermissions({ net: [], read: credentialPaths(config), write: [] }, { ask: true });
+  const { warnings } = await loadCredentials(reading, named);
   const listeners = await findListenerFaults(config);
   if (listeners.faults.length > 0) throw new ConfigError(source.name, reading.problems(listeners.faults));
   console.log(escapeLines(describeConfig(config)));
@@ -131,7 +131,7 @@ async function permissionFlags(path: string, { watch = false }: { watch?: boolea
 /** The files that a configuration names, lists of backends included. */
 function filePaths(config: Config): string[] {
   const lists = [...config.upstreams.values()].map(({ discover }) => discover?.filePath);
-  return [...materialPaths(config), ...lists.filter((path) => path !== undefined)];
+  return [...credentialPaths(config), ...lists.filter((path) => path !== undefined)];
 }
 
 /** None where the file that names them may not be read. */

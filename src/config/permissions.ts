@@ -39,7 +39,7 @@ export function requiredPermissions(config: Config): PermissionNeed {
     read: unique([
       ...sockets,
       ...groupFiles(config),
-      ...materialPaths(config),
+      ...credentialPaths(config),
       ...upstreams.flatMap(listPaths),
     ]),
     write: unique(sockets),
@@ -156,7 +156,7 @@ export function formatPermissions(
 }
 
 /** Certificates, keys, CAs, CRLs and passwords. */
-export function materialPaths(config: Config): string[] {
+export function credentialPaths(config: Config): string[] {
   const ofServices = [...config.services, config.admin].flatMap((listener) => {
     const tls = listener?.tls;
     return tls === undefined ? [] : [tls.certPath, tls.keyPath, ...clientAuthPaths(tls)];

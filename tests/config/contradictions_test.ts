@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { badConfig } from "../../src/app/material/materials.ts";
+import { badConfig } from "../../src/app/credentials/credentials.ts";
 import { ConfigReading } from "../../src/config/reading.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import { createAuthority } from "../../src/tls/authority/authority.ts";

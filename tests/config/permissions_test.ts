@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  credentialPaths,
   discoveryNeed,
   formatPermissions,
-  materialPaths,
   type PermissionNeed,
   requiredPermissions,
 } from "../../src/config/permissions.ts";
@@ -108,7 +108,7 @@ Deno.test("files of discovery are read: the list, the password, the certificates
     ["ca.pem", "lists/db.yaml", "own.key", "own.pem", "secret"].map((name) => `/etc/culvert/${name}`),
   );
   const config = parse(configWith({ upstream: `discover: {file: lists/db.yaml, ${etcd}}` }));
-  assertEquals(materialPaths(config).includes("/etc/culvert/lists/db.yaml"), false); // It watches itself.
+  assertEquals(credentialPaths(config).includes("/etc/culvert/lists/db.yaml"), false); // It watches itself.
   assertEquals(need.write, []);
 });
 
@@ -122,7 +122,7 @@ Deno.test("the admin listener is bound, and its files are read", () => {
   assertEquals(netOf("", top), ["[::]:9901", "0.0.0.0:9901"]);
   const files = ["own.pem", "own.key", "ca.pem", "ca.crl"].map((name) => `/etc/culvert/${name}`);
   assertEquals(needOf("", top).read, files);
-  assertEquals(materialPaths(parse(configWith({ top }))), files);
+  assertEquals(credentialPaths(parse(configWith({ top }))), files);
 });
 
 Deno.test("the files of trust domains, and of CAs that rules are bound to, are read and watched", () => {
@@ -143,7 +143,7 @@ Deno.test("the files of trust domains, and of CAs that rules are bound to, are r
   ]
     .map((name) => `/etc/culvert/${name}`);
   const config = parse(configWith({ service, upstream }));
-  assertEquals(materialPaths(config), files);
+  assertEquals(credentialPaths(config), files);
   assertEquals(requiredPermissions(config).read, files);
 });
 

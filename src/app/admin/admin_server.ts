@@ -8,7 +8,7 @@ import type { BufferPool } from "../../net/buffers.ts";
 import { type BoundListener, listen } from "../../net/listen.ts";
 import type { SocketAccess } from "../../net/socket_access.ts";
 import { changeAccess } from "../../net/change_access.ts";
-import type { AdminMaterial } from "../material/material_loader.ts";
+import type { AdminCredentials } from "../credentials/credentials_loader.ts";
 
 /** What an {@linkcode AdminServer} works with. */
 export interface AdminServerParts {
@@ -29,7 +29,7 @@ export class AdminServer {
   #listener: AdminListener | undefined;
   /** As its address is configured; the same one is kept. */
   #key: string | undefined;
-  #material: AdminMaterial | undefined;
+  #material: AdminCredentials | undefined;
   /** Who may connect to it, of a unix socket. */
   #access: SocketAccess | undefined;
 
@@ -55,7 +55,7 @@ export class AdminServer {
   /** Serves on `bound`, if there is one, and as `config` says from now on. */
   serve(
     config: AdminConfig | undefined,
-    { bound, material }: { bound: BoundListener | undefined; material: AdminMaterial | undefined },
+    { bound, material }: { bound: BoundListener | undefined; material: AdminCredentials | undefined },
   ): void {
     if (config?.tls !== undefined && material === undefined) {
       throw new TypeError("the admin TLS is not loaded");
@@ -85,7 +85,7 @@ export class AdminServer {
     await listener?.close();
   }
 
-  #open(bound: BoundListener, material: AdminMaterial | undefined): AdminListener {
+  #open(bound: BoundListener, material: AdminCredentials | undefined): AdminListener {
     const previous = this.#material;
     const tls = { gate: () => this.#material?.gate, names: () => this.#material?.names ?? [] };
     this.#material = material;

@@ -1,13 +1,13 @@
-import type { App } from "../data_plane.ts";
+import type { ControlPlane } from "../control/control_plane.ts";
 import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
 
 /** Why the program should not be sent connections, in words; empty when it should. */
-export function unreadiness(app: App): string[] {
+export function unreadiness(app: ControlPlane): string[] {
   const { state } = app;
   return [
     ...(state === "ready" ? [] : [`the program is ${state}`]),
     ...app.upstreams.flatMap(ofUpstream),
-    ...app.materials.crls.flatMap(({ path, usedBy, problem }) => {
+    ...app.credentials.crls.flatMap(({ path, usedBy, problem }) => {
       const found = problem(Date.now());
       return found === undefined
         ? []

@@ -29,7 +29,7 @@ export interface Reach {
    * All that `connectTls` was made of, as text: where that is the same, the one of before goes on, and with it what it
    * has dialled. Absent: nothing that could be compared.
    */
-  readonly madeOf?: string | undefined;
+  readonly fingerprint?: string | undefined;
   readonly etcdTls: EtcdTls | undefined;
 }
 
@@ -122,7 +122,7 @@ export class ManagedUpstream {
     const [previous, before, set] = [this.#config, this.#reach, this.#backends];
     const { discover } = config;
     const sameSources = same(sourcesOf(previous), sourcesOf(config)) && same(before.etcdTls, reach.etcdTls);
-    const sameTls = reach.madeOf !== undefined && reach.madeOf === before.madeOf;
+    const sameTls = reach.fingerprint !== undefined && reach.fingerprint === before.fingerprint;
     this.#config = config;
     this.#reach = sameTls ? { ...reach, connectTls: before.connectTls } : reach;
     if (discover !== undefined || !same(previous.backends, config.backends)) this.#byHand = undefined;

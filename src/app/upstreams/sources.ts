@@ -12,7 +12,7 @@ import { etcdSource } from "../../upstream/discover/etcd/source.ts";
 import type { EtcdTls } from "../../upstream/discover/etcd/options.ts";
 import { fileSource } from "../../upstream/discover/file_source.ts";
 import type { NamedSource } from "../../upstream/discover/source_run.ts";
-import { fingerprint } from "../fingerprint.ts";
+import { fileVersion } from "../watch/file_version.ts";
 import { watchFile } from "../watch/watch.ts";
 
 /** After failures DNS is asked at least once in so many intervals. */
@@ -57,7 +57,7 @@ function ofFile(path: string, { clock, log }: SourceParts): NamedSource {
     clock,
     parse: (text) => readLargeBackendList(text, { name: path, folder }),
     watch: async (path, onChange) => {
-      const seen = await fingerprint(path);
+      const seen = await fileVersion(path);
       return await watchFile({ path, folder }, { onChange, log, clock, seen });
     },
   });

@@ -2,7 +2,7 @@ import type { UpstreamConfig } from "../../config/config.ts";
 import { CheckScheduler } from "../../upstream/check/scheduler.ts";
 import { HalfOpenChecker } from "../../upstream/check/half_open/checker.ts";
 import { ManagedUpstream, type ManagedUpstreamParts, type Reach } from "./managed_upstream.ts";
-import type { Materials } from "../material/materials.ts";
+import type { Credentials } from "../credentials/credentials.ts";
 
 /** What {@linkcode Upstreams} work with. */
 export interface UpstreamsParts extends Omit<ManagedUpstreamParts, "halfOpen" | "scheduler"> {
@@ -44,11 +44,11 @@ export class Upstreams {
    *
    * @throws what {@linkcode ManagedUpstream.tryOut} and {@linkcode HalfOpenChecker.start} throw; nothing has changed.
    */
-  prepare(configs: ReadonlyMap<string, UpstreamConfig>, materials: Materials): void {
+  prepare(configs: ReadonlyMap<string, UpstreamConfig>, credentials: Credentials): void {
     if (this.#closed) return;
     this.#preparing = true;
     for (const [name, config] of configs) {
-      ManagedUpstream.tryOut(config, { reach: reachOf(name, materials), parts: this.#parts });
+      ManagedUpstream.tryOut(config, { reach: reachOf(name, credentials), parts: this.#parts });
     }
   }
 
@@ -56,11 +56,11 @@ export class Upstreams {
    * Takes a new configuration, which has been prepared. Returns those that have left: they go on until they are closed
    * by {@linkcode Upstreams.closeLeft}, when nobody is led to them any more.
    */
-  update(configs: ReadonlyMap<string, UpstreamConfig>, materials: Materials): ManagedUpstream[] {
+  update(configs: ReadonlyMap<string, UpstreamConfig>, credentials: Credentials): ManagedUpstream[] {
     const before = new Map(this.#byName);
     this.#byName.clear();
     for (const [name, config] of configs) {
-      const reach = reachOf(name, materials);
+      const reach = reachOf(name, credentials);
       const upstream = before.get(name);
       before.delete(name);
       upstream?.update(config, reach);
@@ -113,7 +113,7 @@ export class Upstreams {
   }
 }
 
-function reachOf(name: string, { connects, etcdTls }: Materials): Reach {
-  const { connectTls, madeOf } = connects.get(name) ?? {};
-  return { connectTls, madeOf, etcdTls: etcdTls.get(name) };
+function reachOf(name: string, { connects, etcdTls }: Credentials): Reach {
+  const { connectTls, fingerprint } = connects.get(name) ?? {};
+  return { connectTls, fingerprint, etcdTls: etcdTls.get(name) };
 }

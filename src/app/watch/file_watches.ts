@@ -2,15 +2,15 @@ import { dirname } from "node:path";
 import { formatPermissions } from "../../config/permissions.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { fingerprint } from "../fingerprint.ts";
+import { fileVersion } from "./file_version.ts";
 import { watchFile, type WatchOptions } from "./watch.ts";
 
-/** Files, and what {@linkcode fingerprint} said of each before it was read; `undefined`: there was none. */
+/** Files, and what {@linkcode fileVersion} said of each before it was read; `undefined`: there was none. */
 export type SeenFiles = ReadonlyMap<string, string | undefined>;
 
 /** Looks at files that are about to be read, for {@linkcode FileWatches.follow}. */
-export async function fingerprints(paths: readonly string[]): Promise<SeenFiles> {
-  const seen = await Promise.all(paths.map((path) => fingerprint(path)));
+export async function fileVersions(paths: readonly string[]): Promise<SeenFiles> {
+  const seen = await Promise.all(paths.map((path) => fileVersion(path)));
   return new Map(paths.map((path, index) => [path, seen[index]]));
 }
 

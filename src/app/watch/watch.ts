@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { fingerprint } from "../fingerprint.ts";
+import { fileVersion } from "./file_version.ts";
 
 /** Options of {@linkcode watchFile}. */
 export interface WatchOptions {
@@ -9,7 +9,7 @@ export interface WatchOptions {
   readonly onChange: () => void;
   readonly log: Log;
   /**
-   * What {@linkcode fingerprint} said before the file was read, `undefined` if there was none: a change since then
+   * What {@linkcode fileVersion} said before the file was read, `undefined` if there was none: a change since then
    * is noticed too.
    * @default what it says now
    */
@@ -44,7 +44,7 @@ export async function watchFile(
 ): Promise<(() => void) | undefined> {
   const { state } = await Deno.permissions.query({ name: "read", path: file.folder });
   if (state !== "granted") return undefined;
-  const seen = "seen" in options ? options.seen : await fingerprint(file.path);
+  const seen = "seen" in options ? options.seen : await fileVersion(file.path);
   const watch = new FileWatch(file, { ...options, seen });
   await watch.begin();
   return () => watch.end();
@@ -135,7 +135,7 @@ class FileWatch {
     const { lookMs = 20_000 } = this.#options;
     this.#looking = true;
     if (this.#watcher !== undefined && await identity(this.#file.folder) !== this.#watched) this.#unwatch();
-    const now = await fingerprint(this.#file.path);
+    const now = await fileVersion(this.#file.path);
     this.#looking = false;
     if (this.#ended) return;
     this.#lookIn(this.#watcher === undefined ? Math.min(UNWATCHED_LOOK_MS, lookMs) : lookMs);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { AdminServer } from "../../../src/app/admin/admin_server.ts";
-import type { AdminMaterial } from "../../../src/app/material/material_loader.ts";
+import type { AdminCredentials } from "../../../src/app/credentials/credentials_loader.ts";
 import type { AdminConfig } from "../../../src/config/config.ts";
 import { CulvertError } from "../../../src/core/errors.ts";
 import { TimerWheel } from "../../../src/core/timer_wheel.ts";
@@ -13,7 +13,7 @@ import { RecordingLog } from "../../support/recording_log.ts";
 import { TemporaryFolder } from "../../support/folder.ts";
 import { until, within } from "../../support/wait.ts";
 import { type Pki, pki } from "../../tls/tls_fixture.ts";
-import { closed } from "../app_fixture.ts";
+import { closed } from "../control/app_fixture.ts";
 
 const LOCAL = "127.0.0.1:0";
 
@@ -26,7 +26,7 @@ class Fixture implements AsyncDisposable {
   readonly server: AdminServer = new AdminServer(this);
 
   /** Changes to another address, to another kind of TLS, or to none. */
-  async apply(listen: string | undefined, material?: AdminMaterial): Promise<void> {
+  async apply(listen: string | undefined, material?: AdminCredentials): Promise<void> {
     const config = listen === undefined ? undefined : configOf(listen, material);
     this.server.serve(config, { bound: await this.server.bind(config), material });
   }
@@ -56,13 +56,13 @@ class Fixture implements AsyncDisposable {
   }
 }
 
-function configOf(listen: string, material?: AdminMaterial): AdminConfig {
+function configOf(listen: string, material?: AdminCredentials): AdminConfig {
   const tls = { certPath: "c", keyPath: "k", minVersion: "1.2", maxVersion: "1.3", alpn: [] } as const;
   return { listen: parseAddress(listen), ...(material === undefined ? {} : { tls }) };
 }
 
 /** TLS that asks for a certificate. */
-function materialOf({ ca, server }: Pki): AdminMaterial {
+function materialOf({ ca, server }: Pki): AdminCredentials {
   const own = { cert: server.chainPem, key: server.keyPem };
   const client = { clientAuth: "require", ca: ca.certPem, allow: [{ any: true }] } as const;
   return { gate: new TlsGate({ ...own, ...client }), names: ["server.test"] };
@@ -155,7 +155,7 @@ Deno.test("an address that is taken is told, and everything goes on as it was", 
 
 Deno.test("who has asked for the reload that moves or removes the listener gets an answer", async () => {
   const good = await pki();
-  const changes: [listen: string | undefined, material?: AdminMaterial][] = [
+  const changes: [listen: string | undefined, material?: AdminCredentials][] = [
     [undefined],
     ["localhost:0"],
     [LOCAL, materialOf(good)],

@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { unreadiness } from "../../../src/app/admin/readiness.ts";
-import type { App } from "../../../src/app/data_plane.ts";
+import type { ControlPlane } from "../../../src/app/control/control_plane.ts";
 import { CrlSet } from "../../../src/tls/x509/crl/set.ts";
-import { configText, gone } from "../app_fixture.ts";
-import { ControlFixture } from "./control_fixture.ts";
+import { configText, gone } from "../control/app_fixture.ts";
+import { ProgramFixture } from "./program_fixture.ts";
 import { config, dns, from, ManagedFixture } from "../upstreams/managed_fixture.ts";
 
 const LOCAL = "127.0.0.1:0";
@@ -13,7 +13,7 @@ const AT = { at: 0, detail: "x" };
 const RULES = { rise: 1, fall: 1 };
 
 Deno.test("a program is ready from its first configuration until it is to stop", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   assertEquals(fixture.reasons(), ["the program is starting"]);
   await fixture.start(
     configText({ upstreams: { app: ["a"] }, services: WEB, timeouts: { drain: "5s" } }),
@@ -30,7 +30,7 @@ Deno.test("a program is ready from its first configuration until it is to stop",
 });
 
 Deno.test("backends that have not been checked yet are waited for until one has been found good", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   await fixture.start(configText({ upstreams: { app: ["a", "b", "c"] }, services: WEB, policy: CHECKED }));
   const { backends } = fixture.app.upstream("app")!.upstream;
   const checked = (index: number, ok: boolean) => {
@@ -53,7 +53,7 @@ Deno.test("backends that have not been checked yet are waited for until one has 
 });
 
 Deno.test("a backend that joins one that was found good takes no readiness away", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   await fixture.start(configText({ upstreams: { app: ["a"] }, services: WEB, policy: CHECKED }));
   const [a] = fixture.app.upstream("app")!.upstream.backends;
   a!.health.observe({ ...AT, ok: true }, RULES);
@@ -66,7 +66,7 @@ Deno.test("a backend that joins one that was found good takes no readiness away"
 });
 
 Deno.test("who is to blame for having no backend is counted by the state", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   const hosts = ["a", "b", "c", "d", "e"];
   await fixture.start(configText({ upstreams: { app: hosts, other: ["z"] }, services: WEB }));
   const { backends } = fixture.app.upstream("app")!.upstream;
@@ -90,9 +90,9 @@ Deno.test("who is to blame for having no backend is counted by the state", async
 });
 
 /** The reasons of an app with these upstreams and CRLs. */
-function reasonsOf(app: Partial<Pick<App, "upstreams" | "materials">>): string[] {
-  const materials = { crls: [] };
-  return unreadiness({ state: "ready", upstreams: [], materials, ...app } as unknown as App);
+function reasonsOf(app: Partial<Pick<ControlPlane, "upstreams" | "credentials">>): string[] {
+  const credentials = { crls: [] };
+  return unreadiness({ state: "ready", upstreams: [], credentials, ...app } as unknown as ControlPlane);
 }
 
 Deno.test("sources are waited for until each has answered, were it with an error", async () => {
@@ -129,14 +129,20 @@ Deno.test("sources that a reload has changed are not waited for while a set of b
 
 Deno.test("a CRL that lets nobody in is a reason for each who relies on it", () => {
   const bad = CrlSet.unreadable("garbage");
-  const materials = (set: CrlSet) => {
+  const credentials = (set: CrlSet) => {
     const crl = { path: "/ca.crl", crls: [], problem: (nowMs: number) => set.problemOf([], nowMs) };
     const crls = [{ ...crl, usedBy: "service a" }, { ...crl, usedBy: "service b" }];
-    return { gates: new Map(), connects: new Map(), certificates: [], warnings: [], crls } as unknown as App[
-      "materials"
+    return {
+      gates: new Map(),
+      connects: new Map(),
+      certificates: [],
+      warnings: [],
+      crls,
+    } as unknown as ControlPlane[
+      "credentials"
     ];
   };
   const why = 'nobody can come in by the CRL "/ca.crl": garbage';
-  assertEquals(reasonsOf({ materials: materials(bad) }), [`service a: ${why}`, `service b: ${why}`]);
-  assertEquals(reasonsOf({ materials: materials(new CrlSet([])) }), []);
+  assertEquals(reasonsOf({ credentials: credentials(bad) }), [`service a: ${why}`, `service b: ${why}`]);
+  assertEquals(reasonsOf({ credentials: credentials(new CrlSet([])) }), []);
 });

@@ -37,13 +37,13 @@ Deno.test("pools follow TLS that comes, changes and goes: what was dialled the o
 
 Deno.test("TLS that is made anew of the same keeps what was dialled, and of something else it does not", async () => {
   const [one, two, three] = [new ScriptedDialler(), new ScriptedDialler(), new ScriptedDialler()];
-  const fixture = new ManagedFixture(config("a", { pool: POOL }), { ...by(one), madeOf: "ca" });
+  const fixture = new ManagedFixture(config("a", { pool: POOL }), { ...by(one), fingerprint: "ca" });
   one.open[0]!.accept();
   await settle();
-  fixture.update(config("a", { pool: POOL }), { ...by(two), madeOf: "ca" });
+  fixture.update(config("a", { pool: POOL }), { ...by(two), fingerprint: "ca" });
   await settle();
   assertEquals([one.unclosed, one.calls.length, two.calls.length], [1, 1, 0]);
-  fixture.update(config("a", { pool: POOL }), { ...by(three), madeOf: "another ca" });
+  fixture.update(config("a", { pool: POOL }), { ...by(three), fingerprint: "another ca" });
   await settle();
   assertEquals([one.unclosed, one.calls.length, two.calls.length, three.open.length], [0, 1, 0, 1]);
   three.open[0]!.refuse();

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { CulvertError } from "../../../src/core/errors.ts";
-import { NO_MATERIALS } from "../../../src/app/material/materials.ts";
+import { NO_CREDENTIALS } from "../../../src/app/credentials/credentials.ts";
 import { Upstreams } from "../../../src/app/upstreams/upstreams.ts";
 import type { UpstreamConfig } from "../../../src/config/config.ts";
 import { TimerWheel } from "../../../src/core/timer_wheel.ts";
@@ -11,7 +11,7 @@ import { FakeClock } from "../../core/fake_clock.ts";
 import { RecordingLog } from "../../support/recording_log.ts";
 import { ScriptedDialler } from "../../support/scripted_dialler.ts";
 import { settle } from "../../support/settle.ts";
-import { AppFixture, configText } from "../app_fixture.ts";
+import { AppFixture, configText } from "../control/app_fixture.ts";
 import { specs } from "../../upstream/upstream_fixture.ts";
 import { config, from } from "./managed_fixture.ts";
 
@@ -59,8 +59,8 @@ function setUp() {
   const apply = (configs: Record<string, UpstreamConfig>) => {
     const byName = new Map(Object.entries(configs).map(([name, each]) => [name, { ...each, name }]));
     try {
-      upstreams.prepare(byName, NO_MATERIALS);
-      return upstreams.update(byName, NO_MATERIALS);
+      upstreams.prepare(byName, NO_CREDENTIALS);
+      return upstreams.update(byName, NO_CREDENTIALS);
     } finally {
       upstreams.settle();
     }
@@ -109,7 +109,7 @@ Deno.test("one checker makes the half-open checks of all upstreams, from the fir
 Deno.test("a configuration that comes after the end starts no checker", async () => {
   const { checkers, upstreams } = setUp();
   await upstreams.close();
-  upstreams.prepare(new Map([["a", config("x", { health: HALF_OPEN })]]), NO_MATERIALS);
+  upstreams.prepare(new Map([["a", config("x", { health: HALF_OPEN })]]), NO_CREDENTIALS);
   assertEquals(checkers, []);
 });
 
@@ -118,7 +118,7 @@ Deno.test("a checker that was started for nothing is closed, and not while it ma
   apply({ a: config("x", { health: HALF_OPEN }) });
   const left = apply({ b: config("y") });
   const next = new Map([["b", config("y", { health: HALF_OPEN })]]);
-  upstreams.prepare(next, NO_MATERIALS);
+  upstreams.prepare(next, NO_CREDENTIALS);
   await upstreams.closeLeft(left);
   assertEquals(checkers.map(({ done }) => done), [["start"]]); // As `next` is about to need it.
   upstreams.settle(); // It has been refused, for another reason.

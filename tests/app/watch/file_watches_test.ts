@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { FileWatches, fingerprints } from "../../../src/app/watch/file_watches.ts";
+import { fileVersions, FileWatches } from "../../../src/app/watch/file_watches.ts";
 import { TemporaryFolder } from "../../support/folder.ts";
 import { RecordingLog } from "../../support/recording_log.ts";
 import { until } from "../../support/wait.ts";
@@ -19,7 +19,7 @@ function fixture() {
     log,
     changed,
     write: (name: string, text: string) => Deno.writeTextFileSync(folder.file(name), text),
-    look: (...names: string[]) => fingerprints(names.map((name) => folder.file(name))),
+    look: (...names: string[]) => fileVersions(names.map((name) => folder.file(name))),
     untilChanged: (count: number) =>
       until(() => changed.length === count, { what: `${count} changes`, timeoutMs: 5000 }),
     async [Symbol.asyncDispose]() {

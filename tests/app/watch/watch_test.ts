@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { fingerprint } from "../../../src/app/fingerprint.ts";
+import { fileVersion } from "../../../src/app/watch/file_version.ts";
 import { watchFile, type WatchOptions } from "../../../src/app/watch/watch.ts";
 import { RecordingLog } from "../../support/recording_log.ts";
 import { TemporaryFolder } from "../../support/folder.ts";
@@ -18,7 +18,7 @@ async function watched(times: Partial<WatchOptions> = {}, below = "") {
   const log = new RecordingLog();
   let changes = 0;
   const onChange = () => void changes++;
-  const seen = await fingerprint(path);
+  const seen = await fileVersion(path);
   const options = { onChange, log, quietMs: QUIET_MS, seen, ...times };
   const end = (await watchFile({ path, folder: inner }, options))!;
   return {
@@ -72,7 +72,7 @@ Deno.test("a link that leads to the file and is moved to another one is noticed"
   await Deno.symlink("current/proxy.yaml", folder.file("proxy.yaml"));
   let changes = 0;
   const path = folder.file("proxy.yaml");
-  const seen = await fingerprint(path);
+  const seen = await fileVersion(path);
   const options = { onChange: () => void changes++, log: new RecordingLog(), quietMs: QUIET_MS, seen };
   const end = await watchFile({ path, folder: folder.path }, options);
   await Deno.symlink("two", folder.file("next"));
@@ -116,7 +116,7 @@ Deno.test("a change that came before the watch, but after the file was read, is 
   await using folder = new TemporaryFolder();
   const path = folder.file("proxy.yaml");
   await Deno.writeTextFile(path, "version: 1");
-  const seen = await fingerprint(path);
+  const seen = await fileVersion(path);
   await Deno.writeTextFile(path, "version: 1 # new");
   let changes = 0;
   const options = { onChange: () => void changes++, log: new RecordingLog(), quietMs: QUIET_MS, seen };
@@ -129,7 +129,7 @@ Deno.test("a change that came before the watch, but after the file was read, is 
 Deno.test("a file that was not there when it was read, and came before the watch, is noticed", async () => {
   await using folder = new TemporaryFolder();
   const path = folder.file("crl.pem");
-  const seen = await fingerprint(path);
+  const seen = await fileVersion(path);
   assertEquals(seen, undefined);
   await Deno.writeTextFile(path, "here");
   let changes = 0;
@@ -222,7 +222,7 @@ Deno.test("a file is followed by a link on the way to its folder, which is seen 
     onChange: () => void changes++,
     log: new RecordingLog(),
     clock,
-    seen: await fingerprint(path),
+    seen: await fileVersion(path),
   };
   const end = await watchFile({ path, folder: folder.file("current") }, options);
   await until(() => clock.pending === 1, { what: "the first look" });

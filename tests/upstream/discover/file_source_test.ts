@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { fingerprint } from "../../../src/app/fingerprint.ts";
+import { fileVersion } from "../../../src/app/watch/file_version.ts";
 import { watchFile } from "../../../src/app/watch/watch.ts";
 import type { BackendSpec } from "../../../src/upstream/backend.ts";
 import { Discovery } from "../../../src/upstream/discover/discovery.ts";
@@ -20,7 +20,7 @@ function parse(text: string) {
 /** The program's watch, as it would be handed in. */
 function watchIn(folder: string): WatchPath {
   return async (path, onChange) => {
-    const seen = await fingerprint(path);
+    const seen = await fileVersion(path);
     return await watchFile({ path, folder }, { onChange, log: new RecordingLog(), seen, quietMs: 20 });
   };
 }

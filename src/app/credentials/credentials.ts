@@ -7,15 +7,15 @@ import type { RuntimeTls } from "../../net/listen.ts";
 import type { TlsGate } from "../../tls/gate.ts";
 import type { EtcdTls } from "../../upstream/discover/etcd/options.ts";
 import {
-  type AdminMaterial,
+  type AdminCredentials,
   type BackendTls,
   type CertificateInUse,
-  MaterialLoader,
-} from "./material_loader.ts";
+  CredentialsLoader,
+} from "./credentials_loader.ts";
 import type { CrlInUse, TrustInUse } from "./trust_loader.ts";
 
 /** What a configuration's certificates, keys, CAs and CRLs make: read, checked, ready for use. */
-export interface Materials {
+export interface Credentials {
   /** By the service's name. */
   readonly gates: ReadonlyMap<string, TlsGate>;
   /** For the services whose TLS the runtime can speak, by the service's name. */
@@ -25,7 +25,7 @@ export interface Materials {
   /** For the upstreams whose etcd is asked by TLS with settings of ours, by the upstream's name. */
   readonly etcdTls: ReadonlyMap<string, EtcdTls>;
   /** Absent: the admin listener speaks no TLS, or there is none. */
-  readonly admin?: AdminMaterial;
+  readonly admin?: AdminCredentials;
   readonly certificates: readonly CertificateInUse[];
   readonly crls: readonly CrlInUse[];
   /** By who uses it, such as `service web`. */
@@ -35,7 +35,7 @@ export interface Materials {
 }
 
 /** For a configuration without TLS. */
-export const NO_MATERIALS: Materials = {
+export const NO_CREDENTIALS: Credentials = {
   gates: new Map(),
   runtimeTls: new Map(),
   connects: new Map(),
@@ -46,8 +46,8 @@ export const NO_MATERIALS: Materials = {
   warnings: [],
 };
 
-/** Options of {@linkcode loadMaterials}. */
-export interface LoadMaterialsOptions {
+/** Options of {@linkcode loadCredentials}. */
+export interface LoadCredentialsOptions {
   /** What messages call the configuration. */
   readonly name: string;
   readonly buffers: BufferPool;
@@ -61,11 +61,11 @@ export interface LoadMaterialsOptions {
  * @throws {ConfigError} with every file that can't be read or used. A CRL alone is no such file: one that is bad makes
  * a gate that lets nobody in, and a warning.
  */
-export async function loadMaterials(
+export async function loadCredentials(
   reading: ConfigReading,
-  options: LoadMaterialsOptions,
-): Promise<Materials> {
-  const loader = new MaterialLoader(options.buffers, { dial: options.dial });
+  options: LoadCredentialsOptions,
+): Promise<Credentials> {
+  const loader = new CredentialsLoader(options.buffers, { dial: options.dial });
   const made = await load(reading.tls, loader);
   const { runtimeTls, certificates, faults, trust: { crls, trust, crlFaults } } = loader;
   if (faults.length > 0) throw new ConfigError(options.name, reading.problems([...faults, ...crlFaults]));
@@ -77,16 +77,19 @@ export async function loadMaterials(
  * The error for a bad configuration, with everything that is wrong with it. The files that it names are looked at too,
  * as far as they can be told and may be read.
  */
-export async function badConfig(reading: ConfigReading, options: LoadMaterialsOptions): Promise<ConfigError> {
-  const loader = new MaterialLoader(options.buffers, { permittedOnly: true });
+export async function badConfig(
+  reading: ConfigReading,
+  options: LoadCredentialsOptions,
+): Promise<ConfigError> {
+  const loader = new CredentialsLoader(options.buffers, { permittedOnly: true });
   await load(reading.tls, loader);
   return new ConfigError(options.name, reading.problems([...loader.faults, ...loader.trust.crlFaults]));
 }
 
 async function load(
   sections: TlsSections,
-  loader: MaterialLoader,
-): Promise<Pick<Materials, "gates" | "connects" | "etcdTls" | "admin">> {
+  loader: CredentialsLoader,
+): Promise<Pick<Credentials, "gates" | "connects" | "etcdTls" | "admin">> {
   const gates = new Map<string, TlsGate>();
   const connects = new Map<string, BackendTls>();
   const etcdTls = new Map<string, EtcdTls>();

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { loadMaterials, NO_MATERIALS } from "../../../src/app/material/materials.ts";
-import { renewTrust } from "../../../src/app/material/renew_trust.ts";
+import { loadCredentials, NO_CREDENTIALS } from "../../../src/app/credentials/credentials.ts";
+import { renewTrust } from "../../../src/app/credentials/renew_trust.ts";
 import { ConfigReading } from "../../../src/config/reading.ts";
 import { BufferPool } from "../../../src/net/buffers.ts";
 import { TlsFiles } from "../../support/tls_files.ts";
 import { makePki } from "../../tls/tls_fixture.ts";
-import { AppFixture, configText, gone } from "../app_fixture.ts";
+import { AppFixture, configText, gone } from "../control/app_fixture.ts";
 
 const ANY = [{ any: true }];
 const buffers = new BufferPool();
@@ -30,7 +30,7 @@ async function setUp(files: TlsFiles) {
     name: "test.yaml",
     folder: files.folder.path,
   });
-  const before = await loadMaterials(reading, { name: "test.yaml", buffers });
+  const before = await loadCredentials(reading, { name: "test.yaml", buffers });
   return { ca, other, own, config: reading.config!, before };
 }
 
@@ -49,19 +49,19 @@ Deno.test("what has changed is renewed, and everything else is what it was", asy
   const { ca, config, before } = await setUp(files);
   await Deno.remove(files.folder.file("b.crl"));
   files.put("admin.crl", ca.crl());
-  const { materials, usedBy } = (await renewTrust(config, before))!;
+  const { credentials, usedBy } = (await renewTrust(config, before))!;
   assertEquals(usedBy, ["service b", "admin"]);
-  assertEquals([...materials.gates.keys()], ["a", "b", "open"]);
-  for (const name of ["a", "open"]) assertStrictEquals(materials.gates.get(name), before.gates.get(name));
-  assertEquals(materials.gates.get("b")!.problem?.reason, "crl-unreadable");
-  assertNotStrictEquals(materials.admin!.gate, before.admin!.gate);
-  assertEquals(materials.admin!.names, before.admin!.names);
-  assertStrictEquals(materials.certificates, before.certificates);
-  const problems = materials.crls.map(({ usedBy, problem }) => [usedBy, problem(Date.now())?.reason]);
+  assertEquals([...credentials.gates.keys()], ["a", "b", "open"]);
+  for (const name of ["a", "open"]) assertStrictEquals(credentials.gates.get(name), before.gates.get(name));
+  assertEquals(credentials.gates.get("b")!.problem?.reason, "crl-unreadable");
+  assertNotStrictEquals(credentials.admin!.gate, before.admin!.gate);
+  assertEquals(credentials.admin!.names, before.admin!.names);
+  assertStrictEquals(credentials.certificates, before.certificates);
+  const problems = credentials.crls.map(({ usedBy, problem }) => [usedBy, problem(Date.now())?.reason]);
   assertEquals(problems, [["service a", undefined], ["service b", "crl-unreadable"], ["admin", undefined]]);
-  assertStrictEquals(materials.crls[0], before.crls[0]);
-  assertEquals(materials.warnings.length, 1);
-  assertEquals(await renewTrust(config, materials), undefined);
+  assertStrictEquals(credentials.crls[0], before.crls[0]);
+  assertEquals(credentials.warnings.length, 1);
+  assertEquals(await renewTrust(config, credentials), undefined);
 });
 
 Deno.test("CAs that become bad are told once and stay, and count again when they are good", async () => {
@@ -70,38 +70,38 @@ Deno.test("CAs that become bad are told once and stay, and count again when they
   const fingerprints = before.gates.get("a")!.authorities.map(({ fingerprint }) => fingerprint);
   files.put("a.pem", "junk");
   const bad = (await renewTrust(config, before))!;
-  assertEquals([bad.usedBy, bad.materials.warnings.length], [[], 1]);
-  const kept = bad.materials.gates.get("a")!.authorities.map(({ fingerprint }) => fingerprint);
+  assertEquals([bad.usedBy, bad.credentials.warnings.length], [[], 1]);
+  const kept = bad.credentials.gates.get("a")!.authorities.map(({ fingerprint }) => fingerprint);
   assertEquals(kept, fingerprints);
-  assertEquals(await renewTrust(config, bad.materials), undefined);
+  assertEquals(await renewTrust(config, bad.credentials), undefined);
 
   await Deno.remove(files.folder.file("a.crl")); // Which counts all the same.
-  const closed = (await renewTrust(config, bad.materials))!;
+  const closed = (await renewTrust(config, bad.credentials))!;
   assertEquals(closed.usedBy, ["service a"]);
-  assertEquals(closed.materials.gates.get("a")!.problem?.reason, "crl-unreadable");
+  assertEquals(closed.credentials.gates.get("a")!.problem?.reason, "crl-unreadable");
 
   files.put("a.pem", other.ca.certPem);
   files.put("a.crl", other.ca.crl() + ca.crl());
-  const good = (await renewTrust(config, closed.materials))!;
-  assertEquals([good.usedBy, good.materials.warnings], [["service a"], []]);
-  const [authority] = good.materials.gates.get("a")!.authorities;
+  const good = (await renewTrust(config, closed.credentials))!;
+  assertEquals([good.usedBy, good.credentials.warnings], [["service a"], []]);
+  const [authority] = good.credentials.gates.get("a")!.authorities;
   assert(!fingerprints.includes(authority!.fingerprint));
-  assertEquals(good.materials.gates.get("a")!.problem, undefined);
+  assertEquals(good.credentials.gates.get("a")!.problem, undefined);
 });
 
 Deno.test("renewed gates touch no listener, no upstream and no connection, and are not for a program that stops", async () => {
   const fixture = new AppFixture();
   const { app } = fixture;
-  const [early, renewed, late] = [{ ...NO_MATERIALS }, { ...NO_MATERIALS }, { ...NO_MATERIALS }];
+  const [early, renewed, late] = [{ ...NO_CREDENTIALS }, { ...NO_CREDENTIALS }, { ...NO_CREDENTIALS }];
   app.renewGates(early);
-  assertEquals([app.state, app.materials === early], ["starting", false]);
+  assertEquals([app.state, app.credentials === early], ["starting", false]);
   const services = { web: { listen: ["127.0.0.1:0"], upstream: "app" } };
   await fixture.apply(configText({ upstreams: { app: ["a"] }, services }));
   const [port, upstream] = [fixture.port("web"), app.upstream("app")!.upstream];
   const connected = await fixture.connect(port);
   const backends = upstream.backends;
   app.renewGates(renewed);
-  assertStrictEquals(app.materials, renewed);
+  assertStrictEquals(app.credentials, renewed);
   assertEquals([fixture.port("web"), app.services[0]!.active], [port, 1]);
   assertStrictEquals(app.upstream("app")!.upstream, upstream);
   assertStrictEquals(upstream.backends[0], backends[0]);
@@ -109,7 +109,7 @@ Deno.test("renewed gates touch no listener, no upstream and no connection, and a
   assertEquals(await connected.server.receive(), "more");
   const drained = app.destroy();
   app.renewGates(late);
-  assertStrictEquals(app.materials, renewed);
+  assertStrictEquals(app.credentials, renewed);
   await Promise.all([drained, gone(connected)]);
   await fixture.end();
 });

@@ -2,26 +2,26 @@ import { assertEquals } from "@std/assert";
 import * as v from "valibot";
 import type { BackendStatus, Status, UpstreamStatus } from "../../../src/admin/status.ts";
 import { statusSchema } from "../../../src/admin/status_schema.ts";
-import { Control } from "../../../src/app/admin/control.ts";
-import { badConfig, loadMaterials } from "../../../src/app/material/materials.ts";
-import { Reloader } from "../../../src/app/reloader.ts";
+import { ProgramTarget } from "../../../src/app/admin/program_target.ts";
+import { badConfig, loadCredentials } from "../../../src/app/credentials/credentials.ts";
+import { Reloader } from "../../../src/app/control/reloader.ts";
 import { ConfigReading } from "../../../src/config/reading.ts";
-import { AppFixture } from "../app_fixture.ts";
+import { AppFixture } from "../control/app_fixture.ts";
 
 /** The running program as the admin API sees it, without its files and signals: see {@linkcode AppFixture}. */
-export class ControlFixture extends AppFixture {
+export class ProgramFixture extends AppFixture {
   /** The configuration that the next reload reads. */
   text = "";
   /** What paths are relative to. */
   folder: string;
   readonly reloader = new Reloader({ reload: () => this.start(this.text), log: this.log });
-  readonly control: Control;
+  readonly control: ProgramTarget;
 
   constructor(folder = "/etc/culvert") {
     super();
     this.folder = folder;
     const { app, reloader, clock } = this;
-    this.control = new Control({ app, reloader, version: "1.2.3", folder, clock });
+    this.control = new ProgramTarget({ app, reloader, version: "1.2.3", folder, clock });
   }
 
   /** Runs this configuration, with the files that it names. */
@@ -30,8 +30,8 @@ export class ControlFixture extends AppFixture {
     const { config } = reading;
     const named = { name: "test.yaml", buffers: this.app.buffers };
     if (config === undefined) throw await badConfig(reading, named);
-    const materials = await loadMaterials(reading, named);
-    await this.app.apply(config, materials);
+    const credentials = await loadCredentials(reading, named);
+    await this.app.apply(config, credentials);
   }
 
   /** The status, which must be as its schema says, and as JSON has it. */

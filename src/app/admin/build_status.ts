@@ -9,15 +9,15 @@ import { ConfigError } from "../../config/problem/problem.ts";
 import type { Clock } from "../../core/clock.ts";
 import { formatAddress } from "../../net/address.ts";
 import { formatAttributes } from "../../tls/x509/distinguished_name.ts";
-import type { App, ServiceStatus as RunningService } from "../data_plane.ts";
-import type { CertificateInUse } from "../material/material_loader.ts";
-import type { CrlInUse } from "../material/trust_loader.ts";
-import type { ReloadState } from "../reloader.ts";
-import { iso, upstreamStatus } from "./upstream_status.ts";
+import type { ControlPlane, ServiceStatus as RunningService } from "../control/control_plane.ts";
+import type { CertificateInUse } from "../credentials/credentials_loader.ts";
+import type { CrlInUse } from "../credentials/trust_loader.ts";
+import type { ReloadState } from "../control/reloader.ts";
+import { iso, upstreamStatus } from "./build_upstream_status.ts";
 
 /** What the status is made of. */
 export interface StatusParts {
-  readonly app: App;
+  readonly app: ControlPlane;
   readonly version: string;
   /** In milliseconds since 1970. */
   readonly startedAt: number;
@@ -30,7 +30,7 @@ export interface StatusParts {
 /** Everything about the running program, as the admin API shows it. */
 export function programStatus(parts: StatusParts): Status {
   const { app, version, startedAt, startedAtMs, reload, clock } = parts;
-  const { certificates, crls } = app.materials;
+  const { certificates, crls } = app.credentials;
   return {
     version,
     pid: Deno.pid,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { MaterialLoader } from "../../../src/app/material/material_loader.ts";
-import { MaterialReader } from "../../../src/app/material/material_reader.ts";
-import { TrustLoader } from "../../../src/app/material/trust_loader.ts";
+import { CredentialsLoader } from "../../../src/app/credentials/credentials_loader.ts";
+import { CredentialReader } from "../../../src/app/credentials/credential_reader.ts";
+import { TrustLoader } from "../../../src/app/credentials/trust_loader.ts";
 import { BufferPool } from "../../../src/net/buffers.ts";
 import { TlsFiles } from "../../support/tls_files.ts";
 import { makePki } from "../../tls/tls_fixture.ts";
@@ -22,10 +22,10 @@ Deno.test("a gate is renewed with its CAs and CRLs alone, and its certificate an
     clientAuth,
   } as const;
   const who = "service web";
-  const first = new MaterialLoader(new BufferPool());
+  const first = new CredentialsLoader(new BufferPool());
   const gate = (await first.gate(tls, { path: ["services", 0, "tls"], who }))!;
   const renew = async () => {
-    const reader = new MaterialReader();
+    const reader = new CredentialReader();
     const loading = new TrustLoader(reader);
     const renewed = await loading.renew(gate, { clientAuth, who });
     const names = renewed.authorities.map(({ fingerprint }) => fingerprint);
@@ -42,7 +42,7 @@ Deno.test("a gate is renewed with its CAs and CRLs alone, and its certificate an
 
   files.put("ca.pem", "junk");
   const bad = await renew();
-  assertEquals([bad.trust.madeOf, bad.names], [same.trust.madeOf, [own!.fingerprint]]);
+  assertEquals([bad.trust.fingerprint, bad.names], [same.trust.fingerprint, [own!.fingerprint]]);
   const why = `cannot use "${caPath}": there is no certificate in it`;
   assertEquals([bad.trust.fault, bad.warnings], [
     why,
@@ -52,13 +52,13 @@ Deno.test("a gate is renewed with its CAs and CRLs alone, and its certificate an
 
   files.put("ca.pem", other.ca.certPem);
   const moved = await renew();
-  assert(moved.trust.madeOf !== same.trust.madeOf && !moved.names.includes(own!.fingerprint));
+  assert(moved.trust.fingerprint !== same.trust.fingerprint && !moved.names.includes(own!.fingerprint));
   assertEquals([moved.renewed.problem?.reason, moved.warnings.length], ["crl-missing", 1]);
 
   files.put("ca.pem", ca.certPem);
   files.put("ca.crl", "junk");
   const unreadable = await renew();
-  assert(unreadable.trust.madeOf !== same.trust.madeOf);
+  assert(unreadable.trust.fingerprint !== same.trust.fingerprint);
   assertEquals(unreadable.renewed.problem?.reason, "crl-unreadable");
   assertEquals(unreadable.crls.map(({ problem }) => problem(Date.now())?.reason), ["crl-unreadable"]);
   assertStringIncludes(unreadable.warnings.join(), `cannot use "${crlPath}"`);

@@ -14,7 +14,7 @@ import { type TlsConnect, tlsConnector } from "../../tls/dial.ts";
 import { TlsGate } from "../../tls/gate.ts";
 import { TrustStore } from "../../tls/x509/path/trust_store.ts";
 import type { EtcdTls } from "../../upstream/discover/etcd/options.ts";
-import { faultOf, MaterialReader, type MaterialReaderOptions } from "./material_reader.ts";
+import { CredentialReader, type CredentialReaderOptions, faultOf } from "./credential_reader.ts";
 import { readRules, vainRules } from "./rule_authorities.ts";
 import { type Place, TrustLoader } from "./trust_loader.ts";
 
@@ -27,7 +27,7 @@ export interface CertificateInUse {
 }
 
 /** The TLS of the admin listener. */
-export interface AdminMaterial {
+export interface AdminCredentials {
   readonly gate: TlsGate;
   /** The names of its certificate. */
   readonly names: readonly string[];
@@ -37,14 +37,14 @@ export interface AdminMaterial {
 export interface BackendTls {
   readonly connectTls: TlsConnect;
   /** All that it was made of, the key included: the same text stands for the same TLS. */
-  readonly madeOf: string;
+  readonly fingerprint: string;
 }
 
 /** Reads and checks files. Goes on after what can't be used, so that all of it is told in one go. */
-export class MaterialLoader {
+export class CredentialsLoader {
   readonly runtimeTls = new Map<string, RuntimeTls>();
   readonly certificates: CertificateInUse[] = [];
-  readonly #reader: MaterialReader;
+  readonly #reader: CredentialReader;
   readonly #trust: TrustLoader;
   readonly #buffers: BufferPool;
   readonly #dial: Dial;
@@ -52,10 +52,10 @@ export class MaterialLoader {
   readonly #own = new Map<string, CheckedMaterial>();
 
   /** `buffers` lends the read buffers of connections to backends, which `dial` opens. */
-  constructor(buffers: BufferPool, options: MaterialReaderOptions & { dial?: Dial | undefined } = {}) {
+  constructor(buffers: BufferPool, options: CredentialReaderOptions & { dial?: Dial | undefined } = {}) {
     this.#buffers = buffers;
     this.#dial = options.dial ?? dial;
-    this.#reader = new MaterialReader(options);
+    this.#reader = new CredentialReader(options);
     this.#trust = new TrustLoader(this.#reader);
   }
 
@@ -105,7 +105,7 @@ export class MaterialLoader {
   }
 
   /** As {@linkcode gate}, for the admin listener. */
-  async admin(tls: ServiceTls | undefined): Promise<AdminMaterial | undefined> {
+  async admin(tls: ServiceTls | undefined): Promise<AdminCredentials | undefined> {
     const gate = await this.gate(tls, { path: ["admin", "tls"], who: "admin" });
     if (gate === undefined) return undefined;
     const { dnsNames, ips } = this.#own.get(tls!.certPath)!.identity;
@@ -131,7 +131,7 @@ export class MaterialLoader {
     }
     const options = { ...pems, serverName, minVersion, maxVersion, alpn, starttls, verify, allow };
     const connectTls = await this.#reader.attempt(path, () => tlsConnector({ ...options, dial, buffers }));
-    return connectTls && { connectTls, madeOf: JSON.stringify(options) };
+    return connectTls && { connectTls, fingerprint: JSON.stringify(options) };
   }
 
   /** Undefined without settings, and where there is a problem. */

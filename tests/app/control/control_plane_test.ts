@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { CulvertError } from "../../src/core/errors.ts";
-import { App } from "../../src/app/data_plane.ts";
-import { formatAddress } from "../../src/net/address.ts";
-import { RecordingLog } from "../support/recording_log.ts";
+import { CulvertError } from "../../../src/core/errors.ts";
+import { ControlPlane } from "../../../src/app/control/control_plane.ts";
+import { formatAddress } from "../../../src/net/address.ts";
+import { RecordingLog } from "../../support/recording_log.ts";
 import { AppFixture, closed, configText, gone } from "./app_fixture.ts";
 
 const LOCAL = "127.0.0.1:0";
@@ -131,6 +131,6 @@ Deno.test("a configuration that is overtaken by the stop while it binds is refus
 });
 
 Deno.test("an app that never ran anything stops", async () => {
-  const app = new App({ log: new RecordingLog() });
+  const app = new ControlPlane({ log: new RecordingLog() });
   assertEquals([await app.drain(), app.state], [0, "stopped"]);
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { MaterialLoader } from "../../../src/app/material/material_loader.ts";
+import { CredentialsLoader } from "../../../src/app/credentials/credentials_loader.ts";
 import type { ServiceTls, UpstreamTls } from "../../../src/config/config.ts";
 import { formatPath } from "../../../src/config/problem/problem.ts";
 import { BufferPool } from "../../../src/net/buffers.ts";
@@ -10,8 +10,8 @@ import { makePki } from "../../tls/tls_fixture.ts";
 const VERSIONS = { minVersion: "1.2", maxVersion: "1.3", alpn: [] } as const;
 const ADMIN = { path: ["admin", "tls"], who: "admin" };
 
-function loader(): MaterialLoader {
-  return new MaterialLoader(new BufferPool());
+function loader(): CredentialsLoader {
+  return new CredentialsLoader(new BufferPool());
 }
 
 function serviceTls(
@@ -106,12 +106,12 @@ Deno.test("TLS with backends is made anew for other versions and protocols, and 
   const loading = loader();
   const place = { path: ["upstreams", "db", "tls"], who: "upstream db" };
   const base = { ...VERSIONS, verify: true, serverName: "db.test" };
-  const madeOf = async (tls: Partial<UpstreamTls>) =>
-    (await loading.connect({ ...base, ...tls }, place))!.madeOf;
-  const before = await madeOf({});
-  assertEquals(await madeOf({}), before);
+  const fingerprint = async (tls: Partial<UpstreamTls>) =>
+    (await loading.connect({ ...base, ...tls }, place))!.fingerprint;
+  const before = await fingerprint({});
+  assertEquals(await fingerprint({}), before);
   for (const tls of [{ minVersion: "1.3" }, { maxVersion: "1.2" }, { alpn: ["postgresql"] }] as const) {
-    assertNotEquals(await madeOf(tls), before);
+    assertNotEquals(await fingerprint(tls), before);
   }
 });
 

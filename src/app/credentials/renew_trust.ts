@@ -1,13 +1,13 @@
 import type { Config, ServiceTls } from "../../config/config.ts";
 import type { TlsGate } from "../../tls/gate.ts";
-import { MaterialReader } from "./material_reader.ts";
-import type { Materials } from "./materials.ts";
+import { CredentialReader } from "./credential_reader.ts";
+import type { Credentials } from "./credentials.ts";
 import { TrustLoader } from "./trust_loader.ts";
 
 /** What {@linkcode renewTrust} has found. */
 export interface RenewedTrust {
   /** Those from before with the CAs and CRLs of now, and with the warnings of these alone. */
-  readonly materials: Materials;
+  readonly credentials: Credentials;
   /** Whose CAs or CRLs are others now, such as `service web`. Nobody's, where a file of CAs has only become bad. */
   readonly usedBy: readonly string[];
 }
@@ -17,14 +17,14 @@ export interface RenewedTrust {
  * bad makes a gate that lets nobody in, as ever; CAs that can't be used are a warning, and those from before stay.
  * Resolves to `undefined` where nothing has changed.
  */
-export async function renewTrust(config: Config, before: Materials): Promise<RenewedTrust | undefined> {
-  const renewed = new Map<string, { gate: TlsGate; reader: MaterialReader; loader: TrustLoader }>();
+export async function renewTrust(config: Config, before: Credentials): Promise<RenewedTrust | undefined> {
+  const renewed = new Map<string, { gate: TlsGate; reader: CredentialReader; loader: TrustLoader }>();
   for (const { who, gate, clientAuth } of usersOf(config, before)) {
-    const reader = new MaterialReader();
+    const reader = new CredentialReader();
     const loader = new TrustLoader(reader);
     const next = await loader.renew(gate, { clientAuth, who });
     const [was, is] = [before.trust.get(who), loader.trust.get(who)];
-    if (is?.madeOf !== was?.madeOf || is?.fault !== was?.fault) {
+    if (is?.fingerprint !== was?.fingerprint || is?.fault !== was?.fault) {
       renewed.set(who, { gate: next, reader, loader });
     }
   }
@@ -32,7 +32,7 @@ export async function renewTrust(config: Config, before: Materials): Promise<Ren
   const { gates, admin, crls } = before;
   const all = [...renewed.values()];
   const trust = new Map([...before.trust, ...all.flatMap(({ loader }) => [...loader.trust])]);
-  const materials: Materials = {
+  const credentials: Credentials = {
     ...before,
     gates: new Map([...gates].map(([name, gate]) => [name, renewed.get(serviceOf(name))?.gate ?? gate])),
     ...(admin && { admin: { ...admin, gate: renewed.get("admin")?.gate ?? admin.gate } }),
@@ -40,14 +40,14 @@ export async function renewTrust(config: Config, before: Materials): Promise<Ren
     trust,
     warnings: all.flatMap(({ reader }) => reader.warnings),
   };
-  const isOther = (who: string) => trust.get(who)?.madeOf !== before.trust.get(who)?.madeOf;
-  return { materials, usedBy: [...renewed.keys()].filter(isOther) };
+  const isOther = (who: string) => trust.get(who)?.fingerprint !== before.trust.get(who)?.fingerprint;
+  return { credentials, usedBy: [...renewed.keys()].filter(isOther) };
 }
 
 /** All that look at clients' certificates. */
 function usersOf(
   { services, admin }: Config,
-  { gates, admin: material }: Materials,
+  { gates, admin: material }: Credentials,
 ): { who: string; gate: TlsGate; clientAuth: NonNullable<ServiceTls["clientAuth"]> }[] {
   const users = [
     ...services.map(({ name, tls }) => ({ who: serviceOf(name), gate: gates.get(name), tls })),

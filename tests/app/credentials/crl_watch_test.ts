@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { CrlWatch } from "../../../src/app/material/crl_watch.ts";
-import type { CrlInUse } from "../../../src/app/material/trust_loader.ts";
-import { NO_MATERIALS } from "../../../src/app/material/materials.ts";
+import { CrlWatch } from "../../../src/app/credentials/crl_watch.ts";
+import type { CrlInUse } from "../../../src/app/credentials/trust_loader.ts";
+import { NO_CREDENTIALS } from "../../../src/app/credentials/credentials.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
 import { FakeClock } from "../../core/fake_clock.ts";
 import { RecordingLog } from "../../support/recording_log.ts";
-import { AppFixture, configText } from "../app_fixture.ts";
+import { AppFixture, configText } from "../control/app_fixture.ts";
 
 const LOOK_MS = 30_000;
 const BAD = "a CRL is no longer good";
@@ -134,11 +134,11 @@ Deno.test("a program looks at the CRLs that it runs with, until it ends", async 
   let good = true;
   const { problem } = crl(-1);
   const inUse = { ...crl(0), problem: () => good ? undefined : problem(0) };
-  await fixture.app.apply(config, { ...NO_MATERIALS, crls: [inUse] });
+  await fixture.app.apply(config, { ...NO_CREDENTIALS, crls: [inUse] });
   good = false;
   fixture.clock.advance(LOOK_MS);
   assertEquals(fixture.log.messages.filter((message) => message === BAD), [BAD]);
-  await fixture.app.apply(config, { ...NO_MATERIALS, crls: [crl(Infinity)] });
+  await fixture.app.apply(config, { ...NO_CREDENTIALS, crls: [crl(Infinity)] });
   assertEquals(fixture.log.messages.filter((message) => message === GOOD), [GOOD]);
   await fixture.end(); // Which shows that nothing waits any more.
 });

@@ -1,30 +1,30 @@
-import { type Clock, systemClock } from "../core/clock.ts";
-import { CulvertError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { TimerWheel } from "../core/timer_wheel.ts";
-import type { Config, ServiceConfig } from "../config/config.ts";
-import type { Address } from "../net/address.ts";
-import { BufferPool } from "../net/buffers.ts";
-import { OwnListeners, type OwnRoutes } from "../net/own_listeners.ts";
-import { type Dial, dial } from "../net/dial.ts";
-import { buildSniMap } from "../net/client_hello/sni_map.ts";
-import type { Route } from "../service/route.ts";
-import type { TcpServiceStats } from "../tcp/account.ts";
-import { TcpService } from "../tcp/service.ts";
-import { DescriptorBudget } from "../dataplane/descriptor_budget.ts";
-import type { HeldLibc } from "../upstream/check/half_open/held_libc.ts";
-import { HalfOpenChecker } from "../upstream/check/half_open/checker.ts";
-import { CrlWatch } from "./material/crl_watch.ts";
-import { type BoundSet, Listeners } from "../dataplane/listeners.ts";
-import type { ManagedUpstream } from "./upstreams/managed_upstream.ts";
-import { type Materials, NO_MATERIALS } from "./material/materials.ts";
-import { Upstreams } from "./upstreams/upstreams.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { CulvertError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { TimerWheel } from "../../core/timer_wheel.ts";
+import type { Config, ServiceConfig } from "../../config/config.ts";
+import type { Address } from "../../net/address.ts";
+import { BufferPool } from "../../net/buffers.ts";
+import { OwnListeners, type OwnRoutes } from "../../net/own_listeners.ts";
+import { type Dial, dial } from "../../net/dial.ts";
+import { buildSniMap } from "../../net/client_hello/sni_map.ts";
+import type { Route } from "../../service/route.ts";
+import type { TcpServiceStats } from "../../tcp/account.ts";
+import { TcpService } from "../../tcp/service.ts";
+import { DescriptorBudget } from "../../dataplane/descriptor_budget.ts";
+import type { HeldLibc } from "../../upstream/check/half_open/held_libc.ts";
+import { HalfOpenChecker } from "../../upstream/check/half_open/checker.ts";
+import { CrlWatch } from "../credentials/crl_watch.ts";
+import { type BoundSet, Listeners } from "../../dataplane/listeners.ts";
+import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
+import { type Credentials, NO_CREDENTIALS } from "../credentials/credentials.ts";
+import { Upstreams } from "../upstreams/upstreams.ts";
 
 /** Whether the program should be sent connections. */
-export type AppState = "starting" | "ready" | "draining" | "stopped";
+export type ProgramState = "starting" | "ready" | "draining" | "stopped";
 
-/** What {@linkcode App} works with. */
-export interface AppParts {
+/** What {@linkcode ControlPlane} works with. */
+export interface ControlPlaneParts {
   readonly log: Log;
   /** @default {systemClock} */
   readonly clock?: Clock;
@@ -46,7 +46,7 @@ export interface ServiceStatus extends TcpServiceStats {
  * Everything that runs: the object graph that a configuration asks for. `apply` builds it and later changes it;
  * `drain` and `destroy` take it down. The one place where things are put together.
  */
-export class App {
+export class ControlPlane {
   readonly #log: Log;
   readonly #clock: Clock;
   /** Runs the timers of everything that runs. */
@@ -67,10 +67,10 @@ export class App {
   /** Services that a reload has removed, until their last connection has ended, and when that is. */
   readonly #leaving = new Map<TcpService, Promise<unknown>>();
   #config: Config | undefined;
-  #materials: Materials = NO_MATERIALS;
-  #state: AppState = "starting";
+  #credentials: Credentials = NO_CREDENTIALS;
+  #state: ProgramState = "starting";
 
-  constructor(parts: AppParts) {
+  constructor(parts: ControlPlaneParts) {
     this.#log = parts.log;
     this.#clock = parts.clock ?? systemClock;
     this.wheel = new TimerWheel({ clock: this.#clock });
@@ -101,7 +101,7 @@ export class App {
     });
   }
 
-  get state(): AppState {
+  get state(): ProgramState {
     return this.#state;
   }
 
@@ -117,8 +117,8 @@ export class App {
   }
 
   /** The certificates, and all that belongs to them, that are in use. */
-  get materials(): Materials {
-    return this.#materials;
+  get credentials(): Credentials {
+    return this.#credentials;
   }
 
   readonly #refuses = (service: { readonly active: number }) => this.budget.refuses(service);
@@ -150,26 +150,26 @@ export class App {
    * @throws {CulvertError} `draining` once it is to stop, `listen_failed`, or why checks or sources can't be made;
    * nothing has changed then, and nothing stays bound.
    */
-  async apply(config: Config, materials: Materials = NO_MATERIALS): Promise<void> {
+  async apply(config: Config, credentials: Credentials = NO_CREDENTIALS): Promise<void> {
     this.#refuseStopping();
     try {
-      this.#upstreams.prepare(config.upstreams, materials);
-      const bound = await this.#listeners.bind(config.services, materials.runtimeTls);
-      this.#swap(config, { materials, bound });
+      this.#upstreams.prepare(config.upstreams, credentials);
+      const bound = await this.#listeners.bind(config.services, credentials.runtimeTls);
+      this.#swap(config, { credentials, bound });
     } finally {
       this.#upstreams.settle();
     }
   }
 
   /**
-   * Uses materials whose gates alone are others than before, for the configuration that runs. Nothing once it is to
+   * Uses credentials whose gates alone are others than before, for the configuration that runs. Nothing once it is to
    * stop.
    */
-  renewGates(materials: Materials): void {
+  renewGates(credentials: Credentials): void {
     if (this.#config === undefined || this.#isStopping) return;
-    this.#updateServices(this.#config, materials);
-    this.#materials = materials;
-    this.#crlWatch.follow(materials.crls);
+    this.#updateServices(this.#config, credentials);
+    this.#credentials = credentials;
+    this.#crlWatch.follow(credentials.crls);
   }
 
   /**
@@ -214,29 +214,29 @@ export class App {
     throw new CulvertError("draining", "Cannot change the configuration: the program is stopping");
   }
 
-  #swap(config: Config, { materials, bound }: { materials: Materials; bound: BoundSet }): void {
+  #swap(config: Config, { credentials, bound }: { credentials: Credentials; bound: BoundSet }): void {
     let left: ManagedUpstream[];
     try {
       this.#refuseStopping(); // It may have begun meanwhile.
-      left = this.#upstreams.update(config.upstreams, materials);
-      this.#updateServices(config, materials);
+      left = this.#upstreams.update(config.upstreams, credentials);
+      this.#updateServices(config, credentials);
     } catch (error) {
       for (const listener of bound.values()) listener.close();
       throw error;
     }
-    const { runtimeTls } = materials;
+    const { runtimeTls } = credentials;
     this.#listeners.serve(config.services, { bound, runtimeTls, find: (name) => this.#services.get(name)! });
     this.#removeServices(config);
     // A service that has left may have something going on with any of them.
     void Promise.all(this.#leaving.values()).then(() => this.#upstreams.closeLeft(left));
     this.#config = config;
-    this.#materials = materials;
+    this.#credentials = credentials;
     this.#own.refresh();
-    this.#crlWatch.follow(materials.crls);
+    this.#crlWatch.follow(credentials.crls);
     this.#state = "ready";
   }
 
-  #updateServices(config: Config, { gates }: Materials): void {
+  #updateServices(config: Config, { gates }: Credentials): void {
     for (const options of config.services) {
       const route = { ...this.#routeOf(options), gate: gates.get(options.name) };
       const { access } = config.log;

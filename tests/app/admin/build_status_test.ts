@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { upstreamStatus } from "../../../src/app/admin/upstream_status.ts";
+import { upstreamStatus } from "../../../src/app/admin/build_upstream_status.ts";
 import { settle } from "../../support/settle.ts";
 import { until } from "../../support/wait.ts";
-import { configText, gone } from "../app_fixture.ts";
-import { assertAbout, ControlFixture } from "./control_fixture.ts";
+import { configText, gone } from "../control/app_fixture.ts";
+import { assertAbout, ProgramFixture } from "./program_fixture.ts";
 import { config, dns, from, ManagedFixture } from "../upstreams/managed_fixture.ts";
 
 const LOCAL = "127.0.0.1:0";
@@ -13,7 +13,7 @@ const OUTCOME = { ok: true, detail: "fine", at: Date.UTC(2026, 0, 1) };
 const RULES = { rise: 1, fall: 1 };
 
 Deno.test("the status of a program that has just started says all that there is, and no more", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   assertEquals([fixture.status().state, fixture.status().services], ["starting", []]);
   await fixture.start(configText({ upstreams: { app: ["a"] }, services: WEB }));
   fixture.clock.advance(1500);
@@ -76,7 +76,7 @@ Deno.test("the status of a program that has just started says all that there is,
 });
 
 Deno.test("services and upstreams come in the configuration's order, and say what they are", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   const services = { z: { listen: [LOCAL, LOCAL], upstream: "n" }, b: { listen: [LOCAL], upstream: "m" } };
   const policy = { balance: "least-connections" };
   await fixture.start(configText({ upstreams: { n: ["a", "b"], m: ["c"] }, services, policy }));
@@ -93,7 +93,7 @@ Deno.test("services and upstreams come in the configuration's order, and say wha
 });
 
 Deno.test("what a service has refused is told apart from what has ended", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   const limited = { listen: [LOCAL], upstream: "app", maxConnections: 1 };
   await fixture.start(configText({ upstreams: { app: ["a"] }, services: { web: limited } }));
   const connected = await fixture.connect(fixture.port("web"));
@@ -118,7 +118,7 @@ Deno.test("what a service has refused is told apart from what has ended", async 
 });
 
 Deno.test("a backend is drained by hand or by its weight, and says which", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   const backends = [
     { address: "a:1", weight: 0, backup: true },
     { address: "b:1", weight: 7, maxConnections: 3 },
@@ -142,7 +142,7 @@ Deno.test("a backend is drained by hand or by its weight, and says which", async
 });
 
 Deno.test("a backend's checks are told, from the first one on", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   await fixture.start(configText({ upstreams: { app: ["a"] }, services: WEB, policy: CHECKED }));
   const { state, why, check, effectiveWeight } = fixture.backend("a");
   assertEquals([state, why, effectiveWeight], ["unknown", "not checked yet", 1]);
@@ -170,7 +170,7 @@ Deno.test("a backend's checks are told, from the first one on", async () => {
 });
 
 Deno.test("an ejected backend says why and until when", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   const policy = { outlier: { failures: 1, ejection: "30s", maxEjected: "100%" }, retries: 0 };
   await fixture.start(configText({ upstreams: { app: ["a"] }, services: WEB, policy }));
   using client = await Deno.connect({ hostname: "127.0.0.1", port: fixture.port("web") });
@@ -189,7 +189,7 @@ Deno.test("an ejected backend says why and until when", async () => {
 });
 
 Deno.test("a full backend is up, and not available; a slow start has less weight", async () => {
-  const fixture = new ControlFixture();
+  const fixture = new ProgramFixture();
   const backends = [{ address: "a:1", weight: 4, maxConnections: 1 }];
   const upstreams = { app: { backends } };
   await fixture.start(JSON.stringify({ version: 1, upstreams, services: [{ name: "web", ...WEB.web }] }));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 export const MAX_FOLDER_FILES = 1000;
 
 /** What changes when a file does, or a folder or one of its files; `undefined` while there is none. */
-export async function fingerprint(path: string): Promise<string | undefined> {
+export async function fileVersion(path: string): Promise<string | undefined> {
   try {
     const { ino, mtime, size, isDirectory } = await Deno.stat(path);
     const own = `${ino} ${mtime?.getTime()} ${size}`;

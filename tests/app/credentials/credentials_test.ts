@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { badConfig, loadMaterials, type Materials } from "../../../src/app/material/materials.ts";
+import { badConfig, type Credentials, loadCredentials } from "../../../src/app/credentials/credentials.ts";
 import { ConfigReading } from "../../../src/config/reading.ts";
 import { ConfigError } from "../../../src/config/problem/problem.ts";
 import { BufferPool } from "../../../src/net/buffers.ts";
@@ -17,7 +17,7 @@ interface Keys {
 }
 
 /** Loads what a configuration with these names, in the order of a service and an upstream each. */
-function load(files: TlsFiles, ...keys: readonly Keys[]): Promise<Materials> {
+function load(files: TlsFiles, ...keys: readonly Keys[]): Promise<Credentials> {
   const upstreams = keys.map(({ upstream }, index) =>
     [`u${index}`, {
       backends: [{ address: "127.0.0.1:1" }],
@@ -32,7 +32,7 @@ function load(files: TlsFiles, ...keys: readonly Keys[]): Promise<Materials> {
   }));
   const text = JSON.stringify({ version: 1, upstreams: Object.fromEntries(upstreams), services });
   const reading = new ConfigReading(text, { name: NAME, folder: files.folder.path });
-  return loadMaterials(reading, { name: NAME, buffers: new BufferPool() });
+  return loadCredentials(reading, { name: NAME, buffers: new BufferPool() });
 }
 
 Deno.test("services and upstreams with TLS have what they need, and others nothing", async () => {
@@ -44,16 +44,16 @@ Deno.test("services and upstreams with TLS have what they need, and others nothi
   files.putOwn("client", client);
   const own = { cert: "server.pem", key: "server.key" };
   const clientAuth = { ca: "ca.pem", crl: "ca.crl", allow: [{ any: true }] };
-  const materials = await load(
+  const credentials = await load(
     files,
     { service: own },
     { service: { ...own, clientAuth } },
     {},
     { upstream: { ca: "ca.pem", cert: "client.pem", key: "client.key" } },
   );
-  assertEquals([...materials.gates.keys()], ["s0", "s1"]);
-  assertEquals([...materials.connects.keys()], ["u3"]);
-  assertEquals(materials.warnings, []);
+  assertEquals([...credentials.gates.keys()], ["s0", "s1"]);
+  assertEquals([...credentials.connects.keys()], ["u3"]);
+  assertEquals(credentials.warnings, []);
 });
 
 Deno.test("TLS with backends that is made of the same can be told from one that is not", async () => {
@@ -62,14 +62,15 @@ Deno.test("TLS with backends that is made of the same can be told from one that 
   files.put("ca.pem", ca.certPem);
   files.putOwn("client", client);
   const keys = { ca: "ca.pem", cert: "client.pem", key: "client.key", serverName: "db.test" };
-  const madeOf = async (upstream: unknown) => (await load(files, { upstream })).connects.get("u0")!.madeOf;
-  const first = await madeOf(keys);
-  assertEquals(await madeOf(keys), first);
+  const fingerprint = async (upstream: unknown) =>
+    (await load(files, { upstream })).connects.get("u0")!.fingerprint;
+  const first = await fingerprint(keys);
+  assertEquals(await fingerprint(keys), first);
   for (const more of [{ serverName: "db" }, { verify: false }, { allow: [{ dns: "db.test" }] }]) {
-    assertNotEquals(await madeOf({ ...keys, ...more }), first);
+    assertNotEquals(await fingerprint({ ...keys, ...more }), first);
   }
   files.put("ca.pem", other.ca.certPem);
-  assertNotEquals(await madeOf(keys), first);
+  assertNotEquals(await fingerprint(keys), first);
 });
 
 Deno.test("everything that can't be used is told in one go, with the file and where it is named", async () => {

@@ -4,11 +4,11 @@ import { showValue } from "../../config/problem/show_value.ts";
 import { ClientTrust, type ClientTrustOptions } from "../../tls/authorize/client_trust.ts";
 import { type AllowRule, authorityKey } from "../../tls/authorize/rules.ts";
 import { TrustStore } from "../../tls/x509/path/trust_store.ts";
-import type { MaterialReader } from "./material_reader.ts";
+import type { CredentialReader } from "./credential_reader.ts";
 
 /** What {@linkcode readRules} reads with. */
 export interface ReadRulesOptions {
-  readonly reader: MaterialReader;
+  readonly reader: CredentialReader;
   /** The key of the rules. */
   readonly path: Path;
   /** The rules as they are in use: where a file can't be used, its CAs from before stay. @default none */

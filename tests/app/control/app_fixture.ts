@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { App } from "../../src/app/data_plane.ts";
-import { parseConfig } from "../../src/config/parse.ts";
-import { FakeClock } from "../core/fake_clock.ts";
-import type { MemoryConnection } from "../support/memory_connection.ts";
-import { RecordingLog } from "../support/recording_log.ts";
-import { ScriptedDialler } from "../support/scripted_dialler.ts";
-import { until } from "../support/wait.ts";
+import { ControlPlane } from "../../../src/app/control/control_plane.ts";
+import { parseConfig } from "../../../src/config/parse.ts";
+import { FakeClock } from "../../core/fake_clock.ts";
+import type { MemoryConnection } from "../../support/memory_connection.ts";
+import { RecordingLog } from "../../support/recording_log.ts";
+import { ScriptedDialler } from "../../support/scripted_dialler.ts";
+import { until } from "../../support/wait.ts";
 
 /** A client's real connection, with the far end of the backend's. */
 export interface Connected {
@@ -18,7 +18,7 @@ export class AppFixture {
   readonly clock = new FakeClock();
   readonly log = new RecordingLog();
   readonly dialler = new ScriptedDialler();
-  readonly app = new App({ log: this.log, clock: this.clock, dial: this.dialler.dial });
+  readonly app = new ControlPlane({ log: this.log, clock: this.clock, dial: this.dialler.dial });
   #answered = 0;
 
   /** Runs this configuration. */

@@ -11,7 +11,7 @@ import type { TlsGate } from "../../tls/gate.ts";
 import { issuerFault } from "../../tls/x509/path/check.ts";
 import { TrustStore } from "../../tls/x509/path/trust_store.ts";
 import { type CrlFile, readCrlFiles } from "./crl_files.ts";
-import type { MaterialReader } from "./material_reader.ts";
+import type { CredentialReader } from "./credential_reader.ts";
 import { fileAt, readRules, vainRuleWarnings } from "./rule_authorities.ts";
 
 /** A file of CRLs that are enforced. */
@@ -27,7 +27,7 @@ export interface CrlInUse extends Pick<CrlFile, "path" | "content"> {
 /** The CAs and CRLs that a gate looks at clients' certificates by. */
 export interface TrustInUse {
   /** The same text stands for the same CAs and CRLs. */
-  readonly madeOf: string;
+  readonly fingerprint: string;
   /** Why those CAs are still in use that were there before; absent: they are what the file says. */
   readonly fault?: string;
 }
@@ -50,7 +50,7 @@ type CrlSource = Pick<ClientAuth, "crlPaths" | "crlCheck" | "crlMaxAgeMs">;
 interface Bundle {
   readonly ca?: string;
   readonly crls?: CrlSet | undefined;
-  readonly madeOf?: unknown;
+  readonly fingerprint?: unknown;
 }
 
 /** Reads by what clients' certificates are looked at: CAs and CRLs. */
@@ -60,10 +60,10 @@ export class TrustLoader {
   readonly trust = new Map<string, TrustInUse>();
   /** What can't be read or used of CRLs, which make gates that refuse everybody. */
   readonly crlFaults: FileFault[] = [];
-  readonly #reader: MaterialReader;
+  readonly #reader: CredentialReader;
 
   /** `reader` notes what else is wrong, and what to warn of. */
-  constructor(reader: MaterialReader) {
+  constructor(reader: CredentialReader) {
     this.#reader = reader;
   }
 
@@ -87,7 +87,7 @@ export class TrustLoader {
     for (const warning of vainRuleWarnings(trust, clientAuth)) {
       this.#reader.warnings.push(`${who}: ${warning}`);
     }
-    this.trust.set(who, { madeOf: JSON.stringify([own.madeOf, domains.madeOf, allow]) });
+    this.trust.set(who, { fingerprint: JSON.stringify([own.fingerprint, domains.fingerprint, allow]) });
     return trust;
   }
 
@@ -123,26 +123,26 @@ export class TrustLoader {
     this.#warnOfUseless(authorities, { who, key: keyOf(path) });
     const crlPlace = { path: [...path, "crl"], who, authorities };
     const crls = crlPaths === undefined ? undefined : await this.#crlSet(files, crlPlace);
-    const madeOf = [authorities.map(({ fingerprint }) => fingerprint), crls?.madeOf];
-    return ca === undefined ? undefined : { ca, crls: crls?.set, madeOf };
+    const fingerprint = [authorities.map(({ fingerprint }) => fingerprint), crls?.fingerprint];
+    return ca === undefined ? undefined : { ca, crls: crls?.set, fingerprint };
   }
 
   async #domains(
     { trustDomains = {}, crlCheck, crlMaxAgeMs }: ClientAuth,
     { path, who, before }: Place & { before: TlsGate | undefined },
-  ): Promise<{ bundles: Record<string, TrustDomainOptions>; madeOf: unknown } | undefined> {
+  ): Promise<{ bundles: Record<string, TrustDomainOptions>; fingerprint: unknown } | undefined> {
     const bundles: [name: string, TrustDomainOptions][] = [];
-    const madeOf: unknown[] = [];
+    const fingerprint: unknown[] = [];
     for (const [name, files] of Object.entries(trustDomains)) {
       const used = before?.trust.options.trustDomains?.[name]?.ca;
       const source = { ...files, ...(crlCheck && { crlCheck }), ...(crlMaxAgeMs && { crlMaxAgeMs }) };
       const bundle = await this.#bundle(source, { path: [...path, name], who, used });
       if (bundle?.ca === undefined) continue;
       bundles.push([name, { ca: bundle.ca, crls: bundle.crls }]);
-      madeOf.push([name, bundle.madeOf]);
+      fingerprint.push([name, bundle.fingerprint]);
     }
     const isWhole = bundles.length === Object.keys(trustDomains).length;
-    return isWhole ? { bundles: Object.fromEntries(bundles), madeOf } : undefined;
+    return isWhole ? { bundles: Object.fromEntries(bundles), fingerprint } : undefined;
   }
 
   /** Warns of CRLs that keep clients out. */
@@ -169,7 +169,7 @@ export class TrustLoader {
   async #crlSet(
     { crlPaths = [], crlCheck = "chain", crlMaxAgeMs }: CrlSource,
     { path, who, authorities }: Place & { authorities: readonly Certificate[] },
-  ): Promise<{ set: CrlSet; madeOf: readonly string[] }> {
+  ): Promise<{ set: CrlSet; fingerprint: readonly string[] }> {
     const { files, faults } = await readCrlFiles({ paths: crlPaths, key: path }, this.#reader);
     this.crlFaults.push(...faults);
     const crls = files.flatMap(({ reading }) => reading.crls);
@@ -182,7 +182,10 @@ export class TrustLoader {
     }
     this.#warnOfGaps(set, { authorities, who });
     for (const each of unusable) this.#warnOfUnused(set, { unusable: each, who });
-    return { set, madeOf: [`${crlCheck} ${crlMaxAgeMs}`, ...files.map(({ madeOf }) => madeOf)] };
+    return {
+      set,
+      fingerprint: [`${crlCheck} ${crlMaxAgeMs}`, ...files.map(({ fingerprint }) => fingerprint)],
+    };
   }
 
   /** A CRL that keeps nobody out, as there is another good one of the issuer. */

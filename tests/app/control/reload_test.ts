@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { parseConfig } from "../../src/config/parse.ts";
-import { CulvertError } from "../../src/core/errors.ts";
-import { settle } from "../support/settle.ts";
-import { until } from "../support/wait.ts";
+import { parseConfig } from "../../../src/config/parse.ts";
+import { CulvertError } from "../../../src/core/errors.ts";
+import { settle } from "../../support/settle.ts";
+import { until } from "../../support/wait.ts";
 import { AppFixture, closed, configText, gone } from "./app_fixture.ts";
 
 const LOCAL = "127.0.0.1:0";

@@ -4,7 +4,7 @@ import { TlsFiles } from "../../support/tls_files.ts";
 import { until } from "../../support/wait.ts";
 import { inDays } from "../../tls/pki.ts";
 import { makePki } from "../../tls/tls_fixture.ts";
-import { ControlFixture } from "./control_fixture.ts";
+import { ProgramFixture } from "./program_fixture.ts";
 
 /** A configuration with a TLS service for each of `tls`, and perhaps the TLS of its upstream. */
 function configOf(tls: readonly unknown[], upstreamTls?: unknown): string {
@@ -19,7 +19,7 @@ function configOf(tls: readonly unknown[], upstreamTls?: unknown): string {
 Deno.test("certificates are told by their files, each with all who show it", async () => {
   const [{ ca, server, client }, other] = [await makePki(), await makePki()];
   await using files = new TlsFiles();
-  const fixture = new ControlFixture(files.folder.path);
+  const fixture = new ProgramFixture(files.folder.path);
   const one = files.putOwn("one", server);
   const two = files.putOwn("two", other.server);
   const own = files.putOwn("client", client);
@@ -43,7 +43,7 @@ Deno.test("certificates are told by their files, each with all who show it", asy
 Deno.test("CRLs are told list by list, with what is wrong with them", async () => {
   const [{ ca, server }, second] = [await makePki(), await createAuthority({ name: "Second CA" })];
   await using files = new TlsFiles();
-  const fixture = new ControlFixture(files.folder.path);
+  const fixture = new ProgramFixture(files.folder.path);
   const own = files.putOwn("server", server);
   const caPath = files.put("ca.pem", ca.certPem + second.certPem);
   const auth = (crl: string) => ({ ...own, clientAuth: { ca: caPath, crl, allow: [{ any: true }] } });
@@ -78,7 +78,7 @@ Deno.test("CRLs are told list by list, with what is wrong with them", async () =
 Deno.test("a client without a certificate counts as refused, for the reason that the log tells", async () => {
   const { ca, server } = await makePki();
   await using files = new TlsFiles();
-  const fixture = new ControlFixture(files.folder.path);
+  const fixture = new ProgramFixture(files.folder.path);
   const clientAuth = { ca: files.put("ca.pem", ca.certPem), allow: [{ any: true }] };
   await fixture.start(configOf([{ ...files.putOwn("server", server), clientAuth }]));
   const options = { hostname: "127.0.0.1", port: fixture.port("s0"), caCerts: [ca.certPem] };

@@ -7,16 +7,16 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { CulvertError } from "../../core/errors.ts";
 import { parseAddress } from "../../net/address.ts";
 import type { Backend } from "../../upstream/backend.ts";
-import type { App } from "../data_plane.ts";
+import type { ControlPlane } from "../control/control_plane.ts";
 import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
 import { unreadiness } from "./readiness.ts";
-import type { Reloader } from "../reloader.ts";
-import { programStatus } from "./status.ts";
-import { backendStatus } from "./upstream_status.ts";
+import type { Reloader } from "../control/reloader.ts";
+import { programStatus } from "./build_status.ts";
+import { backendStatus } from "./build_upstream_status.ts";
 
-/** What a {@linkcode Control} works with. */
-export interface ControlParts {
-  readonly app: App;
+/** What a {@linkcode ProgramTarget} works with. */
+export interface ProgramTargetParts {
+  readonly app: ControlPlane;
   readonly reloader: Reloader;
   readonly version: string;
   /** What paths of unix sockets are relative to. */
@@ -26,13 +26,13 @@ export interface ControlParts {
 }
 
 /** What the admin API shows of the running program and does to it. */
-export class Control implements AdminTarget {
-  readonly #parts: ControlParts;
+export class ProgramTarget implements AdminTarget {
+  readonly #parts: ProgramTargetParts;
   readonly #clock: Clock;
   readonly #startedAt = Date.now();
   readonly #startedAtMs: number;
 
-  constructor(parts: ControlParts) {
+  constructor(parts: ProgramTargetParts) {
     this.#parts = parts;
     this.#clock = parts.clock ?? systemClock;
     this.#startedAtMs = this.#clock.now();

@@ -3,15 +3,15 @@ import { AdminError } from "../../../src/admin/admin_error.ts";
 import { ConfigError } from "../../../src/config/problem/problem.ts";
 import { settle } from "../../support/settle.ts";
 import { TlsFiles } from "../../support/tls_files.ts";
-import { closed, configText, gone } from "../app_fixture.ts";
-import { assertAbout, ControlFixture } from "./control_fixture.ts";
+import { closed, configText, gone } from "../control/app_fixture.ts";
+import { assertAbout, ProgramFixture } from "./program_fixture.ts";
 
 const LOCAL = "127.0.0.1:0";
 const WEB = { web: { listen: [LOCAL], upstream: "app" } };
 const ONE = configText({ upstreams: { app: ["a", "b"] }, services: WEB });
 
-async function started(text = ONE): Promise<ControlFixture> {
-  const fixture = new ControlFixture();
+async function started(text = ONE): Promise<ProgramFixture> {
+  const fixture = new ProgramFixture();
   fixture.text = text;
   await fixture.start(text);
   return fixture;

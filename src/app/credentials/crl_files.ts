@@ -4,15 +4,15 @@ import type { FileFault } from "../../config/file_faults.ts";
 import type { Path } from "../../config/problem/problem.ts";
 import type { CrlReading, UnusableCrl } from "../../tls/x509/crl/crl.ts";
 import { type CrlContent, crlContent } from "./crl_content.ts";
-import { filesOf, MAX_FOLDER_FILES } from "../fingerprint.ts";
-import { faultOf, isSkipped, type MaterialReader } from "./material_reader.ts";
+import { filesOf, MAX_FOLDER_FILES } from "../watch/file_version.ts";
+import { type CredentialReader, faultOf, isSkipped } from "./credential_reader.ts";
 
 /** A file of CRLs, or what could not be read. */
 export interface CrlFile {
   readonly path: string;
   readonly reading: CrlReading;
   /** The same text stands for the same content. */
-  readonly madeOf: string;
+  readonly fingerprint: string;
   /** What was read, which stays in memory while it is referred to. */
   readonly content?: CrlContent;
 }
@@ -33,7 +33,7 @@ export interface CrlFiles {
 }
 
 /** Reads files of CRLs, and the files of folders. Never rejects for what is wrong with a file: that is a fault. */
-export async function readCrlFiles({ paths, key }: CrlPaths, reader: MaterialReader): Promise<CrlFiles> {
+export async function readCrlFiles({ paths, key }: CrlPaths, reader: CredentialReader): Promise<CrlFiles> {
   const files: CrlFile[] = [];
   const faults: FileFault[] = [];
   for (const [item, path] of paths.entries()) {
@@ -55,7 +55,7 @@ export async function readCrlFiles({ paths, key }: CrlPaths, reader: MaterialRea
 }
 
 /** The files of a folder; `undefined` if it is none. */
-async function folderFiles(path: string, reader: MaterialReader): Promise<string[] | undefined> {
+async function folderFiles(path: string, reader: CredentialReader): Promise<string[] | undefined> {
   if (!await reader.isFolder(path)) return undefined;
   const files = await filesOf(path);
   if (files.length === 0) throw new CulvertError("bad_certificate", "there is no file in the folder");
@@ -64,13 +64,13 @@ async function folderFiles(path: string, reader: MaterialReader): Promise<string
   throw new CulvertError("bad_certificate", why);
 }
 
-async function readFile(path: string, reader: MaterialReader): Promise<CrlFile> {
+async function readFile(path: string, reader: CredentialReader): Promise<CrlFile> {
   const content = await crlContent(await reader.bytes(path));
-  return { path, content, reading: content.reading, madeOf: content.hash };
+  return { path, content, reading: content.reading, fingerprint: content.hash };
 }
 
 function unreadable(path: string, why: string): CrlFile {
-  return { path, reading: { crls: [], unusable: [{ why }] }, madeOf: why };
+  return { path, reading: { crls: [], unusable: [{ why }] }, fingerprint: why };
 }
 
 function faultIn({ issuerName, why }: UnusableCrl, prefix: string): Pick<FileFault, "cannot" | "why"> {

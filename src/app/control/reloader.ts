@@ -1,6 +1,6 @@
-import { ConfigError } from "../config/problem/problem.ts";
-import { CulvertError, describeError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
+import { ConfigError } from "../../config/problem/problem.ts";
+import { CulvertError, describeError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
 
 /** How a reload went. */
 export type ReloadOutcome =

@@ -7,14 +7,14 @@ import { TrustStore } from "../../tls/x509/path/trust_store.ts";
 const UNREADABLE = "unreadable_file";
 const SKIPPED = "skipped_file";
 
-/** Options of {@linkcode MaterialReader}. */
-export interface MaterialReaderOptions {
+/** Options of {@linkcode CredentialReader}. */
+export interface CredentialReaderOptions {
   /** Files that may not be read are passed over in silence, and nobody is asked for them. @default {false} */
   readonly permittedOnly?: boolean;
 }
 
 /** Reads certificates and the like, and notes what is wrong. Goes on after that, so that all is told in one go. */
-export class MaterialReader {
+export class CredentialReader {
   /** What can't be read or used; there is nothing to run with then. */
   readonly faults: FileFault[] = [];
   /** What should be looked after, though it works; a line each. */
@@ -23,7 +23,7 @@ export class MaterialReader {
   /** Bundles that were read, so that those who make something of them need not read them again. */
   readonly #stores: TrustStore[] = [];
 
-  constructor({ permittedOnly = false }: MaterialReaderOptions = {}) {
+  constructor({ permittedOnly = false }: CredentialReaderOptions = {}) {
     this.#permittedOnly = permittedOnly;
   }
 

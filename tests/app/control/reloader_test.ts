@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { Reloader } from "../../src/app/reloader.ts";
-import { ConfigError } from "../../src/config/problem/problem.ts";
-import { CulvertError } from "../../src/core/errors.ts";
-import { RecordingLog } from "../support/recording_log.ts";
-import { microtasks, settle } from "../support/settle.ts";
+import { Reloader } from "../../../src/app/control/reloader.ts";
+import { ConfigError } from "../../../src/config/problem/problem.ts";
+import { CulvertError } from "../../../src/core/errors.ts";
+import { RecordingLog } from "../../support/recording_log.ts";
+import { microtasks, settle } from "../../support/settle.ts";
 
 /** A reloader whose every reload waits until the test ends it. */
 function setUp() {

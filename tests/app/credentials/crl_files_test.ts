@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { crlContent } from "../../../src/app/material/crl_content.ts";
-import { readCrlFiles } from "../../../src/app/material/crl_files.ts";
-import { fingerprint, MAX_FOLDER_FILES } from "../../../src/app/fingerprint.ts";
-import { MaterialReader } from "../../../src/app/material/material_reader.ts";
+import { crlContent } from "../../../src/app/credentials/crl_content.ts";
+import { readCrlFiles } from "../../../src/app/credentials/crl_files.ts";
+import { fileVersion, MAX_FOLDER_FILES } from "../../../src/app/watch/file_version.ts";
+import { CredentialReader } from "../../../src/app/credentials/credential_reader.ts";
 import { createAuthority } from "../../../src/tls/authority/authority.ts";
 import { MAX_CRL_BYTES } from "../../../src/tls/x509/crl/read_crls.ts";
 import { TlsFiles } from "../../support/tls_files.ts";
@@ -11,7 +11,7 @@ const [ca, other] = [await createAuthority(), await createAuthority({ name: "Oth
 
 /** What is found in files and folders: the issuers, and what is wrong. */
 async function found(...paths: string[]): Promise<{ issuers: string[]; faults: string[] }> {
-  const { files, faults } = await readCrlFiles({ paths, key: ["crl"] }, new MaterialReader());
+  const { files, faults } = await readCrlFiles({ paths, key: ["crl"] }, new CredentialReader());
   return {
     issuers: files.flatMap(({ reading }) => reading.crls.map(({ issuerName }) => issuerName)),
     faults: faults.map(({ item, cannot, why }) => `${item} ${cannot}: ${why}`),
@@ -70,12 +70,12 @@ Deno.test("a folder changes with each of its files", async () => {
   await using files = new TlsFiles();
   const folder = files.folder.file("crls");
   Deno.mkdirSync(folder);
-  const seen = new Set([await fingerprint(folder)]);
+  const seen = new Set([await fileVersion(folder)]);
   const path = files.put("crls/a.crl", "1");
-  seen.add(await fingerprint(folder));
+  seen.add(await fileVersion(folder));
   Deno.writeTextFileSync(path, "12"); // In its place, which the folder itself knows nothing of.
-  seen.add(await fingerprint(folder));
+  seen.add(await fileVersion(folder));
   Deno.removeSync(path);
-  seen.add(await fingerprint(folder));
+  seen.add(await fileVersion(folder));
   assertEquals([seen.size, seen.has(undefined)], [4, false]);
 });
