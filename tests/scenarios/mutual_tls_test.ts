@@ -58,13 +58,14 @@ for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
     const lines = new AccessLines(culvert);
     let entered = 0;
     for (const client of FOREIGN_CLIENTS.filter(({ program }) => program !== undefined)) {
+      await using running = client.start();
       for (const version of client.versions) {
         for (const [index, hostname] of ["127.0.0.1", "::1"].entries()) {
           await t.step(`${client.name}, TLS ${version}, ${hostname}`, async () => {
             const to = { hostname, port: culvert.port("main", index), ca: ca.certPem, version };
             for (const [reason, own] of comers) {
               const shown = own && { cert: own.chainPem, key: own.keyPem };
-              const said = await client.talk({ ...to, own: shown }).catch(() => "");
+              const said = await running.talk({ ...to, own: shown }).catch(() => "");
               const line = await lines.next();
               assertEquals(line.reason, reason);
               const identity = own && readIdentity(derOf(own.certPem)[0]!).subject;

@@ -23,12 +23,13 @@ for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
     // A certificate that nobody has asked for changes nothing.
     const own = { cert: pki.client.chainPem, key: pki.client.keyPem };
     for (const client of FOREIGN_CLIENTS.filter(({ program }) => program !== undefined)) {
+      await using running = client.start();
       for (const version of client.versions) {
         for (const [index, hostname] of ["127.0.0.1", "::1"].entries()) {
           await t.step(`${client.name}, TLS ${version}, ${hostname}`, async () => {
             const to = { hostname, port: culvert.port("main", index), ca: pki.ca.certPem, version };
             for (const shown of [undefined, own]) {
-              assertEquals(await client.talk({ ...to, own: shown }), "hello\nping\n");
+              assertEquals(await running.talk({ ...to, own: shown }), "hello\nping\n");
               const { reason, identity } = await lines.next();
               assertEquals([reason, identity], ["backend-closed", undefined]);
             }

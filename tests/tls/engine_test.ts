@@ -7,14 +7,13 @@ import { TlsGate } from "../../src/tls/gate.ts";
 import { run } from "../support/child.ts";
 import { testWith } from "../support/installed.ts";
 import { makeCaWeb } from "./x509/path/ca_web.ts";
-import { FOREIGN_CLIENTS } from "./foreign_clients.ts";
+import { talkByOpenssl } from "./foreign_clients.ts";
 import { clientContext, close, connect, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 
 // What the engine is given, and what it must not be given: CAs. It would search paths among whatever certificates a
 // client sends, without a bound, and send the CAs as a part of the server's own chain.
 
 const VERSIONS = ["1.2", "1.3"] as const;
-const [openssl] = FOREIGN_CLIENTS.filter(({ name }) => name === "OpenSSL");
 /** An unbounded search takes 2 s and more of processor time, everything else in the test less than 0.2 s. */
 const MAX_CPU_US = 1_000_000;
 
@@ -25,7 +24,7 @@ for (const version of VERSIONS) {
     for (const clientAuth of ["require", "optional"] as const) {
       await using server = new TlsServer(serverContext(material, { clientAuth }));
       const talk = (own: { cert: string; key: string }) =>
-        openssl!.talk({ hostname: "127.0.0.1", port: server.port, ca: material.ca.certPem, version, own });
+        talkByOpenssl({ hostname: "127.0.0.1", port: server.port, ca: material.ca.certPem, version, own });
       const before = process.cpuUsage();
       assertEquals(await talk({ cert, key }), "");
       const { user, system } = process.cpuUsage(before);
@@ -51,7 +50,7 @@ testWith(["openssl"], "the CAs of the clients are no part of the server's own ch
     const { certPem, keyPem } = material.client;
     const own = { cert: certPem, key: keyPem };
     const spec = { hostname: "127.0.0.1", port: server.port, ca: material.ca.certPem, own };
-    for (const version of VERSIONS) assertEquals(await openssl!.talk({ ...spec, version }), "hello\nping\n");
+    for (const version of VERSIONS) assertEquals(await talkByOpenssl({ ...spec, version }), "hello\nping\n");
   }
 });
 

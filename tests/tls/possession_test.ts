@@ -7,7 +7,7 @@ import { DerNode, Tag } from "../../src/tls/x509/der.ts";
 import { type Bare, bareCertificate, keyOf } from "./x509/bare_certificate.ts";
 import { derOf } from "./pki.ts";
 import { testWith } from "../support/installed.ts";
-import { FOREIGN_CLIENTS } from "./foreign_clients.ts";
+import { talkByOpenssl } from "./foreign_clients.ts";
 import { startOpensslServer } from "./openssl_server.ts";
 import { clientContext, close, connect, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 
@@ -39,8 +39,6 @@ function keyPemOf(privateKey: KeyObject): string {
   return privateKey.export({ type: "sec1", format: "pem" }) as string;
 }
 
-const [openssl] = FOREIGN_CLIENTS.filter(({ name }) => name === "OpenSSL");
-
 for (const version of ["1.2", "1.3"] as const) {
   testWith(
     ["openssl"],
@@ -52,7 +50,7 @@ for (const version of ["1.2", "1.3"] as const) {
       for (const clientAuth of ["require", "optional"] as const) {
         await using server = new TlsServer(serverContext(material, { clientAuth }));
         const talk = (key: string) =>
-          openssl!.talk({
+          talkByOpenssl({
             ...{ hostname: "127.0.0.1", port: server.port, ca: ca.certPem, version },
             own: { cert: client.chainPem, key },
           });
@@ -149,7 +147,7 @@ testWith(
           await using server = new TlsServer(serverContext(material, { ca: root.certPem }));
           const own = { cert: certPem, key: keyPem };
           const spec = { hostname: "127.0.0.1", port: server.port, ca: material.ca.certPem, version, own };
-          assertEquals(await openssl!.talk(spec), "", `${name}, TLS ${version}`);
+          assertEquals(await talkByOpenssl(spec), "", `${name}, TLS ${version}`);
           if (server.outcomes.length > 0) assertEquals(await server.reason(), "bad-certificate", name);
         }
       }

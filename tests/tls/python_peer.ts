@@ -5,14 +5,16 @@ import { Python } from "../support/python.ts";
 const PEER = `
 import ssl, hashlib, json
 host, port, role, ca, own, version = sys.argv[1:7]
-V = getattr(ssl.TLSVersion, version)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if role == "client" else ssl.PROTOCOL_TLS_SERVER)
-context.minimum_version = context.maximum_version = V
-# Some versions take an end without close_notify for one with it, unless they are told not to.
-context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
-if ca: context.load_verify_locations(ca)
-if own: context.load_cert_chain(own)
-if role == "server" and ca: context.verify_mode = ssl.CERT_REQUIRED
+def configure(ca, own, version):
+    global context
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if role == "client" else ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
+    # Some versions take an end without close_notify for one with it, unless they are told not to.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+    if ca: context.load_verify_locations(ca)
+    if own: context.load_cert_chain(own)
+    if role == "server" and ca: context.verify_mode = ssl.CERT_REQUIRED
+configure(ca, own, version)
 listener = None
 if role == "server":
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -83,32 +85,46 @@ while True:
     say(json.dumps(result))
 `;
 
-/** What a {@linkcode PythonPeer} is. */
-export interface PythonPeerSpec {
-  readonly role: "client" | "server";
-  readonly hostname?: string;
-  /** For a client. */
-  readonly port?: number;
+/** The TLS settings of a {@linkcode PythonPeer}. */
+export interface PythonPeerTls {
   readonly ca?: string;
   readonly own?: { readonly chainPem: string; readonly keyPem: string };
   readonly version?: "1.2" | "1.3";
 }
 
-/** Somebody else's TLS, step by step: see the methods of `Peer` in the program. */
+/** What a {@linkcode PythonPeer} is. */
+export interface PythonPeerSpec extends PythonPeerTls {
+  readonly role: "client" | "server";
+  readonly hostname?: string;
+  /** For a client. */
+  readonly port?: number;
+}
+
+/** Python's TLS, step by step: see the methods of `Peer` in the program. */
 export class PythonPeer implements AsyncDisposable {
   readonly #folder = new TemporaryFolder();
   readonly #python: Python;
 
   constructor(spec: PythonPeerSpec) {
-    const { role, hostname = "127.0.0.1", port = 0, ca, own, version = "1.3" } = spec;
+    const { role, hostname = "127.0.0.1", port = 0 } = spec;
+    this.#python = new Python(PEER, hostname, port, role, ...this.#tlsArguments(spec));
+  }
+
+  #tlsArguments({ ca, own, version = "1.3" }: PythonPeerTls): [ca: string, own: string, version: string] {
     const file = (name: string, text: string | undefined) => {
       if (text === undefined) return "";
       Deno.writeTextFileSync(this.#folder.file(name), text);
       return this.#folder.file(name);
     };
     const ownFile = file("own.pem", own === undefined ? undefined : own.chainPem + own.keyPem);
-    const minor = version === "1.2" ? "TLSv1_2" : "TLSv1_3";
-    this.#python = new Python(PEER, hostname, port, role, file("ca.pem", ca), ownFile, minor);
+    return [file("ca.pem", ca), ownFile, version === "1.2" ? "TLSv1_2" : "TLSv1_3"];
+  }
+
+  /** Changes the settings for the connections that follow; a server goes on listening. */
+  async configure(tls: PythonPeerTls): Promise<void> {
+    const args = this.#tlsArguments(tls).map((argument) => JSON.stringify(argument));
+    const result = await this.do(`configure(${args.join(", ")})`);
+    if (result !== null) throw new Error(String(result));
   }
 
   /** The port that a server listens on: the first thing it says. */
