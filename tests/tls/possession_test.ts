@@ -173,6 +173,41 @@ testWith(["openssl"], "a server with a certificate that the engine can't parse i
   }
 });
 
+testWith(
+  ["openssl"],
+  "a CA with unique identifiers vouches for peers where it is trusted, not where it is sent",
+  async () => {
+    const material = await pki();
+    const withId = (fields: Uint8Array[]) => fields.splice(7, 0, Uint8Array.fromHex("8203000102"));
+    const plainRoot = bareCertificate({ cn: "root", extensions: [CA] });
+    const root = { ...plainRoot, certPem: rebuilt(plainRoot, plainRoot, withId) };
+    const plainMiddle = bareCertificate({ cn: "middle", issuer: root, extensions: [CA] });
+    const middle = { ...plainMiddle, certPem: rebuilt(plainMiddle, root, withId) };
+    const below = (issuer: Bare) => bareCertificate({ cn: "leaf", issuer, extensions: [SERVER_NAME] });
+    for (const version of ["1.2", "1.3"] as const) {
+      for (
+        const [issuer, sent, expected] of [[root, "", "ok"], [
+          middle,
+          middle.certPem,
+          "bad-certificate",
+        ]] as const
+      ) {
+        const { certPem, privateKey } = below(issuer);
+        const own = { cert: certPem + sent, key: keyPemOf(privateKey) };
+        await using server = new TlsServer(serverContext(material, { ca: root.certPem }));
+        const spec = { hostname: "127.0.0.1", port: server.port, ca: material.ca.certPem, version, own };
+        assertEquals(await openssl!.talk(spec), expected === "ok" ? "hello\nping\n" : "", `TLS ${version}`);
+        assertEquals(await server.reason(), expected);
+        const shown = { ca: material.ca, server: { chainPem: own.cert, keyPem: own.key } };
+        await using peer = await startOpensslServer({ pki: shown, version });
+        const connecting = connect(peer.port, clientContext(material, { ca: root.certPem }));
+        if (expected === "ok") close((await connecting).connection);
+        else await assertRejects(() => connecting, TlsHandshakeError);
+      }
+    }
+  },
+);
+
 Deno.test("possession is taken for verified only of a certificate that the engine can parse", () => {
   const issuer = bareCertificate({ cn: "root", extensions: [CA] });
   requirePossession(derOf(bareCertificate({ cn: "plain", issuer }).certPem));
