@@ -102,7 +102,8 @@ export function readFailure(value: unknown): string | undefined {
 
 /** Text from elsewhere as it may stand in a message: one line, printable, at most 200 characters. */
 export function plainText(text: string): string {
-  const line = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
+  // Cut first: what etcd sends may have megabytes, and the expression takes its time.
+  const line = text.slice(0, 400).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
 

@@ -111,9 +111,9 @@ function decodeValue(value: string): unknown {
   return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
 }
 
-/** A key for people to read: most are UTF-8. */
+/** The beginning of a key for people to read: most are UTF-8. */
 function printableKey(key: string): string {
-  const bytes = Uint8Array.from(key, (character) => character.charCodeAt(0));
+  const bytes = Uint8Array.from(key.slice(0, 400), (character) => character.charCodeAt(0));
   return plainText(new TextDecoder().decode(bytes));
 }
 
