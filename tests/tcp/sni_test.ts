@@ -161,11 +161,11 @@ Deno.test("a hello that is cut short is refused, and one who leaves without a wo
 
 Deno.test("the bytes go on untouched, in whatever records and pieces they come", async () => {
   const all = fixtures();
-  const message = longHello();
-  for (const fragment of [50, 16_000]) {
-    const bytes = joined(records(message, fragment), "what follows in the same segment");
-    for (const size of [1, 99, bytes.length]) {
-      assertEquals(await deliver(all, bytes, size), { to: "z:1", got: bytes });
+  const short = helloMessage({ extensions: serverName("web.example.org") });
+  for (const [message, sizes] of [[short, [1, 7]], [longHello(), [99, 10_000]]] as const) {
+    for (const fragment of [50, 16_000]) {
+      const bytes = joined(records(message, fragment), "what follows in the same segment");
+      for (const size of sizes) assertEquals(await deliver(all, bytes, size), { to: "z:1", got: bytes });
     }
   }
   await endAll(all);
