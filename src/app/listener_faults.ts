@@ -53,13 +53,14 @@ async function unixFaults(
 ): Promise<FileFault[]> {
   const own = access === undefined ? path : [...path, "address"];
   const why = await folderFault(dirname(file)) ?? await fileFault(file);
-  const faults: FileFault[] = why === undefined ? [] : [{ path: own, cannot: "use", why }];
+  const value = formatAddress({ kind: "unix", path: file });
+  const faults: FileFault[] = why === undefined ? [] : [{ path: own, value, cannot: "use", why }];
   const { group } = access ?? {};
   if (typeof group !== "string" || !mayRead(GROUP_FILE)) return faults;
   try {
     await groupId(group);
   } catch (error) {
-    faults.push({ path: [...path, "group"], cannot: "use", why: describeError(error) });
+    faults.push({ path: [...path, "group"], value: group, cannot: "use", why: describeError(error) });
   }
   return faults;
 }
@@ -93,10 +94,11 @@ async function fileFault(file: string): Promise<string | undefined> {
   }
 }
 
-function portFaults({ port }: ListenAddress & { kind: "tcp" }, path: Path): FileFault[] {
+function portFaults(address: ListenAddress & { kind: "tcp" }, path: Path): FileFault[] {
+  const { port } = address;
   if (mayListenOn(port) !== false) return [];
   const why = `port ${port} ${NEEDS_RIGHT}, which this program does not have`;
-  return [{ path, cannot: "use", why }];
+  return [{ path, value: formatAddress(address), cannot: "use", why }];
 }
 
 function tcpWarnings({ host, port }: ListenAddress & { kind: "tcp" }, who: string): string[] {

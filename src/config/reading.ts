@@ -34,6 +34,7 @@ export class ConfigReading {
   /** What names certificates, keys, CAs and CRLs; of a bad one, as much as is good by itself. */
   readonly tls: TlsSections;
   readonly #text: string;
+  readonly #folder: string;
   readonly #document: unknown;
   readonly #findings: readonly Finding[];
 
@@ -53,13 +54,17 @@ export class ConfigReading {
     this.warnings = good && config ? [...findWarnings(good, folder), ...findLoops(config)] : [];
     this.tls = readTlsSections(document, folder);
     this.#text = text;
+    this.#folder = folder;
     this.#document = document;
     this.#findings = [...("findings" in result ? result.findings : []), ...reserved];
   }
 
   /** Everything that is wrong, and with the files that it names too, in the order of the lines. */
   problems(faults: readonly FileFault[] = []): Problem[] {
-    const findings = [...this.#findings, ...fromFaults(faults, this.#document)];
+    const findings = [
+      ...this.#findings,
+      ...fromFaults(faults, { document: this.#document, folder: this.#folder }),
+    ];
     return toProblems(findings, new LineMarks(this.#text, this.#document));
   }
 }

@@ -71,24 +71,31 @@ Deno.test("of a bad configuration it knows those whose settings are good, or goo
   }
 });
 
-Deno.test("what is wrong with files is told among the rest, with the path as it is written, and the line", () => {
+Deno.test("what is wrong with files is told among the rest, with the path resolved, and the line", () => {
   const reading = read(ALL.replace("upstream: db", "upstrem: db"));
   const problems = reading.problems([
     { path: ["upstreams", "db", "tls", "ca"], cannot: "use", why: "there is no certificate in it" },
     { path: ["services", 0, "tls", "cert"], cannot: "read", why: "no such file" },
+    {
+      path: ["services", 0, "listen", 0],
+      value: "unix:/run/x.sock",
+      cannot: "use",
+      why: "there is no folder /run",
+    },
     { path: ["services", 1, "upstream", "tls"], cannot: "use", why: "Cannot use /x.pem: it is no good" },
   ]);
   assertEquals(problems.map((problem) => formatProblem(problem, "f")), [
-    'f:6: upstreams.db.tls.ca: cannot use "u.pem": there is no certificate in it',
+    'f:6: upstreams.db.tls.ca: cannot use "/etc/culvert/u.pem": there is no certificate in it',
     "f:8: services[0].upstream: missing; expected the name of an upstream, or an upstream written in place",
-    'f:10: services[0].tls.cert: cannot read "s.pem": no such file',
+    'f:9: services[0].listen[0]: cannot use "unix:/run/x.sock": there is no folder /run',
+    'f:10: services[0].tls.cert: cannot read "/etc/culvert/s.pem": no such file',
     'f:11: services[0].upstrem: unknown key; did you mean "upstream"?',
     "f:16: services[1].upstream.tls: cannot use /x.pem: it is no good",
   ]);
-  assertEquals(problems[2], {
+  assertEquals(problems[3], {
     kind: "bad_file",
     path: "services[0].tls.cert",
-    value: 'cannot read "s.pem": no such file',
+    value: 'cannot read "/etc/culvert/s.pem": no such file',
     expected: "a file that can be read",
     line: 10,
   });

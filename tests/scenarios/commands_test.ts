@@ -158,9 +158,9 @@ services:
 `,
   );
   const key = `${file}:5: services[0].maxConections: unknown key; did you mean "maxConnections"?\n`;
-  const files = `${file}:7: services[0].tls.cert: cannot read "none.pem": no such file
-${file}:8: services[0].tls.key: cannot read "none.key": no such file
-${file}:12: services[0].upstream.tls.ca: cannot read "none-ca.pem": no such file
+  const files = `${file}:7: services[0].tls.cert: cannot read "${folder.file("none.pem")}": no such file
+${file}:8: services[0].tls.key: cannot read "${folder.file("none.key")}": no such file
+${file}:12: services[0].upstream.tls.ca: cannot read "${folder.file("none-ca.pem")}": no such file
 `;
   for (const command of ["run", "check"]) {
     const { code, stdout, stderr } = await culvert(["-A"], [command, "--config", file]);

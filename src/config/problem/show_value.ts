@@ -4,17 +4,15 @@ import { escapeText } from "../../core/escape_text.ts";
 const MAX_LENGTH = 60;
 
 /**
- * What stands at a place of a document, for a message: as JSON, cut to about 60 characters. The work is bounded
+ * What stands at a place of a document, for a message: as JSON, cut to about 60 characters, or `maxLength`. The work is bounded
  * too, whatever the value: aliases make documents that are endless or grow exponentially when written out.
  */
-export function showValue(value: unknown): string {
+export function showValue(value: unknown, maxLength: number = MAX_LENGTH): string {
   if (value === undefined || value === null) return "nothing";
-  const text = escapeText(write(value, MAX_LENGTH));
-  if (text.length <= MAX_LENGTH) return text;
+  const text = escapeText(write(value, maxLength));
+  if (text.length <= maxLength) return text;
   // A text keeps its closing quote, so that it shows what is the value and what was left out.
-  return typeof value === "string"
-    ? `${text.slice(0, MAX_LENGTH - 2)}…"`
-    : `${text.slice(0, MAX_LENGTH - 1)}…`;
+  return typeof value === "string" ? `${text.slice(0, maxLength - 2)}…"` : `${text.slice(0, maxLength - 1)}…`;
 }
 
 /** May return more than `budget` characters, but stops soon after it has them. */

@@ -106,13 +106,13 @@ Deno.test("everything that can't be used is told in one go, with the file and wh
   ]);
   assertStringIncludes(
     error.message,
-    `${NAME}:1: services[0].tls.cert: cannot read "none.pem": no such file\n`,
+    `${NAME}:1: services[0].tls.cert: cannot read "${files.folder.file("none.pem")}": no such file\n`,
   );
   assertStringIncludes(
     error.message,
-    `services[2].tls.key: cannot use "other.key": it does not match the certificate in ${
-      files.folder.file("server.pem")
-    }\n`,
+    `services[2].tls.key: cannot use "${
+      files.folder.file("other.key")
+    }": it does not match the certificate in ${files.folder.file("server.pem")}\n`,
   );
 });
 
@@ -130,9 +130,11 @@ Deno.test("a bad CRL is among what is told as soon as something else is bad", as
     ConfigError,
   );
   assertEquals(error.message.split("\n"), [
-    `${NAME}:1: services[0].tls.clientAuth.crl: cannot read "none.crl": no such file`,
-    `${NAME}:1: services[1].tls.clientAuth.crl: cannot use "garbage.crl": Cannot read a CRL: not a CRL in DER`,
-    `${NAME}:1: upstreams.u2.tls.ca: cannot read "none.pem": no such file`,
+    `${NAME}:1: services[0].tls.clientAuth.crl: cannot read "${files.folder.file("none.crl")}": no such file`,
+    `${NAME}:1: services[1].tls.clientAuth.crl: cannot use "${
+      files.folder.file("garbage.crl")
+    }": Cannot read a CRL: not a CRL in DER`,
+    `${NAME}:1: upstreams.u2.tls.ca: cannot read "${files.folder.file("none.pem")}": no such file`,
   ]);
 });
 
@@ -151,8 +153,8 @@ services:
   const error = await badConfig(new ConfigReading(text, options), { ...options, buffers: new BufferPool() });
   assertEquals(error.message.split("\n"), [
     `${NAME}:4: services[0].lisen: unknown key; did you mean "listen"?`,
-    `${NAME}:6: services[0].tls.cert: cannot read "none.pem": no such file`,
-    `${NAME}:7: services[0].tls.key: cannot read "none.key": no such file`,
+    `${NAME}:6: services[0].tls.cert: cannot read "${files.folder.file("none.pem")}": no such file`,
+    `${NAME}:7: services[0].tls.key: cannot read "${files.folder.file("none.key")}": no such file`,
   ]);
 });
 

@@ -1,7 +1,7 @@
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { describeError } from "../core/errors.ts";
 import { MAX_CHAIN_BYTES } from "./chain.ts";
-import { TlsHandshakeError } from "./handshake_errors.ts";
+import { TlsHandshakeError } from "../../session/handshake_errors.ts";
 
 /** More than any honest peer sends. */
 const MAX_CERTIFICATES = 16;
