@@ -196,7 +196,7 @@ testWith(
         const own = { cert: certPem + sent, key: keyPemOf(privateKey) };
         await using server = new TlsServer(serverContext(material, { ca: root.certPem }));
         const spec = { hostname: "127.0.0.1", port: server.port, ca: material.ca.certPem, version, own };
-        assertEquals(await openssl!.talk(spec), expected === "ok" ? "hello\nping\n" : "", `TLS ${version}`);
+        assertEquals(await talkByOpenssl(spec), expected === "ok" ? "hello\nping\n" : "", `TLS ${version}`);
         assertEquals(await server.reason(), expected);
         const shown = { ca: material.ca, server: { chainPem: own.cert, keyPem: own.key } };
         await using peer = await startOpensslServer({ pki: shown, version });

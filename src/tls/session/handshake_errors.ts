@@ -88,7 +88,8 @@ const ENGINE_MESSAGES: readonly (readonly [pattern: RegExp, reason: HandshakeRea
   [/^self-signed certificate|^unable to (?:verify|get)/, "bad-certificate"],
   [/^certificate has expired/, "expired"],
   [/^certificate is not yet valid/, "not-yet-valid"],
-  [/^invalid peer certificate/, "bad-certificate"],
+  // The second is said of what the runtime's own parser does not read, such as a CA with unique identifiers.
+  [/^invalid peer certificate|^invalid X\.509 /, "bad-certificate"],
   [
     /corrupt message|cannot decrypt|peer misbehaved|inappropriate|unexpected message|oversized/,
     "bad-message",

@@ -1,7 +1,5 @@
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
-import { describeError } from "../core/errors.ts";
 import { MAX_CHAIN_BYTES } from "./chain.ts";
-import { TlsHandshakeError } from "../../session/handshake_errors.ts";
 
 /** More than any honest peer sends. */
 const MAX_CERTIFICATES = 16;
@@ -10,20 +8,8 @@ const MAX_CERTIFICATES = 16;
  * The certificates that the peer has sent, now or when the session that is being resumed was made: DER, the
  * leaf first, and none if there was none. After several the engine may add a CA of ours that it finds to fit.
  * Where the first two alone are larger than any chain may be, there are these two.
- *
- * @throws {TlsHandshakeError} `bad-certificate` for what the runtime's own parser does not read, such as a CA with
- * unique identifiers.
  */
 export function peerChain(socket: TLSSocket): Uint8Array[] {
-  try {
-    return readChain(socket);
-  } catch (cause) {
-    const detail = `the runtime cannot read a certificate that it sent: ${describeError(cause)}`;
-    throw new TlsHandshakeError("bad-certificate", { detail, cause });
-  }
-}
-
-function readChain(socket: TLSSocket): Uint8Array[] {
   const leaf = socket.getPeerX509Certificate();
   if (leaf === undefined) return [];
   // The long way takes 50 µs more, and most peers send no more than one.
