@@ -1,0 +1,109 @@
+import { NameTable } from "./name_table.ts";
+
+/**
+ * Names of fields that the proxy acts on, that frame or route a message, or that backends trust. A field with an
+ * underscore where one of these has a hyphen is not what it seems: CGI and its heirs take both for the same.
+ */
+export const KNOWN_NAMES = [
+  "",
+  // Framing and the connection.
+  "host",
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy",
+  "te",
+  "trailer",
+  "upgrade",
+  "http2-settings",
+  "expect",
+  // What a proxy tells a backend.
+  "forwarded",
+  "via",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-forwarded-port",
+  "x-forwarded-server",
+  "x-forwarded-prefix",
+  "x-forwarded-ssl",
+  "x-forwarded-scheme",
+  "x-forwarded-by",
+  "x-forwarded-client-cert",
+  "x-real-ip",
+  "x-client-ip",
+  "x-request-id",
+  "x-proxy-by",
+  "client-cert",
+  "client-cert-chain",
+  "true-client-ip",
+  "x-original-url",
+  "x-rewrite-url",
+  "x-original-host",
+  "x-http-method-override",
+  "front-end-https",
+  // The program reads or writes these.
+  "date",
+  "server",
+  "x-powered-by",
+  "location",
+  "content-location",
+  "set-cookie",
+  "content-type",
+  "content-encoding",
+  "content-range",
+  "accept",
+  "accept-encoding",
+  "allow",
+  "retry-after",
+  "idempotency-key",
+  "user-agent",
+  "referer",
+  "max-forwards",
+  "cache-control",
+  "age",
+  "vary",
+  "range",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+  "if-range",
+  "origin",
+  "pragma",
+  // They authenticate.
+  "authorization",
+  "proxy-authorization",
+  "proxy-authenticate",
+  "proxy-authentication-info",
+  "www-authenticate",
+  "authentication-info",
+  "cookie",
+  "sec-websocket-key",
+  "sec-websocket-accept",
+  "sec-websocket-protocol",
+  "sec-websocket-extensions",
+  "sec-websocket-version",
+] as const;
+
+/** A name with a number. */
+export type KnownName = Exclude<typeof KNOWN_NAMES[number], "">;
+
+const BY_NAME = new Map<string, number>(KNOWN_NAMES.map((name, id) => [name, id]));
+
+/** Finds {@linkcode KNOWN_NAMES} among bytes. */
+export const knownFields: NameTable = new NameTable(KNOWN_NAMES);
+
+/** The number of a known name. */
+export function fieldId(name: KnownName): number {
+  return BY_NAME.get(name)!;
+}
+
+/** One octet for each known name: 1 for those that are in the list. Look up with the number of a name. */
+export function fieldSet(names: readonly KnownName[]): Uint8Array {
+  const set = new Uint8Array(KNOWN_NAMES.length);
+  for (const name of names) set[fieldId(name)] = 1;
+  return set;
+}
