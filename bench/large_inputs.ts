@@ -1,5 +1,5 @@
 import { createAuthority } from "../src/tls/authority/authority.ts";
-import { randomSerial } from "../src/tls/authority/certificate_builder.ts";
+import { randomSerial } from "../src/tls/authority/parts.ts";
 
 /** Writes files with large inputs into a folder, and a certificate and key for a server. */
 export async function writeLargeInputs(folder: string): Promise<void> {

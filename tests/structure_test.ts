@@ -46,6 +46,11 @@ const ROOMS = [
   "app",
   "cli",
 ];
+/** Libraries that a part of `src/` may use alone, and that are loaded with it on demand: `import("…")`. */
+const ON_DEMAND: ReadonlyMap<string, string> = new Map([["pkijs", "tls/authority/"], [
+  "asn1js",
+  "tls/authority/",
+]]);
 /** Longer than this, a file is likely to do more than one thing. */
 const MAX_LINES = 400;
 
@@ -112,6 +117,30 @@ Deno.test("no module is part of a circle of imports, types included", async () =
   };
   for (const file of edges.keys()) visit(file, []);
   assertEquals(circles, []);
+});
+
+Deno.test("pkijs and asn1js are imported by the authority alone, and not before it issues something", async () => {
+  const wrong: string[] = [];
+  const users = new Set<string>();
+  for await (const file of sources(SRC)) {
+    const path = file.pathname.slice(SRC.pathname.length);
+    for (const [, name] of (await Deno.readTextFile(file)).matchAll(/^import .*? from "([^."][^"]*)"/gm)) {
+      const folder = ON_DEMAND.get(name!);
+      if (folder === undefined) continue;
+      users.add(file.href);
+      if (!path.startsWith(folder)) wrong.push(`${path} imports ${name}`);
+    }
+  }
+  const loaded = new Set([new URL("mod.ts", SRC).href, new URL("../main.ts", SRC).href]);
+  for (const file of loaded) {
+    if (users.has(file)) wrong.push(`${file} is loaded at the start`);
+    const text = await Deno.readTextFile(new URL(file));
+    for (const [, path] of text.matchAll(/^(?:import|export) (?!type )[^;]*?from "(\.[^"]+\.ts)"/gm)) {
+      loaded.add(new URL(path!, file).href);
+    }
+  }
+  assertEquals(wrong, []);
+  assertEquals([users.size > 0, loaded.size > users.size], [true, true]);
 });
 
 Deno.test("no file of src/ is so long that it must do more than one thing", async () => {

@@ -111,7 +111,7 @@ async function begin(run: Run): Promise<void> {
 async function open(run: Run): Promise<Office> {
   const { folder, now } = run;
   const index = await folder.readIndex();
-  const authority = loadAuthority({
+  const authority = await loadAuthority({
     certPem: await folder.read("ca.pem"),
     keyPem: await folder.read("ca.key"),
     crlNumber: index.crlNumber,

@@ -9,11 +9,10 @@ import type {
   KeyMaker,
   Names,
 } from "./options.ts";
-import { caParts, exportKey, leafUsage, readKey, signerOf, wholeSeconds } from "./parts.ts";
-import { buildCertificate, randomSerial, type Signer } from "./certificate_builder.ts";
-import { buildCrl, type Revocation } from "./crl_builder.ts";
+import { caParts, exportKey, leafUsage, randomSerial, readKey, signerOf, wholeSeconds } from "./parts.ts";
+import type { Signer } from "./certificate_builder.ts";
+import type { Revocation } from "./crl_builder.ts";
 import { algorithmOf, generateKey } from "./generate_key.ts";
-import { buildSubject } from "./name_builder.ts";
 import { type KeyUsage, Oid, type RevocationReason } from "../x509/oids.ts";
 import { writePem } from "../x509/pem.ts";
 import { normalizeSerial } from "../x509/serial_number.ts";
@@ -25,6 +24,8 @@ const CA_DAYS = 3650;
 const CRL_DAYS = 30;
 /** How far in the past what is made begins, for peers whose clocks are behind. */
 const BACKDATE_MS = 3_600_000;
+
+type Builders = typeof import("./builders.ts");
 
 const CA_USAGE: readonly KeyUsage[] = ["keyCertSign", "cRLSign"];
 const NO_NAMES = { dns: [], uri: [], ip: [], email: [] };
@@ -46,8 +47,9 @@ const NO_NAMES = { dns: [], uri: [], ip: [], email: [] };
  */
 export async function createAuthority(options: AuthorityOptions = {}): Promise<Authority> {
   const { name = "Culvert CA", algorithm = "ecdsa-p256", now = Date.now, newKey = generateKey } = options;
+  const builders = await import("./builders.ts");
   const privateKey = await newKey(algorithm);
-  const self = signerOf(privateKey, buildSubject({ cn: [name], ou: [] }));
+  const self = signerOf(privateKey, builders.buildSubject({ cn: [name], ou: [] }));
   const period = {
     notBefore: options.notBefore ?? new Date(now() - BACKDATE_MS),
     notAfter: wholeSeconds(options.notAfter ?? new Date(now() + CA_DAYS * DAY_MS)),
@@ -55,20 +57,22 @@ export async function createAuthority(options: AuthorityOptions = {}): Promise<A
   const keyUsage = options.keyUsage ?? CA_USAGE;
   const extensions = options.extensions ?? [];
   const content = { ...self, ...period, keyUsage, extensions, isCa: true, pathLen: options.pathLen };
-  const der = buildCertificate(
+  const der = builders.buildCertificate(
     { ...content, serial: randomSerial(), extendedKeyUsage: [], names: NO_NAMES },
     self,
   );
   const certPem = writePem("CERTIFICATE", der);
-  return new Authority({ signer: self, certPem, above: "", now, newKey, notAfter: period.notAfter });
+  const { notAfter } = period;
+  return new Authority({ builders, signer: self, certPem, above: "", now, newKey, notAfter });
 }
 
 /**
- * Takes a CA up again that was put down in files.
+ * Loads a CA that was saved to files.
  *
- * @throws {CulvertError} `bad_certificate` when they can't be read or don't belong together.
+ * @throws {CulvertError} `bad_certificate` when the certificate or the key cannot be read, or the two do not match.
  */
-export function loadAuthority(state: AuthorityState): Authority {
+export async function loadAuthority(state: AuthorityState): Promise<Authority> {
+  const builders = await import("./builders.ts");
   const { subject, spki, notAfter } = caParts(state.certPem);
   const privateKey = readKey(state.keyPem);
   const signer = signerOf(privateKey, subject);
@@ -76,7 +80,8 @@ export function loadAuthority(state: AuthorityState): Authority {
     throw new CulvertError("bad_certificate", "Cannot load the CA: its key does not match its certificate");
   }
   const { certPem, now = Date.now } = state;
-  return new Authority({ signer, certPem, above: "", now, newKey: generateKey, notAfter }, state);
+  const newKey = generateKey;
+  return new Authority({ builders, signer, certPem, above: "", now, newKey, notAfter }, state);
 }
 
 /** A CA that issues, revokes and publishes what it has revoked. Made by {@linkcode createAuthority}. */
@@ -85,21 +90,14 @@ export class Authority {
   readonly certPem: string;
   /** Until when it holds. */
   readonly notAfter: Date;
-  /** Its own certificate and those above that are not a root: what a peer needs besides a leaf. */
-  readonly #below: string;
-  readonly #signer: Signer;
+  readonly #parts: AuthorityParts;
   readonly #revoked = new Map<string, Revocation>();
-  readonly #now: () => number;
-  readonly #newKey: KeyMaker;
   #crlNumber: number;
 
   /** Use {@linkcode createAuthority} or {@linkcode loadAuthority}. */
   constructor(parts: AuthorityParts, state: { revoked?: readonly Revocation[]; crlNumber?: number } = {}) {
     this.certPem = parts.certPem;
-    this.#below = parts.above;
-    this.#signer = parts.signer;
-    this.#now = parts.now;
-    this.#newKey = parts.newKey;
+    this.#parts = parts;
     this.notAfter = parts.notAfter;
     this.#crlNumber = state.crlNumber ?? 0;
     for (const revocation of state.revoked ?? []) this.#revoked.set(revocation.serial, revocation);
@@ -107,7 +105,7 @@ export class Authority {
 
   /** Its key, PKCS#8. */
   get keyPem(): string {
-    return exportKey(this.#signer.privateKey);
+    return exportKey(this.#parts.signer.privateKey);
   }
 
   /** What has been revoked, the oldest first. */
@@ -156,7 +154,8 @@ export class Authority {
     const { subject, notAfter } = caParts(issued.certPem);
     const signer = signerOf(readKey(issued.keyPem), subject);
     const { certPem, chainPem: above } = issued;
-    return new Authority({ signer, certPem, above, now: this.#now, newKey: this.#newKey, notAfter });
+    const { builders, now, newKey } = this.#parts;
+    return new Authority({ builders, signer, certPem, above, now, newKey, notAfter });
   }
 
   /**
@@ -168,8 +167,9 @@ export class Authority {
   async issue(options: IssueOptions): Promise<Issued> {
     const { isCa = false, extensions = [], extendedKeyUsage = [] } = options;
     const privateKey = options.keyPem === undefined
-      ? await this.#newKey(options.algorithm ?? algorithmOf(this.#signer.privateKey))
+      ? await this.#parts.newKey(options.algorithm ?? algorithmOf(this.#parts.signer.privateKey))
       : readKey(options.keyPem);
+    const { buildCertificate, buildSubject } = this.#parts.builders;
     const subject = buildSubject({ cn: list(options.cn), ou: list(options.ou) });
     const { notBefore, notAfter } = this.#period(options);
     const serial = options.serial === undefined ? randomSerial() : normalizeSerial(options.serial);
@@ -180,30 +180,30 @@ export class Authority {
       ...signerOf(privateKey, subject),
       ...{ serial, notBefore, notAfter, isCa, pathLen: options.pathLen, keyUsage, extendedKeyUsage },
       ...{ names, extensions },
-    }, this.#signer);
+    }, this.#parts.signer);
     const certPem = writePem("CERTIFICATE", der);
     const keyPem = exportKey(privateKey);
-    return { certPem, keyPem, chainPem: certPem + this.#below, serial, notBefore, notAfter };
+    return { certPem, keyPem, chainPem: certPem + this.#parts.above, serial, notBefore, notAfter };
   }
 
   /** Takes a certificate back, by its serial number. It is in every CRL from the next one on. */
   revoke(serial: string, options: { at?: Date; reason?: RevocationReason } = {}): void {
-    const { at = new Date(this.#now()), reason = "unspecified" } = options;
+    const { at = new Date(this.#parts.now()), reason = "unspecified" } = options;
     const normal = normalizeSerial(serial);
     this.#revoked.set(normal, { serial: normal, at, reason });
   }
 
   /** Makes a CRL of all that has been revoked, as PEM. */
   crl(options: CrlOptions = {}): string {
-    const now = options.now ?? new Date(this.#now());
+    const now = options.now ?? new Date(this.#parts.now());
     this.#crlNumber = options.number ?? this.#crlNumber + 1;
-    const der = buildCrl({
+    const der = this.#parts.builders.buildCrl({
       thisUpdate: now,
       nextUpdate: options.nextUpdate === undefined ? this.#crlEnd(now) : options.nextUpdate,
       number: this.#crlNumber,
       revoked: this.revoked,
       extensions: options.extensions ?? [],
-    }, this.#signer);
+    }, this.#parts.signer);
     return writePem("X509 CRL", der);
   }
 
@@ -217,7 +217,7 @@ export class Authority {
    * When it holds. By itself no certificate outlives its issuer: it would be good for nothing from then on.
    */
   #period(options: IssueOptions): { notBefore: Date; notAfter: Date } {
-    const now = this.#now();
+    const now = this.#parts.now();
     const days = options.isCa === true ? CA_DAYS : LEAF_DAYS;
     const end = Math.min(now + days * DAY_MS, this.notAfter.getTime());
     return {
@@ -228,6 +228,7 @@ export class Authority {
 }
 
 interface AuthorityParts {
+  readonly builders: Builders;
   readonly signer: Signer;
   readonly certPem: string;
   /** The chain that is sent with what it issues, as PEM. */

@@ -1,8 +1,7 @@
-import { hash, type KeyObject, randomBytes, sign } from "node:crypto";
+import { hash, type KeyObject, sign } from "node:crypto";
 import * as asn1js from "asn1js";
 import * as pkijs from "pkijs";
 import { KEY_USAGES, type KeyUsage, Oid } from "../x509/oids.ts";
-import { normalizeSerial } from "../x509/serial_number.ts";
 import { generalNames, type NameLists } from "./name_builder.ts";
 
 const EMPTY_SEQUENCE_SIZE = 2;
@@ -26,8 +25,8 @@ export interface RawExtension {
   readonly value: Uint8Array<ArrayBuffer>;
 }
 
-/** What a certificate shall say. */
-export interface CertificateContent {
+/** The content of a certificate to be built. */
+export interface CertificateTemplate {
   /** The subject, as DER. */
   readonly subject: Uint8Array<ArrayBuffer>;
   /** The public key, as DER. */
@@ -47,7 +46,7 @@ export interface CertificateContent {
 }
 
 /** Makes a version 3 certificate, RFC 5280 section 4.1, and signs it. Returns its DER. */
-export function buildCertificate(content: CertificateContent, signer: Signer): Uint8Array<ArrayBuffer> {
+export function buildCertificate(content: CertificateTemplate, signer: Signer): Uint8Array<ArrayBuffer> {
   const algorithm = signatureAlgorithm(signer.privateKey);
   const certificate = new pkijs.Certificate({
     version: 2,
@@ -119,11 +118,6 @@ export function authorityKeyIdentifier(signer: Signer): pkijs.Extension {
   return extension(Oid.authorityKeyIdentifier, false, value);
 }
 
-/** A serial number of 128 random bits. */
-export function randomSerial(): string {
-  return normalizeSerial(randomBytes(16).toString("hex"));
-}
-
 function hashOf(privateKey: KeyObject): string | null {
   if (privateKey.asymmetricKeyType === "ed25519") return null;
   return curveHash(privateKey);
@@ -136,7 +130,7 @@ function curveHash(privateKey: KeyObject): "sha256" | "sha384" | "sha512" {
   return namedCurve === "secp384r1" ? "sha384" : "sha256";
 }
 
-function extensionsOf(content: CertificateContent, signer: Signer): pkijs.Extension[] {
+function extensionsOf(content: CertificateTemplate, signer: Signer): pkijs.Extension[] {
   const { isCa, pathLen, keyUsage, extendedKeyUsage } = content;
   const constraints = new pkijs.BasicConstraints({
     cA: isCa,

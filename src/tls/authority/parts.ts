@@ -1,8 +1,9 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from "node:crypto";
 import { CulvertError } from "../../core/errors.ts";
 import { readCertificates } from "../x509/read_certificates.ts";
 import type { Signer } from "./certificate_builder.ts";
 import type { KeyUsage } from "../x509/oids.ts";
+import { normalizeSerial } from "../x509/serial_number.ts";
 
 /** What others need to know of a CA's certificate. */
 export interface CaParts {
@@ -49,6 +50,11 @@ export function caParts(certPem: string): CaParts {
 export function leafUsage(privateKey: KeyObject): readonly KeyUsage[] {
   const isRsa = privateKey.asymmetricKeyType === "rsa";
   return isRsa ? ["digitalSignature", "keyEncipherment"] : ["digitalSignature"];
+}
+
+/** A serial number of 128 random bits. */
+export function randomSerial(): string {
+  return normalizeSerial(randomBytes(16).toString("hex"));
 }
 
 /** A time in whole seconds, rounded down: a certificate can say no more than that. */

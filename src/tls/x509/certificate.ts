@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import type * as pkijs from "pkijs";
+import type { AlgorithmIdentifier } from "./algorithm_identifier.ts";
 import type { CertificateContent, KeyIds } from "./certificate_content.ts";
 import type { Attribute } from "./distinguished_name.ts";
 import type { PublicKeyInfo } from "./public_key.ts";
@@ -48,7 +48,7 @@ export interface SignedPart {
   /** What is covered, as DER. */
   readonly bytes: Uint8Array;
   /** @internal */
-  readonly algorithm: pkijs.AlgorithmIdentifier;
+  readonly algorithm: AlgorithmIdentifier;
   /** The signature itself. */
   readonly signature: Uint8Array;
 }

@@ -25,7 +25,7 @@ const CURVE_BITS: Readonly<Record<string, number>> = { prime256v1: 256, secp384r
 
 /** The algorithms of a certificate as HAProxy tells them in PROXY headers and log formats. */
 export function algorithmsOf(certificate: Certificate): CertificateAlgorithms {
-  const signatureAlgorithm = SIGNATURE_NAMES[certificate.signed.algorithm.algorithmId];
+  const signatureAlgorithm = SIGNATURE_NAMES[certificate.signed.algorithm.oid];
   const keyAlgorithm = keyName(certificate.publicKey());
   return { ...(signatureAlgorithm && { signatureAlgorithm }), ...(keyAlgorithm && { keyAlgorithm }) };
 }

@@ -1,6 +1,5 @@
-import { DerNode, Tag } from "./der.ts";
+import { DerNode, Tag, unreadable } from "./der.ts";
 import { type DistributionPoint, distributionPointsOf } from "./distribution_points.ts";
-import { unreadable } from "./fields.ts";
 import { type AlternativeName, generalNameOf } from "./general_name.ts";
 import { type NameConstraints, nameConstraintsOf } from "./name_constraints.ts";
 import { KEY_USAGES, type KeyUsage, NETSCAPE_USAGES, type NetscapeUsage, Oid } from "./oids.ts";

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createPublicKey, type KeyObject } from "node:crypto";
-import * as pkijs from "pkijs";
 import { CulvertError } from "../../core/errors.ts";
+import { algorithmIdentifierOf } from "./algorithm_identifier.ts";
 import type { Certificate, SignedPart } from "./certificate.ts";
 import {
   type CertificateContent,
@@ -12,9 +12,8 @@ import {
   keyIdsOf,
 } from "./certificate_content.ts";
 import { nameKey } from "./comparable_name.ts";
-import { DerNode, Tag } from "./der.ts";
+import { DerNode, Tag, unreadable } from "./der.ts";
 import { type Attribute, attributesOf, formatName } from "./distinguished_name.ts";
-import { unreadable } from "./fields.ts";
 import { timeOfNode } from "./der_time.ts";
 import type { AlternativeName } from "./general_name.ts";
 import type { KeyUsage } from "./oids.ts";
@@ -45,8 +44,8 @@ const MAX_FIELDS = 10;
 const MAX_ALGORITHM_BYTES = 128;
 
 /**
- * Reads a certificate step by step, as it is asked for. The library (pkijs) makes an object of every element at
- * once, which takes up to 60 µs for each, and a stranger may send thousands of them.
+ * Reads a certificate lazily: each part is parsed when it is first asked for, as an unauthenticated peer may send
+ * certificates of thousands of elements.
  */
 export class CertificateReader implements Certificate {
   readonly der: Uint8Array<ArrayBuffer>;
@@ -261,13 +260,12 @@ function versionOf(wrapper: DerNode): 1 | 2 | 3 {
 }
 
 function signedOf({ tbs, algorithm, signature }: Frame): SignedPart {
-  const { bytes } = algorithm;
-  if (bytes.length > MAX_ALGORITHM_BYTES) throw unreadable("its signature algorithm is too long");
+  if (algorithm.bytes.length > MAX_ALGORITHM_BYTES) throw unreadable("its signature algorithm is too long");
   const [unused] = signature.content(Tag.bitString);
   if (unused !== 0) throw unreadable("its signature is no whole octets");
   return {
     bytes: tbs.bytes,
-    algorithm: pkijs.AlgorithmIdentifier.fromBER(new Uint8Array(bytes)),
+    algorithm: algorithmIdentifierOf(algorithm),
     signature: signature.content(Tag.bitString).subarray(1),
   };
 }
@@ -277,7 +275,7 @@ function momentOf(node: DerNode | undefined): number {
   return timeOfNode(node);
 }
 
-/** The libraries' errors say little, and are not ours. */
+/** Errors of the runtime (RangeError, SyntaxError) become errors of the code `bad_certificate`. */
 function reading<T>(work: () => T): T {
   try {
     return work();

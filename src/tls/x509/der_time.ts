@@ -1,6 +1,5 @@
-import type { DerNode } from "./der.ts";
+import { type DerNode, unreadable } from "./der.ts";
 import { latin1 } from "./distinguished_name.ts";
-import { unreadable } from "./fields.ts";
 
 const UTC_TIME = 0x17;
 const GENERALIZED_TIME = 0x18;
@@ -14,16 +13,16 @@ const FIRST_YEAR = 50;
  * The moment that a time names, in milliseconds: RFC 5280 section 4.1.2.5. As OpenSSL does, it takes only the forms
  * that this allows: in Greenwich Mean Time (`Z`), with seconds, and without fractions of seconds.
  *
- * @throws {CulvertError} `bad_certificate` for any other.
+ * @throws {CulvertError} `bad_certificate` for any other; its message says that `what` cannot be read.
  */
-export function timeOfNode(node: DerNode): number {
+export function timeOfNode(node: DerNode, what = "certificate"): number {
   const { tag } = node;
-  if (tag !== UTC_TIME && tag !== GENERALIZED_TIME) throw unreadable("a time is of no known type");
+  if (tag !== UTC_TIME && tag !== GENERALIZED_TIME) throw unreadable("a time has an unexpected type", what);
   const octets = node.content(tag);
-  if (octets.length > MAX_LENGTH) throw unreadable("a time is malformed");
+  if (octets.length > MAX_LENGTH) throw unreadable("a time is malformed", what);
   const match = (tag === UTC_TIME ? UTC_FORM : GENERALIZED_FORM).exec(latin1(octets));
   if (match === null) {
-    throw unreadable("a time is not written as RFC 5280 asks for: in whole seconds, with Z at its end");
+    throw unreadable("a time is not in the form of RFC 5280: in whole seconds, ending with Z", what);
   }
   const [digits, month, day, hour, minute, second] = match.slice(1).map(Number) as [
     number,
@@ -41,6 +40,6 @@ export function timeOfNode(node: DerNode): number {
   const isSame = date.getUTCMonth() === month - 1 && date.getUTCDate() === day &&
     date.getUTCHours() === hour &&
     date.getUTCMinutes() === minute && date.getUTCSeconds() === second;
-  if (!isSame) throw unreadable("a time names no moment that there is");
+  if (!isSame) throw unreadable("a time does not exist", what);
   return date.getTime();
 }

@@ -1,6 +1,5 @@
-import { DerNode, Tag } from "./der.ts";
+import { DerNode, Tag, unreadable } from "./der.ts";
 import { nameKey } from "./comparable_name.ts";
-import { unreadable } from "./fields.ts";
 
 /** All reasons for which a certificate can be revoked, as the bits of ReasonFlags: RFC 5280 section 4.2.1.13. */
 export const ALL_REASONS = 0x7f80;

@@ -1,6 +1,5 @@
-import { DerNode, Tag } from "./der.ts";
+import { DerNode, Tag, unreadable } from "./der.ts";
 import { latin1 } from "./distinguished_name.ts";
-import { unreadable } from "./fields.ts";
 
 /** A name under which the subject is known besides, as it stands there: RFC 5280 section 4.2.1.6. */
 export type AlternativeName =

@@ -1,6 +1,5 @@
 import { nameSteps } from "./comparable_name.ts";
-import { type DerNode, Tag } from "./der.ts";
-import { unreadable } from "./fields.ts";
+import { type DerNode, Tag, unreadable } from "./der.ts";
 import { type AlternativeName, generalNameOf } from "./general_name.ts";
 
 /** What a CA may vouch for, RFC 5280 section 4.2.1.10: the bases of the subtrees of names. */

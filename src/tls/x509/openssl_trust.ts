@@ -1,5 +1,5 @@
 import { DerNode, Tag } from "./der.ts";
-import { DerWalker } from "./der.ts";
+import { DerCursor } from "./der_cursor.ts";
 import { Oid } from "./oids.ts";
 
 /** The uses for which a list of OpenSSL's may trust: here a certificate is for clients or for servers. */
@@ -15,7 +15,9 @@ const REJECTED = 0xa0;
  * @throws {CulvertError} `bad_certificate` when it is malformed.
  */
 export function trustedCertificate(der: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
-  const { end } = new DerWalker(der).elementAt(0, der.length);
+  const cursor = new DerCursor(der);
+  cursor.read(0, der.length);
+  const { end } = cursor;
   const certificate = der.slice(0, end);
   if (end === der.length) return [certificate];
   const settings = DerNode.whole(der.subarray(end)).children(Tag.sequence);

@@ -1,5 +1,4 @@
-import { type DerNode, Tag } from "./der.ts";
-import { unreadable } from "./fields.ts";
+import { type DerNode, Tag, unreadable } from "./der.ts";
 
 /** What a CA says of the policies under which it issues, by their object identifiers. */
 export interface PolicyMapping {

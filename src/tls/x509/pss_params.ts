@@ -1,5 +1,4 @@
-import { DerNode, Tag } from "./der.ts";
-import { unreadable } from "./fields.ts";
+import { DerNode, Tag, unreadable } from "./der.ts";
 
 /** The parameters of RSASSA-PSS: RFC 4055 section 3.1. */
 export interface PssParams {
@@ -28,7 +27,7 @@ export function pssParamsOf(node: DerNode): PssParams {
   const inner = (tag: number) => byTag.get(tag)?.children(tag, 1)[0];
   const [mask, maskParams] = inner(MGF)?.children(Tag.sequence, 2) ?? [];
   const trailer = inner(TRAILER)?.positive() ?? 1n;
-  const saltLength = inner(SALT_LENGTH)?.whole() ?? DEFAULT_SALT_LENGTH;
+  const saltLength = inner(SALT_LENGTH)?.integer() ?? DEFAULT_SALT_LENGTH;
   if ((mask !== undefined && mask.oid() !== MGF1) || trailer !== 1n || saltLength > MAX_SALT_LENGTH) {
     throw unreadable("its parameters of RSASSA-PSS are not supported");
   }

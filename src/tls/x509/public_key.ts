@@ -1,5 +1,4 @@
-import { DerNode, Tag } from "./der.ts";
-import { unreadable } from "./fields.ts";
+import { DerNode, Tag, unreadable } from "./der.ts";
 
 import { Oid } from "./oids.ts";
 import { type PssParams, pssParamsOf } from "./pss_params.ts";

@@ -3,7 +3,7 @@ import { BoundedCache } from "../../core/bounded_cache.ts";
 import { runAtOnce, type Steps } from "../../core/slices.ts";
 import type { Certificate } from "./certificate.ts";
 import { CertificateReader } from "./certificate_reader.ts";
-import { unreadable } from "./fields.ts";
+import { unreadable } from "./der.ts";
 import { trustedCertificate } from "./openssl_trust.ts";
 import { readPem } from "./pem.ts";
 

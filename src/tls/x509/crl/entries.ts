@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Steps } from "../../../core/slices.ts";
 import { DerCursor } from "../der_cursor.ts";
-import { Tag } from "../der.ts";
-import { unreadable } from "../fields.ts";
+import { Tag, unreadable } from "../der.ts";
 import { type Octets, significantStart } from "../serial_number.ts";
 
 /** So many entries are read between two places where the work may pause. */

@@ -1,6 +1,6 @@
 import { runAtOnce, runInSlices, type Steps } from "../../../core/slices.ts";
 import type { Crl, CrlReading, UnusableCrl } from "./crl.ts";
-import { unreadable } from "../fields.ts";
+import { unreadable } from "../der.ts";
 import { hasPem, type ScannedBlock, scanPem } from "../pem_scan.ts";
 import { readCrl } from "./reader.ts";
 

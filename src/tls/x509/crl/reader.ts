@@ -1,14 +1,14 @@
-import * as pkijs from "pkijs";
 import type { Steps } from "../../../core/slices.ts";
 import { CulvertError } from "../../../core/errors.ts";
+import { algorithmIdentifierOf } from "../algorithm_identifier.ts";
 import { extensionsOf } from "../certificate_content.ts";
 import type { Crl, CrlEntry, UnusableCrl } from "./crl.ts";
 import { CrlEntries } from "./entries.ts";
 import { nameKey } from "../comparable_name.ts";
-import { DerNode, Tag } from "../der.ts";
+import { DerNode, Tag, unreadable } from "../der.ts";
+import { timeOfNode } from "../der_time.ts";
 import { scopeOf } from "../distribution_points.ts";
 import { attributesOf, formatAttributes } from "../distinguished_name.ts";
-import { timeOf, unreadable } from "../fields.ts";
 import { Oid, REVOCATION_REASONS } from "../oids.ts";
 import { serialOctets } from "../serial_number.ts";
 import { schemeOf } from "../signature/signature_scheme.ts";
@@ -76,8 +76,8 @@ function* convert(frame: Frame, { issuer, issuerName }: Issuer): Steps<Crl> {
     issuerName,
     issuerDer,
     signed,
-    thisUpdateMs: momentOf(frame.thisUpdate),
-    nextUpdateMs: frame.nextUpdate && momentOf(frame.nextUpdate),
+    thisUpdateMs: timeOfNode(frame.thisUpdate, "CRL"),
+    nextUpdateMs: frame.nextUpdate && timeOfNode(frame.nextUpdate, "CRL"),
     number: number && numberIn(number.value),
     scope: scope && scopeOf(scope.value, issuerDer),
     size: entries.size,
@@ -132,7 +132,7 @@ function signedOf({ tbs, algorithm, outerAlgorithm, signature }: Frame): Crl["si
   if (algorithm.bytes.toHex() !== outerAlgorithm.bytes.toHex()) {
     throw unreadable("it names two signature algorithms", "CRL");
   }
-  const identifier = pkijs.AlgorithmIdentifier.fromBER(new Uint8Array(algorithm.bytes));
+  const identifier = algorithmIdentifierOf(algorithm);
   const scheme = schemeOf(identifier);
   if (typeof scheme === "string") {
     throw unreadable(`its signature algorithm is not supported (${scheme})`, "CRL");
@@ -150,21 +150,25 @@ function numberIn(value: Uint8Array): bigint {
   return BigInt.asIntN(octets.length * 8, BigInt(`0x${octets.toHex()}`));
 }
 
-/** What an entry says. One that can't be read revokes all the same. */
+/** What an entry says. An entry with a malformed date or reason revokes all the same. */
 function entryOf(der: Uint8Array): CrlEntry {
-  try {
-    const entry = pkijs.RevokedCertificate.fromBER(new Uint8Array(der));
-    const reason = entry.crlEntryExtensions?.extensions.find(({ extnID }) => extnID === Oid.crlReason);
-    const value = reason?.parsedValue as { valueBlock?: { valueDec?: number } } | undefined;
-    const code = value?.valueBlock?.valueDec ?? 0;
-    return { at: entry.revocationDate.value, reason: REVOCATION_REASONS[code] || REVOCATION_REASONS[0] };
-  } catch {
-    return { at: new Date(0), reason: REVOCATION_REASONS[0] };
-  }
+  const [, date, extensions] = DerNode.whole(der).children(Tag.sequence, 3);
+  const at = orDefault(() => timeOfNode(date!), 0);
+  const code = orDefault(() => extensions === undefined ? 0 : reasonIn(extensions), 0);
+  return { at: new Date(at), reason: REVOCATION_REASONS[code] || REVOCATION_REASONS[0] };
 }
 
-function momentOf(node: DerNode): number {
-  return timeOf(pkijs.Time.fromBER(new Uint8Array(node.bytes)));
+function reasonIn(extensions: DerNode): number {
+  const reason = extensionsOf(extensions).get(Oid.crlReason);
+  return reason === undefined ? 0 : DerNode.whole(reason.value).content(Tag.enumerated)[0] ?? 0;
+}
+
+function orDefault<T>(read: () => T, other: T): T {
+  try {
+    return read();
+  } catch {
+    return other;
+  }
 }
 
 function isTime(node: DerNode | undefined): boolean {

@@ -1,5 +1,4 @@
-import type * as pkijs from "pkijs";
-import { DerNode } from "../der.ts";
+import type { AlgorithmIdentifier } from "../algorithm_identifier.ts";
 import { type PssParams, pssParamsOf } from "../pss_params.ts";
 import type { HashName } from "./software_rsa.ts";
 
@@ -57,12 +56,10 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
  *
  * @throws {CulvertError} `bad_certificate` when its parameters are malformed.
  */
-export function schemeOf(algorithm: pkijs.AlgorithmIdentifier): Scheme | string {
-  const { algorithmId } = algorithm;
-  if (algorithmId !== PSS_OID) return SCHEMES.get(algorithmId) ?? REFUSED.get(algorithmId) ?? algorithmId;
-  const { algorithmParams } = algorithm as { algorithmParams?: { toBER(): ArrayBuffer } };
-  if (algorithmParams === undefined) return "RSASSA-PSS with SHA-1: SHA-1 is too weak";
-  const params = pssParamsOf(DerNode.whole(new Uint8Array(algorithmParams.toBER())));
+export function schemeOf({ oid, params: encoded }: AlgorithmIdentifier): Scheme | string {
+  if (oid !== PSS_OID) return SCHEMES.get(oid) ?? REFUSED.get(oid) ?? oid;
+  if (encoded === undefined) return "RSASSA-PSS with SHA-1: SHA-1 is too weak";
+  const params = pssParamsOf(encoded);
   const [hash, mgfHash] = [HASHES.get(params.hash), HASHES.get(params.mgfHash)];
   if (hash === undefined || mgfHash === undefined) {
     return `RSASSA-PSS with the digests ${params.hash} and ${params.mgfHash}: only SHA-2 is strong enough`;

@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import * as pkijs from "pkijs";
+import { algorithmIdentifierOf } from "../../../../src/tls/x509/algorithm_identifier.ts";
 import { type Certificate, type SignedPart } from "../../../../src/tls/x509/certificate.ts";
 import { parseCertificate } from "../../../../src/tls/x509/read_certificates.ts";
+import { DerNode } from "../../../../src/tls/x509/der.ts";
 import { keyFault } from "../../../../src/tls/x509/public_key.ts";
 import { isSlowToCheck, signatureFault } from "../../../../src/tls/x509/signature/signature.ts";
 import { output } from "../../../support/child.ts";
@@ -113,8 +114,7 @@ function assertChecked(
 }
 
 function partOf(algorithm: Uint8Array, signature: Uint8Array): SignedPart {
-  const bytes = new Uint8Array(algorithm);
-  return { bytes: MESSAGE, algorithm: pkijs.AlgorithmIdentifier.fromBER(bytes), signature };
+  return { bytes: MESSAGE, algorithm: algorithmIdentifierOf(DerNode.whole(algorithm)), signature };
 }
 
 testWith(
