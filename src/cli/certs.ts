@@ -3,51 +3,51 @@ import { CulvertError } from "../core/errors.ts";
 import { type Authority, createAuthority, loadAuthority } from "../tls/authority/authority.ts";
 import type { KeyAlgorithm } from "../tls/authority/generate_key.ts";
 import { Oid, type RevocationReason } from "../tls/x509/oids.ts";
-import { commandAnew, fileName, keyKindOf } from "./reissue_command.ts";
+import { fileName, keyKindOf, reissueCommand } from "./reissue_command.ts";
 import { type CertIndex, type CertRecord, CertsFolder, type NewFile } from "./certs_folder.ts";
 import { checkNames, serverNames } from "./certs_names.ts";
 import { CERTS_USAGE, type CertsRequest, parseCertsRequest } from "./certs_request.ts";
 import { requirePermissions } from "./permissions.ts";
 
-/** What the command works with besides its arguments. */
+/** What the command uses besides its arguments. */
 export interface CertsOptions {
-  /** Where it says what it has done. @default {console.log} */
+  /** Prints what has been done. @default {console.log} */
   readonly print?: (line: string) => void;
   /** Tells the time. @default {Date.now} */
   readonly now?: () => number;
 }
 
 /** One run of the command. */
-interface Run {
+interface CertsRun {
   readonly request: CertsRequest;
   readonly folder: CertsFolder;
   readonly print: (line: string) => void;
   readonly now: () => number;
 }
 
-/** A run in a folder that has a CA. */
-interface Office extends Run {
+/** A run in a folder that has a CA, with that CA. */
+interface CertsContext extends CertsRun {
   readonly authority: Authority;
   readonly index: CertIndex;
 }
 
 type Names = CertRecord["names"];
 
-/** What a certificate is to be made of. */
-interface Order {
-  /** What its files are called. */
+/** A certificate to issue. */
+interface CertificateRequest {
+  /** The name of its files, without their endings. */
   readonly name: string;
   readonly kind: CertRecord["kind"];
   readonly names: Names;
   readonly keyPem?: string;
-  /** The kind of its new key. @default what is asked for, or that of the CA's key */
+  /** The kind of its new key. @default what the arguments ask for, or the kind of the CA's key */
   readonly algorithm?: KeyAlgorithm;
   readonly replace: boolean;
 }
 
 const DAY_MS = 86_400_000;
 const LOCAL_NAMES = ["localhost", "127.0.0.1", "::1"];
-/** These are the names of other files. */
+/** The names of other files. */
 const RESERVED: readonly string[] = ["ca", "index"];
 
 /**
@@ -68,47 +68,47 @@ export async function runCerts(args: readonly string[], options: CertsOptions = 
   const { folder: path, command } = request;
   await requirePermissions({ net: [], read: [path], write: [path] }, { ask: true });
   const at = now(); // One moment for all of it: what ends with its CA ends in the same second.
-  const run: Run = { request, folder: new CertsFolder(path), print, now: () => at };
+  const run: CertsRun = { request, folder: new CertsFolder(path), print, now: () => at };
   if (command === "init") return await begin(run);
-  const office = await open(run);
+  const context = await open(run);
   switch (command) {
     case "client":
-      return await issueClient(office);
+      return await issueClient(context);
     case "server":
-      return await issueServer(office);
+      return await issueServer(context);
     case "renew":
-      return await renew(office);
+      return await renew(context);
     case "revoke":
-      return await revoke(office);
+      return await revoke(context);
     case "crl":
-      return await save(office, [newCrl(office)]);
+      return await save(context, [newCrl(context)]);
   }
 }
 
-async function begin(run: Run): Promise<void> {
+async function begin(run: CertsRun): Promise<void> {
   const { request, folder, now } = run;
   if (!request.force && await folder.has("ca.pem")) {
     const what = `Cannot make a CA in "${folder.path}": there is one already; see --force`;
     throw new CulvertError("certs_exist", what);
   }
-  // Of two CAs with one name, nobody could say which a certificate is of.
+  // With two CAs of one name it could not be told which of them issued a certificate.
   const name = `Culvert CA ${randomBytes(4).toString("hex")}`;
   const authority = await createAuthority({ name, algorithm: algorithmOf(request), now });
-  const office = { ...run, authority, index: { version: 1 as const, crlNumber: 0, certificates: [] } };
+  const context = { ...run, authority, index: { version: 1 as const, crlNumber: 0, certificates: [] } };
   const names = serverNames([...LOCAL_NAMES, ...request.serverNames]);
   const replace = request.force;
   const clientNames = { ...request.names, cn: orElse(request.names.cn, "client") };
-  await save(office, [
+  await save(context, [
     { name: "ca.pem", text: authority.certPem, replace },
     { name: "ca.key", text: authority.keyPem, replace },
-    ...await issue(office, { name: "server", kind: "server", names, replace }),
-    ...await issue(office, { name: "client", kind: "client", names: clientNames, replace }),
-    newCrl(office),
+    ...await issue(context, { name: "server", kind: "server", names, replace }),
+    ...await issue(context, { name: "client", kind: "client", names: clientNames, replace }),
+    newCrl(context),
   ]);
 }
 
-/** Takes up what is in the folder. */
-async function open(run: Run): Promise<Office> {
+/** Loads the CA of the folder. */
+async function open(run: CertsRun): Promise<CertsContext> {
   const { folder, now } = run;
   const index = await folder.readIndex();
   const authority = await loadAuthority({
@@ -129,44 +129,42 @@ async function open(run: Run): Promise<Office> {
   return { ...run, authority, index };
 }
 
-async function issueClient(office: Office): Promise<void> {
-  const { request: { operands: [name], names, force: replace } } = office;
-  const order = { name: filesOf(name!), kind: "client" as const, replace };
-  await save(office, await issue(office, { ...order, names: { ...names, cn: orElse(names.cn, name!) } }));
+async function issueClient(context: CertsContext): Promise<void> {
+  const { request: { operands: [name], names, force: replace } } = context;
+  const wanted = { name: filesOf(name!), kind: "client" as const, replace };
+  await save(context, await issue(context, { ...wanted, names: { ...names, cn: orElse(names.cn, name!) } }));
 }
 
-async function issueServer(office: Office): Promise<void> {
-  const { request: { operands, names: { dns, ip }, force: replace } } = office;
-  const order = { name: filesOf(operands[0]!), kind: "server" as const, replace };
-  await save(office, await issue(office, { ...order, names: serverNames([...operands, ...dns, ...ip]) }));
+async function issueServer(context: CertsContext): Promise<void> {
+  const { request: { operands, names: { dns, ip }, force: replace } } = context;
+  const wanted = { name: filesOf(operands[0]!), kind: "server" as const, replace };
+  await save(context, await issue(context, { ...wanted, names: serverNames([...operands, ...dns, ...ip]) }));
 }
 
-/**
- * Issues anew what was issued last for a name. The old one holds on until its end: it has not been revoked.
- */
-async function renew(office: Office): Promise<void> {
-  const { request, folder } = office;
+/** Issues a certificate with the names of the last one of that name. The old one stays valid until it ends. */
+async function renew(context: CertsContext): Promise<void> {
+  const { request, folder } = context;
   const [operand] = request.operands;
-  const last = recordsOf(office, operand!).at(-1)!;
+  const last = recordsOf(context, operand!).at(-1)!;
   if (last.revoked !== undefined) {
     const what = `Cannot renew "${operand}": it was revoked on ${last.revoked.at}`;
-    const anew = commandAnew(folder.path, last);
-    throw new CulvertError("certs_revoked", `${what}; for a new one, with a new key: ${anew}`);
+    const command = reissueCommand(folder.path, last);
+    throw new CulvertError("certs_revoked", `${what}; for a new one, with a new key: ${command}`);
   }
   const { name, kind, names } = last;
-  const order = { name, kind, names, replace: true };
-  // With its old key, what pins the key goes on working.
+  const wanted = { name, kind, names, replace: true };
+  // With the old key, pins of the key stay valid.
   const key = request.newKey
     ? { algorithm: request.rsa ? algorithmOf(request) : await keyKindOf(folder, `${name}.pem`) }
     : { keyPem: await folder.read(`${name}.key`) };
-  await save(office, await issue(office, { ...order, ...key }));
+  await save(context, await issue(context, { ...wanted, ...key }));
 }
 
-/** Revokes all that were issued for a name, as the older ones would open the same doors. */
-async function revoke(office: Office): Promise<void> {
-  const { request, authority, now, print } = office;
+/** Revokes all certificates of a name: the older ones would be accepted in the same places. */
+async function revoke(context: CertsContext): Promise<void> {
+  const { request, authority, now, print } = context;
   const [operand] = request.operands;
-  const open = recordsOf(office, operand!).filter(({ revoked }) => revoked === undefined);
+  const open = recordsOf(context, operand!).filter(({ revoked }) => revoked === undefined);
   if (open.length === 0) {
     throw new CulvertError("certs_revoked", `Cannot revoke "${operand}": it is revoked already`);
   }
@@ -175,38 +173,38 @@ async function revoke(office: Office): Promise<void> {
     authority.revoke(record.serial, { at, reason: request.reason });
     record.revoked = { at: at.toISOString(), reason: request.reason };
   }
-  await save(office, [newCrl(office)]);
+  await save(context, [newCrl(context)]);
   for (const { name, serial } of open) print(`revoked ${name}, serial ${serial}`);
 }
 
 /** Issues a certificate, with a new key unless there is one, and notes it; nothing is written yet. */
-async function issue(office: Office, order: Order): Promise<NewFile[]> {
-  const { authority, index, request } = office;
-  const { name, kind, names, keyPem, replace } = order;
-  const algorithm = order.algorithm ?? (request.rsa ? algorithmOf(request) : undefined);
+async function issue(context: CertsContext, wanted: CertificateRequest): Promise<NewFile[]> {
+  const { authority, index, request } = context;
+  const { name, kind, names, keyPem, replace } = wanted;
+  const algorithm = wanted.algorithm ?? (request.rsa ? algorithmOf(request) : undefined);
   const { certPem, keyPem: key, serial, notAfter } = await authority.issue({
     ...names,
     extendedKeyUsage: [kind === "server" ? Oid.serverAuth : Oid.clientAuth],
     ...(algorithm === undefined ? {} : { algorithm }),
     ...(keyPem === undefined ? {} : { keyPem }),
-    ...(request.days === undefined ? {} : { notAfter: endAfter(request.days, office) }),
+    ...(request.days === undefined ? {} : { notAfter: endAfter(request.days, context) }),
   });
   index.certificates.push({ name, kind, serial, notAfter: notAfter.toISOString(), names });
   const certificate = { name: `${name}.pem`, text: certPem, replace };
   return keyPem === undefined ? [certificate, { name: `${name}.key`, text: key, replace }] : [certificate];
 }
 
-/** A CRL of all that has been revoked. It always takes the place of the last one. */
-function newCrl(office: Office): NewFile {
-  const { authority, request } = office;
+/** A CRL of all that has been revoked. It replaces the last one. */
+function newCrl(context: CertsContext): NewFile {
+  const { authority, request } = context;
   // The days of the first one are those of the certificates beside it.
   const days = request.command === "init" ? undefined : request.days;
-  const until = days === undefined ? {} : { nextUpdate: endAfter(days, office) };
+  const until = days === undefined ? {} : { nextUpdate: endAfter(days, context) };
   return { name: "ca.crl", text: authority.crl(until), replace: true };
 }
 
-/** The end of what is to hold for so many days. What outlives its CA only looks as if it held. */
-function endAfter(days: number, { authority, now }: Office): Date {
+/** The end of a validity of so many days. It must not be later than the end of the CA. */
+function endAfter(days: number, { authority, now }: CertsContext): Date {
   const end = new Date(now() + days * DAY_MS);
   const caEndMs = authority.notAfter.getTime();
   // Dates in certificates are of whole seconds.
@@ -219,21 +217,21 @@ function endAfter(days: number, { authority, now }: Office): Date {
   throw new CulvertError("bad_usage", `--days ${days}: ${why}; ${instead}`);
 }
 
-async function save(office: Office, files: readonly NewFile[]): Promise<void> {
-  const { folder, index, authority, print } = office;
+async function save(context: CertsContext, files: readonly NewFile[]): Promise<void> {
+  const { folder, index, authority, print } = context;
   const written = await folder.write({ ...index, crlNumber: authority.crlNumber }, files);
   for (const name of written) print(`wrote ${folder.pathOf(name)}`);
 }
 
 /** All that was issued for a name, the oldest first. */
-function recordsOf({ index, folder }: Office, operand: string): CertRecord[] {
+function recordsOf({ index, folder }: CertsContext, operand: string): CertRecord[] {
   const records = index.certificates.filter(({ name }) => name === operand || name === fileName(operand));
   if (records.length > 0) return records;
   const known = [...new Set(index.certificates.map(({ name }) => name))].join(", ");
   throw new CulvertError("bad_usage", `no certificate "${operand}" in "${folder.path}"; there are ${known}`);
 }
 
-/** What the files of a new certificate are called. */
+/** The name of the files of a new certificate. */
 function filesOf(name: string): string {
   const file = fileName(name);
   if (file !== "" && !RESERVED.includes(file) && !/^[.-]/.test(file)) return file;

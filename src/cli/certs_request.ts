@@ -146,7 +146,7 @@ function badUsage(what: string): CulvertError {
 const NAMES = ["cn", "ou", "dns", "uri", "ip", "email"];
 const MADE = ["days", "rsa", "force"];
 
-/** What each command takes. An option that would do nothing is not among them. */
+/** The options of each command. An option without an effect is not among them. */
 const TAKES: Readonly<Record<CertsCommand, readonly string[]>> = {
   init: ["name", ...NAMES, ...MADE],
   client: [...NAMES, ...MADE],
@@ -157,10 +157,9 @@ const TAKES: Readonly<Record<CertsCommand, readonly string[]>> = {
 };
 
 /**
- * Sees to it that a command takes all options that it was given, which are named without their hyphens: whoever
- * gives one wants something of it.
+ * Refuses options that the command does not take. `given` names them without their hyphens.
  *
- * @throws {CulvertError} `bad_usage`, naming the first that it does not take, and those that it does.
+ * @throws {CulvertError} `bad_usage`, naming the first such option, and those that the command takes.
  */
 function checkOptions(command: CertsCommand, given: readonly string[]): void {
   const takes = TAKES[command];

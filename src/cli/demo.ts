@@ -13,7 +13,7 @@ const LIVE_LINE_MS = 1000;
 
 /**
  * Runs the proxy on a configuration of its own, in front of three small backends in the same process, until
- * Ctrl-C: one listener for everybody, one for those who show a certificate, and the admin API.
+ * Ctrl-C: one listener for all clients, one that requires a client certificate, and the admin API.
  *
  * Needs to use the network on 127.0.0.1. Where the folder `certs` is not there or may not be read, it says so and
  * leaves the listener for certificates out.

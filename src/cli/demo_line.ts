@@ -10,7 +10,7 @@ export interface Share {
   readonly total: number;
 }
 
-/** Nobody's refusal, and yet they got no backend. */
+/** Reasons of connections that were not refused and reached no backend. */
 const FAILED: readonly Reason[] = ["no-backend", "backends-down", "connect-failed", "handshake"];
 
 /**

@@ -31,7 +31,7 @@ import { VERSION } from "./version.ts";
 
 const FFI_NOTE =
   "note: --allow-ffi lets the program call any function of the C library, which the sandbox does not hold. " +
-  "It opens the library at the start, for half-open checks, and gives the permission up before it serves anybody.";
+  "It opens the library at the start, for half-open checks, and gives the permission up before it accepts connections.";
 
 /** Runs the program with these arguments, to its end. Resolves to the exit code; never rejects. */
 export async function main(args: readonly string[]): Promise<ExitCode> {

@@ -10,7 +10,7 @@ const PLAIN = /^[\w@%+=:,./-]+$/;
  * The command that makes a certificate with the names of this one and a new key, in the place of its files, for
  * a shell.
  */
-export function commandAnew(folder: string, record: CertRecord): string {
+export function reissueCommand(folder: string, record: CertRecord): string {
   const { kind } = record;
   const words = kind === "server" ? serverWords(record) : clientWords(record);
   return ["culvert", "certs", folder, kind, ...words, "--force"].map(quote).join(" ");

@@ -3,7 +3,7 @@ import { type Address, formatAddress } from "../net/address.ts";
 import { findBackendClashes, findOverlaps, findRepeats, type Located } from "./rules/conflicts.ts";
 import { backendAddress, count, filledList, isMapping, mapping, name } from "./schema/fields.ts";
 import { type Finding, fromIssues } from "./schema/findings.ts";
-import { Place } from "./rules/document_node.ts";
+import { DocumentNode } from "./rules/document_node.ts";
 import { type ConfigDocument, documentSchema } from "./schema/schema.ts";
 
 /** Where apps listen. */
@@ -49,7 +49,7 @@ export function readApps(
 
 /** What is wrong between values. As in document_checks.ts, what has the wrong shape is passed over. */
 function checkApps(document: unknown, folder: string): Finding[] {
-  const apps = new Place([], document).at("Apps").items();
+  const apps = new DocumentNode([], document).at("Apps").items();
   const names = apps.flatMap((app) => app.at("Name").text());
   const ports = apps.flatMap((app) => app.at("Ports").items()).filter(({ value }) =>
     typeof value === "number"

@@ -5,7 +5,7 @@ import { findBackendClashes } from "./rules/conflicts.ts";
 import { type Field, list } from "./schema/fields.ts";
 import { fromIssues, toProblems } from "./schema/findings.ts";
 import { LineMarks } from "./yaml/line_marks.ts";
-import { Place } from "./rules/document_node.ts";
+import { DocumentNode } from "./rules/document_node.ts";
 import { ConfigError } from "./problem/problem.ts";
 import { readDocument } from "./yaml/read_document.ts";
 import { findReservedKeys } from "./schema/reserved_keys.ts";
@@ -43,7 +43,7 @@ export function readBackendList(value: unknown, options: BackendListOptions): Ba
  */
 export function readBackend(value: unknown, options: BackendListOptions): BackendSpec {
   const marks = () => new LineMarks("", value);
-  const section = read(backend, value, { ...options, marks, backends: [new Place([], value)] });
+  const section = read(backend, value, { ...options, marks, backends: [new DocumentNode([], value)] });
   return buildBackend(section, options.folder);
 }
 
@@ -53,12 +53,16 @@ interface ReadOptions extends BackendListOptions {
 }
 
 function readList(value: unknown, options: ReadOptions): BackendSpec[] {
-  const backends = new Place([], value).items();
+  const backends = new DocumentNode([], value).items();
   return read(backendList, value, { ...options, backends }).map((each) => buildBackend(each, options.folder));
 }
 
 /** Looks at the same things as are looked at in a configuration. */
-function read<T>(field: Field<T>, value: unknown, options: ReadOptions & { backends: readonly Place[] }): T {
+function read<T>(
+  field: Field<T>,
+  value: unknown,
+  options: ReadOptions & { backends: readonly DocumentNode[] },
+): T {
   const { name, folder, marks, backends } = options;
   const result = v.safeParse(field, value);
   const findings = [

@@ -88,7 +88,7 @@ function buildClientAuth(
 function buildAdmission(service: Service): AdmissionOptions {
   const { allow, deny, maxConnections, maxHandshakes, handshakeGrace, sourcePrefix, rate } = service;
   return {
-    // An empty list lets nobody in; only an absent one lets everybody in.
+    // An empty list refuses all clients; only an absent one allows all.
     ...(allow === undefined ? {} : { allow: parseAddressSet(allow) }),
     ...(deny.length === 0 ? {} : { deny: parseAddressSet(deny) }),
     maxConnections,

@@ -88,7 +88,7 @@ export interface DiscoverConfig {
     /** The backends' port; there for `A` and `AAAA`, as an SRV record has its own. */
     readonly port?: number;
     readonly intervalMs: number;
-    /** Who is asked. @default the system's resolver */
+    /** The DNS server that is queried. @default the system's resolver */
     readonly server?: Address;
   };
   /** A file with a list of backends. */
@@ -126,7 +126,7 @@ export interface ServiceConfig extends TcpServiceOptions {
   readonly tls?: ServiceTls;
   /** Upstreams by the server name, or wildcard, that the client asks for; absent: no name is read. */
   readonly names?: ReadonlyMap<string, string>;
-  /** The addresses and subnets of `admission.allow` as they are written; absent: everybody may come in. */
+  /** The addresses and subnets of `admission.allow` as they are written; absent: all clients are allowed. */
   readonly allow?: readonly string[];
   /** Those of `admission.deny`. */
   readonly deny: readonly string[];

@@ -76,18 +76,18 @@ function tlsLines(tls: ServiceTls | undefined): string[] {
   ];
   if (clientAuth === undefined) return [...lines, "no client certificates"];
   const { mode, caPath, crlPaths, trustDomains = {}, allow } = clientAuth;
-  const whose = caPath ?? "trust domains";
-  lines.push(`client certificates of ${whose}, ${mode === "require" ? "required" : "if shown"}`);
+  const issuers = caPath ?? "trust domains";
+  lines.push(`client certificates of ${issuers}, ${mode === "require" ? "required" : "optional"}`);
   if (caPath !== undefined) lines.push(revocation(crlPaths));
   for (const [domain, { caPath, crlPaths }] of Object.entries(trustDomains)) {
     lines.push(`SPIFFE IDs of ${domain} by ${caPath}, ${revocation(crlPaths)}`);
   }
   lines.push(...crlLines(clientAuth));
-  return [...lines, ...allow.map((rule) => `lets in ${describeRule(rule)}`)];
+  return [...lines, ...allow.map((rule) => `allows ${describeRule(rule)}`)];
 }
 
 function revocation(crlPaths: readonly string[] | undefined): string {
-  return crlPaths === undefined ? "revocation is not looked at" : `revoked ones by ${crlPaths.join(", ")}`;
+  return crlPaths === undefined ? "revocation is not checked" : `revoked ones by ${crlPaths.join(", ")}`;
 }
 
 function crlLines({ crlCheck, crlMaxAgeMs }: NonNullable<ServiceTls["clientAuth"]>): string[] {
@@ -108,7 +108,11 @@ function routeLines({ upstream, names }: ServiceConfig): string[] {
 function clientLines({ allow, deny, trusted, admission }: ServiceConfig): string[] {
   const { maxConnections, maxHandshakes, handshakeGraceMs = DEFAULT_HANDSHAKE_GRACE_MS, rate } = admission;
   const { ipv4, ipv6 } = admission.sourcePrefix ?? DEFAULT_SOURCE_PREFIX;
-  const from = allow === undefined ? "everybody" : allow.length === 0 ? "nobody" : `from ${allow.join(", ")}`;
+  const from = allow === undefined
+    ? "all clients"
+    : allow.length === 0
+    ? "no client"
+    : `from ${allow.join(", ")}`;
   const lines = [deny.length === 0 ? from : `${from}, but not from ${deny.join(", ")}`];
   lines.push(
     maxConnections === 0 ? "any number of connections" : `at most ${maxConnections} connections at once`,

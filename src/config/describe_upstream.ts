@@ -57,11 +57,11 @@ function proxyLines(option: UpstreamConfig["proxyProtocol"]): string[] {
   return [...lines, `passes on the TLVs that clients come with of the types ${types.join(", ")}`];
 }
 
-/** Whom a rule lets in. */
+/** The certificates that a rule allows. */
 export function describeRule(rule: AllowRule): string {
   const { ca, ...what } = rule;
-  const who = "all" in what ? what.all.map(describeCondition).join(" and ") : describeCondition(what);
-  return ca === undefined ? who : `${who}, by ${ca}`;
+  const names = "all" in what ? what.all.map(describeCondition).join(" and ") : describeCondition(what);
+  return ca === undefined ? names : `${names}, by ${ca}`;
 }
 
 function describeCondition(condition: RuleCondition): string {
@@ -88,11 +88,11 @@ function backendTls(tls: UpstreamTls | undefined): string[] {
 }
 
 function peerLine({ caPath, certPath, keyPath, serverName, verify, allow }: UpstreamTls): string {
-  const who = allow === undefined
+  const verified = allow === undefined
     ? `verified as ${serverName ?? "its address"}`
     : `verified by ${allow.map(describeRule).join(" or ")}`;
   return [
-    verify ? `${who}, with ${caPath ?? "the runtime's own roots"}` : "NOT verified",
+    verify ? `${verified}, with ${caPath ?? "the runtime's own roots"}` : "NOT verified",
     // Where it is not what is verified, it is still what is asked for.
     ...(serverName === undefined || (verify && allow === undefined) ? [] : [`asked for as ${serverName}`]),
     ...(certPath === undefined ? [] : [`as ${certPath}, with the key ${keyPath}`]),
@@ -121,7 +121,7 @@ function stepLine(step: ScriptStep): string {
 }
 
 function outlierLine({ failures, ejectionMs, maxEjected }: OutlierOptions): string {
-  if (failures === 0) return "nobody is ejected";
+  if (failures === 0) return "no backend is ejected";
   return `after ${failures} failures in a row, for ${formatDuration(ejectionMs)} and more, ` +
     `at most ${Math.round(100 * maxEjected)}% of them`;
 }

@@ -21,7 +21,7 @@ export interface PermissionNeed {
 
 /**
  * What it takes to run `config`: to bind its listeners, to dial and check its backends, and to ask where there are
- * others. Reading the configuration itself is up to whoever does it; for backends that discovery brings, see
+ * others. Reading the configuration itself is left to the caller; for backends that discovery brings, see
  * {@linkcode discoveryNeed}. A flag can name a unix socket only where its path is absolute, and so where the folder
  * that the configuration was read with is.
  */
@@ -58,14 +58,13 @@ function groupFiles({ services, admin }: Config): string[] {
 
 /** What discovery may use besides, which the program does not insist on. */
 export interface DiscoveryNeed {
-  /** For the backends that it may bring, and those who know them. `any`: all of the network. */
+  /** For the backends that it may bring, and the servers that are queried for them. `any`: all of the network. */
   readonly net: readonly string[] | "any";
   readonly read: readonly string[];
 }
 
 /**
- * What discovery may use, no narrower than can be known from the configuration: whoever runs it can say more exactly
- * where backends may be.
+ * What discovery may use, no narrower than can be known from the configuration. The operator may know more exactly where backends are.
  *
  * @param nameServers The system's, as `host:port`.
  */
@@ -120,7 +119,7 @@ function dialledAddresses({ backends, health }: UpstreamConfig): Address[] {
   ];
 }
 
-/** Who is asked for backends. */
+/** The servers that are queried for backends. */
 function askedNames({ discover }: UpstreamConfig): string[] {
   const { dns, etcd } = discover ?? {};
   const server = dns?.server === undefined ? [] : [formatAddress(dns.server)];

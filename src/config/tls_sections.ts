@@ -5,7 +5,7 @@ import type { EtcdTlsPaths, ServiceTls, UpstreamTls } from "./config.ts";
 import { etcdTls } from "./schema/discover_schema.ts";
 import { type Field, isMapping } from "./schema/fields.ts";
 import { formatPath, type Path } from "./problem/problem.ts";
-import { Place } from "./rules/document_node.ts";
+import { DocumentNode } from "./rules/document_node.ts";
 import { serviceTls } from "./schema/schema.ts";
 import { upstreamTls } from "./schema/upstream_schema.ts";
 
@@ -33,7 +33,7 @@ export interface TlsSections {
  * contradicts another for one that does not.
  */
 export function readTlsSections(document: unknown, folder: string): TlsSections {
-  const root = new Place([], document);
+  const root = new DocumentNode([], document);
   const services = root.at("services").items();
   const upstreams = [
     ...root.at("upstreams").entries().map((upstream) => ({ upstream, name: String(upstream.path.at(-1)) })),
@@ -52,8 +52,7 @@ export function readTlsSections(document: unknown, folder: string): TlsSections 
   };
 }
 
-// What contradicts each other is told of by its keys (document_checks.ts, upstream_checks.ts), and should not be told of
-// once more by whoever makes something of the whole section.
+// Contradictions are reported by rules/document.ts and rules/upstream.ts with their keys, and not here once more.
 
 function buildOfService(tls: v.InferOutput<typeof serviceTls>, folder: string): ServiceTls {
   const { clientAuth, ...rest } = tls;
@@ -76,7 +75,7 @@ function possibleVersions({ minVersion, maxVersion }: Versions): Versions {
 
 type Versions = Pick<UpstreamTls, "minVersion" | "maxVersion">;
 
-function nameOf(service: Place): string {
+function nameOf(service: DocumentNode): string {
   const { value } = service.at("name");
   return typeof value === "string" ? value : formatPath(service.path);
 }
@@ -89,7 +88,7 @@ interface ReadOptions<S, T> {
 }
 
 /** A list of one at the most. */
-function read<S, T>({ path, value }: Place, options: ReadOptions<S, T>): TlsSection<T>[] {
+function read<S, T>({ path, value }: DocumentNode, options: ReadOptions<S, T>): TlsSection<T>[] {
   const { schema, build, folder, name } = options;
   if (!isMapping(value)) return [];
   let result = v.safeParse(schema, value);

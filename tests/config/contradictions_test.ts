@@ -32,7 +32,7 @@ Deno.test("TLS settings that contradict each other are one problem, at the key",
   for (const upstream of ["", "ca: ca.pem, ", "cert: s.pem, key: s.key, "]) {
     const keys = { upstream: `tls: {${upstream}verify: false, allow: [{cn: a}]}` };
     assertEquals(await said(path, keys), [
-      "upstreams.db.tls.verify: expected true, where allow says whose certificates will do, got false",
+      "upstreams.db.tls.verify: expected true, where allow is set, got false",
     ]);
   }
 });

@@ -54,7 +54,7 @@ service postgres (tcp)
 
 service echo (tcp)
   listen        :7
-  clients       nobody
+  clients       no client
                 at most 10000 connections at once
                 at most 1000 of them before their handshake is over; older than 1s, the oldest is evicted first
                 addresses of one /32 (IPv4) or /64 (IPv6) are one source

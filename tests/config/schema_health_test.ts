@@ -151,11 +151,11 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
   [admin(""), "admin.listen: missing; expected an address: host:port, :port, [ipv6]:port or unix:/path"],
   [
     admin("listen: ':9901'"),
-    'admin.listen: expected a loopback address or unix:/path, unless tls.clientAuth says who may come in, got ":9901"',
+    'admin.listen: expected a loopback address or unix:/path, unless tls.clientAuth is set, got ":9901"',
   ],
   [
     admin("listen: '10.0.0.1:9901', tls: {cert: a.pem, key: a.key}"),
-    'admin.listen: expected a loopback address or unix:/path, unless tls.clientAuth says who may come in, got "10.0.0.1:9901"',
+    'admin.listen: expected a loopback address or unix:/path, unless tls.clientAuth is set, got "10.0.0.1:9901"',
   ],
   [
     admin(
@@ -304,7 +304,7 @@ discover: {dns: {name: db.internal, port: 1}, file: b.yaml, etcd: {endpoints: ["
       "  listen        unix:/run/culvert.sock",
       "  when down     its connections are closed",
       "  checks        by http on port 81, every 5s, within 2s, down after 3, up after 2",
-      "  ejection      nobody is ejected",
+      "  ejection      no backend is ejected",
       "  slow start    over 30s",
       "  discovery     A of db.internal, port 1, from the system's resolver, every 10s at least",
       "                from /etc/culvert/b.yaml",

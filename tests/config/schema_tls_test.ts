@@ -169,7 +169,7 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
   [up("serverName: '*.example.org'"), `${UP}.serverName: expected ${NAME}, got "*.example.org"`],
   [
     up("verify: false, allow: [{any: true}]"),
-    `${UP}.verify: expected true, where allow says whose certificates will do, got false`,
+    `${UP}.verify: expected true, where allow is set, got false`,
   ],
   [
     { upstream: "tls: {}\nbackends: [{address: unix:/run/x.sock}]" },

@@ -4,8 +4,9 @@ import { configWith, parse, unplaced } from "./support.ts";
 
 const OWN = "cert: certs/server.pem, key: certs/server.key";
 const CLIENT_AUTH = "services[0].tls.clientAuth";
-const RULES = "a list of rules such as {dns: client.example.org}, or {any: true} for everybody that the CA " +
-  "vouches for";
+const RULES =
+  "a list of rules such as {dns: client.example.org}, or {any: true} for every certificate of the " +
+  "CA";
 
 function ofService(clientAuth: string): string[] {
   return unplaced(configWith({ service: `tls: {${OWN}, clientAuth: {${clientAuth}}}` }));
@@ -85,6 +86,6 @@ services:
   - {name: db, listen: ["127.0.0.1:0"], upstream: db}
 `);
   assertEquals(problems, [
-    "upstreams.db.tls.verify: expected true, where allow says whose certificates will do, got false",
+    "upstreams.db.tls.verify: expected true, where allow is set, got false",
   ]);
 });

@@ -1,10 +1,10 @@
 import { ruleTrustDomain } from "../../tls/authorize/rules.ts";
 import { isMapping } from "../schema/fields.ts";
 import type { Finding } from "../schema/findings.ts";
-import type { Place } from "./document_node.ts";
+import type { DocumentNode } from "./document_node.ts";
 
-/** What contradicts each other in a `clientAuth`, and rules that nobody could match. */
-export function checkClientAuth(auth: Place): Finding[] {
+/** Contradictions in a `clientAuth`, and rules that no certificate could match. */
+export function checkClientAuth(auth: DocumentNode): Finding[] {
   if (!isMapping(auth.value)) return [];
   const [ca, crl, domains] = [auth.at("ca"), auth.at("crl"), auth.at("trustDomains")];
   const findings: Finding[] = [];
@@ -24,7 +24,7 @@ export function checkClientAuth(auth: Place): Finding[] {
 }
 
 /** `clientAuth.crl` does not cover SPIFFE IDs of trust domains. Without this check they could not be revoked. */
-function requireDomainCrls(domains: Place): Finding[] {
+function requireDomainCrls(domains: DocumentNode): Finding[] {
   if (!isMapping(domains.value)) return [];
   return domains.entries().map((domain) => domain.at("crl")).filter(({ value }) => value === undefined).map((
     { path },
@@ -36,8 +36,8 @@ function requireDomainCrls(domains: Place): Finding[] {
   }));
 }
 
-/** Rules of an upstream: without CAs of its own, nobody knows the path of a certificate. */
-export function checkUpstreamRules(tls: Place): Finding[] {
+/** Rules of an upstream. Without `ca` the path of a certificate is not known. */
+export function checkUpstreamRules(tls: DocumentNode): Finding[] {
   if (tls.at("ca").value !== undefined) return [];
   const bound = tls.at("allow").items().map((rule) => rule.at("ca")).filter(({ value }) =>
     value !== undefined
@@ -50,7 +50,7 @@ export function checkUpstreamRules(tls: Place): Finding[] {
 }
 
 /** With `trustDomains`, SPIFFE IDs of other domains come in by no rule. */
-function checkDomains(allow: Place, domains: Place): Finding[] {
+function checkDomains(allow: DocumentNode, domains: DocumentNode): Finding[] {
   if (!isMapping(domains.value)) return [];
   const names = new Set(domains.keys());
   const conditions = allow.items().flatMap((rule) => [rule, ...rule.at("all").items()]);

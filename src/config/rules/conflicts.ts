@@ -57,7 +57,7 @@ export function findBadPaths(addresses: readonly Located<Address>[]): Finding[] 
   });
 }
 
-/** A finding for each backend of one upstream that the upstream has already, or that nobody can dial. */
+/** A finding for each backend of one upstream that the upstream has already, or that cannot be dialled. */
 export function findBackendClashes(backends: readonly Located<Address>[]): Finding[] {
   const keys = backends.map((backend) => ({ ...backend, as: canonicalAddress(backend.as) }));
   return [...findRepeats(keys, "an address of its own"), ...findBadPaths(backends)];

@@ -3,7 +3,7 @@ import { findBadPaths, findOverlaps, findRepeats } from "./conflicts.ts";
 import { isAdminAddress } from "../../net/loopback.ts";
 import { isMapping } from "../schema/fields.ts";
 import { type Finding, withNearest } from "../schema/findings.ts";
-import { Place } from "./document_node.ts";
+import { DocumentNode } from "./document_node.ts";
 import { checkUpstream, checkVersions } from "./upstream.ts";
 
 /**
@@ -14,7 +14,7 @@ import { checkUpstream, checkVersions } from "./upstream.ts";
  * so that one problem does not hide another.
  */
 export function checkDocument(document: unknown, folder: string): Finding[] {
-  const root = new Place([], document);
+  const root = new DocumentNode([], document);
   const services = root.at("services").items();
   const named = root.at("upstreams");
   const names = new Set(named.keys());
@@ -39,7 +39,7 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
   ];
 }
 
-function checkReference(service: Place, names: ReadonlySet<string>): Finding[] {
+function checkReference(service: DocumentNode, names: ReadonlySet<string>): Finding[] {
   const upstream = service.at("upstream");
   const { path, value } = upstream;
   if (typeof value === "string") return checkUpstreamName(upstream, names);
@@ -57,14 +57,14 @@ function checkReference(service: Place, names: ReadonlySet<string>): Finding[] {
   return [{ kind: "bad_value", ...name, expected }];
 }
 
-function checkUpstreamName({ path, value }: Place, names: ReadonlySet<string>): Finding[] {
+function checkUpstreamName({ path, value }: DocumentNode, names: ReadonlySet<string>): Finding[] {
   if (typeof value !== "string" || names.has(value)) return [];
   const expected = "the name of one of the upstreams";
   return [withNearest({ kind: "bad_value", path, value, expected }, [...names])];
 }
 
 /** Every name leads to an upstream, and none is there twice (case does not matter in names). */
-function checkNames(service: Place, names: ReadonlySet<string>): Finding[] {
+function checkNames(service: DocumentNode, names: ReadonlySet<string>): Finding[] {
   const sni = service.at("sni");
   const patterns = sni.keys().map((key) => {
     const { path } = sni.at(key);
@@ -76,20 +76,19 @@ function checkNames(service: Place, names: ReadonlySet<string>): Finding[] {
   ];
 }
 
-/** Who may send a PROXY header names any client it likes: it must be said who that is. */
-function checkTrusted(service: Place, folder: string): Finding[] {
+/** A PROXY header may name any client, so its senders must be configured. */
+function checkTrusted(service: DocumentNode, folder: string): Finding[] {
   const proxyProtocol = service.at("proxyProtocol");
   if (proxyProtocol.value !== true) return [];
   const listeners = service.at("listen").items();
-  const onUnix = (place: Place) => place.listener(folder).some(({ as }) => as.kind === "unix");
+  const onUnix = (place: DocumentNode) => place.listener(folder).some(({ as }) => as.kind === "unix");
   if (listeners.length > 0 && listeners.every(onUnix)) {
     const expected = "false, where all listen addresses are unix sockets: trusted covers no client of one";
     return [{ kind: "bad_value", ...proxyProtocol, expected }];
   }
   const { path, value } = service.at("trusted");
-  const someone = Array.isArray(value) && value.length > 0;
-  if (someone) return [];
-  const expected = "the addresses and subnets of those who may send a PROXY header";
+  if (Array.isArray(value) && value.length > 0) return [];
+  const expected = "the addresses and subnets that may send a PROXY header";
   return [
     value === undefined
       ? { kind: "missing", path, value: undefined, expected }
@@ -97,10 +96,11 @@ function checkTrusted(service: Place, folder: string): Finding[] {
   ];
 }
 
-function checkServiceTls(service: Place): Finding[] {
+function checkServiceTls(service: DocumentNode): Finding[] {
   const tls = service.at("tls");
   const findings = checkVersions(tls);
-  const clash = (place: Place, expected: string) => findings.push({ kind: "bad_value", ...place, expected });
+  const clash = (place: DocumentNode, expected: string) =>
+    findings.push({ kind: "bad_value", ...place, expected });
   if (tls.at("native").value === true) findings.push(...checkNative(service));
   findings.push(...checkClientAuth(tls.at("clientAuth")));
   if (tls.value !== undefined && service.at("sni").value !== undefined) {
@@ -110,7 +110,7 @@ function checkServiceTls(service: Place): Finding[] {
 }
 
 /** Settings of CRLs alone would make believe that revocation is checked. */
-function checkCrls(clientAuth: Place): Finding[] {
+function checkCrls(clientAuth: DocumentNode): Finding[] {
   const crl = clientAuth.at("crl");
   const keys = ["crlCheck", "crlMaxAge"].filter((key) => clientAuth.at(key).value !== undefined);
   const ofDomains = clientAuth.at("trustDomains").entries().map((domain) => domain.at("crl"));
@@ -123,9 +123,9 @@ function checkCrls(clientAuth: Place): Finding[] {
 }
 
 /** The runtime's own TLS can do less. */
-function checkNative(service: Place): Finding[] {
+function checkNative(service: DocumentNode): Finding[] {
   const tls = service.at("tls");
-  const unable: [Place, boolean, able: string][] = [
+  const unable: [DocumentNode, boolean, able: string][] = [
     [tls.at("clientAuth"), tls.at("clientAuth").value !== undefined, "no clientAuth"],
     [tls.at("minVersion"), isVersion(tls.at("minVersion"), "1.3"), 'minVersion "1.2"'],
     [tls.at("maxVersion"), isVersion(tls.at("maxVersion"), "1.2"), 'maxVersion "1.3"'],
@@ -138,9 +138,9 @@ function checkNative(service: Place): Finding[] {
 }
 
 /** The protocol in which TLS is asked for is the one that is spoken on both sides. */
-function checkStartTls(service: Place, upstreams: Place): Finding[] {
+function checkStartTls(service: DocumentNode, upstreams: DocumentNode): Finding[] {
   const [starttls, sni] = [service.at("tls").at("starttls"), service.at("sni")];
-  const upstreamOf = (place: Place) =>
+  const upstreamOf = (place: DocumentNode) =>
     typeof place.value === "string" ? upstreams.at(place.value) : isMapping(place.value) ? place : undefined;
   const findings: Finding[] = [];
   for (const place of [service.at("upstream"), ...sni.entries()]) {
@@ -166,12 +166,12 @@ function checkStartTls(service: Place, upstreams: Place): Finding[] {
 }
 
 /** A version without quotes is a number. */
-function isVersion({ value }: Place, version: string): boolean {
+function isVersion({ value }: DocumentNode, version: string): boolean {
   return String(value) === version;
 }
 
-/** Whoever reaches the admin listener may take backends out. */
-function checkAdmin(admin: Place, folder: string): Finding[] {
+/** A client of the admin listener may disable backends, so the listener must not be open to all. */
+function checkAdmin(admin: DocumentNode, folder: string): Finding[] {
   const listen = admin.at("listen");
   const findings = checkServiceTls(admin);
   const native = admin.at("tls").at("native");
@@ -184,7 +184,7 @@ function checkAdmin(admin: Place, folder: string): Finding[] {
   }
   const exposed = listen.listener(folder).some(({ as }) => !isAdminAddress(as));
   if (exposed && admin.at("tls").at("clientAuth").value === undefined) {
-    const expected = "a loopback address or unix:/path, unless tls.clientAuth says who may come in";
+    const expected = "a loopback address or unix:/path, unless tls.clientAuth is set";
     findings.push({ kind: "bad_value", ...listen, expected });
   }
   const auth = admin.at("tls").at("clientAuth");

@@ -9,7 +9,7 @@ import { resolveAddress } from "./resolve_address.ts";
  * A value of a document and where it stands, for checks that read the document before it is known to be good.
  * What has the wrong shape reads as absent: the schema is what complains about it.
  */
-export class Place {
+export class DocumentNode {
   readonly path: Path;
   readonly value: unknown;
 
@@ -19,21 +19,21 @@ export class Place {
   }
 
   /** What stands under `key` of a mapping. */
-  at(key: string): Place {
+  at(key: string): DocumentNode {
     const isKnown = isMapping(this.value) && Object.hasOwn(this.value, key);
-    return new Place([...this.path, key], isKnown ? this.value[key] : undefined);
+    return new DocumentNode([...this.path, key], isKnown ? this.value[key] : undefined);
   }
 
   /** The items of a list. */
-  items(): Place[] {
+  items(): DocumentNode[] {
     if (!Array.isArray(this.value) || this.value.length > MAX_ITEMS) return [];
-    return this.value.map((item: unknown, index) => new Place([...this.path, index], item));
+    return this.value.map((item: unknown, index) => new DocumentNode([...this.path, index], item));
   }
 
   /** The values of a mapping. */
-  entries(): Place[] {
+  entries(): DocumentNode[] {
     if (!isMapping(this.value)) return [];
-    return Object.entries(this.value).map(([key, value]) => new Place([...this.path, key], value));
+    return Object.entries(this.value).map(([key, value]) => new DocumentNode([...this.path, key], value));
   }
 
   /** The keys of a mapping. */

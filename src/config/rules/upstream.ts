@@ -5,10 +5,10 @@ import { DEFAULT_POOL } from "../../upstream/pool/options.ts";
 import { findBackendClashes } from "./conflicts.ts";
 import { isMapping } from "../schema/fields.ts";
 import type { Finding } from "../schema/findings.ts";
-import type { Place } from "./document_node.ts";
+import type { DocumentNode } from "./document_node.ts";
 
 /** What is wrong between the values of one upstream. What has the wrong shape is passed over. */
-export function checkUpstream(upstream: Place, folder: string): Finding[] {
+export function checkUpstream(upstream: DocumentNode, folder: string): Finding[] {
   return [
     ...findBackendClashes(addressesOf(upstream).flatMap((place) => place.address(folder))),
     ...checkSources(upstream),
@@ -22,7 +22,7 @@ export function checkUpstream(upstream: Place, folder: string): Finding[] {
 
 /** Backends must come from somewhere. */
 /** Version 1 has room for addresses only. */
-function checkProxyProtocol(proxyProtocol: Place): Finding[] {
+function checkProxyProtocol(proxyProtocol: DocumentNode): Finding[] {
   if (proxyProtocol.at("version").value !== "v1") return [];
   const unable = [proxyProtocol.at("tlvs"), proxyProtocol.at("forwardTlvs")].filter(({ value }) =>
     value !== undefined && value !== false
@@ -30,7 +30,7 @@ function checkProxyProtocol(proxyProtocol: Place): Finding[] {
   return unable.map((place) => ({ kind: "bad_value", ...place, expected: "version: v2, which has TLVs" }));
 }
 
-function checkSources(upstream: Place): Finding[] {
+function checkSources(upstream: DocumentNode): Finding[] {
   if (!isMapping(upstream.value)) return [];
   const discover = upstream.at("discover");
   if (discover.value === undefined) {
@@ -51,7 +51,7 @@ function checkSources(upstream: Place): Finding[] {
   return [...checkDns(dns), ...checkEtcd(etcd)];
 }
 
-function checkDns(dns: Place): Finding[] {
+function checkDns(dns: DocumentNode): Finding[] {
   if (!isMapping(dns.value)) return [];
   const port = dns.at("port");
   const isSrv = dns.at("type").value === "SRV";
@@ -68,7 +68,7 @@ function checkDns(dns: Place): Finding[] {
   return [];
 }
 
-function checkEtcd(etcd: Place): Finding[] {
+function checkEtcd(etcd: DocumentNode): Finding[] {
   if (!isMapping(etcd.value)) return [];
   const [user, passwordFile, tls] = [etcd.at("user"), etcd.at("passwordFile"), etcd.at("tls")];
   const findings = checkPair(tls);
@@ -84,7 +84,7 @@ function checkEtcd(etcd: Place): Finding[] {
 }
 
 /** Settings that would have no effect, or could never work. */
-function checkHealth(upstream: Place): Finding[] {
+function checkHealth(upstream: DocumentNode): Finding[] {
   const health = upstream.at("health");
   if (!isMapping(health.value)) return [];
   const type = health.at("type");
@@ -122,7 +122,7 @@ function checkHealth(upstream: Place): Finding[] {
 }
 
 /** A text that no answer could have in its body. */
-function checkBody(http: Place): Finding[] {
+function checkBody(http: DocumentNode): Finding[] {
   if (!isMapping(http.value)) return [];
   const [body, { value: method }] = [http.at("body"), http.at("method")];
   if (typeof body.value !== "string" || body.value === "") return [];
@@ -134,21 +134,21 @@ function checkBody(http: Place): Finding[] {
   }
 }
 
-function addressesOf(upstream: Place): Place[] {
+function addressesOf(upstream: DocumentNode): DocumentNode[] {
   return upstream.at("backends").items().map(addressOf);
 }
 
 /** Where the address of a backend stands: it is its address, or a mapping with that. */
-export function addressOf(backend: Place): Place {
+export function addressOf(backend: DocumentNode): DocumentNode {
   return typeof backend.value === "string" ? backend : backend.at("address");
 }
 
-function unixBackends(upstream: Place): boolean {
+function unixBackends(upstream: DocumentNode): boolean {
   return addressesOf(upstream).some(({ value }) => typeof value === "string" && value.startsWith("unix:"));
 }
 
 /** A certificate and its key. */
-function checkPair(tls: Place): Finding[] {
+function checkPair(tls: DocumentNode): Finding[] {
   if (!isMapping(tls.value)) return [];
   const [cert, key] = [tls.at("cert"), tls.at("key")];
   if (cert.value !== undefined && key.value === undefined) {
@@ -160,27 +160,27 @@ function checkPair(tls: Place): Finding[] {
   return [];
 }
 
-/** TLS that begins in the middle of a login can't be begun ahead of it; a MySQL server ends who does not log in. */
-function checkJoined(upstream: Place): Finding[] {
+/** TLS that begins within a login can't be started ahead of it, and a MySQL server closes a connection without login. */
+function checkJoined(upstream: DocumentNode): Finding[] {
   const minIdle = upstream.at("pool").at("minIdle");
   if (upstream.at("tls").at("starttls").value !== "mysql" || !(Number(minIdle.value) > 0)) return [];
   return [{ kind: "bad_value", ...minIdle, expected: "0, together with tls.starttls: mysql" }];
 }
 
 /** The bounds of the versions of TLS, of a service or an upstream. A version without quotes is a number. */
-export function checkVersions(tls: Place): Finding[] {
+export function checkVersions(tls: DocumentNode): Finding[] {
   const [min, max] = [tls.at("minVersion"), tls.at("maxVersion")];
   if (String(min.value) !== "1.3" || String(max.value) !== "1.2") return [];
   return [{ kind: "bad_value", ...min, expected: "a version that is not above maxVersion" }];
 }
 
-function checkUpstreamTls(upstream: Place): Finding[] {
+function checkUpstreamTls(upstream: DocumentNode): Finding[] {
   const tls = upstream.at("tls");
   if (!isMapping(tls.value)) return [];
   const findings = [...checkPair(tls), ...checkVersions(tls), ...checkUpstreamRules(tls)];
   const verify = tls.at("verify");
   if (verify.value === false && tls.at("allow").value !== undefined) {
-    const expected = "true, where allow says whose certificates will do";
+    const expected = "true, where allow is set";
     findings.push({ kind: "bad_value", ...verify, expected });
   }
   const named = tls.at("serverName").value ?? tls.at("allow").value;
@@ -191,7 +191,7 @@ function checkUpstreamTls(upstream: Place): Finding[] {
   return findings;
 }
 
-function checkPool(pool: Place): Finding[] {
+function checkPool(pool: DocumentNode): Finding[] {
   const read = (key: keyof typeof DEFAULT_POOL): number => {
     const { value = DEFAULT_POOL[key] } = pool.at(key);
     return typeof value === "number" ? value : NaN;

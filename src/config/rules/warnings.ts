@@ -15,7 +15,7 @@ export function findWarnings({ admin, services, upstreams }: ConfigDocument, fol
   const used = new Set(services.flatMap(({ upstream, sni = {} }) => [upstream, ...Object.values(sni)]));
   return [
     ...literalStars(admin?.tls?.clientAuth?.allow, "admin"),
-    ...(admin === undefined ? [] : openSockets([admin.listen], { who: "admin", folder })),
+    ...(admin === undefined ? [] : openSockets([admin.listen], { place: "admin", folder })),
     ...services.flatMap((service) => ofService(service, folder)),
     ...Object.entries(upstreams).flatMap(([name, upstream]) => ofUpstream(upstream, name)),
     ...vainForwarding({ services, upstreams }),
@@ -27,38 +27,42 @@ export function findWarnings({ admin, services, upstreams }: ConfigDocument, fol
 
 function ofService(service: Service, folder: string): string[] {
   const { name, trusted, proxyProtocol, tls, upstream } = service;
-  const who = `service ${name}`;
-  const open = openSockets(service.listen, { who, folder });
-  const warnings = [...open, ...closedSockets(service, folder), ...literalStars(tls?.clientAuth?.allow, who)];
+  const place = `service ${name}`;
+  const open = openSockets(service.listen, { place, folder });
+  const warnings = [
+    ...open,
+    ...closedSockets(service, folder),
+    ...literalStars(tls?.clientAuth?.allow, place),
+  ];
   if (trusted.length > 0 && !proxyProtocol) {
     warnings.push(
-      `${who}: trusted does nothing without proxyProtocol: true: a PROXY header would go on to the backends as data`,
+      `${place}: trusted does nothing without proxyProtocol: true: a PROXY header would go on to the backends as data`,
     );
   }
   return typeof upstream === "object" ? [...warnings, ...ofUpstream(upstream, name)] : warnings;
 }
 
-/** Unix sockets that everybody on the machine may connect to. */
+/** Unix sockets that every user of the machine may connect to. */
 function openSockets(
   listen: readonly ListenAddress[],
-  { who, folder }: { who: string; folder: string },
+  { place, folder }: { place: string; folder: string },
 ): string[] {
   return listen.flatMap((address) => {
     const { mode = 0 } = address.access ?? {};
     if ((mode & 0o002) === 0) return [];
     const path = formatAddress(resolveAddress(address, folder));
-    return [`${who}: every user of this machine may connect to ${path}: its mode is ${formatMode(mode)}`];
+    return [`${place}: every user of this machine may connect to ${path}: its mode is ${formatMode(mode)}`];
   });
 }
 
 /** The clients of unix sockets have no addresses, so what names addresses shuts the sockets. */
 function closedSockets({ name, listen, proxyProtocol, allow = [] }: Service, folder: string): string[] {
   const sockets = listen.filter(({ kind }) => kind === "unix");
-  // An empty `allow` lets nobody in anywhere, and means it.
+  // An empty `allow` refuses all clients on purpose.
   const key = proxyProtocol ? "trusted" : allow.length > 0 ? "allow" : undefined;
   if (sockets.length === 0 || key === undefined) return [];
   const closed = sockets.map((address) => formatAddress(resolveAddress(address, folder))).join(", ");
-  return [`service ${name}: nobody can come in by ${closed}: ${key} covers no client of a unix socket`];
+  return [`service ${name}: no client is allowed at ${closed}: ${key} matches no client of a unix socket`];
 }
 
 /** Upstreams that pass on TLVs where no client comes with any. */
@@ -85,22 +89,22 @@ function forwards({ proxyProtocol }: UpstreamSection): boolean {
 }
 
 /** Rules with what would be a wildcard elsewhere. */
-function literalStars(rules: readonly AllowRule[] = [], who: string): string[] {
+function literalStars(rules: readonly AllowRule[] = [], place: string): string[] {
   const isLiteral = (rule: RuleCondition) =>
     "cn" in rule ? rule.cn.includes("*") : "ou" in rule && rule.ou.includes("*");
   const conditions = rules.flatMap(({ ca: _ca, ...rule }) => "all" in rule ? rule.all : [rule]);
   return conditions.filter(isLiteral).map((rule) =>
-    `${who}: the rule ${showValue(rule)} is compared as it stands: wildcards are for dns and uri only`
+    `${place}: the rule ${showValue(rule)} is compared as it stands: wildcards are for dns and uri only`
   );
 }
 
 function ofUpstream({ pool, proxyProtocol, tls }: UpstreamSection, name: string): string[] {
-  const who = `upstream ${name}`;
-  const warnings = literalStars(tls?.allow, who);
+  const place = `upstream ${name}`;
+  const warnings = literalStars(tls?.allow, place);
   if (pool.minIdle > 0 && proxyProtocol !== "none") {
     warnings.push(
-      `${who}: pool.minIdle together with proxyProtocol: what is dialled ahead says nothing before it has a client, ` +
-        "so a backend that waits for the PROXY header ends it at its own deadline, and it is dialled anew",
+      `${place}: pool.minIdle together with proxyProtocol: a connection dialled ahead sends no header before it has a client, ` +
+        "so a backend that waits for the PROXY header closes it at its own deadline, and it is dialled again",
     );
   }
   return warnings;

@@ -225,7 +225,7 @@ function group(): Field<string | number> {
   ], message);
 }
 
-/** Whom to dial. */
+/** The address of a backend. */
 export function backendAddress(): Field<Address> {
   return v.pipe(
     address("an address: host:port, [ipv6]:port or unix:/path"),
@@ -234,7 +234,7 @@ export function backendAddress(): Field<Address> {
   );
 }
 
-/** A server that is known by its IP address. */
+/** A server that is given by its IP address. */
 export function serverAddress(): Field<Address> {
   const message = "an IP address with its port, such as 10.0.0.2:53 or [::1]:53";
   return v.pipe(

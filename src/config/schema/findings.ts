@@ -18,7 +18,7 @@ export interface Finding {
 /** As many problems are told one by one. */
 const MAX_PROBLEMS = 100;
 
-/** The findings of a schema. Those that nobody will be told are only counted: each costs far more than the value. */
+/** The findings of a schema. Beyond the number that is reported they are only counted: each costs far more than the value. */
 export function fromIssues(issues: readonly v.BaseIssue<unknown>[]): Finding[] {
   const findings = issues.slice(0, MAX_PROBLEMS).map((issue): Finding => {
     const path = (issue.path ?? []).map(({ key }) => typeof key === "number" ? key : String(key));

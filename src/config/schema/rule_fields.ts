@@ -19,10 +19,10 @@ const VALUES: Readonly<Record<string, string>> = {
 
 const CONDITIONS = "{any: true}, {dns: …}, {uri: …}, {cn: …}, {ou: …}, {ip: …}, {spki: sha256/…}";
 
-/** Rules about certificates. `any` must be said: a list that was forgotten lets nobody in. */
+/** Rules about certificates. `any` must be written: an absent or empty list allows no client. */
 export function rules(): Field<AllowRule[]> {
   const message =
-    "a list of rules such as {dns: client.example.org}, or {any: true} for everybody that the CA vouches for";
+    "a list of rules such as {dns: client.example.org}, or {any: true} for every certificate of the CA";
   return filledList(allowRule(), message);
 }
 

@@ -66,7 +66,7 @@ const clientAuth = mapping({
   crlMaxAge: v.exactOptional(duration({ zero: false })),
   trustDomains: v.exactOptional(trustDomains()),
   allow: rules(),
-}, "a mapping with the CA of the clients, and whom to let in");
+}, "a mapping with the CA of the clients, and the rules of allow");
 
 /** The TLS of a service, or of the admin listener. */
 export const serviceTls = mapping({

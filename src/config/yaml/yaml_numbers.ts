@@ -6,8 +6,8 @@ const OLD_NUMBER = /_|^[-+]?0[b\d]/;
 const MAYBE_OLD = /\b0[b\d]|\d_/;
 
 /**
- * Gives back their text to what only YAML 1.1 takes for a number: nobody who writes `0100` means 64, and what
- * YAML 1.2 takes for a text is none of our counts or ports. The parser has no schema of version 1.2; where there may
+ * Restores the text of scalars that are numbers in YAML 1.1 alone: `0100` does not mean 64, and what is a text in
+ * YAML 1.2 is not a count or a port. The parser has no schema of version 1.2; where there may
  * be such a number, the text is parsed once more, with every scalar as it is written.
  *
  * @param document What the parser made of `text`. It is changed in place.

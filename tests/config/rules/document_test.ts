@@ -125,7 +125,7 @@ Deno.test("a name that refers to nothing is told, with the nearest that does", (
   assertEquals(unplaced(configWith({ service: "upstream: DB" })), [`${expected} "DB"; did you mean "db"?`]);
 });
 
-const TRUSTED = "the addresses and subnets of those who may send a PROXY header";
+const TRUSTED = "the addresses and subnets that may send a PROXY header";
 const WHERE_TO = "the name of an upstream, or an upstream written in place";
 
 Deno.test("who may send a PROXY header must be said where one is expected", () => {

@@ -32,14 +32,15 @@ Deno.test("sockets that every user may connect to are a warning, and what check 
 
 Deno.test("sockets by which nobody can come in, as trusted covers none of their clients, are a warning", () => {
   assertEquals(warnings({ service: `${MIXED}\n${PROXIED}` }), [
-    `service postgres: nobody can come in by ${SOCKETS}: trusted covers no client of a unix socket`,
+    `service postgres: no client is allowed at ${SOCKETS}: trusted matches no client of a unix socket`,
   ]);
   assertEquals(warnings({ service: PROXIED }), []);
   assertEquals(warnings({ service: MIXED }), []);
 });
 
 Deno.test("sockets by which nobody can come in, as allow covers none of their clients, are a warning", () => {
-  const why = `service postgres: nobody can come in by ${SOCKETS}: allow covers no client of a unix socket`;
+  const why =
+    `service postgres: no client is allowed at ${SOCKETS}: allow matches no client of a unix socket`;
   assertEquals(warnings({ service: `${UNIX}\nallow: [127.0.0.1, "::/0"]` }), [why]);
   assertEquals(warnings({ service: `${MIXED}\nallow: [127.0.0.1]` }), [why]);
   assertEquals(warnings({ service: "allow: [127.0.0.1]" }), []);
@@ -71,8 +72,8 @@ Deno.test("connections dialled ahead to backends that wait for a PROXY header ar
   for (const version of ["v1", "v2"]) {
     for (const tls of ["", "\ntls: {ca: c.pem}"]) {
       assertEquals(warnings({ upstream: `proxyProtocol: ${version}\npool: {minIdle: 1}${tls}` }), [
-        "upstream db: pool.minIdle together with proxyProtocol: what is dialled ahead says nothing before it has a " +
-        "client, so a backend that waits for the PROXY header ends it at its own deadline, and it is dialled anew",
+        "upstream db: pool.minIdle together with proxyProtocol: a connection dialled ahead sends no header before it has a " +
+        "client, so a backend that waits for the PROXY header closes it at its own deadline, and it is dialled again",
       ]);
     }
     assertEquals(warnings({ upstream: `proxyProtocol: ${version}\npool: {minIdle: 0}` }), []);
