@@ -171,5 +171,5 @@ export {
   type TcpProxyOptions,
   type TcpProxyStats,
 } from "./tcp/proxy.ts";
-export type { Reason, Refusal } from "./service/reason.ts";
-export type { TcpServiceStats } from "./tcp/account.ts";
+export type { Reason, Refusal, TlsReason } from "./service/reason.ts";
+export type { ServiceCounters } from "./service/service_stats.ts";

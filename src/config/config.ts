@@ -1,7 +1,7 @@
 import type { LogLevel } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
 import type { ListenAddress } from "../net/socket_access.ts";
-import type { TcpServiceOptions } from "../service/options.ts";
+import type { ServiceOptions } from "../service/options.ts";
 import type { AllowRule } from "../tls/authorize/rules.ts";
 import type { StartTlsName } from "../tls/starttls/protocol.ts";
 import type { TlsVersion } from "../tls/session/server_context.ts";
@@ -117,7 +117,7 @@ export interface UpstreamConfig extends UpstreamOptions {
 }
 
 /** One service of the configuration: its listeners, what it does, and the upstream that it leads to. */
-export interface ServiceConfig extends TcpServiceOptions {
+export interface ServiceConfig extends ServiceOptions {
   /** At least one. Paths of unix sockets are resolved. */
   readonly listen: readonly ListenAddress[];
   /** The name of an upstream of the same {@linkcode Config}. Absent only where `names` is there. */

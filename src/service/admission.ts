@@ -1,5 +1,9 @@
 import type { Clock } from "../core/clock.ts";
+import { type EvictionPlace, EvictionQueue } from "../core/eviction_queue.ts";
+import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../core/grant.ts";
 import { RateLimiter } from "../core/rate_limiter.ts";
+import type { TimerWheel } from "../core/timer_wheel.ts";
+import type { AddressSet } from "../net/address_set.ts";
 import { DEFAULT_SOURCE_PREFIX, sourceKey } from "../net/source_key.ts";
 import {
   type AdmissionOptions,
@@ -9,75 +13,154 @@ import {
 } from "./options.ts";
 import type { Refusal } from "./reason.ts";
 
-/** Decides who may come in. Cheap, so that turning away many costs little. */
+/** Which connections a service admits. */
+export interface AdmissionPolicy extends AdmissionOptions {
+  /** The peers that must send a PROXY header; every other peer is refused. Absent: no header is expected. */
+  readonly proxyFrom?: AddressSet | undefined;
+  /** Whether clients must complete a handshake before they are served; `maxHandshakes` applies only then. */
+  readonly needsHandshake: boolean;
+}
+
+/** What an {@linkcode Admission} works with. */
+export interface AdmissionParts {
+  /** For `rate`. */
+  readonly clock: Clock;
+  /** For the age of handshakes. */
+  readonly wheel: TimerWheel;
+  /** The live connections of the service. */
+  readonly sessions: { readonly size: number };
+  /** Whether there are too few file descriptors for another connection of the service. @default never */
+  readonly outOfDescriptors?: (() => boolean) | undefined;
+}
+
+/**
+ * Decides which connections are admitted: {@linkcode checkAccepted} when a connection is accepted,
+ * {@linkcode checkClient} when a PROXY header has named the client behind it. Both are cheap, as a flood of refused
+ * connections must cost little.
+ */
 export class Admission {
-  readonly #clock: Clock;
-  #options: AdmissionOptions;
+  /** Clients that have not completed their handshake. At a limit one of them may be evicted for the next client. */
+  readonly handshakes = new EvictionQueue<Refusal>();
+  /** No more connections come: {@linkcode awaitRoom} returns at once. */
+  closing = false;
+  readonly #parts: AdmissionParts;
+  #policy: AdmissionPolicy;
   #limiter: RateLimiter | undefined;
+  /** Connections in {@linkcode awaitRoom}. */
+  #waiting = 0;
 
-  constructor(options: AdmissionOptions, clock: Clock) {
-    this.#clock = clock;
-    this.#options = options;
-    this.#limiter = this.#makeLimiter(options.rate);
+  constructor(policy: AdmissionPolicy, parts: AdmissionParts) {
+    this.#parts = parts;
+    this.#policy = policy;
+    this.#limiter = this.#createLimiter(policy.rate);
   }
 
-  /** Why a client at `ip` may not come in, while `active` others are in; `undefined`: it may. */
-  check(ip: string, active: number): Refusal | undefined {
-    return this.checkAddress(ip) ?? this.checkNumber(active) ?? this.checkRate(ip);
+  /** Connections that wait for room now. */
+  get waiting(): number {
+    return this.#waiting;
   }
 
-  /** Whether the rules let clients at `ip` in. */
-  checkAddress(ip: string): Refusal | undefined {
-    const { allow, deny } = this.#options;
+  /** The source that `ip` belongs to, for `rate` and for the eviction of handshakes. */
+  source(ip: string): string {
+    return sourceKey(ip, this.#policy.sourcePrefix ?? DEFAULT_SOURCE_PREFIX);
+  }
+
+  /** Whether a connection from `ip` fits in: `false` if a limit is the only reason to refuse it. */
+  hasRoom(ip: string): boolean {
+    if (this.#checkLimits() === undefined || this.#evictionCandidate(ip) !== undefined) return true;
+    return this.#checkPeer(ip) !== undefined;
+  }
+
+  /**
+   * Waits some 20 ms for connections to end. The peers of some may have closed them already, such as a client that
+   * closes its last connection just before it opens another.
+   */
+  async awaitRoom(ip: string): Promise<void> {
+    if (this.#waiting >= MAX_REFUSALS_PENDING) return;
+    this.#waiting++;
+    for (let polls = 0; polls < REFUSAL_POLLS && !this.closing && !this.hasRoom(ip); polls++) {
+      await eventLoopPoll();
+    }
+    this.#waiting--;
+  }
+
+  /**
+   * Whether a connection accepted from `ip` is refused, before a byte of it is read; `undefined`: it is admitted. At a
+   * limit a pending handshake may be evicted for it.
+   */
+  checkAccepted(ip: string): Refusal | undefined {
+    const byAddress = this.#checkPeer(ip);
+    if (byAddress !== undefined) return byAddress;
+    const full = this.#checkLimits();
+    const evicted = full && this.#evictionCandidate(ip);
+    if (full !== undefined && evicted === undefined) return full;
+    // Behind a proxy the rate is that of the client, which is not known yet.
+    const byRate = this.#policy.proxyFrom === undefined ? this.#checkRate(ip) : undefined;
+    // Last, as a client that is refused by a rule must not evict another one.
+    if (evicted !== undefined && byRate === undefined) this.handshakes.evict(evicted, full!);
+    return byRate;
+  }
+
+  /**
+   * Whether the client at `ip`, as named by the PROXY header of an admitted connection, is refused; `undefined`: it is
+   * admitted.
+   */
+  checkClient(ip: string): Refusal | undefined {
+    const others = this.#parts.sessions.size - 1;
+    return this.#checkAddress(ip) ?? this.#checkConnections(others) ?? this.#checkRate(ip);
+  }
+
+  /** Takes a new policy. The rate that clients have used stays used unless `rate` or `sourcePrefix` changes. */
+  update(policy: AdmissionPolicy): void {
+    const { ipv4, ipv6 } = this.#policy.sourcePrefix ?? DEFAULT_SOURCE_PREFIX;
+    const prefix = policy.sourcePrefix ?? DEFAULT_SOURCE_PREFIX;
+    const [a, b] = [this.#policy.rate, policy.rate];
+    const isSameRate = a?.connections === b?.connections && a?.perMs === b?.perMs && a?.burst === b?.burst;
+    const isSameSource = prefix.ipv4 === ipv4 && prefix.ipv6 === ipv6;
+    if (!isSameRate || !isSameSource) this.#limiter = this.#createLimiter(policy.rate);
+    this.#policy = policy;
+  }
+
+  /** The peer is the client, or a proxy that must be trusted. */
+  #checkPeer(ip: string): Refusal | undefined {
+    const { proxyFrom } = this.#policy;
+    if (proxyFrom === undefined) return this.#checkAddress(ip);
+    return proxyFrom.has(ip) ? undefined : "refused-by-proxy";
+  }
+
+  #checkAddress(ip: string): Refusal | undefined {
+    const { allow, deny } = this.#policy;
     if (deny !== undefined && deny.has(ip)) return "refused-by-deny";
     return allow !== undefined && !allow.has(ip) ? "refused-by-allow" : undefined;
   }
 
-  /** Why nobody may come in, while `active` others are in; `undefined`: there is room. */
-  checkNumber(active: number): Refusal | undefined {
-    const { maxConnections } = this.#options;
+  /** The limit that leaves no room for another connection. */
+  #checkLimits(): Refusal | undefined {
+    const { maxHandshakes = DEFAULT_MAX_HANDSHAKES, needsHandshake } = this.#policy;
+    if (this.#parts.outOfDescriptors?.() === true) return "refused-by-descriptors";
+    const isFull = needsHandshake && maxHandshakes > 0 && this.handshakes.size >= maxHandshakes;
+    return isFull ? "refused-by-handshakes" : this.#checkConnections(this.#parts.sessions.size);
+  }
+
+  #checkConnections(active: number): Refusal | undefined {
+    const { maxConnections } = this.#policy;
     return maxConnections > 0 && active >= maxConnections ? "refused-by-limit" : undefined;
   }
 
-  /** Whether one more may begin a handshake, while `handshakes` others have not finished theirs. */
-  checkHandshakes(handshakes: number): Refusal | undefined {
-    const { maxHandshakes = DEFAULT_MAX_HANDSHAKES } = this.#options;
-    return maxHandshakes > 0 && handshakes >= maxHandshakes ? "refused-by-handshakes" : undefined;
+  /** Counts the connection if it is within the rate. */
+  #checkRate(ip: string): Refusal | undefined {
+    if (this.#limiter === undefined || this.#limiter.allow(this.source(ip))) return undefined;
+    return "refused-by-rate";
   }
 
-  /** Whether a client at `ip` comes back too fast. If not, this counts as once. */
-  checkRate(ip: string): Refusal | undefined {
-    return this.#limiter === undefined || this.#limiter.allow(this.source(ip))
-      ? undefined
-      : "refused-by-rate";
+  #evictionCandidate(ip: string): EvictionPlace<Refusal> | undefined {
+    return this.handshakes.candidate(this.source(ip), {
+      nowMs: this.#parts.wheel.now(),
+      graceMs: this.#policy.handshakeGraceMs ?? DEFAULT_HANDSHAKE_GRACE_MS,
+    });
   }
 
-  /** The source that a client at `ip` belongs to. */
-  source(ip: string): string {
-    return sourceKey(ip, this.#options.sourcePrefix ?? DEFAULT_SOURCE_PREFIX);
+  #createLimiter(rate: RateOptions | undefined): RateLimiter | undefined {
+    return rate === undefined ? undefined : new RateLimiter({ ...rate, clock: this.#parts.clock });
   }
-
-  /** From what age on the oldest handshake is evicted rather than a random one. */
-  get handshakeGraceMs(): number {
-    return this.#options.handshakeGraceMs ?? DEFAULT_HANDSHAKE_GRACE_MS;
-  }
-
-  /** Takes new rules. What clients have used of an unchanged rate stays used. */
-  update(options: AdmissionOptions): void {
-    const { ipv4, ipv6 } = this.#options.sourcePrefix ?? DEFAULT_SOURCE_PREFIX;
-    const prefix = options.sourcePrefix ?? DEFAULT_SOURCE_PREFIX;
-    const sameSources = prefix.ipv4 === ipv4 && prefix.ipv6 === ipv6;
-    if (!sameSources || !sameRate(this.#options.rate, options.rate)) {
-      this.#limiter = this.#makeLimiter(options.rate);
-    }
-    this.#options = options;
-  }
-
-  #makeLimiter(rate: RateOptions | undefined): RateLimiter | undefined {
-    return rate === undefined ? undefined : new RateLimiter({ ...rate, clock: this.#clock });
-  }
-}
-
-function sameRate(a: RateOptions | undefined, b: RateOptions | undefined): boolean {
-  return a?.connections === b?.connections && a?.perMs === b?.perMs && a?.burst === b?.burst;
 }

@@ -1,221 +1,276 @@
 import { Deadline } from "../core/deadline.ts";
 import { CulvertError } from "../core/errors.ts";
+import type { EvictionPlace, Holder } from "../core/eviction_queue.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
+import type { AddressSet } from "../net/address_set.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { ClientAddress } from "../net/client_address.ts";
-import { abortConnection, closeQuietly, type Connection } from "../net/connection.ts";
-import type { ProxyAddress, ProxyTls, ProxyTlv } from "../net/proxy_protocol/header.ts";
-import { TlsHandshakeError } from "../tls/session/handshake_errors.ts";
-import { nameOf, type PeerIdentity } from "../tls/x509/identity.ts";
-import type { MysqlPacket } from "../tls/starttls/mysql.ts";
-import { joinMysql, MysqlServerError } from "../tls/starttls/mysql_login.ts";
-import type { StartTlsName } from "../tls/starttls/protocol.ts";
+import { abortConnection, type Connection } from "../net/connection.ts";
+import { takeTurns } from "../net/fair_connection.ts";
+import type { ProxyAddress, ProxyTlv } from "../net/proxy_protocol/header.ts";
 import { type ClientSession, refusedName, type TlsGate } from "../tls/gate.ts";
-import { Ended } from "./reason.ts";
-import type { Timeouts } from "./options.ts";
-import { type Preface, type PrefaceOptions, readPreface } from "./preread.ts";
-import type { Reason } from "./reason.ts";
+import { TlsHandshakeError } from "../tls/session/handshake_errors.ts";
+import type { StartTlsName } from "../tls/starttls/protocol.ts";
+import type { CertificateAlgorithms } from "../tls/x509/certificate_algorithms.ts";
+import { nameOf, type PeerIdentity } from "../tls/x509/identity.ts";
+import type { Admission } from "./admission.ts";
+import { prereadProxyHeader, prereadServerName } from "./preread.ts";
+import { ConnectionEnded, type Reason, type Refusal } from "./reason.ts";
+import type { ServiceStats } from "./service_stats.ts";
 
-/** What a {@linkcode Meeting} works with. */
-export interface MeetingOptions {
-  readonly client: Connection;
+/** A connection that a listener has accepted. */
+export interface AcceptedConnection {
+  readonly connection: Connection;
   readonly address: ClientAddress;
-  /** Of which `handshakeMs` is how long it may take in all. */
-  readonly timeouts: Timeouts;
+  /** The address of the listener, as text. */
+  readonly listener: string;
+  /** The address that the client connected to; absent: not known. */
+  readonly localAddr?: Deno.Addr | undefined;
+}
+
+/** What a client must do before it is served. */
+export interface HandshakePolicy {
+  /** The peers that must send a PROXY header; absent: none is expected. */
+  readonly proxyFrom?: AddressSet | undefined;
+  /** Whether the server name is read from the ClientHello, which is left in the stream. */
+  readonly readsServerName: boolean;
+  /** The TLS that is spoken with clients; absent: none. */
+  readonly gate?: TlsGate | undefined;
+  /** For all of it together, in milliseconds; 0: no deadline. */
+  readonly timeoutMs: number;
+  /** Whether the handshake stays pending when `run` resolves, until {@linkcode ClientHandshake.end} is called. */
+  readonly staysPending: boolean;
+}
+
+/** What is known about TLS that is terminated here. */
+export interface TerminatedTls {
+  /** ALPN, version, cipher, and the certificates that the client presented. */
+  readonly session: ClientSession;
+  /** The verified identity of the client; absent: it presented no certificate. */
+  readonly peer: PeerIdentity | undefined;
+  /** The algorithms of the certificate that the client was shown. */
+  readonly algorithms: CertificateAlgorithms;
+}
+
+/** What a {@linkcode ClientHandshake} needs of its service. */
+export interface HandshakeContext {
+  /** As it is now; a reload replaces it. */
+  readonly policy: HandshakePolicy;
+  readonly admission: Admission;
+  readonly stats: ServiceStats;
   readonly wheel: TimerWheel;
   readonly buffers: BufferPool;
 }
 
-/** What {@linkcode Meeting.join} works with. */
-export interface JoinOptions {
-  /** The server, whose greeting has been read. */
-  readonly server: Connection;
-  readonly greeting: MysqlPacket;
-  /** The TLS of the client; absent: none begins in its login. */
-  readonly gate?: { readonly own: TlsGate; readonly latest: () => TlsGate } | undefined;
-  /** Speaks TLS with the server, which has been asked for it; absent: none is spoken. */
-  readonly connectTls?: ((server: Connection, signal: AbortSignal) => Promise<Connection>) | undefined;
+/** The session that a handshake belongs to. */
+export interface HandshakeOwner {
+  /** Ends the session now. */
+  destroy(reason: Reason): void;
 }
 
 /**
- * What comes before a client is served: the PROXY header and the ClientHello that it must send, and TLS. All of it
- * together has one deadline. What is found out about the client is kept here.
+ * The phase of an admitted connection before it is served: PROXY header, ClientHello, TLS and authorization, within one
+ * deadline. Keeps what it learns about the client. Made by {@linkcode Service.admit}.
+ *
+ * The service owns the connection: it closes {@linkcode ClientHandshake.connection}, or calls `close`.
  */
-export class Meeting {
-  /** The connection as it is by now: with what has been read too much in front of it, or in clear text. */
-  client: Connection;
-  /** Who the client is; once a PROXY header has been read, who that says it is. */
+export class ClientHandshake implements Holder<Refusal> {
+  /** The connection as it is now: behind the PROXY header, with prefetched bytes in front, or the TLS stream. */
+  connection: Connection;
+  /** The client's address: the peer's, or the one in the PROXY header. */
   address: ClientAddress;
-  /** Where the client connected to, if a PROXY header says so. */
+  /** The address of the listener that accepted the connection, as text. */
+  readonly listener: string;
+  /** The address that the peer connected to; absent: not known. */
+  readonly localAddr: Deno.Addr | undefined;
+  /** When the connection was accepted, in milliseconds on the timer wheel. */
+  readonly startedAtMs: number;
+  /** The address that the client connected to, by the PROXY header. */
   destination: ProxyAddress | undefined;
-  /** The TLVs of its PROXY header, where there is one. */
+  /** The TLVs of the PROXY header. */
   tlvs: readonly ProxyTlv[] | undefined;
-  /** The name that the client asked for in its ClientHello, where that was read. */
+  /** The server name (SNI) that the client requested, if its ClientHello was read or its TLS terminated. */
   serverName: string | undefined;
-  /** Why its first bytes give no name to route by, in one sentence; absent: they do, or were not looked at. */
-  nameFault: string | undefined;
-  /** Who the client is by its certificate, or was refused as; absent: it has shown none. */
+  /** Why the ClientHello has no server name to route by; absent: it has one, or was not read. */
+  serverNameError: CulvertError | undefined;
+  /** The name of the client's certificate, verified or refused, for logs. Never authorize by it. */
   identity: string | undefined;
-  /** What a PROXY header tells of its TLS; absent: it speaks none that ends here. */
-  tls: ProxyTls | undefined;
-  /** The protocol that was agreed on with it by ALPN, where its TLS ends here. */
-  alpn: string | undefined;
-  /** The protocol in which it has had a greeting before TLS; absent: it has had none. */
+  /** The TLS with the client; absent: none is terminated here, or the service no longer needs to know. */
+  tls: TerminatedTls | undefined;
+  /** The gate whose TLS begins in the client's login, which its service joins with the backend's; absent: none. */
+  loginGate: TlsGate | undefined;
+  /** The protocol in which the client was greeted before TLS; absent: it was not. */
   greeted: StartTlsName | undefined;
-  readonly #options: MeetingOptions;
+  readonly #context: HandshakeContext;
+  #owner: HandshakeOwner | undefined;
+  #place: EvictionPlace<Refusal> | undefined;
   #deadline: Deadline | undefined;
-  #stop: Reason | undefined;
+  #aborted: Reason | undefined;
 
-  /** The deadline runs from the first thing that is waited for. */
-  constructor(options: MeetingOptions) {
-    this.#options = options;
-    this.client = options.client;
-    this.address = options.address;
+  constructor(accepted: AcceptedConnection, context: HandshakeContext) {
+    this.#context = context;
+    this.connection = takeTurns(accepted.connection);
+    this.address = accepted.address;
+    this.listener = accepted.listener;
+    this.localAddr = accepted.localAddr;
+    this.startedAtMs = context.wheel.now();
   }
 
-  /** Reads what the client must say first. Throws {@linkcode Ended} with the reason when that is not as it should be. */
-  async listen(options: PrefaceOptions): Promise<Preface> {
-    const { signal } = this.#begin();
-    signal.onabort = () => this.close();
+  /**
+   * Leads the client through the phase. Until it has completed, it may be evicted for another client at any time, which
+   * destroys `owner`.
+   *
+   * @throws {ConnectionEnded} if the client is refused, fails or leaves, or `abort` was called.
+   */
+  async run(owner: HandshakeOwner): Promise<void> {
+    const { admission } = this.#context;
+    this.#owner = owner;
+    this.#place = admission.handshakes.add(this, admission.source(this.address.ip));
     try {
-      const preface = await readPreface(this.client, options);
-      this.client = preface.connection;
-      this.address = preface.endpoints?.source ?? this.address;
-      this.destination = preface.endpoints?.destination;
-      this.tlvs = preface.tlvs;
-      this.serverName = preface.serverName;
-      this.nameFault = preface.nameFault?.message;
-      return preface;
+      if (this.#context.policy.proxyFrom !== undefined) {
+        await this.#readProxyHeader();
+        const refusal = admission.checkClient(this.address.ip);
+        if (refusal !== undefined) throw new ConnectionEnded(refusal);
+      }
+      if (this.#context.policy.readsServerName) await this.#readServerName();
+      const { gate, staysPending } = this.#context.policy;
+      if (gate?.joins === true) {
+        this.loginGate = gate;
+        return; // It stays pending until the login is joined.
+      }
+      if (gate !== undefined) await this.secure(gate);
+      if (!staysPending) this.end();
     } catch (error) {
-      throw this.#stop === undefined ? endOfPreface(error) : new Ended(this.#stop);
-    } finally {
-      signal.onabort = null;
+      this.end();
+      throw error;
     }
   }
 
   /**
-   * Speaks TLS with the client from here on. Throws {@linkcode Ended} with the reason when it may not come in, as
-   * `latest` sees it in the end.
+   * Speaks TLS with the client and authorizes it by its certificate. If a reload replaces the gate meanwhile, the new
+   * one decides.
+   *
+   * @throws {ConnectionEnded} if the handshake fails or the client is refused, or `abort` was called.
    */
-  async secure(gate: TlsGate, latest: () => TlsGate): Promise<void> {
-    const { signal } = this.#begin();
+  async secure(gate: TlsGate): Promise<void> {
+    const signal = this.begin();
+    const { buffers, stats } = this.#context;
     try {
-      const { buffers } = this.#options;
-      const { session, identity, greeted } = await gate.enter(this.client, { signal, buffers, latest });
-      this.client = session.connection;
+      const latest = () => this.#context.policy.gate ?? gate;
+      const { session, identity, greeted } = await gate.enter(this.connection, { signal, buffers, latest });
+      this.connection = session.connection;
+      this.tls = { session, peer: identity, algorithms: gate.algorithms };
       this.identity = identity && nameOf(identity);
       this.serverName = session.serverName;
-      this.alpn = session.alpn;
       this.greeted = greeted;
-      this.tls = proxyTls(session, { identity, own: gate.algorithms });
+      stats.authorized(this);
     } catch (error) {
-      if (this.#stop !== undefined) throw new Ended(this.#stop);
+      this.throwIfAborted();
       if (!(error instanceof TlsHandshakeError)) throw error;
       this.identity = refusedName(error);
       this.serverName = error.serverName;
-      throw new Ended(error.reason === "timeout" ? "handshake" : `tls-${error.reason}`, error);
+      throw new ConnectionEnded(error.reason === "timeout" ? "handshake" : `tls-${error.reason}`, error);
     }
   }
 
   /**
-   * Leads the client and a MySQL server to TLS, where one of them, or both, ask for it in the middle of the login.
-   * Resolves to the server's connection. Throws {@linkcode Ended} for what fails with the client, and
-   * {@linkcode MysqlServerError} for what fails with the server.
+   * The signal of the deadline, which runs from the first call on.
+   *
+   * @throws {ConnectionEnded} if `abort` was called.
    */
-  async join({ server, greeting, gate, connectTls }: JoinOptions): Promise<Connection> {
-    const { signal } = this.#begin();
-    const giveUp = () => {
-      this.close();
-      closeQuietly(server);
-    };
-    signal.addEventListener("abort", giveUp);
-    try {
-      const joined = await joinMysql({
-        ...{ client: this.client, server, greeting },
-        secureClient: gate && (async (client) => {
-          this.client = client;
-          await this.secure(gate.own, gate.latest);
-          return this.client;
-        }),
-        secureServer: connectTls && ((connection) => connectTls(connection, signal)),
-      });
-      this.client = joined.client;
-      return joined.server;
-    } catch (error) {
-      if (this.#stop !== undefined) throw new Ended(this.#stop);
-      if (error instanceof Ended || error instanceof MysqlServerError) throw error;
-      throw error instanceof TlsHandshakeError
-        ? new Ended(`tls-${error.reason}`, error)
-        : new Ended("client-reset");
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+  begin(): AbortSignal {
+    this.throwIfAborted();
+    this.#deadline ??= new Deadline(this.#context.wheel, {
+      timeoutMs: this.#context.policy.timeoutMs,
+      reason: () => {
+        this.#aborted ??= "handshake";
+        return new ConnectionEnded("handshake");
+      },
+    });
+    return this.#deadline.signal;
   }
 
-  /** Ends what is under way, and what would come, with this reason. */
-  abort(reason: Reason): void {
-    this.#stop ??= reason;
-    this.#deadline?.abort(new Ended(reason));
-  }
-
-  /** The client has said what it must. */
+  /** The handshake is no longer pending: its deadline ends, and it can't be evicted. May be called again. */
   end(): void {
+    if (this.#place !== undefined) this.#context.admission.handshakes.remove(this.#place);
     this.#deadline?.[Symbol.dispose]();
-    this.#deadline = undefined;
+    this.#place = this.#deadline = undefined;
   }
 
-  /** Closes the client, to whom this is no end of anything. */
+  /** Makes the step under way, or the next one, fail with `reason`. */
+  abort(reason: Reason): void {
+    this.#aborted ??= reason;
+    this.#deadline?.abort(new ConnectionEnded(reason));
+  }
+
+  /** @throws {ConnectionEnded} if `abort` was called, or the deadline has passed. */
+  throwIfAborted(): void {
+    if (this.#aborted !== undefined) throw new ConnectionEnded(this.#aborted);
+  }
+
+  /** Closes the connection so that the client can tell it from a regular end, where TLS allows that. */
   close(): void {
     try {
-      abortConnection(this.client);
+      abortConnection(this.connection);
     } catch {
       // Closed already.
     }
   }
 
-  #begin(): Deadline {
-    // What came before found nothing to abort.
-    if (this.#stop !== undefined) throw new Ended(this.#stop);
-    this.#deadline ??= new Deadline(this.#options.wheel, {
-      timeoutMs: this.#options.timeouts.handshakeMs,
-      reason: () => {
-        this.#stop ??= "handshake";
-        return new Ended("handshake");
-      },
-    });
-    return this.#deadline;
+  /** As of {@linkcode Holder}. */
+  get sinceMs(): number {
+    return this.startedAtMs;
+  }
+
+  /** As of {@linkcode Holder}. */
+  evict(reason: Refusal): void {
+    this.#owner!.destroy(reason);
+  }
+
+  async #readProxyHeader(): Promise<void> {
+    const { admission } = this.#context;
+    const { connection, endpoints, tlvs } = await this.#preread(prereadProxyHeader);
+    this.connection = connection;
+    this.tlvs = tlvs;
+    if (endpoints === undefined) return;
+    this.destination = endpoints.destination;
+    this.address = endpoints.source;
+    admission.handshakes.move(this.#place!, admission.source(this.address.ip));
+  }
+
+  async #readServerName(): Promise<void> {
+    const { connection, serverName, error } = await this.#preread(prereadServerName);
+    this.connection = connection;
+    this.serverName = serverName;
+    this.serverNameError = error;
+  }
+
+  /** Reads the client's first bytes. At the deadline the connection is closed, which ends the read. */
+  async #preread<T>(read: (client: Connection) => Promise<T>): Promise<T> {
+    const signal = this.begin();
+    signal.onabort = () => this.close();
+    try {
+      return await read(this.connection);
+    } catch (error) {
+      this.throwIfAborted();
+      throw prereadEnded(error);
+    } finally {
+      signal.onabort = null;
+    }
   }
 }
 
-/** How a client's first words have ended it. Leaving without any is no fault: a check by TCP does that. */
-function endOfPreface(error: unknown): Ended {
+/** A client that leaves without a byte is no error: TCP health checks do that. */
+function prereadEnded(error: unknown): ConnectionEnded {
   switch (error instanceof CulvertError ? error.code : undefined) {
     case "bad_proxy_header":
-      return new Ended("refused-by-proxy", error);
+      return new ConnectionEnded("refused-by-proxy", error);
     case "bad_client_hello":
-      return new Ended("refused-by-name", error);
+      return new ConnectionEnded("refused-by-name", error);
     case "no_proxy_header":
     case "no_client_hello":
-      return new Ended("client-closed");
+      return new ConnectionEnded("client-closed");
     default:
-      return new Ended("client-reset");
+      return new ConnectionEnded("client-reset");
   }
-}
-
-/** What a PROXY header tells of the client's TLS. Its specification wants the cipher by OpenSSL's name. */
-function proxyTls(
-  session: ClientSession,
-  { identity, own }: { identity: PeerIdentity | undefined; own: TlsGate["algorithms"] },
-): ProxyTls {
-  const { protocol, opensslCipher: cipher, resumed, peer } = session;
-  const known = { ...(protocol && { version: protocol }), ...(cipher && { cipher }), ...own };
-  if (identity === undefined) return { clientCertificate: "none", verified: false, ...known };
-  const [commonName] = identity.commonNames;
-  return {
-    clientCertificate: resumed ? "session" : "connection",
-    verified: true,
-    ...known,
-    ...(commonName === undefined ? {} : { commonName }),
-    ...(peer === undefined ? {} : { clientCertificateDer: peer.chain[0]! }),
-  };
 }

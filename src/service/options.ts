@@ -73,14 +73,14 @@ export interface AdmissionOptions {
   readonly rate?: RateOptions;
 }
 
-/** What a TCP service does with what its listeners accept, checked and complete. */
-export interface TcpServiceOptions {
+/** What a service demands of the connections that its listeners accept, checked and complete. */
+export interface ServiceOptions {
   readonly name: string;
-  /** Who may come in. */
+  /** Which connections are admitted. */
   readonly admission: AdmissionOptions;
   /**
-   * Who may, and must, begin with a PROXY header, which names the client in their place. Anybody else is refused.
-   * Absent: no header is expected.
+   * The peers that must send a PROXY header, which names the client; every other peer is refused. Absent: no header is
+   * expected.
    */
   readonly proxyFrom?: AddressSet;
   readonly timeouts: Timeouts;

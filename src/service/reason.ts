@@ -1,7 +1,8 @@
 import { CulvertError } from "../core/errors.ts";
 import type { TunnelEnd } from "../net/tunnel.ts";
+import { BackendsDownError, NoBackendError, QueueFullError, QueueTimeoutError } from "../upstream/errors.ts";
 
-/** Why a client was turned away before anything was done for it. */
+/** Why a connection was refused before it was served, its TLS handshake apart. */
 export type Refusal =
   | "refused-by-deny"
   | "refused-by-allow"
@@ -12,39 +13,42 @@ export type Refusal =
   | "refused-by-proxy"
   | "refused-by-name";
 
+/** Why a TLS handshake failed or a client certificate was rejected. */
+export type TlsReason = `tls-${string}`;
+
 /**
- * Why a connection has ended: exactly one for each, in the access line and in the statistics.
+ * Why a connection ended: exactly one for each connection, in the access log and in the statistics.
  *
  * | reason | meaning |
  * | --- | --- |
- * | `client-closed` | both sides have finished, the client first; or it left before there was a backend |
- * | `backend-closed` | both sides have finished, the backend first |
- * | `client-reset`, `backend-reset` | this side broke the connection |
- * | `idle` | no byte went either way for `timeouts.idle` |
+ * | `client-closed` | both sides finished, the client first; or the client left before a backend was connected |
+ * | `backend-closed` | both sides finished, the backend first |
+ * | `client-reset`, `backend-reset` | this side reset the connection |
+ * | `idle` | no byte was transferred in either direction for `timeouts.idle` |
  * | `half-close` | one side had finished, and the other did not within `timeouts.halfClose` |
- * | `lifetime` | it lived for `timeouts.lifetime` |
- * | `no-backend` | there is no backend, or each is full or at weight 0 |
- * | `backends-down` | each backend that would have taken it is down or ejected |
- * | `no-descriptors` | the descriptors of the process had run out, and it was among the newest of the service with the most |
- * | `queue-full`, `queue-timeout` | each backend is full, and `queue.max` wait already; or it waited for `queue.timeout` |
+ * | `lifetime` | the connection reached `timeouts.lifetime` |
+ * | `no-backend` | there is no backend, or every backend is full or has weight 0 |
+ * | `backends-down` | every backend that could take the connection is down or ejected |
+ * | `no-descriptors` | file descriptors ran out; the connection was among the newest of the service with the most |
+ * | `queue-full`, `queue-timeout` | every backend is full, and `queue.max` connections wait; or `queue.timeout` expired |
  * | `connect-failed` | every backend that was tried failed |
- * | `backend-removed` | its backend has left the set, with `onRemove: close` |
- * | `backend-down` | its backend's checks say that it is down, with `onDown: close` |
- * | `drained` | it finished by itself in the time that a stop or reload left it |
- * | `cut` | that time ran out, or a second signal came |
- * | `handshake` | what the client must say first did not come within `timeouts.handshake` |
- * | `tls-…` | the client's TLS handshake failed, or its certificate does not let it in; the rest says why |
+ * | `backend-removed` | the backend was removed from the set, with `onRemove: close` |
+ * | `backend-down` | health checks marked the backend down, with `onDown: close` |
+ * | `drained` | the connection finished during the drain of a stop or reload |
+ * | `cut` | the drain timeout expired, or a second signal arrived |
+ * | `handshake` | the client did not complete its handshake within `timeouts.handshake` |
+ * | `tls-…` | the TLS handshake failed or the client certificate was rejected; the rest says why |
  * | `refused-by-deny`, `-allow`, `-rate` | the rule of that name |
- * | `refused-by-limit`, `refused-by-handshakes` | there are `maxConnections`, or `maxHandshakes` under way; or its handshake was evicted for the next client |
- * | `refused-by-descriptors` | the descriptors of the process had run out, and the service has its share of them |
- * | `refused-by-proxy` | no PROXY header where one must come, a bad one, or one from somebody who is not trusted |
- * | `refused-by-name` | no ClientHello where one must come, or the name that it asks for leads nowhere |
+ * | `refused-by-limit`, `refused-by-handshakes` | `maxConnections` or `maxHandshakes` was reached; or the handshake was evicted for another client |
+ * | `refused-by-descriptors` | file descriptors ran out, and the service uses its share of them |
+ * | `refused-by-proxy` | a required PROXY header is missing or malformed, or its sender is not trusted |
+ * | `refused-by-name` | a required ClientHello is missing or malformed, or no upstream serves its server name |
  */
 export type Reason =
   | TunnelEnd
   | Refusal
+  | TlsReason
   | "handshake"
-  | `tls-${string}`
   | "no-backend"
   | "no-descriptors"
   | "queue-full"
@@ -56,12 +60,42 @@ export type Reason =
   | "drained"
   | "cut";
 
-/** Ends a session for a reason that is known already. */
-export class Ended extends CulvertError {
+const REFUSALS: Readonly<Record<Refusal, true>> = {
+  "refused-by-deny": true,
+  "refused-by-allow": true,
+  "refused-by-rate": true,
+  "refused-by-limit": true,
+  "refused-by-handshakes": true,
+  "refused-by-descriptors": true,
+  "refused-by-proxy": true,
+  "refused-by-name": true,
+};
+
+/** Whether the client was refused: by a rule, a limit, or in its TLS handshake. */
+export function isRefusal(reason: Reason): reason is Refusal | TlsReason {
+  return Object.hasOwn(REFUSALS, reason) || reason.startsWith("tls-");
+}
+
+/** Whether the client was refused because a CRL cannot be used, which is no fault of the client. */
+export function isCrlRefusal(reason: Reason): boolean {
+  return reason.startsWith("tls-crl-");
+}
+
+/** Ends a connection with a known reason; `cause` is the error behind it, if there is one. */
+export class ConnectionEnded extends CulvertError {
   readonly reason: Reason;
 
   constructor(reason: Reason, cause?: unknown) {
-    super("ended", `The connection has ended: ${reason}`, { cause });
+    super("ended", `The connection ended: ${reason}`, { cause });
     this.reason = reason;
   }
+}
+
+/** The reason that an error stands for. */
+export function reasonOf(error: unknown): Reason {
+  if (error instanceof ConnectionEnded) return error.reason;
+  if (error instanceof BackendsDownError) return "backends-down";
+  if (error instanceof QueueFullError) return "queue-full";
+  if (error instanceof QueueTimeoutError) return "queue-timeout";
+  return error instanceof NoBackendError ? "no-backend" : "connect-failed";
 }

@@ -19,7 +19,7 @@ import type { ReportingSource } from "../upstream/discover/source.ts";
 import { DEFAULT_OUTLIER, type OutlierOptions } from "../upstream/outlier.ts";
 import type { ProxyProtocolOption } from "../upstream/proxy_sending.ts";
 import { Upstream } from "../upstream/upstream.ts";
-import type { TcpServiceStats } from "./account.ts";
+import type { ServiceCounters } from "../service/service_stats.ts";
 import {
   type AdmissionOptions,
   DEFAULT_MAX_CONNECTIONS,
@@ -95,7 +95,7 @@ export interface TcpProxyOptions {
 }
 
 /** What a {@linkcode TcpProxy} has done and is doing. */
-export interface TcpProxyStats extends TcpServiceStats {
+export interface TcpProxyStats extends ServiceCounters {
   /** The set as it is now, with what each has done. */
   readonly backends: readonly {
     readonly address: string;
@@ -187,7 +187,7 @@ export class TcpProxy {
       total,
       failures,
     }));
-    return { ...this.#service.stats, backends };
+    return { ...this.#service.counters, backends };
   }
 
   /**

@@ -6,7 +6,7 @@ import { tryAscii } from "../net/proxy_protocol/text.ts";
 import { DEFAULT_PROXY_TLVS, type ProxySending, type ProxyTlvName } from "./proxy_sending.ts";
 
 /** What backends are told of a client, with a PROXY header. */
-export interface ClientStory extends ProxyEnds {
+export interface ProxyHeaderInfo extends ProxyEnds {
   /** What this program calls the connection, at most 128 characters of ASCII. */
   readonly uniqueId?: string;
   /** What its TLS says of it; absent: it did not come over TLS that ends here. */
@@ -34,7 +34,7 @@ export interface ClientHeader {
  *
  * @throws {CulvertError} `bad_proxy_header` if there is more to tell than a header can hold.
  */
-export function clientHeader(sending: ProxySending, client: ClientStory): ClientHeader {
+export function clientHeader(sending: ProxySending, client: ProxyHeaderInfo): ClientHeader {
   const { uniqueId: ownId, tls, authority, alpn, tlvs: came = [], ...ends } = client;
   if (sending.version === "v1") return { bytes: formatProxyV1(ends) };
   const told = new Set(sending.tlvs ?? DEFAULT_PROXY_TLVS);

@@ -11,7 +11,7 @@ import type { StartTlsName } from "../tls/starttls/protocol.ts";
 import type { TlsConnect } from "../tls/dial.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendQueue, QueuedSearch } from "./backend_queue.ts";
-import { clientHeader, type ClientStory } from "./client_header.ts";
+import { clientHeader, type ProxyHeaderInfo } from "./client_header.ts";
 import { ConnectFailedError } from "./errors.ts";
 import { ConnectTimeoutError, PoolBusyError } from "./pool/errors.ts";
 import type { Lease } from "./pool/lease.ts";
@@ -26,7 +26,7 @@ export interface SearchOptions {
   /** How long each try may take, waiting for a place in the pool included, in milliseconds. */
   readonly connectMs: number;
   /** For an upstream that tells its backends. */
-  readonly client?: ClientStory;
+  readonly client?: ProxyHeaderInfo;
   /** The protocol in which the client has had a greeting already: that of the backend is read, and not passed on. */
   readonly greeted?: StartTlsName | undefined;
   /**
@@ -67,7 +67,7 @@ export interface SearchContext {
 }
 
 /** A backend that has been reached. Whoever holds it ends it once, with {@linkcode closed} or `discard`. */
-export class Found {
+export class AcquiredBackend {
   readonly backend: Backend;
   readonly lease: Lease;
   /** The greeting of a MySQL server, where that was asked for ({@linkcode SearchOptions.joins}). */
@@ -81,8 +81,8 @@ export class Found {
   }
 
   /** The same over `connection`, which is spoken over the lease's. It takes the place of this one. */
-  over(connection: Connection): Found {
-    return new Found(this.backend, this.lease.over(connection), this.#outlier);
+  over(connection: Connection): AcquiredBackend {
+    return new AcquiredBackend(this.backend, this.lease.over(connection), this.#outlier);
   }
 
   /** Closes the connection, which the backend has broken before it could be used. */
@@ -166,7 +166,7 @@ export class BackendSearch implements QueuedSearch {
    * @throws {ConnectFailedError} if all that were tried failed.
    * @throws the reason of {@linkcode abort}.
    */
-  async run(): Promise<Found> {
+  async run(): Promise<AcquiredBackend> {
     const context = this.#context;
     let failure: unknown;
     while (this.#aborted === undefined && this.tried.length <= context.retries) {
@@ -186,7 +186,7 @@ export class BackendSearch implements QueuedSearch {
         if (context.connectTls !== undefined) lease = await this.#secure(lease, backend);
         if (this.#options.greeted !== undefined) lease = await this.#skipGreeting(lease, backend);
         const greeting = await this.#readGreeting(lease);
-        const found = new Found(backend, lease, context.outlier);
+        const found = new AcquiredBackend(backend, lease, context.outlier);
         found.greeting = greeting;
         if (this.#wanted(found)) return found;
         passedBy = true;
@@ -324,7 +324,7 @@ export class BackendSearch implements QueuedSearch {
    * Whether what was found is still wanted. While we dialled, the backend may have left the set or gone down, and
    * what holds for connections to it may have become something else.
    */
-  #wanted(found: Found): boolean {
+  #wanted(found: AcquiredBackend): boolean {
     const { backend, lease } = found;
     const isGood = !backend.removed && !backend.down && backend.pool.isCurrent(lease);
     if (this.#aborted !== undefined || !isGood) {

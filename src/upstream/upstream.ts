@@ -124,7 +124,7 @@ export class Upstream {
   }
 
   /** Whether its backends are told who the client is: then a search wants to know. */
-  get tellsClient(): boolean {
+  get sendsProxyHeader(): boolean {
     return proxySending(this.#options.proxyProtocol) !== undefined;
   }
 

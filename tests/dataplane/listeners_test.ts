@@ -2,16 +2,17 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Listeners } from "../../src/dataplane/listeners.ts";
 import type { ServiceConfig } from "../../src/config/config.ts";
 import { type Address, parseAddress } from "../../src/net/address.ts";
-import type { Accepted, TcpService } from "../../src/tcp/service.ts";
+import type { AcceptedConnection } from "../../src/service/client_handshake.ts";
+import type { TcpService } from "../../src/tcp/service.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { RecordingLog } from "../support/recording_log.ts";
 import { until } from "../support/wait.ts";
 import { ServiceFixture } from "../tcp/service_fixture.ts";
 
 /** A service that keeps what it is given for the test. */
-function recorder(): { service: TcpService; accepted: Accepted[] } {
+function recorder(): { service: TcpService; accepted: AcceptedConnection[] } {
   const { service } = new ServiceFixture();
-  const accepted: Accepted[] = [];
+  const accepted: AcceptedConnection[] = [];
   service.serve = (connection) => {
     accepted.push(connection);
     connection.connection.close();

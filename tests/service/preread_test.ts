@@ -1,9 +1,10 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CulvertError } from "../../src/core/errors.ts";
+import type { Connection } from "../../src/net/connection.ts";
 import { formatProxyV1 } from "../../src/net/proxy_protocol/format_v1.ts";
 import { formatProxyV2 } from "../../src/net/proxy_protocol/format_v2.ts";
 import { bareConnection } from "../../src/net/prefixed_connection.ts";
-import { type PrefaceOptions, readPreface } from "../../src/service/preread.ts";
+import { prereadProxyHeader, prereadServerName } from "../../src/service/preread.ts";
 import { clientHello, helloMessage, record, records, serverName } from "../net/client_hello/hello_builder.ts";
 import { hex, joined } from "../net/hex.ts";
 import { memoryPair } from "../support/memory_connection.ts";
@@ -15,10 +16,21 @@ const ENDS = {
 };
 const HEADERS = [formatProxyV1(ENDS), formatProxyV2(ENDS), formatProxyV2({ ...ENDS, crc32c: true })];
 const HELLO = clientHello({ extensions: serverName("app.example.org") });
-const BOTH: PrefaceOptions = { proxyHeader: true, clientHello: true };
+/** What is read, in this order. */
+interface Steps {
+  readonly proxyHeader: boolean;
+  readonly clientHello: boolean;
+}
+const BOTH: Steps = { proxyHeader: true, clientHello: true };
+
+async function preread(client: Connection, { proxyHeader, clientHello }: Steps) {
+  const { connection, endpoints } = proxyHeader ? await prereadProxyHeader(client) : { connection: client };
+  if (!clientHello) return { connection, endpoints, serverName: undefined, error: undefined };
+  return { endpoints, ...await prereadServerName(connection) };
+}
 
 /** Reads from a client that sends `bytes` in pieces of `size`, to the end. */
-async function read(bytes: Uint8Array, options: PrefaceOptions, size = bytes.length) {
+async function read(bytes: Uint8Array, steps: Steps, size = bytes.length) {
   const [peer, client] = memoryPair();
   const sending = (async () => {
     for (let at = 0; at < bytes.length; at += size) {
@@ -27,19 +39,19 @@ async function read(bytes: Uint8Array, options: PrefaceOptions, size = bytes.len
     }
     await peer.closeWrite();
   })();
-  const reading = readPreface(client, options);
+  const reading = preread(client, steps);
   await Promise.allSettled([reading, sending]);
-  const preface = await reading;
+  const first = await reading;
   const rest: number[] = [];
   const buffer = new Uint8Array(100);
-  for (let count; (count = await preface.connection.read(buffer)) !== null;) {
+  for (let count; (count = await first.connection.read(buffer)) !== null;) {
     rest.push(...buffer.subarray(0, count));
   }
-  assertEquals(bareConnection(preface.connection), client);
-  return { ...preface, rest: Uint8Array.from(rest) };
+  assertEquals(bareConnection(first.connection), client);
+  return { ...first, rest: Uint8Array.from(rest) };
 }
 
-Deno.test("a PROXY header is taken out; what comes with it goes on", async () => {
+Deno.test("a PROXY header is removed from the stream; the bytes behind it are kept", async () => {
   for (const header of HEADERS) {
     for (const size of [1, 7, 1000]) {
       const read1 = await read(joined(header, "and more"), { proxyHeader: true, clientHello: false }, size);
@@ -49,14 +61,14 @@ Deno.test("a PROXY header is taken out; what comes with it goes on", async () =>
   }
 });
 
-Deno.test("a header that names nobody leaves the ends as they are", async () => {
+Deno.test("a header without endpoints yields none", async () => {
   for (const header of [formatProxyV1({}), formatProxyV2({})]) {
     const { endpoints, rest } = await read(joined(header, "x"), { proxyHeader: true, clientHello: false });
     assertEquals([endpoints, rest], [undefined, joined("x")]);
   }
 });
 
-Deno.test("a ClientHello is read and stays in, in whatever records and pieces it comes", async () => {
+Deno.test("a ClientHello is read and kept in the stream, however it is split into records and reads", async () => {
   const message = helloMessage({ extensions: serverName("App.Example.org") });
   for (const fragment of [1, 40, 10_000]) {
     for (const size of [1, 50, 10_000]) {
@@ -67,7 +79,7 @@ Deno.test("a ClientHello is read and stays in, in whatever records and pieces it
   }
 });
 
-Deno.test("a PROXY header and a ClientHello, one after the other", async () => {
+Deno.test("a PROXY header and a ClientHello can follow one another", async () => {
   for (const header of HEADERS) {
     for (const size of [1, 60, 10_000]) {
       const both = await read(joined(header, HELLO, "and more"), BOTH, size);
@@ -77,7 +89,7 @@ Deno.test("a PROXY header and a ClientHello, one after the other", async () => {
   }
 });
 
-Deno.test("what names nothing to route by goes on as it came, with the reason", async () => {
+Deno.test("a stream without a server name is kept as it is, with the reason", async () => {
   const streams: readonly (readonly [bytes: Uint8Array, fault: string])[] = [
     [joined("GET / HTTP/1.1\r\n\r\n"), "the stream is no TLS, but looks like text"],
     [joined("SSH-2.0-OpenSSH_9.2\r\n"), "the stream is no TLS, but looks like text"],
@@ -90,15 +102,15 @@ Deno.test("what names nothing to route by goes on as it came, with the reason", 
     for (const header of [joined(), HEADERS[1]!]) {
       for (const size of [1, 9, 10_000]) {
         const options = { proxyHeader: header.length > 0, clientHello: true };
-        const preface = await read(joined(header, stream, "and more"), options, size);
-        assertEquals([preface.serverName, preface.rest], [undefined, joined(stream, "and more")]);
-        assertStringIncludes(preface.nameFault!.message, fault);
+        const first = await read(joined(header, stream, "and more"), options, size);
+        assertEquals([first.serverName, first.rest], [undefined, joined(stream, "and more")]);
+        assertStringIncludes(first.error!.message, fault);
       }
     }
   }
 });
 
-Deno.test("each fault has its code", async () => {
+Deno.test("each error has its code", async () => {
   const faults: readonly (readonly [bytes: Uint8Array, code: string])[] = [
     [joined(), "no_proxy_header"],
     [joined("PROX"), "bad_proxy_header"],

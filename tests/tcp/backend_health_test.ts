@@ -73,7 +73,7 @@ class CheckedServiceFixture extends HealthFixture {
   override async end(): Promise<number[]> {
     const backends = this.upstream.backends;
     const left = await super.end();
-    assertEquals(this.service.stats.active, 0);
+    assertEquals(this.service.counters.active, 0);
     assertEquals(backends.map(({ active, live }) => [active, live.size]), backends.map(() => [0, 0]));
     assertEquals(this.buffers.inUse, { small: 0, medium: 0, large: 0 });
     return left;
@@ -222,7 +222,7 @@ Deno.test("backends-down: nobody is fit, and the client is closed at once, with 
     0,
     undefined,
   ]);
-  assertEquals(fixture.service.stats.ended, { "backends-down": 1 });
+  assertEquals(fixture.service.counters.ended, { "backends-down": 1 });
   fixture.say("b", "good");
   await fixture.checked(2);
   const saved = await fixture.connect();

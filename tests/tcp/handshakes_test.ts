@@ -50,7 +50,7 @@ for (
     assertEquals(fixture.lines.map(({ fields }) => fields.duration_ms), [250, 250]);
     const fifth = fixture.call("10.0.0.5"); // Neither of the two is beyond the grace: one of them all the same.
     await Promise.race([third.served, fourth.served]);
-    const { handshakes, active, rejected, total } = fixture.service.stats;
+    const { handshakes, active, rejected, total } = fixture.service.counters;
     assertEquals([handshakes, active, rejected, total], [2, 2, 3, 5]);
     await leave(third, fourth, fifth);
     await fixture.end();
@@ -77,7 +77,7 @@ Deno.test("who is refused by a rule sends nobody away", async () => {
   fixture.clock.advance(5000);
   await fixture.call("10.0.0.9").served;
   await fixture.call("10.0.0.1").served;
-  assertEquals([fixture.reasons, fixture.service.stats.handshakes], [
+  assertEquals([fixture.reasons, fixture.service.counters.handshakes], [
     ["refused-by-deny", "refused-by-rate"],
     1,
   ]);

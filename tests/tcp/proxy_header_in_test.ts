@@ -45,7 +45,7 @@ Deno.test("who is not trusted is refused at once, with a header or without", asy
     assertEquals(await end.receive(), null);
     assertEquals(last(fixture)[1], "refused-by-proxy");
   }
-  const { rejected, total, ended } = fixture.service.stats;
+  const { rejected, total, ended } = fixture.service.counters;
   assertEquals([rejected, total, ended, fixture.asked], [2, 0, { "refused-by-proxy": 2 }, ""]);
   await fixture.end();
 });
@@ -58,7 +58,7 @@ Deno.test("who is trusted and sends none is refused, and the log says what came 
   const line = fixture.lines[0]!;
   assertEquals([line.message, ...last(fixture)], ["connection refused", "10.0.0.1:4711", "refused-by-proxy"]);
   assertStringIncludes(String(line.fields.error), "the stream begins with 47 45 54 20");
-  const { rejected, active, ended } = fixture.service.stats;
+  const { rejected, active, ended } = fixture.service.counters;
   assertEquals([rejected, active, ended, fixture.asked], [1, 0, { "refused-by-proxy": 1 }, ""]);
   await fixture.end();
 });
@@ -145,7 +145,7 @@ for (const version of [1, 2] as const) {
     assertEquals(await caller.end.receive(), "answer");
     await finish(caller, server);
     assertEquals(last(fixture), ["[2001:db8::7]:99", "client-closed"]);
-    const { bytesUp, bytesDown } = fixture.service.stats;
+    const { bytesUp, bytesDown } = fixture.service.counters;
     assertEquals([bytesUp, bytesDown], [8, 6]);
     await fixture.end();
   });
@@ -198,7 +198,7 @@ Deno.test("the client that is named is the one that allow, deny and rate look at
     "192.0.2.1:99 refused-by-rate",
     "192.0.2.2:99 client-closed",
   ]);
-  assertEquals(fixture.service.stats.rejected, 3);
+  assertEquals(fixture.service.counters.rejected, 3);
   await fixture.end();
 });
 
@@ -228,7 +228,7 @@ Deno.test("without a header within timeouts.handshake it ends, and nothing is le
     await fixture.clock.advanceAsync(400);
     await served;
     assertEquals([last(fixture), await end.receive()], [["10.0.0.1:4711", "handshake"], null]);
-    assertEquals(fixture.service.stats.rejected, 0);
+    assertEquals(fixture.service.counters.rejected, 0);
     await fixture.end();
   }
 });

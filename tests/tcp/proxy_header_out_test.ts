@@ -43,7 +43,7 @@ Deno.test("v1 names the client to the backend, before anything else, and counts 
   assertEquals(await server.receive(), "PROXY TCP4 10.0.0.1 127.0.0.1 4711 5432\r\n");
   assertEquals(await server.receive(), "question");
   await finish(caller, server);
-  assertEquals([fixture.service.stats.bytesUp, fixture.reasons], [8, ["client-closed"]]);
+  assertEquals([fixture.service.counters.bytesUp, fixture.reasons], [8, ["client-closed"]]);
   assertEquals(fixture.lines[0]!.fields.unique_id, undefined); // It has no room for one.
   await fixture.end();
 });

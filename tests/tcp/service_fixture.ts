@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { parseAddressSet } from "../../src/net/address_set.ts";
 import { buildSniMap } from "../../src/net/client_hello/sni_map.ts";
 import type { AdmissionOptions, Timeouts } from "../../src/service/options.ts";
-import type { Route } from "../../src/service/route.ts";
-import { TcpService } from "../../src/tcp/service.ts";
+
+import { type TcpRoute, TcpService } from "../../src/tcp/service.ts";
 import type { BackendSpec } from "../../src/upstream/backend.ts";
 import type { UpstreamOptions } from "../../src/upstream/options.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
@@ -77,7 +77,7 @@ export class ServiceFixture extends UpstreamFixture {
   }
 
   /** Where connections go, as the options say. */
-  route({ names, fallback = true }: ServiceFixtureOptions): Route {
+  route({ names, fallback = true }: ServiceFixtureOptions): TcpRoute {
     const led = Object.entries(names ?? {}).map(([pattern, to]) =>
       [pattern, to === "db" ? this.upstream : to] as const
     );
@@ -129,7 +129,7 @@ export class ServiceFixture extends UpstreamFixture {
   async end(): Promise<void> {
     const backends = this.upstream.backends;
     await this.upstream.close();
-    assertEquals(this.service.stats.active, 0);
+    assertEquals(this.service.counters.active, 0);
     assertEquals(backends.map(({ active, live }) => [active, live.size]), backends.map(() => [0, 0]));
     assertEquals([this.dialler.unclosed, this.dialler.open.length], [0, 0]);
     assertEquals([this.wheel.size, this.clock.pending], [0, 0]);

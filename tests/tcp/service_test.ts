@@ -16,11 +16,11 @@ async function finish({ end, server, served }: Caller & { server: Caller["end"] 
 
 Deno.test("bytes are counted while a connection lives and after, once", async () => {
   const fixture = new ServiceFixture();
-  const { bytesUp, bytesDown } = fixture.service.stats;
+  const { bytesUp, bytesDown } = fixture.service.counters;
   assertEquals([bytesUp, bytesDown], [0, 0]);
   const connection = await fixture.connect();
   const counts = () => {
-    const { durationSeconds: _, connectSeconds: __, ...counts } = fixture.service.stats;
+    const { durationSeconds: _, connectSeconds: __, ...counts } = fixture.service.counters;
     return counts;
   };
   const expected = {
@@ -43,7 +43,7 @@ Deno.test("bytes are counted while a connection lives and after, once", async ()
 Deno.test("how long a backend took is counted once it is there, and how long a connection lived at its end", async () => {
   const fixture = new ServiceFixture();
   const seen = () => {
-    const { durationSeconds, connectSeconds } = fixture.service.stats;
+    const { durationSeconds, connectSeconds } = fixture.service.counters;
     return [durationSeconds, connectSeconds].map(({ count, sum }) => [count, sum]);
   };
   const caller = fixture.call();
@@ -55,7 +55,7 @@ Deno.test("how long a backend took is counted once it is there, and how long a c
   assertEquals(seen(), [[0, 0], [1, 0.03]]);
   await finish({ ...caller, server });
   assertEquals(seen(), [[1, 4.03], [1, 0.03]]);
-  const { durationSeconds: { bounds, counts } } = fixture.service.stats;
+  const { durationSeconds: { bounds, counts } } = fixture.service.counters;
   assertEquals(counts, bounds.map((bound) => bound < 4.03 ? 0 : 1));
   await fixture.end();
 });
@@ -63,7 +63,7 @@ Deno.test("how long a backend took is counted once it is there, and how long a c
 Deno.test("a connection that got no backend has lived, and has not connected", async () => {
   const fixture = new ServiceFixture({ backends: [] });
   await fixture.call().served;
-  const { durationSeconds, connectSeconds, ended } = fixture.service.stats;
+  const { durationSeconds, connectSeconds, ended } = fixture.service.counters;
   assertEquals([durationSeconds.count, connectSeconds.count, ended], [1, 0, { "no-backend": 1 }]);
   await fixture.end();
 });
@@ -74,7 +74,7 @@ Deno.test("each end is counted under its reason", async () => {
   const { end, served } = await fixture.connect();
   end.reset();
   await served;
-  const { ended, total } = fixture.service.stats;
+  const { ended, total } = fixture.service.counters;
   assertEquals([ended, total], [{ "client-closed": 2, "client-reset": 1 }, 3]);
   await fixture.end();
 });
@@ -120,7 +120,7 @@ Deno.test("who is refused is closed at once, counted by reason, and costs no bac
   await finish(await fixture.connect());
   await fixture.call("10.0.0.1").served;
   const reasons = ["refused-by-deny", "refused-by-allow", "refused-by-limit", "refused-by-rate"];
-  const { ended, rejected, total } = fixture.service.stats;
+  const { ended, rejected, total } = fixture.service.counters;
   assertEquals(ended, { "client-closed": 2, ...Object.fromEntries(reasons.map((reason) => [reason, 1])) });
   assertEquals([rejected, total, fixture.asked], [4, 2, "a a"]);
   const lines = fixture.lines.filter(({ message }) => message === "connection refused");
@@ -139,7 +139,7 @@ Deno.test("without an access log nothing is said of connections but of those ref
   const live = await fixture.connect();
   await fixture.call().served;
   await finish(live);
-  assertEquals([fixture.log.messages, fixture.service.stats.rejected], [["connection refused"], 1]);
+  assertEquals([fixture.log.messages, fixture.service.counters.rejected], [["connection refused"], 1]);
   await fixture.end();
 });
 
@@ -202,7 +202,7 @@ Deno.test("a hundred connections at once, each ended in another way, leave nothi
   await settle();
   fixture.clock.advance(91_000);
   await Promise.all(callers.map(({ served }) => served));
-  const { ended, total } = fixture.service.stats;
+  const { ended, total } = fixture.service.counters;
   assertEquals([ended["client-reset"], ended["backend-reset"], ended.idle, total], [25, 25, 25, 100]);
   await fixture.end();
 });
@@ -217,6 +217,6 @@ Deno.test("a service works with nothing but an upstream", async () => {
   await end.send("question");
   assertEquals(await server.receive(), "question");
   await finish({ end, server, served });
-  assert(new BufferPool().inUse.large === 0 && service.stats.active === 0);
+  assert(new BufferPool().inUse.large === 0 && service.counters.active === 0);
   await upstream.close();
 });

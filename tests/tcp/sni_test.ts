@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { parseAddressSet } from "../../src/net/address_set.ts";
 import { formatProxyV1 } from "../../src/net/proxy_protocol/format_v1.ts";
 import { formatProxyV2 } from "../../src/net/proxy_protocol/format_v2.ts";
 import { clientHello, helloMessage, records, serverName } from "../net/client_hello/hello_builder.ts";
@@ -101,7 +102,7 @@ Deno.test("without upstream, an unknown or missing name is refused, and the log 
     to: "a:1",
     got: helloFor("app.example.org"),
   });
-  const { rejected, ended } = all.fixture.service.stats;
+  const { rejected, ended } = all.fixture.service.counters;
   assertEquals([rejected, ended], [2, { "refused-by-name": 2, "client-closed": 1 }]);
   await endAll(all);
 });
@@ -211,7 +212,7 @@ Deno.test("a PROXY header comes before the hello; both have timeouts.handshake t
     await all.fixture.clock.advanceAsync(1200);
     await slow.served;
     const { client, reason } = all.fixture.lines.at(-1)!.fields;
-    assertEquals([client, reason], ["10.0.0.1:4711", "handshake"]);
+    assertEquals([client, reason], ["192.0.2.7:9", "handshake"]);
     // A health check of a balancer: its header, and nothing else.
     const check = all.fixture.call();
     await check.end.send(formatProxyV2({}));
@@ -238,5 +239,15 @@ Deno.test("who is still speaking goes where a reload has led the name meanwhile"
   server.reset();
   await served;
   assertEquals(fixture.asked, "");
+  await endAll(all);
+});
+
+Deno.test("a client that a rule refuses is refused when its PROXY header is read, without its ClientHello", async () => {
+  const ends = { source: { ip: "192.0.2.7", port: 9 }, destination: { ip: "192.0.2.1", port: 443 } };
+  const all = fixtures({ trusted: ["10.0.0.1"], admission: { deny: parseAddressSet(["192.0.2.7"]) } });
+  const { end, served } = all.fixture.call();
+  await end.send(formatProxyV2(ends));
+  await served;
+  assertEquals(all.fixture.reasons, ["refused-by-deny"]);
   await endAll(all);
 });

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { ProxyTls } from "../../src/net/proxy_protocol/header.ts";
 import { parseProxyHeader } from "../../src/net/proxy_protocol/read.ts";
 import { listProxyTlvs } from "../../src/net/proxy_protocol/tlv_list.ts";
-import { clientHeader, type ClientStory } from "../../src/upstream/client_header.ts";
+import { clientHeader, type ProxyHeaderInfo } from "../../src/upstream/client_header.ts";
 import type { ProxySending } from "../../src/upstream/proxy_sending.ts";
 import { hex } from "../net/hex.ts";
 import { IPV4_ENDPOINTS } from "../net/proxy_protocol/vectors.ts";
@@ -16,7 +16,7 @@ const TLS: ProxyTls = {
   keyAlgorithm: "EC256",
   clientCertificateDer: hex("30 00"),
 };
-const CLIENT: ClientStory = {
+const CLIENT: ProxyHeaderInfo = {
   ...IPV4_ENDPOINTS,
   uniqueId: "id-1",
   tls: TLS,
@@ -26,7 +26,7 @@ const CLIENT: ClientStory = {
 const ID = new TextEncoder().encode("id-1");
 
 /** What a header tells of the client, and its TLVs by type. */
-function told(sending: Partial<ProxySending>, client: ClientStory = CLIENT) {
+function told(sending: Partial<ProxySending>, client: ProxyHeaderInfo = CLIENT) {
   const { bytes, uniqueId } = clientHeader({ version: "v2", ...sending }, client);
   const parsed = parseProxyHeader(bytes);
   assert(parsed.kind === "header");
@@ -70,7 +70,7 @@ Deno.test("version 1 tells addresses only", () => {
 });
 
 /** A client that came with TLVs, of two types that are told of it here as well. */
-const CAME: ClientStory = {
+const CAME: ProxyHeaderInfo = {
   ...IPV4_ENDPOINTS,
   uniqueId: "id-1",
   authority: "example.org",

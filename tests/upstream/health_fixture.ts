@@ -8,7 +8,7 @@ import { type Check, CheckFailedError, type CheckReport } from "../../src/upstre
 import type { HealthOptions } from "../../src/upstream/check/options.ts";
 import { CheckScheduler } from "../../src/upstream/check/scheduler.ts";
 import type { UpstreamOptions } from "../../src/upstream/options.ts";
-import type { Found } from "../../src/upstream/search.ts";
+import type { AcquiredBackend } from "../../src/upstream/search.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import { RecordingLog } from "../support/recording_log.ts";
@@ -146,7 +146,7 @@ export class HealthFixture {
   }
 
   /** Searches, accepts whatever is dialled, and returns what was found; `undefined`: nothing. */
-  async find(): Promise<Found | undefined> {
+  async find(): Promise<AcquiredBackend | undefined> {
     const run = this.upstream.search({ connectMs: 1000 }).run().catch(() => undefined);
     for (const call of this.dialler.open) call.accept();
     return await run;

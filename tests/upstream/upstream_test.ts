@@ -1,12 +1,12 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import type { LiveConnection } from "../../src/upstream/backend.ts";
-import type { Found } from "../../src/upstream/search.ts";
+import type { AcquiredBackend } from "../../src/upstream/search.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { settle } from "../support/settle.ts";
 import { spec, specs, UpstreamFixture, upstreamOptions } from "./upstream_fixture.ts";
 
 /** Searches, accepts whatever is dialled, and returns what was found; `undefined`: nothing. */
-async function find(fixture: UpstreamFixture): Promise<Found | undefined> {
+async function find(fixture: UpstreamFixture): Promise<AcquiredBackend | undefined> {
   const run = fixture.upstream.search({ connectMs: 1000 }).run().catch(() => undefined);
   fixture.dialler.calls.at(-1)?.accept();
   return await run;

@@ -8,6 +8,7 @@ import type {
 import { ConfigError } from "../../config/problem/problem.ts";
 import type { Clock } from "../../core/clock.ts";
 import { formatAddress } from "../../net/address.ts";
+import { isRefusal, type Reason } from "../../service/reason.ts";
 import { formatAttributes } from "../../tls/x509/distinguished_name.ts";
 import type { ControlPlane, ServiceStatus as RunningService } from "../control/control_plane.ts";
 import type { CertificateInUse } from "../credentials/credentials_loader.ts";
@@ -54,9 +55,7 @@ function reloadStatus({ generation, appliedAt, at, why, outcome }: ReloadState):
 }
 
 function serviceStatus({ name, listeners, upstream, ended, ...counts }: RunningService): ServiceStatus {
-  const all = Object.entries(ended) as [string, number][];
-  const isRefusal = ([reason]: [string, number]) =>
-    reason.startsWith("refused-") || reason.startsWith("tls-");
+  const all = Object.entries(ended) as [Reason, number][];
   return {
     name,
     listeners: listeners.map(formatAddress),
@@ -65,9 +64,9 @@ function serviceStatus({ name, listeners, upstream, ended, ...counts }: RunningS
     handshakes: counts.handshakes,
     total: counts.total,
     rejected: counts.rejected,
-    refused: Object.fromEntries(all.filter(isRefusal)),
+    refused: Object.fromEntries(all.filter(([reason]) => isRefusal(reason))),
     acceptFailures: counts.acceptFailures,
-    ended: Object.fromEntries(all.filter((each) => !isRefusal(each))),
+    ended: Object.fromEntries(all.filter(([reason]) => !isRefusal(reason))),
     bytesUp: counts.bytesUp,
     bytesDown: counts.bytesDown,
     durationSeconds: counts.durationSeconds,

@@ -8,9 +8,8 @@ import { BufferPool } from "../../net/buffers.ts";
 import { OwnListeners, type OwnRoutes } from "../../net/own_listeners.ts";
 import { type Dial, dial } from "../../net/dial.ts";
 import { buildSniMap } from "../../net/client_hello/sni_map.ts";
-import type { Route } from "../../service/route.ts";
-import type { TcpServiceStats } from "../../tcp/account.ts";
-import { TcpService } from "../../tcp/service.ts";
+import type { ServiceCounters } from "../../service/service_stats.ts";
+import { type TcpRoute, TcpService } from "../../tcp/service.ts";
 import { DescriptorBudget } from "../../dataplane/descriptor_budget.ts";
 import type { HeldLibc } from "../../upstream/check/half_open/held_libc.ts";
 import { HalfOpenChecker } from "../../upstream/check/half_open/checker.ts";
@@ -35,7 +34,7 @@ export interface ControlPlaneParts {
 }
 
 /** One service, as it is now. */
-export interface ServiceStatus extends TcpServiceStats {
+export interface ServiceStatus extends ServiceCounters {
   readonly name: string;
   readonly listeners: readonly Address[];
   /** The upstream that it leads to, for those whose name leads nowhere else; absent: these are refused. */
@@ -128,7 +127,7 @@ export class ControlPlane {
     return (this.#config?.services ?? []).map(({ name, upstream }) => {
       const service = this.#services.get(name)!;
       const listeners = this.#listeners.addresses(service);
-      return { name, ...(upstream === undefined ? {} : { upstream }), listeners, ...service.stats };
+      return { name, ...(upstream === undefined ? {} : { upstream }), listeners, ...service.counters };
     });
   }
 
@@ -180,7 +179,7 @@ export class ControlPlane {
     this.#state = "draining";
     const closed = this.#listeners.close();
     const services = [...this.#services.values(), ...this.#leaving.keys()];
-    const active = services.reduce((sum, service) => sum + service.stats.active, 0);
+    const active = services.reduce((sum, service) => sum + service.counters.active, 0);
     this.#log.info("draining", { connections: active });
     const cut = await Promise.all(services.map((service) => service.drain()));
     await closed;
@@ -258,7 +257,7 @@ export class ControlPlane {
     }
   }
 
-  #routeOf({ upstream, names }: ServiceConfig): Route {
+  #routeOf({ upstream, names }: ServiceConfig): TcpRoute {
     const find = (name: string) => this.#upstreams.get(name)!.upstream;
     return {
       upstream: upstream === undefined ? undefined : find(upstream),
