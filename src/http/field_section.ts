@@ -1,5 +1,12 @@
 import { FieldTable } from "./field_table.ts";
-import { badMessage, headTooLarge, type MessageSide, showOctet, tooManyFields } from "./http_error.ts";
+import {
+  badMessage,
+  headTooLarge,
+  type HttpError,
+  type MessageSide,
+  showOctet,
+  tooManyFields,
+} from "./http_error.ts";
 import type { InputBuffer } from "./input_buffer.ts";
 import { knownFields } from "./known_fields.ts";
 import { COLON, CR, isBlank, LF, LOW_LINE, NAME, PLAIN, VALUE } from "./octets.ts";
@@ -19,6 +26,8 @@ export const DEFAULT_HEAD_LIMITS: Required<HeadLimits> = { headerSize: 32 * 1024
 export interface FieldSectionOptions extends HeadLimits {
   /** Decides the status of errors. */
   readonly side: MessageSide;
+  /** The fields come behind a body: a bound that is reached is a bad request then. @default {false} */
+  readonly isTrailer?: boolean;
 }
 
 const LINE = 0;
@@ -40,13 +49,15 @@ export class FieldSection {
   readonly #side: MessageSide;
   readonly #maxBytes: number;
   readonly #maxFields: number;
+  readonly #isTrailer: boolean;
   #state = LINE;
   #hasLowLine = false;
 
   /** Reads nothing yet. */
   constructor(options: FieldSectionOptions) {
-    const { side, headerSize, headers } = { ...DEFAULT_HEAD_LIMITS, ...options };
+    const { side, headerSize, headers, isTrailer = false } = { ...DEFAULT_HEAD_LIMITS, ...options };
     this.#side = side;
+    this.#isTrailer = isTrailer;
     this.#maxBytes = headerSize;
     this.#maxFields = Math.min(headers, 0xfffe);
   }
@@ -84,7 +95,7 @@ export class FieldSection {
           at++;
           continue;
         }
-        if (fields.count === this.#maxFields) throw tooManyFields(this.#side, this.#maxFields);
+        if (fields.count === this.#maxFields) throw this.#tooMany();
         fields.startField(at - start);
         this.#hasLowLine = false;
         this.#state = FIELD_NAME;
@@ -92,7 +103,7 @@ export class FieldSection {
       at = this.#readLine(at, end);
     }
     this.at = at - start;
-    if (this.at >= this.#maxBytes) throw headTooLarge(this.#side, this.#maxBytes);
+    if (this.at >= this.#maxBytes) throw this.#tooLarge();
     return false;
   }
 
@@ -143,7 +154,17 @@ export class FieldSection {
     if (octet !== LF) throw badMessage(this.#side, "a carriage return without a line feed");
   }
 
-  #badName(octet: number, length: number): Error {
+  #tooLarge(): HttpError {
+    if (!this.#isTrailer) return headTooLarge(this.#side, this.#maxBytes);
+    return badMessage(this.#side, `its trailer fields have more than ${this.#maxBytes} bytes`);
+  }
+
+  #tooMany(): HttpError {
+    if (!this.#isTrailer) return tooManyFields(this.#side, this.#maxFields);
+    return badMessage(this.#side, `it has more than ${this.#maxFields} trailer fields`);
+  }
+
+  #badName(octet: number, length: number): HttpError {
     if (isBlank(octet)) {
       const reason = length > 0 ? "white space before a colon" : "a line that begins with white space";
       return badMessage(this.#side, reason);
@@ -154,7 +175,7 @@ export class FieldSection {
     return badMessage(this.#side, `the name of a field has the octet ${showOctet(octet)}`);
   }
 
-  #badValue(octet: number): Error {
+  #badValue(octet: number): HttpError {
     if (octet === LF) return badMessage(this.#side, "a line ends in a bare line feed");
     return badMessage(this.#side, `the value of a field has the octet ${showOctet(octet)}`);
   }

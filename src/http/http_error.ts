@@ -70,6 +70,11 @@ export function tooManyFields(side: MessageSide, maxFields: number): HttpError {
   return side === "request" ? refusedRequest("too_many_fields", 431, reason) : badMessage(side, reason);
 }
 
+/** A body over its bound: 413. */
+export function bodyTooLarge(maxBytes: number): HttpError {
+  return refusedRequest("body_too_large", 413, `its body has more than ${maxBytes} bytes`);
+}
+
 /** An octet, for an error: `0x0a`. */
 export function showOctet(octet: number): string {
   return `0x${octet.toString(16).padStart(2, "0")}`;
