@@ -11,7 +11,8 @@ const ROUND_TRIPS = 60 * CONNECTIONS;
 
 /**
  * Echoes as the backend. As the client sends the next byte on a connection as soon as the last one has come back, and
- * counts for each byte how many others were answered while it was out. Says the largest of these counts.
+ * counts for each byte how many others were answered while it was out. Says of how many in a thousand this count is
+ * more than twice the number of connections.
  */
 const LOAD = `
 import select, ssl
@@ -34,7 +35,7 @@ for _ in range(connections):
     clients[s.fileno()] = s
     last[s.fileno()] = 0
     s.send(b"x")
-answered = most = 0
+answered = late = counted = 0
 while left > 0:
     for fd, _ in poll.poll():
         if fd == listener.fileno():
@@ -52,14 +53,19 @@ while left > 0:
             answered += 1
             left -= 1
             # The first round trip of a connection waits for its backend.
-            if last[fd] > 0: most = max(most, answered - last[fd])
+            if last[fd] > 0:
+                counted += 1
+                late += answered - last[fd] > 2 * connections
             last[fd] = answered
             clients[fd].send(b"x")
-say(str(max(most, max(answered - at for at in last.values()))))
+say(str(1000 * late / counted))
 `;
 
-/** Served in turn, CONNECTIONS would be answered meanwhile. The runtime by itself lets some wait for much longer. */
-const MOST = 4 * CONNECTIONS;
+/**
+ * Served in turn, CONNECTIONS are answered meanwhile, and 0 to 0.6 round trips in a thousand are late. With the
+ * runtime's own order 19 to 122 are.
+ */
+const MOST_LATE = 5;
 
 testWith(
   ["python3"],
@@ -69,7 +75,7 @@ testWith(
     const backend = `127.0.0.1:${await load.hear()}`;
     await using culvert = await startCulvert(proxyConfig({ backends: [backend] }));
     await load.say(String(culvert.port("main")));
-    assertLess(Number(await load.hear()), MOST);
+    assertLess(Number(await load.hear()), MOST_LATE);
   },
 );
 
@@ -83,5 +89,5 @@ testWith(["python3"], "connections with mutual TLS take turns just as well", asy
   const tls = { ...files.putOwn("server", server), clientAuth: { ca: caPath, allow: [{ any: true }] } };
   await using culvert = await startCulvert(tlsConfig({ backends: [backend], tls }));
   await load.say(String(culvert.port("main")));
-  assertLess(Number(await load.hear()), MOST);
+  assertLess(Number(await load.hear()), MOST_LATE);
 });

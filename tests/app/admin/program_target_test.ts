@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { AdminError } from "../../../src/admin/admin_error.ts";
 import { ConfigError } from "../../../src/config/problem/problem.ts";
 import { settle } from "../../support/settle.ts";
+import { until } from "../../support/wait.ts";
 import { TlsFiles } from "../../support/tls_files.ts";
 import { closed, configText, gone } from "../control/app_fixture.ts";
 import { assertAbout, ProgramFixture } from "./program_fixture.ts";
@@ -126,7 +127,12 @@ Deno.test("a set that is discovered can't be replaced: a conflict", async () => 
   const error = await assertRejects(() => fixture.control.replaceBackends("app", ["c:1"]), AdminError);
   assertEquals([error.code, error.status], ["conflict", 409]);
   assertEquals(fixture.upstream().discovery?.map(({ name }) => name), [`file ${path}`]);
+  await until(() => fixture.upstream().backends.some(({ address }) => address === "x:1"), {
+    what: "the file",
+  });
   await fixture.end();
+  // The watch looks at the folder and the file once when it begins; nothing waits for that but this.
+  for (let i = 0; i < 3; i++) await Deno.stat(path);
 });
 
 Deno.test("what is not there is told as such", async () => {
