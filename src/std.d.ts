@@ -33,6 +33,10 @@ declare module "@std/assert" {
   export function fail(msg?: string): never;
 }
 
+declare module "@std/bytes/concat" {
+  export function concat(buffers: readonly Uint8Array[]): Uint8Array<ArrayBuffer>;
+}
+
 declare module "@std/yaml" {
   /** Parses one YAML document. Throws a `SyntaxError` that carries `line` and `column`, counted from 1. */
   export function parse(

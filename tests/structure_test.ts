@@ -35,6 +35,8 @@ const ROOMS = [
   "config/schema",
   "config/rules",
   "config",
+  "admin/status",
+  "admin/metrics",
   "admin",
   "dataplane",
   "app/log",

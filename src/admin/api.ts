@@ -6,9 +6,10 @@ import { AdminError } from "./admin_error.ts";
 import type { AllowedHosts } from "./allowed_hosts.ts";
 import { errorResponse, type HttpResponse, jsonResponse } from "./http_response.ts";
 import type { HttpHandler, HttpRequest } from "./http_session.ts";
-import { METRICS_TYPE, renderMetrics } from "./metrics/metrics.ts";
+import { METRICS_TYPE, renderMetrics } from "./metrics/render.ts";
 import { parseJson } from "./parse_json.ts";
 import { findRoute, type Route } from "./routes.ts";
+import { statusDescription } from "./status/description.ts";
 import type { AdminTarget } from "./target.ts";
 
 /** Options of {@linkcode AdminApi}. */
@@ -36,6 +37,7 @@ const ROUTES: readonly Route<Run>[] = [
   { method: "GET", pattern: "/readyz", run: ready },
   { method: "GET", pattern: "/metrics", run: metrics },
   { method: "GET", pattern: "/api/status", run: ({ target }) => jsonResponse(200, target.status()) },
+  { method: "GET", pattern: "/api/status/schema", run: () => jsonResponse(200, statusDescription()) },
   { method: "PUT", pattern: BACKENDS, body: true, run: replaceBackends },
   { method: "POST", pattern: `${BACKENDS}/*address/drain`, run: drainBackend },
   { method: "POST", pattern: `${BACKENDS}/*address/enable`, run: enableBackend },
@@ -140,7 +142,8 @@ function ready({ target }: Call): HttpResponse {
 }
 
 async function metrics({ target }: Call): Promise<HttpResponse> {
-  return { status: 200, headers: { "Content-Type": METRICS_TYPE }, body: await renderMetrics(target) };
+  const body = await renderMetrics({ status: target.status(), ready: target.ready().ready });
+  return { status: 200, headers: { "Content-Type": METRICS_TYPE }, body };
 }
 
 async function replaceBackends({ target, parameters, body }: Call): Promise<HttpResponse> {

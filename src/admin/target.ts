@@ -1,5 +1,6 @@
 import type { CulvertError } from "../core/errors.ts";
-import type { BackendStatus, Status } from "./status.ts";
+import type { Status } from "./status/status.ts";
+import type { BackendStatus } from "./status/upstream.ts";
 
 /** Whether the program should be sent connections. */
 export interface Readiness {

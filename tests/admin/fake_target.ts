@@ -1,5 +1,6 @@
 import { AdminError } from "../../src/admin/admin_error.ts";
-import type { BackendStatus, Status } from "../../src/admin/status.ts";
+import type { Status } from "../../src/admin/status/status.ts";
+import type { BackendStatus } from "../../src/admin/status/upstream.ts";
 import type { AdminTarget, Readiness, ReloadResult } from "../../src/admin/target.ts";
 import { ConfigError } from "../../src/config/problem/problem.ts";
 

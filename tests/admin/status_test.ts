@@ -1,8 +1,24 @@
 import { assert, assertEquals } from "@std/assert";
 import * as v from "valibot";
-import type { BackendStatus, Status } from "../../src/admin/status.ts";
-import { backendStatusSchema, statusSchema } from "../../src/admin/status_schema.ts";
+import { statusDescription } from "../../src/admin/status/description.ts";
+import type { Status } from "../../src/admin/status/status.ts";
+import { statusSchema } from "../../src/admin/status/status.ts";
+import { backendSchema } from "../../src/admin/status/upstream.ts";
+import { output } from "../support/child.ts";
+import { testWith } from "../support/installed.ts";
 import { backendStatus, SMALL_STATUS } from "./fake_target.ts";
+
+const PYTHON = "/usr/bin/python3";
+const JSONSCHEMA = "/usr/lib/python3/dist-packages/jsonschema/validators.py";
+
+/** Validates documents against a JSON Schema, with an implementation independent of ours. */
+const VALIDATE = `
+import json, sys, jsonschema
+asked = json.load(sys.stdin)
+jsonschema.Draft202012Validator.check_schema(asked["schema"])
+validator = jsonschema.Draft202012Validator(asked["schema"])
+print(json.dumps([validator.is_valid(document) for document in asked["documents"]]))
+`;
 
 const DOCS = new URL("../../docs/admin.md", import.meta.url);
 
@@ -13,7 +29,7 @@ function example(): Status {
   return JSON.parse(text);
 }
 
-/** The paths of what is wrong with a document. */
+/** The paths of the errors in a document. */
 function problems(document: unknown): string[] {
   const { issues = [] } = v.safeParse(statusSchema, document);
   return issues.map((issue) => v.getDotPath(issue) ?? "");
@@ -46,7 +62,7 @@ function* keys(schema: unknown, path = ""): Generator<string> {
 /** Keys whose value is a mapping from reasons to counts. */
 const OPEN = /(refused|ended)$/;
 
-Deno.test("the example of the reference passes the schema, and so does a program with nothing in it", () => {
+Deno.test("the example of the reference and the status of an empty program are valid", () => {
   assertEquals(problems(example()), []);
   assertEquals(problems(SMALL_STATUS), []);
 });
@@ -59,19 +75,73 @@ Deno.test("the example of the reference has every key of the schema", () => {
     }
   }
   const missing = [...keys(statusSchema)].filter((path) => !there.has(path));
-  assertEquals(missing, ["reload.problems.column"]); // Only where the text is no YAML.
+  assertEquals(missing, ["reload.problems.column"]); // Only for a syntax error.
 });
 
-Deno.test("every key of the example is explained in the reference", () => {
+/** A JSON Schema, as far as the status uses it. */
+interface Description {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Description>>;
+  readonly items?: Description;
+}
+
+/** The tables that describe this object and those in it: for each path its keys with their descriptions. */
+function* tables({ properties = {} }: Description, path = ""): Generator<[path: string, rows: string[][]]> {
+  yield [path, Object.entries(properties).map(([key, { description }]) => [`\`${key}\``, `${description}`])];
+  for (const [key, value] of Object.entries(properties)) {
+    const at = path === "" ? key : `${path}.${key}`;
+    if (value.items?.properties !== undefined) yield* tables(value.items, `${at}[]`);
+    else if (value.properties !== undefined) yield* tables(value, at);
+  }
+}
+
+/** The rows of the first table after a text. */
+function tableAfter(text: string, start: string): string[][] {
+  const at = text.indexOf(start);
+  assert(at !== -1, start);
+  const [table] = /(^\|.*\n)+/m.exec(text.slice(at + start.length))!;
+  const rows = table.trimEnd().split("\n").slice(2);
+  return rows.map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
+}
+
+Deno.test("the tables of the reference are the descriptions in the schema", () => {
   const text = Deno.readTextFileSync(DOCS);
-  const tables = text.slice(text.lastIndexOf("```"));
-  for (const [path, object] of objects(example())) {
-    if (OPEN.test(path) || /reload\.(error|problems)/.test(path)) continue;
-    for (const key of Object.keys(object)) assert(tables.includes(`\`${key}\``), `${path}.${key}`);
+  const described = [...tables(statusDescription() as Description)];
+  assertEquals(described.length, 16);
+  for (const [path, rows] of described) {
+    const start = path === "" ? text.slice(0, text.lastIndexOf("```\n")) : `\n\`${path}\``;
+    const title = path.endsWith("connectSeconds") ? ` and \`${path}\`:\n` : start;
+    assertEquals(tableAfter(text, title), rows, path);
   }
 });
 
-Deno.test("a key that nobody has stated is refused, wherever it stands", () => {
+testWith(
+  [PYTHON, JSONSCHEMA],
+  "Python's jsonschema accepts what the schema accepts, and no other document",
+  async () => {
+    const good = [example(), SMALL_STATUS];
+    const bad: unknown[] = [];
+    for (const [path, object] of objects(example())) {
+      for (
+        const [key, wrong] of [
+          ...Object.keys(object).map((key) => [key, null] as const),
+          ["more", 1] as const,
+        ]
+      ) {
+        if (key === "more" && OPEN.test(path)) continue;
+        const document = example();
+        const [, target] = [...objects(document)].find(([other]) => other === path)!;
+        target[key] = wrong;
+        bad.push(document);
+      }
+    }
+    const input = JSON.stringify({ schema: statusDescription(), documents: [...good, ...bad] });
+    const verdicts = JSON.parse(await output(PYTHON, ["-c", VALIDATE], { input }));
+    assertEquals(verdicts, [...good.map(() => true), ...bad.map(() => false)]);
+  },
+);
+
+Deno.test("an unknown key is rejected in every object", () => {
   for (const [path] of objects(example())) {
     if (OPEN.test(path)) continue;
     const document = example();
@@ -81,7 +151,7 @@ Deno.test("a key that nobody has stated is refused, wherever it stands", () => {
   }
 });
 
-Deno.test("every key must have its type, and null stands for nothing", () => {
+Deno.test("every key must have its type, and is never null", () => {
   for (const [path, object] of objects(example())) {
     for (const key of Object.keys(object)) {
       for (const wrong of [null, { x: "y" }, -1, Number.NaN]) {
@@ -94,7 +164,7 @@ Deno.test("every key must have its type, and null stands for nothing", () => {
   }
 });
 
-Deno.test("what is always there must not be left out, and what is optional may", () => {
+Deno.test("required keys must be present, optional keys may be absent", () => {
   const optional = new Set<string>();
   const all = new Set<string>();
   for (const [path, object] of objects(example())) {
@@ -150,22 +220,7 @@ Deno.test("times are ISO 8601 in UTC with milliseconds", () => {
   assertEquals(problems({ ...SMALL_STATUS, startedAt: new Date(0).toISOString() }), []);
 });
 
-Deno.test("a backend by itself has a schema too", () => {
-  assert(v.is(backendStatusSchema, backendStatus("127.0.0.1:80")));
-  assert(!v.is(backendStatusSchema, { ...backendStatus("127.0.0.1:80"), state: "tired" }));
-});
-
-/** `true` only for two types with the same keys, of the same types, and the same ones optional. */
-type Same<A, B> = (<T>() => T extends Bare<A> ? 1 : 2) extends (<T>() => T extends Bare<B> ? 1 : 2) ? true
-  : false;
-/** Without `readonly`, which a schema does not know. */
-type Bare<T> = T extends object ? { -readonly [K in keyof T]: Bare<T[K]> } : T;
-
-Deno.test("the types say the same as the schema", () => {
-  // The compiler refuses `true` where they differ.
-  const same: [
-    Same<v.InferOutput<typeof statusSchema>, Status>,
-    Same<v.InferOutput<typeof backendStatusSchema>, BackendStatus>,
-  ] = [true, true];
-  assertEquals(same, [true, true]);
+Deno.test("a single backend has a schema", () => {
+  assert(v.is(backendSchema, backendStatus("127.0.0.1:80")));
+  assert(!v.is(backendSchema, { ...backendStatus("127.0.0.1:80"), state: "tired" }));
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import * as v from "valibot";
-import { backendStatusSchema } from "../../src/admin/status_schema.ts";
+import { backendSchema } from "../../src/admin/status/upstream.ts";
 import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
 import { callInVain, callOneByOne } from "../support/calls.ts";
 import { Callers } from "../support/callers.ts";
@@ -153,7 +153,7 @@ Deno.test("a set by PUT survives a reload that brings another certificate, and n
   assertEquals(await serving(), first.name);
   const [set] = await admin.put([{ address: byHand.address, weight: 7 }]);
   assertEquals([set!.address, set!.weight], [byHand.address, 7]);
-  v.parse(backendStatusSchema, set);
+  v.parse(backendSchema, set);
   assertEquals(await serving(), byHand.name);
 
   const next = await pki.ca.issueServer({ names: ["127.0.0.1", "localhost"], cn: "next" });

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { BackendStatus } from "../../src/admin/status.ts";
+import type { BackendStatus } from "../../src/admin/status/upstream.ts";
 import { AdminClient } from "../support/admin_client.ts";
 import { callOneByOne, connectToEach } from "../support/calls.ts";
 import { finishChecked, restingDescriptors } from "../support/checked.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
-import type { BackendStatus } from "../../src/admin/status.ts";
+import type { BackendStatus } from "../../src/admin/status/upstream.ts";
 import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
 import { badEnds } from "../support/calls.ts";
 import { Callers } from "../support/callers.ts";

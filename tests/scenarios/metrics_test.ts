@@ -48,8 +48,8 @@ Deno.test("connections that come, talk, are refused and end move the counters by
   ];
   assertEquals(counts(before), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
   assertEquals([before.get("culvert_ready"), before.get("culvert_config_generation")], [1, 1]);
-  assertLess(Math.abs(before.get("culvert_start_time_seconds")! - Date.now() / 1000), 120);
-  assertGreater(before.get("culvert_resident_memory_bytes")!, 10_000_000);
+  assertLess(Math.abs(before.get("process_start_time_seconds")! - Date.now() / 1000), 120);
+  assertGreater(before.get("process_resident_memory_bytes")!, 10_000_000);
 
   const connectedAt = Date.now();
   const client = await connect(culvert.port("main"));

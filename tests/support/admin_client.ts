@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import * as v from "valibot";
-import type { BackendStatus, Status, UpstreamStatus } from "../../src/admin/status.ts";
-import { statusSchema } from "../../src/admin/status_schema.ts";
+import type { Status } from "../../src/admin/status/status.ts";
+import type { BackendStatus, UpstreamStatus } from "../../src/admin/status/upstream.ts";
+import { statusSchema } from "../../src/admin/status/status.ts";
 import { type Culvert, HEAD } from "./program.ts";
 import { until } from "./wait.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { DiscoveryStatus } from "../../src/admin/status.ts";
+import type { DiscoveryStatus } from "../../src/admin/status/upstream.ts";
 import { ADMIN_HEAD, type AdminClient } from "./admin_client.ts";
 import type { Culvert } from "./program.ts";
 import { proxyConfig } from "./proxy_config.ts";

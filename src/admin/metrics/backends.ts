@@ -1,98 +1,97 @@
-import { type Metric, metricsOf, type Reading, timestamp } from "./metric.ts";
-import type { BackendStatus, UpstreamStatus } from "../status.ts";
+import type { BackendStatus, UpstreamStatus } from "../status/upstream.ts";
+import { type MetricFamily, type Subject, unixTime } from "./metric_family.ts";
 
-/** There may be ten thousand backends: each line here is so many lines in a scrape. */
-const READINGS: readonly Reading<BackendStatus>[] = [
+/** The metrics of each backend. There may be ten thousand backends, and a scrape has a line for each in each family. */
+export const BACKEND_METRICS: readonly MetricFamily<BackendStatus>[] = [
   {
     name: "culvert_backend_up",
     type: "gauge",
-    help: "Whether a backend gets new connections; 0: it is drained, down or ejected.",
+    help: "1 if the backend receives new connections, 0 if it is drained, down or ejected.",
     read: ({ state }) => Number(state === "up" || state === "unknown"),
   },
   {
     name: "culvert_backend_drained",
     type: "gauge",
-    help: "Whether a backend gets none on purpose: it has been taken out by hand, or its weight is 0.",
+    help: "1 if the backend is drained by the admin API or by weight 0, otherwise 0.",
     read: ({ state }) => Number(state === "drained"),
   },
   {
     name: "culvert_backend_ejected_until_timestamp_seconds",
     type: "gauge",
-    help: "While a backend is left alone as live connections failed: until when, in seconds since 1970.",
-    read: ({ ejectedUntil }) => timestamp(ejectedUntil),
+    help: "Unix time until which the backend is ejected; present only while it is ejected.",
+    read: ({ ejectedUntil }) => unixTime(ejectedUntil),
   },
   {
     name: "culvert_backend_weight",
     type: "gauge",
-    help: "The configured share of new connections of a backend.",
+    help: "Configured weight of the backend.",
     read: ({ weight }) => weight,
   },
   {
     name: "culvert_backend_effective_weight",
     type: "gauge",
-    help: "The share of a backend at this moment: smaller during a slow start, 0 if it gets none.",
+    help: "Current weight of the backend: lower during slow start, 0 if it receives no new connections.",
     read: ({ effectiveWeight }) => effectiveWeight,
   },
   {
     name: "culvert_backend_active_connections",
     type: "gauge",
-    help: "Connections to a backend in use, or being dialled, now.",
+    help: "Connections to the backend that are in use or being established.",
     read: ({ active }) => active,
   },
   {
     name: "culvert_backend_max_connections",
     type: "gauge",
-    help: "The most connections to a backend at once, where there is a bound.",
+    help: "Configured maxConnections of the backend; present only if there is a limit.",
     read: ({ maxConnections }) => maxConnections === 0 ? undefined : maxConnections,
   },
   {
     name: "culvert_backend_connections_total",
     type: "counter",
-    help: "Connections to a backend that were handed out.",
+    help: "Client connections that were assigned to the backend.",
     read: ({ total }) => total,
   },
   {
     name: "culvert_backend_connect_failures_total",
     type: "counter",
-    help: "Tries to connect to a backend that failed.",
+    help: "Failed attempts to connect to the backend.",
     read: ({ failures }) => failures,
   },
   {
     name: "culvert_backend_pool_waits_total",
     type: "counter",
-    help: "How many clients have had to wait for a connection to become free, as pool.maxOpen was reached.",
+    help: "Clients that had to wait for a pooled connection because pool.maxOpen was reached.",
     read: ({ pool }) => pool.waits,
   },
   {
     name: "culvert_backend_check_ok",
     type: "gauge",
-    help: "Whether the last active check of a backend was good.",
+    help: "1 if the last health check succeeded, 0 if it failed; present only after a health check.",
     read: ({ check }) => check?.ok === undefined ? undefined : Number(check.ok),
   },
   {
     name: "culvert_backend_check_timestamp_seconds",
     type: "gauge",
-    help: "When the last active check of a backend ended, in seconds since 1970.",
-    read: ({ check }) => timestamp(check?.lastAt),
+    help: "Unix time at which the last health check ended.",
+    read: ({ check }) => unixTime(check?.lastAt),
   },
   {
     name: "culvert_backend_check_flips_total",
     type: "counter",
-    help: "How often active checks have brought a backend down or up again.",
+    help: "Transitions of the backend between up and down that health checks caused.",
     read: ({ check }) => check?.flips,
   },
   {
     name: "culvert_backend_certificate_expiry_timestamp_seconds",
     type: "gauge",
-    help: "Until when the certificate is good that a backend has shown to checks, in seconds since 1970.",
-    read: ({ check }) => timestamp(check?.certificateValidTo),
+    help: "Unix time at which the certificate that the backend presented to health checks expires.",
+    read: ({ check }) => unixTime(check?.certificateValidTo),
   },
 ];
 
-/** The metrics of each backend. */
-export function backendMetrics(upstreams: readonly UpstreamStatus[]): readonly Metric[] {
-  const backends = upstreams.flatMap(({ name: upstream, backends }) =>
-    backends.map((thing) => ({ labels: { upstream, backend: thing.address }, thing }))
+/** The backends of all upstreams. */
+export function backendSubjects(upstreams: readonly UpstreamStatus[]): readonly Subject<BackendStatus>[] {
+  return upstreams.flatMap(({ name: upstream, backends }) =>
+    backends.map((value) => ({ labels: { upstream, backend: value.address }, value }))
   );
-  return metricsOf(READINGS, backends);
 }

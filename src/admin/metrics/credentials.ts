@@ -1,61 +1,57 @@
-import { type Labelled, type Metric, metricsOf, type Reading, timestamp } from "./metric.ts";
-import type { CertificateStatus, CrlStatus } from "../status.ts";
+import type { CertificateStatus, CrlStatus } from "../status/credentials.ts";
+import { type Labels, type MetricFamily, type Subject, unixTime } from "./metric_family.ts";
 
-const CERTIFICATE: readonly Reading<CertificateStatus>[] = [{
+/** The metrics of each certificate that is presented to peers. */
+export const CERTIFICATE_METRICS: readonly MetricFamily<CertificateStatus>[] = [{
   name: "culvert_certificate_expiry_timestamp_seconds",
   type: "gauge",
-  help: "Until when a certificate that is shown to peers is good, in seconds since 1970.",
-  read: ({ notAfter }) => timestamp(notAfter),
+  help: "Unix time at which a certificate that is presented to peers expires.",
+  read: ({ notAfter }) => unixTime(notAfter),
 }];
 
-const CRL_FILE: readonly Reading<CrlStatus>[] = [{
+/** The metrics of each CRL file. */
+export const CRL_FILE_METRICS: readonly MetricFamily<CrlStatus>[] = [{
   name: "culvert_crl_usable",
   type: "gauge",
-  help: "Whether a file of lists of revoked certificates can be relied on; 0: clients are kept out.",
+  help: "1 if the CRL file is usable, 0 if it is not and every certificate from its CAs is rejected.",
   read: ({ usable }) => Number(usable),
 }];
 
-const CRL: readonly Reading<CrlStatus>[] = [{
+/** The metrics of each CRL. */
+export const CRL_METRICS: readonly MetricFamily<CrlStatus>[] = [{
   name: "culvert_crl_next_update_timestamp_seconds",
   type: "gauge",
-  help: "When a list of revoked certificates no longer holds, in seconds since 1970.",
-  read: ({ nextUpdate }) => timestamp(nextUpdate),
+  help: "Unix time at which the CRL expires.",
+  read: ({ nextUpdate }) => unixTime(nextUpdate),
 }];
 
-/** The metrics of certificates and of CRLs. */
-export function materialMetrics(
-  { certificates, crls }: {
-    certificates: readonly CertificateStatus[];
-    crls: readonly CrlStatus[];
-  },
-): readonly Metric[] {
-  return [
-    ...metricsOf(CERTIFICATE, certificates.map((thing) => ({ labels: ofFile(thing), thing }))),
-    ...metricsOf(CRL_FILE, files(crls)),
-    ...metricsOf(CRL, lists(crls)),
-  ];
+/** The certificates, by file. */
+export function certificateSubjects(
+  certificates: readonly CertificateStatus[],
+): readonly Subject<CertificateStatus>[] {
+  return certificates.map((value) => ({ labels: fileLabels(value), value }));
 }
 
-function ofFile({ path, usedBy }: CertificateStatus | CrlStatus): Record<string, string> {
-  return { path, used_by: usedBy.join(", ") };
-}
-
-/** One for each file, which is usable as a whole or not at all. */
-function files(crls: readonly CrlStatus[]): Labelled<CrlStatus>[] {
+/** One for each CRL file, which is usable as a whole or not at all. */
+export function crlFileSubjects(crls: readonly CrlStatus[]): readonly Subject<CrlStatus>[] {
   const byPath = new Map(crls.map((crl) => [crl.path, crl]));
-  return [...byPath.values()].map((thing) => ({ labels: ofFile(thing), thing }));
+  return [...byPath.values()].map((value) => ({ labels: fileLabels(value), value }));
 }
 
-/** Of several lists of one issuer in a file the newest, which is the one that counts. */
-function lists(crls: readonly CrlStatus[]): Labelled<CrlStatus>[] {
+/** The CRLs. Of several from one issuer in a file only the newest counts. */
+export function crlSubjects(crls: readonly CrlStatus[]): readonly Subject<CrlStatus>[] {
   const newest = new Map<string, CrlStatus>();
   for (const crl of crls) {
     const key = JSON.stringify([crl.path, crl.issuer]);
     const other = newest.get(key);
     if (other === undefined || crl.thisUpdate! > other.thisUpdate!) newest.set(key, crl);
   }
-  return [...newest.values()].map((thing) => ({
-    labels: { path: thing.path, issuer: thing.issuer ?? "" },
-    thing,
+  return [...newest.values()].map((value) => ({
+    labels: { path: value.path, issuer: value.issuer ?? "" },
+    value,
   }));
+}
+
+function fileLabels({ path, usedBy }: CertificateStatus | CrlStatus): Labels {
+  return { path, used_by: usedBy.join(", ") };
 }

@@ -1,47 +1,63 @@
-import { type Metric, metricsOf, type Reading, timestamp } from "./metric.ts";
-import type { Status } from "../status.ts";
+import type { Status } from "../status/status.ts";
+import { type MetricFamily, unixTime } from "./metric_family.ts";
 
-/** What is told of the program as a whole. */
+/** What the metrics of the program as a whole are read from. */
 export interface ProgramFigures {
   readonly status: Status;
-  /** Whether it should be sent connections. */
+  /** Whether the program is ready for connections. */
   readonly ready: boolean;
   readonly memory: Deno.MemoryUsage;
+  /** User and system processor time that the process has used, in seconds. */
+  readonly cpuSeconds: number;
 }
 
 const STATES: readonly Status["state"][] = ["starting", "ready", "draining", "stopped"];
 
-const READINGS: readonly Reading<ProgramFigures>[] = [
+/**
+ * The metrics that every Prometheus client library has under these names. `process_virtual_memory_bytes`,
+ * `process_open_fds` and `process_max_fds` are not among them: Deno lets a program read them (`/proc/self`) only with
+ * all permissions.
+ */
+const PROCESS: readonly MetricFamily<ProgramFigures>[] = [
+  {
+    name: "process_cpu_seconds_total",
+    type: "counter",
+    help: "Total user and system CPU time spent in seconds.",
+    read: ({ cpuSeconds }) => cpuSeconds,
+  },
+  {
+    name: "process_resident_memory_bytes",
+    type: "gauge",
+    help: "Resident memory size in bytes.",
+    read: ({ memory }) => memory.rss,
+  },
+  {
+    name: "process_start_time_seconds",
+    type: "gauge",
+    help: "Start time of the process since the Unix epoch in seconds.",
+    read: ({ status }) => unixTime(status.startedAt),
+  },
+];
+
+const PROGRAM: readonly MetricFamily<ProgramFigures>[] = [
   {
     name: "culvert_build_info",
     type: "gauge",
-    help: "Always 1; which version of the program runs.",
+    help: "Always 1; the label has the version of the program.",
     read: ({ status: { version } }) => [{ value: 1, labels: { version } }],
-  },
-  {
-    name: "culvert_start_time_seconds",
-    type: "gauge",
-    help: "When the program started, in seconds since 1970.",
-    read: ({ status }) => timestamp(status.startedAt),
   },
   {
     name: "culvert_state",
     type: "gauge",
-    help: "1 for the state that the program is in, 0 for the others.",
+    help: "1 for the current state of the program, 0 for the other states.",
     read: ({ status }) =>
       STATES.map((state) => ({ value: Number(state === status.state), labels: { state } })),
   },
   {
     name: "culvert_ready",
     type: "gauge",
-    help: "Whether the program should be sent connections, as /readyz says.",
+    help: "1 if the program is ready for connections, as /readyz reports, otherwise 0.",
     read: ({ ready }) => Number(ready),
-  },
-  {
-    name: "culvert_resident_memory_bytes",
-    type: "gauge",
-    help: "Memory of the process that is in RAM.",
-    read: ({ memory }) => memory.rss,
   },
   {
     name: "culvert_heap_size_bytes",
@@ -52,42 +68,40 @@ const READINGS: readonly Reading<ProgramFigures>[] = [
   {
     name: "culvert_heap_used_bytes",
     type: "gauge",
-    help: "What of the JavaScript heap is in use, garbage that has not been collected included.",
+    help: "Used part of the JavaScript heap, including garbage that has not been collected yet.",
     read: ({ memory }) => memory.heapUsed,
   },
   {
     name: "culvert_external_memory_bytes",
     type: "gauge",
-    help: "Memory outside of the heap that objects in it hold, buffers above all.",
+    help: "Memory outside the JavaScript heap that belongs to JavaScript objects, mostly buffers.",
     read: ({ memory }) => memory.external,
   },
   {
     name: "culvert_config_generation",
     type: "gauge",
-    help: "The number of the configuration that runs: 1 at the start, one more with each good reload.",
+    help: "Number of the running configuration: 1 after the start, incremented by each successful reload.",
     read: ({ status }) => status.reload.generation,
   },
   {
     name: "culvert_config_applied_timestamp_seconds",
     type: "gauge",
-    help: "Since when the configuration that runs does so, in seconds since 1970.",
-    read: ({ status }) => timestamp(status.reload.appliedAt),
+    help: "Unix time at which the running configuration was applied.",
+    read: ({ status }) => unixTime(status.reload.appliedAt),
   },
   {
     name: "culvert_config_last_reload_timestamp_seconds",
     type: "gauge",
-    help: "When the last reload was tried, in seconds since 1970; the start counts as one.",
-    read: ({ status }) => timestamp(status.reload.at),
+    help: "Unix time of the last attempt to load the configuration, at the start or by a reload.",
+    read: ({ status }) => unixTime(status.reload.at),
   },
   {
     name: "culvert_config_last_reload_successful",
     type: "gauge",
-    help: "Whether the last reload went well; if not, the configuration from before goes on.",
+    help: "1 if the last reload succeeded, 0 if it failed and the previous configuration is kept.",
     read: ({ status }) => Number(status.reload.ok),
   },
 ];
 
-/** The metrics of the program as a whole. */
-export function programMetrics(figures: ProgramFigures): readonly Metric[] {
-  return metricsOf(READINGS, [{ labels: {}, thing: figures }]);
-}
+/** The metrics of the process and of the program as a whole. */
+export const PROGRAM_METRICS: readonly MetricFamily<ProgramFigures>[] = [...PROCESS, ...PROGRAM];

@@ -1,16 +1,15 @@
-import type { HistogramSnapshot } from "../../core/histogram.ts";
 import type { Reason } from "../../service/reason.ts";
 import type { RevocationFinding } from "../../tls/x509/crl/set.ts";
-import { type Metric, metricsOf, type Part, type Reading } from "./metric.ts";
-import type { ServiceStatus } from "../status.ts";
+import type { ServiceStatus } from "../status/service.ts";
+import type { MetricFamily, Sample, Subject } from "./metric_family.ts";
 
-/** For which clients are kept out, and are not to blame. */
+/** A CRL is not usable. */
 type CrlReason = `tls-${Exclude<RevocationFinding["reason"], "revoked">}`;
 type KnownReason = Exclude<Reason, `tls-${string}`> | CrlReason;
 
 /**
- * Which metric counts a reason. All of these are told from the start, at 0: what first appears at 1 has not risen
- * as far as `increase` and `rate` know. The others of TLS are too many for that.
+ * The metric that counts each reason. These reasons are present at 0 from the start, because `increase` and `rate` do
+ * not see the first increment of a series that appears with it. The other `tls-` reasons are too many for that.
  */
 const COUNTED: Readonly<Record<KnownReason, "refused" | "ended">> = {
   "refused-by-deny": "refused",
@@ -45,50 +44,50 @@ const COUNTED: Readonly<Record<KnownReason, "refused" | "ended">> = {
   "cut": "ended",
 };
 
-const READINGS: readonly Reading<ServiceStatus>[] = [
+/** The metrics of each service. */
+export const SERVICE_METRICS: readonly MetricFamily<ServiceStatus>[] = [
   {
     name: "culvert_service_active_connections",
     type: "gauge",
-    help: "Admitted connections that live now.",
+    help: "Admitted connections that are open.",
     read: ({ active }) => active,
   },
   {
     name: "culvert_service_handshakes",
     type: "gauge",
-    help:
-      "Admitted connections whose clients have not yet said what they must: TLS, PROXY header, server name.",
+    help: "Admitted connections that have not completed the PROXY header, TLS handshake or server name.",
     read: ({ handshakes }) => handshakes,
   },
   {
     name: "culvert_service_connections_total",
     type: "counter",
-    help: "Admitted connections, those included that were turned away for what they said first.",
+    help: "Admitted connections, including those that were rejected during the handshake.",
     read: ({ total }) => total,
   },
   {
     name: "culvert_service_rejected_connections_total",
     type: "counter",
-    help: "Connections that were turned away, by reason.",
+    help: "Rejected connections, by reason.",
     read: ({ refused }) => byReason("refused", refused),
   },
   {
     name: "culvert_service_accept_failures_total",
     type: "counter",
     help:
-      "Connections that could not be accepted: reset by the client before (scans), or no descriptor for them.",
+      "Connections that could not be accepted: reset by the client, no file descriptor free, or another error.",
     read: ({ acceptFailures }) =>
       Object.entries(acceptFailures).map(([why, value]) => ({ value, labels: { why } })),
   },
   {
     name: "culvert_service_ended_connections_total",
     type: "counter",
-    help: "Admitted connections that have ended and were not turned away, by reason.",
+    help: "Admitted connections that have ended and were not rejected, by reason.",
     read: ({ ended }) => byReason("ended", ended),
   },
   {
     name: "culvert_service_bytes_total",
     type: "counter",
-    help: "Bytes delivered to backends (up) and to clients (down), those of live connections included.",
+    help: "Bytes sent to backends (up) and to clients (down), including those of open connections.",
     read: ({ bytesUp, bytesDown }) => [
       { value: bytesUp, labels: { direction: "up" } },
       { value: bytesDown, labels: { direction: "down" } },
@@ -97,33 +96,24 @@ const READINGS: readonly Reading<ServiceStatus>[] = [
   {
     name: "culvert_service_connection_duration_seconds",
     type: "histogram",
-    help: "How long the admitted connections that have ended had lived.",
-    read: ({ durationSeconds }) => histogram(durationSeconds),
+    help: "Duration of admitted connections, recorded when they end.",
+    read: ({ durationSeconds }) => durationSeconds,
   },
   {
     name: "culvert_service_connect_duration_seconds",
     type: "histogram",
-    help: "How long it took to find a backend, all tries included.",
-    read: ({ connectSeconds }) => histogram(connectSeconds),
+    help: "Time to connect to a backend, including queueing and failed attempts, recorded once connected.",
+    read: ({ connectSeconds }) => connectSeconds,
   },
 ];
 
-/** The metrics of the services. */
-export function serviceMetrics(services: readonly ServiceStatus[]): readonly Metric[] {
-  return metricsOf(READINGS, services.map((thing) => ({ labels: { service: thing.name }, thing })));
+/** The services, as subjects of metrics. */
+export function serviceSubjects(services: readonly ServiceStatus[]): readonly Subject<ServiceStatus>[] {
+  return services.map((value) => ({ labels: { service: value.name }, value }));
 }
 
-function byReason(metric: "refused" | "ended", counts: Readonly<Record<string, number>>): Part[] {
+function byReason(metric: "refused" | "ended", counts: Readonly<Record<string, number>>): readonly Sample[] {
   const known = Object.entries(COUNTED).filter(([, counted]) => counted === metric).map(([reason]) => reason);
   const reasons = new Set([...known, ...Object.keys(counts)]);
   return [...reasons].map((reason) => ({ value: counts[reason] ?? 0, labels: { reason } }));
-}
-
-function histogram({ bounds, counts, sum, count }: HistogramSnapshot): Part[] {
-  return [
-    ...bounds.map((le, i): Part => ({ suffix: "_bucket", value: counts[i]!, labels: { le } })),
-    { suffix: "_bucket", value: count, labels: { le: "+Inf" } },
-    { suffix: "_sum", value: sum, labels: {} },
-    { suffix: "_count", value: count, labels: {} },
-  ];
 }

@@ -1,10 +1,7 @@
-import type {
-  CertificateStatus,
-  CrlStatus,
-  ReloadStatus,
-  ServiceStatus,
-  Status,
-} from "../../admin/status.ts";
+import type { CertificateStatus, CrlStatus } from "../../admin/status/credentials.ts";
+import type { ReloadStatus } from "../../admin/status/reload.ts";
+import type { ServiceStatus } from "../../admin/status/service.ts";
+import type { Status } from "../../admin/status/status.ts";
 import { ConfigError } from "../../config/problem/problem.ts";
 import type { Clock } from "../../core/clock.ts";
 import { formatAddress } from "../../net/address.ts";

@@ -1,4 +1,9 @@
-import type { BackendStatus, CheckStatus, DiscoveryStatus, UpstreamStatus } from "../../admin/status.ts";
+import type {
+  BackendStatus,
+  CheckStatus,
+  DiscoveryStatus,
+  UpstreamStatus,
+} from "../../admin/status/upstream.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Backend } from "../../upstream/backend.ts";
 import type { SourceStatus } from "../../upstream/discover/source_run.ts";

@@ -1,5 +1,6 @@
 import { AdminError } from "../../admin/admin_error.ts";
-import type { BackendStatus, Status } from "../../admin/status.ts";
+import type { Status } from "../../admin/status/status.ts";
+import type { BackendStatus } from "../../admin/status/upstream.ts";
 import type { AdminTarget, Readiness, ReloadResult } from "../../admin/target.ts";
 import { readBackendList } from "../../config/backend_list.ts";
 import { canonicalAddress } from "../../config/rules/resolve_address.ts";

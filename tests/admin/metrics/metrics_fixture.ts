@@ -1,12 +1,13 @@
-import type { Status } from "../../../src/admin/status.ts";
+import { type MetricsOptions, renderMetrics } from "../../../src/admin/metrics/render.ts";
+import type { Status } from "../../../src/admin/status/status.ts";
 import { backendStatus, FakeTarget, SMALL_STATUS } from "../fake_target.ts";
 
-/** The memory that the tests' programs have. */
+/** The memory of the programs of the tests. */
 export const MEMORY = { rss: 50_000_000, heapTotal: 20_000_000, heapUsed: 15_000_000, external: 1_000_000 };
 
 const SINCE = "2026-11-20T12:00:00.000Z";
 
-/** A program of which there is something to tell for every metric. */
+/** A program with a value for every metric. */
 export const FULL_STATUS: Status = {
   ...SMALL_STATUS,
   services: [{
@@ -85,10 +86,10 @@ export const FULL_STATUS: Status = {
   }],
 };
 
-/** What a name may be, whoever has thought of it. */
-const DIFFICULT = 'a "quoted" \\ back\\nslash\nand {braces}, ü = 1';
+/** A name with every character that must be escaped. */
+export const DIFFICULT = 'a "quoted" \\ back\\nslash\nand {braces}, ü = 1';
 
-/** A program whose names must all be escaped. */
+/** A program in which every name must be escaped. */
 export function difficultStatus(): Status {
   const [service] = FULL_STATUS.services;
   const [upstream] = FULL_STATUS.upstreams;
@@ -106,6 +107,13 @@ export function difficultStatus(): Status {
     certificates: [{ ...FULL_STATUS.certificates[0]!, path: DIFFICULT, usedBy: [DIFFICULT] }],
     crls: [{ ...FULL_STATUS.crls[0]!, path: DIFFICULT, issuer: DIFFICULT }],
   };
+}
+
+/** The metrics of a program with this status, ready and with the memory and processor time of the tests. */
+export async function metricsText(status: Status, options: MetricsOptions = {}): Promise<string> {
+  const usage = { memory: () => MEMORY, cpuSeconds: () => 12.5 };
+  const bytes = await renderMetrics({ status, ready: true }, { ...usage, ...options });
+  return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
 }
 
 /** A program with this status. */

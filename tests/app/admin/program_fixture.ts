@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import * as v from "valibot";
-import type { BackendStatus, Status, UpstreamStatus } from "../../../src/admin/status.ts";
-import { statusSchema } from "../../../src/admin/status_schema.ts";
+import { type Status, statusSchema } from "../../../src/admin/status/status.ts";
+import type { BackendStatus, UpstreamStatus } from "../../../src/admin/status/upstream.ts";
 import { ProgramTarget } from "../../../src/app/admin/program_target.ts";
 import { badConfig, loadCredentials } from "../../../src/app/credentials/credentials.ts";
 import { Reloader } from "../../../src/app/control/reloader.ts";

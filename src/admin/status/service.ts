@@ -1,0 +1,45 @@
+import type * as v from "valibot";
+import { count, counts, field, histogram, list, object, optional, text } from "./fields.ts";
+
+/** The schema of one service. */
+export const serviceSchema = object({
+  name: field(text, "Name of the service"),
+  listeners: field(list(text), "Addresses it listens on, with the actual ports"),
+  upstream: optional(
+    text,
+    "Upstream of connections whose server name matches no entry of `sni`; absent: they are rejected",
+  ),
+  active: field(count, "Admitted connections that are open"),
+  handshakes: field(
+    count,
+    "Of these, connections that have not completed the PROXY header, TLS handshake or server name",
+  ),
+  total: field(count, "Admitted connections"),
+  rejected: field(count, "Rejected connections: the sum of `refused`"),
+  refused: field(
+    counts,
+    "Rejected connections by reason code of the access log; reasons that have not occurred are absent",
+  ),
+  acceptFailures: field(
+    object({
+      reset: field(count, "Reset by the client before it was accepted"),
+      descriptors: field(count, "No file descriptor was free"),
+      other: field(count, "Other errors"),
+    }),
+    "Connections that could not be accepted",
+  ),
+  ended: field(
+    counts,
+    "Admitted connections that have ended and were not rejected, by reason code in the same way",
+  ),
+  bytesUp: field(count, "Bytes sent to backends, including those of open connections"),
+  bytesDown: field(count, "Bytes sent to clients, including those of open connections"),
+  durationSeconds: field(histogram, "Histogram of the duration of admitted connections that have ended"),
+  connectSeconds: field(
+    histogram,
+    "Histogram of the time to connect to a backend, including queueing and failed attempts",
+  ),
+});
+
+/** One service. */
+export interface ServiceStatus extends v.InferOutput<typeof serviceSchema> {}
