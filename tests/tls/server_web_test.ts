@@ -2,6 +2,11 @@ import process from "node:process";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { ClientContext } from "../../src/tls/client_context.ts";
 import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
+import { BufferPool } from "../../src/net/buffers.ts";
+import { dial } from "../../src/net/dial.ts";
+import { tlsConnector, tlsDial } from "../../src/tls/dial.ts";
+import { HttpCheck } from "../../src/upstream/check/http_check.ts";
+import { TlsCheck } from "../../src/upstream/check/tls_check.ts";
 import { testWith } from "../support/installed.ts";
 import { makeCaWeb } from "./x509/path/ca_web.ts";
 import { type OpensslServer, startOpensslServer } from "./openssl_server.ts";
@@ -74,6 +79,32 @@ testWith(["openssl"], "a server that was costly once is not so again within ten 
     assert((await refused(server.port, context)).reason !== expected);
   }
 });
+
+testWith(
+  ["openssl"],
+  "checks of a server with a web of CAs cost next to nothing, whatever their type",
+  async () => {
+    const { ca } = await pki();
+    await using large = await startWeb({ web: makeCaWeb(), more: [] });
+    // Costly once by TLS 1.3, as it is small enough to pass for honest.
+    await using small = await startWeb({ web: makeCaWeb({ count: 9, padding: 10 }), more: [] });
+    const { signal } = new AbortController();
+    for (const { port } of [large, small]) {
+      const options = { dial, buffers: new BufferPool(), ca: ca.certPem };
+      const connect = tlsConnector(options);
+      const checks = [new TlsCheck({ connect }), new HttpCheck({ dial: tlsDial(options) })];
+      const address = { kind: "tcp", host: "127.0.0.1", port } as const;
+      const isFirst = port === small.port;
+      if (isFirst) { for (const check of checks) await assertRejects(() => check.run(address, signal)); }
+      const before = process.cpuUsage();
+      for (let time = 0; time < 3; time++) {
+        for (const check of checks) await assertRejects(() => check.run(address, signal));
+      }
+      const { user, system } = process.cpuUsage(before);
+      assert(user + system < MAX_CPU_US, `six checks took ${user + system} µs`);
+    }
+  },
+);
 
 testWith(["openssl"], "an honest server with a large handshake is spoken with by TLS 1.2", async () => {
   const material = await pki();
