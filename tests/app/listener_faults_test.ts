@@ -3,7 +3,8 @@ import { findListenerFaults } from "../../src/app/listener_faults.ts";
 import { mayListenOn } from "../../src/app/port_right.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { formatPath } from "../../src/config/problem/problem.ts";
-import { run } from "../support/child.ts";
+import { Child, output, run } from "../support/child.ts";
+import { until } from "../support/wait.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";
 import { DENO, HEAD, MAIN } from "../support/program.ts";
@@ -77,3 +78,49 @@ testWith(["setpriv"], "a port that needs a right which the program does not have
     `${file}:3: services[0].listen[0]: cannot use "127.0.0.1:443": port 443 ${needs}, which this program does not have`,
   );
 });
+
+testWith(
+  ["setpriv"],
+  "a folder in which this user may not create a socket is found, as binding there fails",
+  async () => {
+    if (Deno.uid() !== 0) return; // Only root can be another user.
+    await using folder = new TemporaryFolder();
+    const bundle = folder.file("culvert.js");
+    // The other user can read neither these sources nor the cache of root.
+    await output(DENO, ["bundle", "--quiet", "-o", bundle, MAIN]);
+    const nobody = 65_534;
+    const modes = { own: 0o755, closed: 0o755, open: 0o777, unwritable: 0o555 };
+    for (const [name, mode] of Object.entries(modes)) {
+      Deno.mkdirSync(folder.file(name));
+      Deno.chmodSync(folder.file(name), mode);
+    }
+    for (const name of ["own", "unwritable"]) Deno.chownSync(folder.file(name), nobody, nobody);
+    Deno.chmodSync(folder.path, 0o755);
+    const as = ["--reuid", String(nobody), "--regid", String(nobody), "--clear-groups"];
+    const start = (name: string, command: string) => {
+      const file = folder.file(`${name}.yaml`);
+      Deno.writeTextFileSync(
+        file,
+        `${HEAD}services: [{name: web, listen: ["unix:${name}/a.sock"], ${UPSTREAM}}]\n`,
+      );
+      const args = [...as, DENO, "run", "-A", "--no-prompt", bundle, command, "--config", file];
+      return new Child({ program: "setpriv", args, env: { DENO_DIR: folder.file("own") }, cwd: "/" });
+    };
+    for (const name of Object.keys(modes)) {
+      await using check = start(name, "check");
+      await using running = start(name, "run");
+      const isGood = name === "own" || name === "open";
+      await until(() => !running.running || running.stderr.includes("started"), { what: name });
+      assertEquals(running.running, isGood, running.stderr);
+      running.signal("SIGTERM");
+      assertEquals(await check.exit, isGood ? 0 : 78, check.stderr);
+      if (isGood) continue;
+      const path = folder.file(name);
+      const why = `this user may not create files in the folder ${path}`;
+      assertEquals(
+        check.stderr.trim(),
+        `${path}.yaml:3: services[0].listen[0]: cannot use "unix:${path}/a.sock": ${why}`,
+      );
+    }
+  },
+);
