@@ -173,3 +173,4 @@ export {
 } from "./tcp/proxy.ts";
 export type { Reason, Refusal, TlsReason } from "./service/reason.ts";
 export type { ServiceCounters } from "./service/service_stats.ts";
+export { type ToClientOptions, UrlRewriter, type UrlRewriterOptions } from "./http_proxy/url_rewriter.ts";

@@ -1,0 +1,192 @@
+import { escapeText } from "../core/escape_text.ts";
+import { byteString } from "./header_rules.ts";
+import type { HttpReason } from "./http_reason.ts";
+
+/** The forms of an access line. */
+export type AccessFormat = "text" | "json" | "combined";
+
+/** What is told of a request once it is over. Times are in milliseconds, counts in bytes. */
+export interface AccessRecord {
+  /** When its first byte came, as `Date.now` has it. */
+  time: number;
+  service: string;
+  /** Where the connection came in. */
+  listener?: string | undefined;
+  /** The client's IP address, past trusted proxies. */
+  client: string;
+  identity?: string | undefined;
+  requestId?: string | undefined;
+  /** Empty where no request could be read, as are `host`, `path` and `version`. */
+  method: string;
+  host: string;
+  /** In normal form. */
+  path: string;
+  /** With its `?`. */
+  query: string;
+  /** `1.1` or `1.0`. */
+  version: string;
+  /** 0 where no answer was sent. */
+  status: number;
+  /** Bytes of the request's content. */
+  bytesUp: number;
+  /** Bytes of the response's content. */
+  bytesDown: number;
+  /** From the first byte to the end of the head. */
+  headMs?: number | undefined;
+  /** To have a connection to the backend. */
+  connectMs?: number | undefined;
+  /** From the first byte of the request to the first of the response. */
+  firstByteMs?: number | undefined;
+  /** The whole. */
+  totalMs: number;
+  backend?: string | undefined;
+  /** Backends that were tried. */
+  tries: number;
+  reason: HttpReason;
+  /** What went wrong, for the operator. */
+  error?: string | undefined;
+  referer?: string | undefined;
+  userAgent?: string | undefined;
+}
+
+/** The longest text of a field, in characters. */
+const MAX_FIELD = 8 * 1024;
+/** A text that is one word, and so needs no quotes. */
+const WORD = /^[\w.:/@[\]?=&%~+,;*!$()-]+$/;
+/** A text that can stand between quotes as it is. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/**
+ * The line of a request, with its line feed. What clients send is escaped: it can't end the line, look like another
+ * field, or be a command to a terminal.
+ */
+export function formatAccess(record: AccessRecord, format: AccessFormat): string {
+  if (format === "combined") return combined(record);
+  return format === "json" ? json(record) : text(record);
+}
+
+/** `2026-01-31T10:00:00.000Z info  request service=web …`, as the other lines of the log. */
+function text(record: AccessRecord): string {
+  return `${isoTime(record.time)} info  request${fieldsOf(record, TEXT)}\n`;
+}
+
+/** One object, with the members that the other lines of the log have. */
+function json(record: AccessRecord): string {
+  const start = `{"@timestamp":"${
+    isoTime(record.time)
+  }","level":"INFO","message":"request","logger":"culvert"`;
+  return `${start}${fieldsOf(record, JSON_FORM)}}\n`;
+}
+
+/** The combined form of Apache and nginx; what has no value is `-`. */
+function combined(record: AccessRecord): string {
+  const { client, identity, time, method, path, query, version, status, bytesDown } = record;
+  const request = method === "" ? "-" : `${method} ${path}${query} HTTP/${version}`;
+  const user = identity === undefined ? "-" : escapeBytes(identity).replaceAll(" ", "\\x20");
+  const start = `${client} - ${user} [${combinedTime(time)}] "${
+    escapeBytes(request)
+  }" ${status} ${bytesDown}`;
+  return `${start} "${escapeBytes(record.referer ?? "-")}" "${escapeBytes(record.userAgent ?? "-")}"\n`;
+}
+
+/** How a field is written behind those before it. */
+interface Form {
+  text(name: string, value: string | undefined): string;
+  number(name: string, value: number): string;
+  ms(name: string, value: number | undefined): string;
+}
+
+const TEXT: Form = {
+  text: (name, value) => value === undefined || value === "" ? "" : ` ${name}=${word(value)}`,
+  number: (name, value) => ` ${name}=${value}`,
+  ms: (name, value) => value === undefined ? "" : ` ${name}=${tenths(value)}`,
+};
+
+const JSON_FORM: Form = {
+  text: (name, value) => value === undefined || value === "" ? "" : `,"${name}":${quoted(value)}`,
+  number: (name, value) => `,"${name}":${value}`,
+  ms: (name, value) => value === undefined ? "" : `,"${name}":${tenths(value)}`,
+};
+
+function fieldsOf(record: AccessRecord, form: Form): string {
+  return form.text("service", record.service) +
+    form.text("listener", record.listener) +
+    form.text("client", record.client) +
+    form.text("identity", record.identity) +
+    form.text("request_id", record.requestId) +
+    form.text("method", record.method) +
+    form.text("host", record.host) +
+    form.text("path", record.path + record.query) +
+    form.number("status", record.status) +
+    form.number("bytes_up", record.bytesUp) +
+    form.number("bytes_down", record.bytesDown) +
+    form.ms("head_ms", record.headMs) +
+    form.ms("connect_ms", record.connectMs) +
+    form.ms("first_byte_ms", record.firstByteMs) +
+    form.ms("duration_ms", record.totalMs) +
+    form.text("backend", record.backend) +
+    form.number("tries", record.tries) +
+    form.text("reason", record.reason) +
+    form.text("error", record.error);
+}
+
+/** To tenths, by whole numbers: the runtime takes far longer for a fraction. */
+function tenths(ms: number): string {
+  const all = Math.round(ms * 10);
+  const whole = Math.floor(all / 10);
+  return all === whole * 10 ? `${whole}` : `${whole}.${all - whole * 10}`;
+}
+
+function word(value: string): string {
+  return value.length <= MAX_FIELD && WORD.test(value) ? value : quoted(value);
+}
+
+function quoted(value: string): string {
+  return value.length <= MAX_FIELD && PLAIN.test(value)
+    ? `"${value}"`
+    : escapeText(JSON.stringify(cut(value)));
+}
+
+function cut(value: string): string {
+  if (value.length <= MAX_FIELD) return value;
+  return `${value.slice(0, MAX_FIELD).replace(/[\ud800-\udbff]$/, "")}… and ${value.length - MAX_FIELD} more`;
+}
+
+/** As Apache writes them: quotes and backslashes behind a backslash, other bytes in hexadecimal. */
+function escapeBytes(value: string): string {
+  if (value.length <= MAX_FIELD && PLAIN.test(value)) return value;
+  return byteString(cut(value)).replaceAll(
+    /["\\]|[^\x20-\x7e]/g,
+    (char) =>
+      char === '"' || char === "\\" ? `\\${char}` : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
+
+let lastSecond = -1;
+let lastIso = "";
+let lastCombined = "";
+
+/** The times of a second are made once. */
+function enter(second: number): void {
+  if (second === lastSecond) return;
+  lastSecond = second;
+  lastIso = new Date(second * 1000).toISOString().slice(0, 19);
+  const [date = "", clock = ""] = lastIso.split("T");
+  const [year, month, day] = date.split("-");
+  lastCombined = `${day}/${MONTHS[Number(month) - 1]}/${year}:${clock} +0000`;
+}
+
+/** `2026-01-31T10:00:00.000Z` */
+function isoTime(time: number): string {
+  const second = Math.floor(time / 1000);
+  enter(second);
+  const ms = Math.floor(time - second * 1000);
+  return `${lastIso}.${ms < 10 ? "00" : ms < 100 ? "0" : ""}${ms}Z`;
+}
+
+/** `31/Jan/2026:10:00:00 +0000` */
+function combinedTime(time: number): string {
+  enter(Math.floor(time / 1000));
+  return lastCombined;
+}
