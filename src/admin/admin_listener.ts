@@ -1,3 +1,4 @@
+import { LogInterval } from "../core/log_interval.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { Deadline } from "../core/deadline.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
@@ -18,7 +19,6 @@ import { AdminApi } from "./api.ts";
 import { type HttpLimits, HttpSession } from "./http_session.ts";
 import type { AdminTarget } from "./target.ts";
 
-const WARN_INTERVAL_MS = 60_000;
 const MAX_CONNECTIONS = 64;
 
 /** The TLS of an {@linkcode AdminListener}. */
@@ -93,7 +93,7 @@ export class AdminListener {
   readonly #visitors = new Map<Visitor, Promise<void>>();
   readonly #places: AdminPlaces;
   #closed = false;
-  #warnedAtMs = -Infinity;
+  readonly #fullLogInterval = new LogInterval();
 
   /**
    * Serves at once.
@@ -190,9 +190,7 @@ export class AdminListener {
 
   /** Not for each of them. */
   #warnFull(): void {
-    const nowMs = this.#parts.wheel.now();
-    if (nowMs - this.#warnedAtMs < WARN_INTERVAL_MS) return;
-    this.#warnedAtMs = nowMs;
+    if (!this.#fullLogInterval.begin(this.#parts.wheel.now())) return;
     const { maxConnections: max = MAX_CONNECTIONS } = this.#parts;
     this.#log.warn("too many admin connections: those that have waited longest are closed", { max });
   }

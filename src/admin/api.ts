@@ -1,7 +1,7 @@
 import { ConfigError } from "../config/problem/problem.ts";
 import { formatAddress, parseAddress } from "../net/address.ts";
 import type { RequestHead } from "../http/request_head.ts";
-import { quoteText } from "../core/quote_text.ts";
+import { quoteText } from "../core/escape_text.ts";
 import { AdminError } from "./admin_error.ts";
 import type { AllowedHosts } from "./allowed_hosts.ts";
 import { errorResponse, type HttpResponse, jsonResponse } from "./http_response.ts";

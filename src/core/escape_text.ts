@@ -1,16 +1,26 @@
-/** What can end a line, move a cursor, hide, or turn what stands beside it around. */
-const DECEIVING = /[\p{C}\p{Zl}\p{Zp}]/gu;
-/** A text without any such, and without anything that would take a closer look. */
-const PLAIN = /^[\x20-\x7e]*$/;
+/** Characters that can end a line, move a cursor, are invisible, or change the direction of text. */
+const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
+const MAX_QUOTED_CHARS = 80;
 
 /**
- * A text as it may stand in a log or on a terminal: control and format characters, separators of lines, and what
- * stands for no character are written as in JSON, `\u001b`. In a quoted text of JSON its meaning is the same after.
+ * A text made safe to show in a log or on a terminal: control and format characters, line separators and unassigned
+ * characters are written as in JSON, `\u001b`. A quoted JSON text keeps its meaning.
  */
 export function escapeText(text: string): string {
-  return PLAIN.test(text) ? text : text.replaceAll(DECEIVING, escape);
+  return PRINTABLE_ASCII.test(text) ? text : text.replaceAll(UNSAFE, escapeUnits);
 }
 
-function escape(char: string): string {
-  return char.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+/**
+ * What a peer has sent, in quotes for an error message: everything but printable ASCII is escaped, and at most 80
+ * characters are shown.
+ */
+export function quoteText(text: string): string {
+  const shown = text.length > MAX_QUOTED_CHARS ? `${text.slice(0, MAX_QUOTED_CHARS)}…` : text;
+  // The … was added above: it is the only one that is not escaped.
+  return JSON.stringify(shown).replaceAll(/[^\x20-\x7e…]/g, escapeUnits);
+}
+
+function escapeUnits(chars: string): string {
+  return chars.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
 }

@@ -1,3 +1,5 @@
+import { eventLoopPoll } from "./event_loop.ts";
+
 /** Work that can be interrupted: it yields wherever it may pause, some times in each millisecond. */
 export type Steps<T> = Generator<void, T>;
 
@@ -5,7 +7,7 @@ export type Steps<T> = Generator<void, T>;
 export interface SliceOptions {
   /** How long the work may keep the event loop before it pauses, in milliseconds. @default {4} */
   readonly sliceMs?: number;
-  /** Lets the event loop do everything else that is ready. @default a timer of the runtime */
+  /** Lets the event loop do everything else that is ready. @default {eventLoopPoll} */
   readonly pause?: () => Promise<void>;
 }
 
@@ -23,7 +25,7 @@ export function runAtOnce<T>(steps: Steps<T>): T {
  * the promise.
  */
 export async function runInSlices<T>(steps: Steps<T>, options: SliceOptions = {}): Promise<T> {
-  const { sliceMs = SLICE_MS, pause = pauseByTimer } = options;
+  const { sliceMs = SLICE_MS, pause = eventLoopPoll } = options;
   let sinceMs = performance.now();
   let step = steps.next();
   while (!step.done) {
@@ -34,9 +36,4 @@ export async function runInSlices<T>(steps: Steps<T>, options: SliceOptions = {}
     step = steps.next();
   }
   return step.value;
-}
-
-/** A timer, because only a timer makes the event loop ask the kernel for events. */
-function pauseByTimer(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }

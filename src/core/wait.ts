@@ -1,16 +1,24 @@
+import { abortable } from "@std/async/abortable";
 import type { Clock } from "./clock.ts";
 
-/** What `promise` brings, or the signal's reason as soon as it aborts, whatever becomes of `promise` then. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
+/**
+ * Calls `callback` once when `signal` aborts, at once if it has aborted. Disposing of the result removes the callback.
+ *
+ * @example
+ * ```ts
+ * import { onAbort } from "./wait.ts";
+ *
+ * async function send(connection: Deno.Conn, signal: AbortSignal): Promise<void> {
+ *   using _abort = onAbort(signal, () => connection.close());
+ *   await connection.write(new Uint8Array(1));
+ * }
+ * console.log(send.name); // send
+ * ```
+ */
+export function onAbort(signal: AbortSignal | undefined, callback: () => void): Disposable {
+  if (signal?.aborted) callback();
+  else signal?.addEventListener("abort", callback);
+  return { [Symbol.dispose]: () => signal?.removeEventListener("abort", callback) };
 }
 
 /** Resolves after `delayMs`, or as soon as `signal` aborts. Never rejects. */
@@ -28,35 +36,47 @@ export function pause(delayMs: number, options: { clock: Clock; signal: AbortSig
   });
 }
 
-/** What a wait ends with, and on which clock. */
-export interface InTimeOptions {
-  /** What the time is measured on. */
-  readonly clock: Clock;
-  /** How much there is, in milliseconds. */
-  readonly timeoutMs: number;
-  /** Gives up before the time is over. */
-  readonly signal: AbortSignal;
-  /** Makes what it rejects with when the time is over. */
-  readonly late: () => Error;
+/** Resolves when `promise` has settled, or after `timeoutMs`. Never rejects. */
+export async function settledWithin(
+  promise: Promise<unknown>,
+  { clock, timeoutMs }: { clock: Clock; timeoutMs: number },
+): Promise<void> {
+  const timeout = Promise.withResolvers<void>();
+  const cancel = clock.after(timeoutMs, timeout.resolve);
+  await Promise.race([Promise.allSettled([promise]), timeout.promise]);
+  cancel();
 }
 
-/** Does something that has so much time: then, or as soon as the outer signal aborts, it rejects and is told so. */
-export async function inTime<T>(
-  options: InTimeOptions,
+/** Options of {@linkcode withTimeout}. */
+export interface WithTimeoutOptions {
+  /** Measures the time. */
+  readonly clock: Clock;
+  /** How long the action may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Ends it before the timeout. */
+  readonly signal: AbortSignal;
+  /** Makes the error of the timeout. */
+  readonly timeoutError: () => Error;
+}
+
+/**
+ * Runs `action` with a signal that aborts at the timeout or with the outer signal. Rejects then at once, with the
+ * reason of that signal, whether or not the action has ended.
+ */
+export async function withTimeout<T>(
+  options: WithTimeoutOptions,
   action: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { clock, timeoutMs, signal, late } = options;
-  const giveUp = new AbortController();
-  const onAbort = () => giveUp.abort(signal.reason);
+  const { clock, timeoutMs, signal, timeoutError } = options;
   signal.throwIfAborted();
-  signal.addEventListener("abort", onAbort);
-  const cancel = clock.after(timeoutMs, () => giveUp.abort(late()));
+  const inner = new AbortController();
+  using _outer = onAbort(signal, () => inner.abort(signal.reason));
+  const cancel = clock.after(timeoutMs, () => inner.abort(timeoutError()));
   try {
-    return await unlessAborted(action(giveUp.signal), giveUp.signal);
+    return await abortable(action(inner.signal), inner.signal);
   } catch (error) {
-    throw giveUp.signal.aborted ? giveUp.signal.reason : error;
+    throw inner.signal.aborted ? inner.signal.reason : error;
   } finally {
-    signal.removeEventListener("abort", onAbort);
     cancel();
   }
 }

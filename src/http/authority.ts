@@ -1,6 +1,7 @@
+import { latin1 } from "../core/latin1.ts";
 import { formatIp, parseIpv6 } from "../net/ip.ts";
 import type { ByteRange } from "./name_table.ts";
-import { COLON, COMMA, decodeHex, isDigit, latin1, PATH, PERCENT, PLAIN, UNRESERVED } from "./octets.ts";
+import { COLON, COMMA, decodeHex, isDigit, PATH, PERCENT, PLAIN, UNRESERVED } from "./octets.ts";
 
 const OPENING = 0x5b;
 const CLOSING = 0x5d;

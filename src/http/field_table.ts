@@ -1,5 +1,6 @@
+import { latin1 } from "../core/latin1.ts";
 import { fieldId, KNOWN_NAMES, type KnownName } from "./known_fields.ts";
-import { copyBytes, CR, isBlank, latin1, LF, LOWER, SP } from "./octets.ts";
+import { copyBytes, CR, isBlank, LF, LOWER, SP } from "./octets.ts";
 
 /** What is kept of a field: offsets from the start of the head, the number of its name, and marks. */
 const STRIDE = 6;

@@ -1,5 +1,3 @@
-import { Buffer } from "node:buffer";
-
 /**
  * What each of the 256 octets may be part of: the tables that the parsers look up, once for each byte. Classes are
  * small numbers, 0 stands for "not allowed here".
@@ -98,23 +96,6 @@ export function decodeHex(bytes: Uint8Array, at: number): number {
   const high = HEX_VALUE[bytes[at]!]!;
   const low = HEX_VALUE[bytes[at + 1]!]!;
   return high === 16 || low === 16 ? -1 : 16 * high + low;
-}
-
-/** Where a call into the runtime becomes cheaper than building a string here. */
-const SHORT_BYTES = 24;
-
-/** The bytes from `start` to before `end` as a string: each character stands for one byte. */
-export function latin1(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start > SHORT_BYTES) {
-    return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset + start, end - start).toString("latin1");
-  }
-  let text = "";
-  let at = start;
-  for (; at + 4 <= end; at += 4) {
-    text += String.fromCharCode(bytes[at]!, bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!);
-  }
-  for (; at < end; at++) text += String.fromCharCode(bytes[at]!);
-  return text;
 }
 
 /** Below this, a loop is cheaper than a call into the runtime. */

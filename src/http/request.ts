@@ -1,3 +1,4 @@
+import { latin1 } from "../core/latin1.ts";
 import { Authority, normalHost } from "./authority.ts";
 import { type BodyKind, readContentLength, readTransferEncoding } from "./body_framing.ts";
 import { ConnectionOptions, readConnectionOptions } from "./connection_options.ts";
@@ -8,7 +9,7 @@ import type { InputBuffer } from "./input_buffer.ts";
 import { fieldId } from "./known_fields.ts";
 import { NameTable } from "./name_table.ts";
 import { mergeSlashes, normalPath, type NormalPathOptions } from "./normal_path.ts";
-import { CR, latin1, LF } from "./octets.ts";
+import { CR, LF } from "./octets.ts";
 import {
   dropHopByHop,
   dropLookalikes,

@@ -1,6 +1,7 @@
+import { latin1 } from "../core/latin1.ts";
 import { CulvertError } from "../core/errors.ts";
 import { trimBlanks } from "./response_head.ts";
-import { quoteText } from "../core/quote_text.ts";
+import { quoteText } from "../core/escape_text.ts";
 
 /** The head of an HTTP/1 request, read strictly. */
 export interface RequestHead {
@@ -74,7 +75,7 @@ export function parseRequestHead(bytes: Uint8Array): RequestHead {
   if (findHeadEnd(bytes) !== bytes.length) {
     throw badRequest("it is not one head, with one empty line at its end");
   }
-  const lines = fromLatin1(bytes.subarray(0, -4)).split("\r\n");
+  const lines = latin1(bytes.subarray(0, -4)).split("\r\n");
   if (bytes.length === 2) throw badRequest("the request line is empty");
   const { method, authority, target, version } = parseRequestLine(lines[0]!);
   if (lines.length - 1 > MAX_REQUEST_HEADERS) throw headTooLarge();
@@ -108,11 +109,6 @@ export function headTooLarge(): HttpRequestError {
 /** The request is no good; `why` goes on after a colon. */
 export function badRequest(why: string): HttpRequestError {
   return new HttpRequestError("bad_request", `Cannot read the request: ${why}`, { status: 400 });
-}
-
-/** Each byte as the character of its number; the runtime's `latin1` is another encoding, windows-1252. */
-function fromLatin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }
 
 interface RequestLine {

@@ -1,3 +1,4 @@
+import { enlarge } from "../core/enlarge.ts";
 import type { Connection } from "../net/connection.ts";
 import {
   badRequest,
@@ -114,10 +115,4 @@ export class HttpRequestReader {
 
 function isLetter(byte: number): boolean {
   return (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122);
-}
-
-function enlarge(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(length);
-  larger.set(bytes);
-  return larger;
 }

@@ -1,3 +1,4 @@
+import { latin1 } from "../core/latin1.ts";
 import { type BodyKind, readContentLength, readTransferEncoding } from "./body_framing.ts";
 import { ConnectionOptions, readConnectionOptions } from "./connection_options.ts";
 import { DEFAULT_HEAD_LIMITS, FieldSection, type HeadLimits } from "./field_section.ts";
@@ -5,7 +6,6 @@ import type { FieldTable } from "./field_table.ts";
 import { badMessage, headTooLarge } from "./http_error.ts";
 import type { InputBuffer } from "./input_buffer.ts";
 import { fieldId } from "./known_fields.ts";
-import { latin1 } from "./octets.ts";
 import { dropHopByHop, dropLookalikes, readUpgrade } from "./request_fields.ts";
 import { StatusLine } from "./status_line.ts";
 

@@ -1,6 +1,6 @@
-import { Buffer } from "node:buffer";
+import { latin1 } from "../core/latin1.ts";
 import { CulvertError } from "../core/errors.ts";
-import { quoteText } from "../core/quote_text.ts";
+import { quoteText } from "../core/escape_text.ts";
 
 /** The head of an HTTP/1 response: its status line and its fields. */
 export interface ResponseHead {
@@ -132,9 +132,4 @@ function isBlank(char: string | undefined): boolean {
 
 function quote(bytes: Uint8Array): string {
   return quoteText(latin1(bytes.subarray(0, 128)));
-}
-
-/** A character for each byte. */
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length).toString("latin1");
 }

@@ -1,3 +1,4 @@
+import { LogInterval } from "../core/log_interval.ts";
 import { Backoff } from "../core/backoff.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
@@ -74,7 +75,7 @@ export class AcceptLoop<C> {
   #accepted = 0;
   #endPause: (() => void) | undefined;
   #failures = 0;
-  #loggedAtMs = -Infinity;
+  readonly #logInterval = new LogInterval(LOG_INTERVAL_MS);
 
   /** Starts at once. */
   constructor(acceptor: Acceptor<C>, options: AcceptLoopOptions<C>) {
@@ -143,9 +144,7 @@ export class AcceptLoop<C> {
   }
 
   #logFailure(error: unknown, failure: AcceptFailure): void {
-    const nowMs = this.#clock.now();
-    if (nowMs - this.#loggedAtMs < LOG_INTERVAL_MS) return;
-    this.#loggedAtMs = nowMs;
+    if (!this.#logInterval.begin(this.#clock.now())) return;
     const { name = "listener", log = silentLog } = this.#options;
     // A client that has gone is a normal event.
     log[failure === "reset" ? "info" : "warn"]("cannot accept a connection", {

@@ -1,3 +1,4 @@
+import { onAbort } from "../core/wait.ts";
 import net from "node:net";
 import type { Address } from "./address.ts";
 import { dial } from "./dial.ts";
@@ -23,17 +24,15 @@ export async function touch(address: Address, signal: AbortSignal): Promise<void
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
   const socket = net.connect({ host: address.host, port: address.port });
-  const giveUp = () => reject(signal.reason);
   socket.once("connect", resolve);
   socket.once("close", () => closed.resolve());
   // It stays: what comes after the first is of no interest, and must not end the program.
   socket.on("error", (error) => reject(firstOf(error)));
-  signal.addEventListener("abort", giveUp);
+  using _abort = onAbort(signal, () => reject(signal.reason));
   try {
     await promise;
     socket.resetAndDestroy();
   } finally {
-    signal.removeEventListener("abort", giveUp);
     socket.destroy();
     await closed.promise;
   }

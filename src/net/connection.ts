@@ -41,6 +41,15 @@ export function closeQuietly(connection: Connection): void {
   }
 }
 
+/** As {@linkcode abortConnection}, for a connection that may have been closed already. */
+export function abortQuietly(connection: Connection): void {
+  try {
+    abortConnection(connection);
+  } catch {
+    // Closed already.
+  }
+}
+
 /** Writes all of `bytes`. */
 export async function writeAll(connection: Connection, bytes: Uint8Array): Promise<void> {
   let sent = await connection.write(bytes);

@@ -1,6 +1,6 @@
+import { abortable } from "@std/async/abortable";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
-import { unlessAborted } from "../core/wait.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { answers, isUnspecified } from "./answers.ts";
 import { clientAddress } from "./client_address.ts";
@@ -107,7 +107,7 @@ export class OwnListeners {
     const key = formatAddress(address);
     const probe = this.#probes.get(key);
     if (probe !== undefined) {
-      await unlessAborted(probe, signal);
+      await abortable(probe, signal);
       return await open();
     }
     const looked = Promise.withResolvers<void>();

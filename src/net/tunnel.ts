@@ -1,7 +1,7 @@
 import { CulvertError } from "../core/errors.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import type { BufferPool } from "./buffers.ts";
-import { abortConnection, type Connection } from "./connection.ts";
+import { abortQuietly, closeQuietly, type Connection } from "./connection.ts";
 import type { ReadAhead } from "./read_ahead.ts";
 
 /**
@@ -302,10 +302,6 @@ function endsWithoutNotice(error: unknown): boolean {
 
 /** Ends the connection that a direction leads to, as it befits what was delivered there. */
 function endQuietly({ to, complete }: Flow): void {
-  try {
-    if (complete) to.close();
-    else abortConnection(to);
-  } catch {
-    // Closed already, by whoever owned it before or by the peer.
-  }
+  if (complete) closeQuietly(to);
+  else abortQuietly(to);
 }

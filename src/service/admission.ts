@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { type EvictionPlace, EvictionQueue } from "../core/eviction_queue.ts";
-import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../core/grant.ts";
+import { eventLoopPoll } from "../core/event_loop.ts";
+import { MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../upstream/refusal.ts";
 import { RateLimiter } from "../core/rate_limiter.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
 import type { AddressSet } from "../net/address_set.ts";

@@ -5,7 +5,7 @@ import type { TimerWheel } from "../core/timer_wheel.ts";
 import type { AddressSet } from "../net/address_set.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { ClientAddress } from "../net/client_address.ts";
-import { abortConnection, type Connection } from "../net/connection.ts";
+import { abortQuietly, type Connection } from "../net/connection.ts";
 import { takeTurns } from "../net/fair_connection.ts";
 import type { ProxyAddress, ProxyTlv } from "../net/proxy_protocol/header.ts";
 import { type ClientSession, refusedName, type TlsGate } from "../tls/gate.ts";
@@ -210,11 +210,7 @@ export class ClientHandshake implements Holder<Refusal> {
 
   /** Closes the connection so that the client can tell it from a regular end, where TLS allows that. */
   close(): void {
-    try {
-      abortConnection(this.connection);
-    } catch {
-      // Closed already.
-    }
+    abortQuietly(this.connection);
   }
 
   /** As of {@linkcode Holder}. */

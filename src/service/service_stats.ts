@@ -1,3 +1,4 @@
+import { LogInterval } from "../core/log_interval.ts";
 import { describeError } from "../core/errors.ts";
 import { Histogram, type HistogramSnapshot } from "../core/histogram.ts";
 import type { Log } from "../core/log.ts";
@@ -6,7 +7,6 @@ import type { AcceptFailure } from "../net/accept_loop.ts";
 import { type ClientAddress, formatClient } from "../net/client_address.ts";
 import { isCrlRefusal, isRefusal, type Reason } from "./reason.ts";
 
-const CRL_LOG_INTERVAL_MS = 60_000;
 /** In seconds: from a backend next door to the usual `timeouts.connect`, and from one request to a day. */
 const CONNECT_BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const DURATION_BOUNDS = [0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400];
@@ -94,7 +94,7 @@ export class ServiceStats {
   readonly #durations = new Histogram(DURATION_BOUNDS);
   readonly #connects = new Histogram(CONNECT_BOUNDS);
   readonly #acceptFailures: Record<AcceptFailure, number> = { reset: 0, descriptors: 0, other: 0 };
-  #crlLoggedAtMs = -Infinity;
+  readonly #crlLogInterval = new LogInterval();
   #total = 0;
   #rejected = 0;
   #bytesUp = 0;
@@ -206,9 +206,7 @@ export class ServiceStats {
 
   /** At the level of an error, as the operator must act, but at most once a minute. */
   #logCrl(failure: unknown): void {
-    const nowMs = this.#wheel.now();
-    if (nowMs - this.#crlLoggedAtMs < CRL_LOG_INTERVAL_MS) return;
-    this.#crlLoggedAtMs = nowMs;
+    if (!this.#crlLogInterval.begin(this.#wheel.now())) return;
     this.#log.error("a CRL keeps clients out", { service: this.#service, error: describeError(failure) });
   }
 

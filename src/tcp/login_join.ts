@@ -1,3 +1,4 @@
+import { onAbort } from "../core/wait.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
 import type { ClientHandshake } from "../service/client_handshake.ts";
 import { ConnectionEnded } from "../service/reason.ts";
@@ -27,11 +28,10 @@ export interface LoginJoinOptions {
 export async function joinLogin(client: ClientHandshake, options: LoginJoinOptions): Promise<Connection> {
   const { server, greeting, gate, connectTls } = options;
   const signal = client.begin();
-  const onAbort = () => {
+  using _abort = onAbort(signal, () => {
     client.close();
     closeQuietly(server);
-  };
-  signal.addEventListener("abort", onAbort);
+  });
   try {
     const joined = await joinMysql({
       ...{ client: client.connection, server, greeting },
@@ -50,7 +50,5 @@ export async function joinLogin(client: ClientHandshake, options: LoginJoinOptio
     throw error instanceof TlsHandshakeError
       ? new ConnectionEnded(`tls-${error.reason}`, error)
       : new ConnectionEnded("client-reset");
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -1,3 +1,4 @@
+import { onAbort } from "../core/wait.ts";
 import type { TLSSocket } from "node:tls";
 import type { BufferPool } from "../net/buffers.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
@@ -60,7 +61,7 @@ export async function acceptTls(connection: Connection, options: AcceptTlsOption
 async function readHello(connection: Connection, options: AcceptTlsOptions): Promise<HelloPreread> {
   const { signal, buffers, ahead } = options;
   const close = () => closeQuietly(connection);
-  signal.addEventListener("abort", close);
+  using _abort = onAbort(signal, close);
   try {
     signal.throwIfAborted();
     return await prereadHello(connection, { buffers, ahead });
@@ -68,8 +69,6 @@ async function readHello(connection: Connection, options: AcceptTlsOptions): Pro
     close();
     if (signal.aborted) throw timeoutOf(signal);
     throw error instanceof TlsHandshakeError ? error : new TlsHandshakeError("aborted", { cause: error });
-  } finally {
-    signal.removeEventListener("abort", close);
   }
 }
 

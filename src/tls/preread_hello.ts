@@ -1,3 +1,4 @@
+import { enlarge } from "../core/enlarge.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
@@ -18,6 +19,8 @@ export interface HelloPreread extends Disposable {
   readonly bytes: Uint8Array;
 }
 
+/** One more byte than a ClientHello may have: a read must not be given an empty buffer. */
+const MAX_BUFFER_BYTES = MAX_CLIENT_HELLO_RECORDS_BYTES + 1;
 const HANDSHAKE_RECORD = 22;
 const MAJOR_VERSION = 3;
 const HTTP_REQUEST = /^(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|CONNECT|TRACE|PRI) \S/;
@@ -59,11 +62,11 @@ async function read(
   let filled = 0;
   if (ahead !== undefined) {
     if (isComplete(assembler, ahead)) return ahead;
-    buffer = enlarge(ahead, Math.max(ahead.length, lent.length));
+    buffer = enlarge(ahead, Math.min(Math.max(ahead.length, lent.length), MAX_BUFFER_BYTES));
     filled = ahead.length;
   }
   for (;;) {
-    if (filled === buffer.length) buffer = enlarge(buffer, 2 * filled);
+    if (filled === buffer.length) buffer = enlarge(buffer, Math.min(2 * filled, MAX_BUFFER_BYTES));
     const count = await connection.read(buffer.subarray(filled));
     if (count === null) throw new TlsHandshakeError("aborted");
     filled += count;
@@ -85,11 +88,4 @@ function isComplete(assembler: HelloAssembler, bytes: Uint8Array): boolean {
       : describeError(error);
     throw new TlsHandshakeError("not-tls", { detail, cause: error });
   }
-}
-
-function enlarge(bytes: Uint8Array, sizeBytes: number): Uint8Array {
-  // One more than a hello may have: the reader is not to wait with a full buffer.
-  const larger = new Uint8Array(Math.min(sizeBytes, MAX_CLIENT_HELLO_RECORDS_BYTES + 1));
-  larger.set(bytes);
-  return larger;
 }

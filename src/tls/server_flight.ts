@@ -1,3 +1,4 @@
+import { enlarge } from "../core/enlarge.ts";
 import { MAX_CHAIN_BYTES } from "./x509/path/chain.ts";
 import { TlsHandshakeError } from "./session/handshake_errors.ts";
 import { hasFewPaths } from "./x509/path/count.ts";
@@ -85,9 +86,8 @@ export class ServerFlight {
     const filled = this.#messageBytes + piece.length;
     if (filled > MAX_MESSAGE_BYTES) throw tooLarge();
     if (filled > this.#messages.length) {
-      const larger = new Uint8Array(Math.min(Math.max(filled, 2 * this.#messages.length), MAX_MESSAGE_BYTES));
-      larger.set(this.#messages);
-      this.#messages = larger;
+      const sizeBytes = Math.min(Math.max(filled, 2 * this.#messages.length), MAX_MESSAGE_BYTES);
+      this.#messages = enlarge(this.#messages, sizeBytes);
     }
     this.#messages.set(piece, this.#messageBytes);
     this.#messageBytes = filled;

@@ -1,11 +1,10 @@
+import { LogInterval } from "../core/log_interval.ts";
 import type { Log } from "../core/log.ts";
 import type { Backend } from "./backend.ts";
 import type { Check } from "./check/check.ts";
 import type { HealthOptions } from "./check/options.ts";
 import type { CheckScheduler, CheckTask } from "./check/scheduler.ts";
 import type { CheckOutcome } from "./check/health.ts";
-
-const WARN_INTERVAL_MS = 60_000;
 
 /** What a {@linkcode HealthMonitor} works with. */
 export interface HealthMonitorParts {
@@ -25,7 +24,7 @@ export class HealthMonitor {
   readonly #tasks = new Map<Backend, CheckTask | undefined>();
   #options: HealthOptions | undefined;
   #check: Check | undefined;
-  #warnedAt = -Infinity;
+  readonly #warnInterval = new LogInterval();
 
   constructor(parts: HealthMonitorParts) {
     this.#parts = parts;
@@ -100,8 +99,7 @@ export class HealthMonitor {
 
   /** Once a minute at most. */
   #warn({ detail, at }: CheckOutcome): void {
-    if (at - this.#warnedAt < WARN_INTERVAL_MS) return;
-    this.#warnedAt = at;
+    if (!this.#warnInterval.begin(at)) return;
     this.#parts.log.warn("cannot check backends", { upstream: this.#parts.upstream, error: detail });
   }
 }

@@ -1,3 +1,4 @@
+import { onAbort } from "../core/wait.ts";
 import { Deadline } from "../core/deadline.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
@@ -16,7 +17,8 @@ import { ConnectFailedError } from "./errors.ts";
 import { ConnectTimeoutError, PoolBusyError } from "./pool/errors.ts";
 import type { Lease } from "./pool/lease.ts";
 import type { OutlierDetector } from "./outlier.ts";
-import { eventLoopPoll, MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../core/grant.ts";
+import { eventLoopPoll } from "../core/event_loop.ts";
+import { MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "./refusal.ts";
 import { type ProxyProtocolOption, proxySending } from "./proxy_sending.ts";
 
 /** What one client's connection asks of its upstream. */
@@ -265,15 +267,12 @@ export class BackendSearch implements QueuedSearch {
   /** Tells the backend who the client is, before anything else. A backend that can't be told has failed. */
   async #tell(lease: Lease, header: Uint8Array): Promise<void> {
     const { signal } = this.#attempt!;
-    const giveUp = () => lease.discard(); // Ends a write that is stuck.
-    signal.addEventListener("abort", giveUp);
+    using _abort = onAbort(signal, () => lease.discard()); // Ends a write that is stuck.
     try {
       await writeAll(lease.connection, header);
     } catch (error) {
       lease.discard();
       throw signal.aborted ? signal.reason : error;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
     }
   }
 
@@ -296,15 +295,12 @@ export class BackendSearch implements QueuedSearch {
     const { joins } = this.#options;
     if (joins === undefined) return undefined;
     const { signal } = this.#attempt!;
-    const giveUp = () => lease.discard();
-    signal.addEventListener("abort", giveUp);
+    using _abort = onAbort(signal, () => lease.discard());
     try {
       return await readMysqlGreeting(lease.connection, joins);
     } catch (error) {
       lease.discard();
       throw signal.aborted ? signal.reason : error;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
     }
   }
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { escapeText } from "../../src/core/escape_text.ts";
+import { escapeText, quoteText } from "../../src/core/escape_text.ts";
 
 Deno.test("what could deceive a reader of a log or a terminal is escaped, and nothing else is", () => {
   const cases: [string, string][] = [
@@ -14,4 +14,15 @@ Deno.test("what could deceive a reader of a log or a terminal is escaped, and no
     ["\ud83d \udeb0", String.raw`\ud83d \udeb0`],
   ];
   for (const [text, expected] of cases) assertEquals(escapeText(text), expected);
+});
+Deno.test("a peer's text is quoted so that it can neither break a line nor command a terminal", () => {
+  const texts: readonly [text: string, quoted: string][] = [
+    ["plain text", '"plain text"'],
+    ['a "quote" and \\', '"a \\"quote\\" and \\\\"'],
+    ["line\r\nbreak \0", '"line\\r\\nbreak \\u0000"'],
+    ["\x1b[2J \x7f \x9b \xff", '"\\u001b[2J \\u007f \\u009b \\u00ff"'],
+    ["\u202eevil \u{1f600}", '"\\u202eevil \\ud83d\\ude00"'],
+    ["x".repeat(81), `"${"x".repeat(80)}…"`],
+  ];
+  for (const [text, quoted] of texts) assertEquals(quoteText(text), quoted);
 });

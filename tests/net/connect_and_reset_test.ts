@@ -5,6 +5,8 @@ import { run } from "../support/child.ts";
 import { startUnresponsive } from "../support/peers.ts";
 import { until } from "../support/wait.ts";
 
+/** Has the import map. */
+const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 const NEVER = new AbortController().signal;
 
 function at(port: number, host = "127.0.0.1"): Address {
@@ -107,7 +109,7 @@ console.log("touched");`;
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   try {
     await Deno.writeTextFile(file, program);
-    const args = ["run", "--no-prompt", `--allow-net=localhost:${port}`, file];
+    const args = ["run", "--config", CONFIG, "--no-prompt", `--allow-net=localhost:${port}`, file];
     const { code, stdout, stderr } = await run(Deno.execPath(), args);
     assertEquals([code, stdout], [0, "touched\n"], stderr);
   } finally {

@@ -5,6 +5,8 @@ import { runAtTerminal } from "../support/terminal.ts";
 import { AcceptLoop } from "../../src/net/accept_loop.ts";
 import { within } from "../support/wait.ts";
 
+/** Has the import map. */
+const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 const PROGRAM = new URL("./dial_permission_program.ts", import.meta.url).pathname;
 
 /** Where nobody may dial, and what is said of it. */
@@ -35,7 +37,11 @@ function startListener() {
     loop.close();
     await within(loop.done, { what: "the listener to end" });
   };
-  return { address, args: ["run", "--no-config", `--allow-net=${address}`], [Symbol.asyncDispose]: close };
+  return {
+    address,
+    args: ["run", "--config", CONFIG, `--allow-net=${address}`],
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 Deno.test("what may not be dialled is refused with the flags that are missing, and what may is dialled", async () => {

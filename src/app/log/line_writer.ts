@@ -1,3 +1,4 @@
+import { settledWithin } from "../../core/wait.ts";
 import { systemClock } from "../../core/clock.ts";
 
 /** Where lines go in the end: standard error, or a test's array. */
@@ -42,10 +43,8 @@ export class LineWriter {
 
   /** Resolves when everything so far has been written, or the target has not taken it within `timeoutMs`. */
   async flush(timeoutMs = FLUSH_MS): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const cancel = systemClock.after(timeoutMs, late.resolve);
-    await Promise.race([this.#writing, late.promise]);
-    cancel();
+    if (this.#writing === undefined) return;
+    await settledWithin(this.#writing, { clock: systemClock, timeoutMs });
   }
 
   async #run(): Promise<void> {

@@ -1,3 +1,5 @@
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
+
 /** How many edits a misspelt name may be away from the one that was meant. */
 const MAX_EDITS = 2;
 
@@ -21,29 +23,15 @@ function normalise(name: string): string {
   return name.toLowerCase().replaceAll(/[-_ ]/g, "");
 }
 
-/**
- * Insertions, deletions, replacements and swaps of neighbours between two texts: the optimal string alignment
- * distance (https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance). `Infinity` where the lengths
- * alone say that it is too much.
- */
+/** The edits between two texts; a swap of neighbouring letters counts as one. */
 function countEdits(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > MAX_EDITS) return Infinity;
-  let previous: number[] = [];
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const before = previous;
-    previous = row;
-    row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      row[j] = Math.min(
-        (previous[j] ?? 0) + 1,
-        (row[j - 1] ?? 0) + 1,
-        (previous[j - 1] ?? 0) + (same ? 0 : 1),
-        swapped ? (before[j - 2] ?? 0) + 1 : Infinity,
-      );
-    }
+  return isSwap(a, b) ? 1 : levenshteinDistance(a, b);
+}
+
+function isSwap(a: string, b: string): boolean {
+  for (let at = 0; at < a.length; at++) {
+    if (a[at] === b[at]) continue;
+    return a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2);
   }
-  return row[b.length] ?? 0;
+  return false;
 }

@@ -1,7 +1,8 @@
+import { latin1 } from "../../core/latin1.ts";
 import { ByteCursor } from "../../core/byte_cursor.ts";
 import { badClientHello } from "./records.ts";
 import { HelloAssembler } from "./records.ts";
-import { quoteText } from "../../core/quote_text.ts";
+import { quoteText } from "../../core/escape_text.ts";
 import { faultOfServerName } from "./server_name.ts";
 
 /** What a client says of itself and of what it wants, before anything is encrypted. */
@@ -103,7 +104,7 @@ function parseServerNames(extension: ByteCursor): Pick<ClientHello, "serverName"
   extension.end("the server name extension");
   if (list.left === 0) return { serverNameFault: "the list of server names is empty" };
   const type = list.uint(1, "the server name's type");
-  const sent = String.fromCharCode(...list.vector(2, "the server name"));
+  const sent = latin1(list.vector(2, "the server name"));
   if (list.left > 0) return { serverNameFault: "there is more than one server name" };
   if (type !== HOST_NAME) return { serverNameFault: `the server name is of type ${type}` };
   const name = sent.endsWith(".") ? sent.slice(0, -1) : sent;
@@ -120,7 +121,7 @@ function parseAlpn(extension: ByteCursor): string[] {
   while (list.left > 0) {
     const protocol = list.vector(1, "a protocol's name");
     if (protocol.length === 0) throw badClientHello("a protocol's name is empty");
-    protocols.push(String.fromCharCode(...protocol));
+    protocols.push(latin1(protocol));
   }
   if (protocols.length === 0) throw badClientHello("the list of protocols is empty");
   return protocols;

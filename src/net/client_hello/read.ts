@@ -1,3 +1,4 @@
+import { enlarge } from "../../core/enlarge.ts";
 import { CulvertError } from "../../core/errors.ts";
 import { type ClientHello, parseHelloMessage } from "./parse.ts";
 import { badClientHello, OversizedHelloError } from "./records.ts";
@@ -67,7 +68,10 @@ export async function prereadClientHello(
   let buffer = options.buffer ?? new Uint8Array(BUFFER_BYTES);
   let filled = 0;
   for (;;) {
-    if (filled === buffer.length) buffer = enlarge(buffer);
+    if (filled === buffer.length) {
+      const sizeBytes = Math.max(2 * filled, BUFFER_BYTES);
+      buffer = enlarge(buffer, Math.min(sizeBytes, MAX_CLIENT_HELLO_RECORDS_BYTES));
+    }
     const count = await connection.read(buffer.subarray(filled));
     if (count === null) throw endsEarly(filled);
     filled += count;
@@ -85,11 +89,4 @@ export async function prereadClientHello(
 function endsEarly(bytes: number): CulvertError {
   if (bytes > 0) return badClientHello(`the stream ends after ${bytes} bytes`);
   return new CulvertError("no_client_hello", "Cannot read the ClientHello: the stream ends before it");
-}
-
-function enlarge(buffer: Uint8Array): Uint8Array {
-  const sizeBytes = Math.min(Math.max(buffer.length * 2, BUFFER_BYTES), MAX_CLIENT_HELLO_RECORDS_BYTES);
-  const larger = new Uint8Array(sizeBytes);
-  larger.set(buffer);
-  return larger;
 }

@@ -1,5 +1,5 @@
 import { CulvertError } from "../../core/errors.ts";
-import { quoteText } from "../../core/quote_text.ts";
+import { quoteText } from "../../core/escape_text.ts";
 import { faultOfServerName } from "./server_name.ts";
 
 const WILDCARD = "*.";

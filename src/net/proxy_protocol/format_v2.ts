@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes/concat";
 import { CulvertError } from "../../core/errors.ts";
 import { crc32c } from "./crc32c.ts";
 import { type ProxyEnds, type WireEnds, wireEnds, type WireIp } from "./endpoints.ts";
@@ -52,7 +53,7 @@ export function formatProxyV2(options: ProxyV2Options): Uint8Array {
   }
   const family = ends.kind === "unix" ? 3 : ends.family === 4 ? 1 : 2;
   const head = [...PROXY_V2_SIGNATURE, VERSION | COMMAND_PROXY, family << 4 | STREAM];
-  const header = join([Uint8Array.from(head), uint(bodyBytes, 2), ...body]);
+  const header = concat([Uint8Array.from(head), uint(bodyBytes, 2), ...body]);
   // The checksum's TLV is the last one, with zeros in it so far.
   if (options.crc32c === true) header.set(uint(crc32c(header), 4), header.length - 4);
   return header;
@@ -65,7 +66,7 @@ function formatEnds(ends: WireEnds): Uint8Array[] {
 }
 
 function formatIp({ ip }: WireIp): Uint8Array {
-  return join(ip.words.map((word) => uint(word, 4)));
+  return concat(ip.words.map((word) => uint(word, 4)));
 }
 
 function formatPath(path: string): Uint8Array {
@@ -111,7 +112,7 @@ function formatTls(tls: ProxyTls): Uint8Array {
   if (tls.clientCertificateDer !== undefined) {
     parts.push(formatTlv(TLV.sslClientCertificate, tls.clientCertificateDer));
   }
-  return join(parts);
+  return concat(parts);
 }
 
 function formatText(type: number, text: string): Uint8Array {
@@ -120,7 +121,7 @@ function formatText(type: number, text: string): Uint8Array {
 
 function formatTlv(type: number, value: Uint8Array): Uint8Array {
   checkLength(value, { what: "a TLV", max: MAX_TLV_BYTES });
-  return join([Uint8Array.of(type), uint(value.length, 2), value]);
+  return concat([Uint8Array.of(type), uint(value.length, 2), value]);
 }
 
 function checkLength(
@@ -144,14 +145,4 @@ function cannotWrite(reason: string): CulvertError {
 function uint(value: number, size: 2 | 4): Uint8Array {
   const bytes = [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
   return Uint8Array.from(bytes.slice(4 - size));
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
-  return joined;
 }

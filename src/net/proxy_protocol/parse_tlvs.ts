@@ -1,3 +1,4 @@
+import { latin1 } from "../../core/latin1.ts";
 import type { ByteCursor } from "../../core/byte_cursor.ts";
 import { tryAscii, tryUtf8 } from "./text.ts";
 import { badProxyHeader, type ProxyTls, type ProxyTlvs, TLS_CLIENT, TLV } from "./header.ts";
@@ -110,7 +111,7 @@ function certificateOf(client: number): ProxyTls["clientCertificate"] {
 
 /** A character for each byte. */
 function readBytes(value: Uint8Array): string {
-  return String.fromCharCode(...value);
+  return latin1(value);
 }
 
 /** The buffer will be used again. */

@@ -1,7 +1,8 @@
+import { latin1 } from "../../core/latin1.ts";
 import { formatIp, ipOfWords, parseIpv4, parseIpv6 } from "../ip.ts";
 import { badProxyHeader, MAX_PROXY_V1_BYTES, type ProxyAddress, type ProxyParse } from "./header.ts";
 import { checkProxyV1Start, isProxyPort } from "./v1_start.ts";
-import { quoteText } from "../../core/quote_text.ts";
+import { quoteText } from "../../core/escape_text.ts";
 
 const CR = 13;
 const LF = 10;
@@ -18,12 +19,12 @@ export function parseProxyV1(bytes: Uint8Array): ProxyParse {
   }
   const end = findLineEnd(bytes);
   if (end === -1) {
-    const start = String.fromCharCode(...bytes);
+    const start = latin1(bytes);
     if (start.endsWith("\r")) parseLine(start.slice(0, -1), bytes.length + 1);
     else checkProxyV1Start(start);
     return { kind: "incomplete", atLeast: bytes.length + 1 };
   }
-  return parseLine(String.fromCharCode(...bytes.subarray(0, end)), end + 2);
+  return parseLine(latin1(bytes, 0, end), end + 2);
 }
 
 /** `line` is without its line break; `length` is with it. */

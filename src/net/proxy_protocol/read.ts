@@ -1,3 +1,4 @@
+import { enlarge } from "../../core/enlarge.ts";
 import { CulvertError } from "../../core/errors.ts";
 import type { Connection } from "../connection.ts";
 import {
@@ -62,7 +63,7 @@ export async function readProxyHeader(
       return { header, tlvs, rest: buffer.subarray(length, filled) };
     }
     // As more comes, and not as more is announced.
-    if (filled === buffer.length) buffer = enlarge(buffer);
+    if (filled === buffer.length) buffer = enlarge(buffer, Math.max(SMALLEST_BYTES, 2 * filled));
     const count = await connection.read(buffer.subarray(filled));
     if (count === null) throw endsEarly(filled);
     filled += count;
@@ -88,10 +89,4 @@ export function parseProxyHeader(bytes: Uint8Array): ProxyParse {
 function endsEarly(bytes: number): CulvertError {
   if (bytes > 0) return badProxyHeader(`the stream ends after ${bytes} bytes of it`);
   return new CulvertError("no_proxy_header", "Cannot read the PROXY header: the stream ends before it");
-}
-
-function enlarge(buffer: Uint8Array): Uint8Array {
-  const larger = new Uint8Array(Math.max(SMALLEST_BYTES, buffer.length * 2));
-  larger.set(buffer);
-  return larger;
 }

@@ -1,6 +1,6 @@
 import { parseIpv4, parseIpv6 } from "../ip.ts";
 import { badProxyHeader } from "./header.ts";
-import { quoteText } from "../../core/quote_text.ts";
+import { quoteText } from "../../core/escape_text.ts";
 
 type Family = "TCP4" | "TCP6";
 

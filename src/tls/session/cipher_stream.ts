@@ -1,6 +1,6 @@
+import { eventLoopTurn } from "../../core/event_loop.ts";
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
-import { setImmediate } from "node:timers";
 import { CulvertError } from "../../core/errors.ts";
 import type { BufferPool } from "../../net/buffers.ts";
 import type { Connection } from "../../net/connection.ts";
@@ -172,7 +172,7 @@ export class CipherStream extends Duplex {
 
   /** The engine takes nothing in the turn in which it is given the stream. */
   async #attach(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await eventLoopTurn();
     this.#attached = true;
     const ahead = this.#ahead;
     this.#ahead = undefined;

@@ -3,7 +3,7 @@ import type { TLSSocket } from "node:tls";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { CulvertError } from "../../core/errors.ts";
 import type { BufferPool } from "../../net/buffers.ts";
-import type { Connection } from "../../net/connection.ts";
+import { closeQuietly, type Connection } from "../../net/connection.ts";
 import { type CipherEvents, CipherStream, type FeedGuard } from "./cipher_stream.ts";
 import { timeoutOf, TlsHandshakeError, toHandshakeError } from "./handshake_errors.ts";
 import type { HandshakeEvents } from "./server_context.ts";
@@ -237,11 +237,7 @@ export class Handshake implements CipherEvents, HandshakeEvents {
     this.cipher.seal();
     this.#socket?.destroy();
     this.cipher.destroy();
-    try {
-      this.#below.close();
-    } catch {
-      // Closed already.
-    }
+    closeQuietly(this.#below);
   }
 }
 

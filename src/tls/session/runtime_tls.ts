@@ -1,5 +1,6 @@
+import { onAbort } from "../../core/wait.ts";
 import { CulvertError, describeError } from "../../core/errors.ts";
-import type { Connection } from "../../net/connection.ts";
+import { closeQuietly, type Connection } from "../../net/connection.ts";
 import type { RuntimeTls } from "../../net/listen.ts";
 import { TlsHandshakeError, toHandshakeError } from "./handshake_errors.ts";
 
@@ -54,17 +55,14 @@ export async function runtimeHandshake(
   connection: Deno.TlsConn,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const close = () => connection.close();
-  signal.addEventListener("abort", close);
+  using _abort = onAbort(signal, () => closeQuietly(connection));
   try {
     signal.throwIfAborted();
     const { alpnProtocol } = await connection.handshake();
     return alpnProtocol ?? undefined;
   } catch (error) {
     if (signal.aborted) throw new TlsHandshakeError("timeout", { cause: signal.reason });
-    connection.close();
+    closeQuietly(connection);
     throw toHandshakeError(error);
-  } finally {
-    signal.removeEventListener("abort", close);
   }
 }

@@ -1,7 +1,8 @@
+import { eventLoopTurn } from "../../core/event_loop.ts";
 import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
-import type { Connection } from "../../net/connection.ts";
+import { closeQuietly, type Connection } from "../../net/connection.ts";
 import type { CipherEvents, CipherStream } from "./cipher_stream.ts";
 import { toHandshakeError } from "./handshake_errors.ts";
 import { release } from "./release.ts";
@@ -104,7 +105,7 @@ export class TlsConnection implements Connection, CipherEvents {
     this.#socket.end(() => ended.resolve());
     await ended.promise;
     // What the engine says reaches the stream below a turn later.
-    await turn();
+    await eventLoopTurn();
     if (this.#cipher.writing && !this.#closed && this.#writeError === undefined) {
       await new Promise<void>((resolve) => this.#onDrained = resolve);
     }
@@ -230,16 +231,8 @@ export class TlsConnection implements Connection, CipherEvents {
     this.#cipher.seal();
     this.#socket.destroy();
     this.#cipher.destroy();
-    try {
-      this.#below.close();
-    } catch {
-      // Closed already, by whoever else held it.
-    }
+    closeQuietly(this.#below);
   }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function closedError(): Error {

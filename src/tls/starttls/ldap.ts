@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes/concat";
 import { TlsHandshakeError } from "../session/handshake_errors.ts";
 import { badPrelude, type PreludeStream, refusedByBackend, withoutTls } from "./prelude_stream.ts";
 import type { StartTlsProtocol } from "./protocol.ts";
@@ -135,14 +136,7 @@ function message(id: Uint8Array, operation: Uint8Array): Uint8Array {
 /** One element with at most 127 bytes of content: nothing longer is written here. */
 function element(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const bytes = new Uint8Array(2 + length);
-  bytes.set([tag, length]);
-  let at = 2;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return concat([Uint8Array.of(tag, length), ...parts]);
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

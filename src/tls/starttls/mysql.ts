@@ -1,3 +1,4 @@
+import { latin1 } from "../../core/latin1.ts";
 import { badPrelude, type PreludeStream, refusedByBackend, withoutTls } from "./prelude_stream.ts";
 import type { StartTlsProtocol } from "./protocol.ts";
 
@@ -51,7 +52,7 @@ export const mysql: StartTlsProtocol = {
 export async function readGreeting(stream: PreludeStream, { tls }: { tls: boolean }): Promise<MysqlPacket> {
   const packet = await readPacket(stream, { sequence: 0, max: MAX_GREETING_BYTES });
   const [first] = packet.subarray(HEADER_BYTES);
-  if (first === ERR) throw refusedByBackend(String.fromCharCode(...packet.subarray(HEADER_BYTES + 3)));
+  if (first === ERR) throw refusedByBackend(latin1(packet.subarray(HEADER_BYTES + 3)));
   if (first !== PROTOCOL_10) throw badPrelude("expected a greeting of MySQL, of the protocol's version 10");
   stream.requireEmpty();
   if (tls && (packet[flagsAt(packet) + 1]! & CLIENT_SSL >> 8) === 0) {

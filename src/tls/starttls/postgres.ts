@@ -1,3 +1,4 @@
+import { latin1 } from "../../core/latin1.ts";
 import { badPrelude, type PreludeStream, refusedByBackend, withoutTls } from "./prelude_stream.ts";
 import type { StartTlsProtocol } from "./protocol.ts";
 
@@ -37,7 +38,7 @@ export const postgres: StartTlsProtocol = {
     view.setUint32(0, REQUEST_BYTES);
     view.setUint32(4, SSL_REQUEST);
     await stream.write(message);
-    const answer = String.fromCharCode(...await stream.take(1));
+    const answer = latin1(await stream.take(1));
     // What follows an E (an error) can't be trusted, and is not read (CVE-2024-10977).
     if (answer !== "S") throw refusedByBackend(answer);
     stream.requireEmpty();

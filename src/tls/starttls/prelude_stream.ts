@@ -1,5 +1,6 @@
+import { latin1 } from "../../core/latin1.ts";
 import { type Connection, writeAll } from "../../net/connection.ts";
-import { quoteText } from "../../core/quote_text.ts";
+import { quoteText } from "../../core/escape_text.ts";
 import { TlsHandshakeError } from "../session/handshake_errors.ts";
 
 /** The most that a peer may send in clear before TLS begins, in bytes. */
@@ -62,7 +63,7 @@ export class PreludeStream {
       else await this.#fill(this.rest.length + 1);
     }
     const line = await this.take(length);
-    const text = String.fromCharCode(...line.subarray(0, -2));
+    const text = latin1(line.subarray(0, -2));
     if (length < 2 || line[length - 2] !== CR || /[\r\0]/.test(text)) {
       throw badPrelude("a line does not end with CRLF, or has a control character");
     }

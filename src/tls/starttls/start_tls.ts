@@ -1,3 +1,4 @@
+import { onAbort } from "../../core/wait.ts";
 import { closeQuietly, type Connection } from "../../net/connection.ts";
 import { PrefixedConnection } from "../../net/prefixed_connection.ts";
 import { TlsHandshakeError } from "../session/handshake_errors.ts";
@@ -111,7 +112,7 @@ export async function skipGreeting(
 /** Closes the connection when `talk` fails, or when the signal fires. */
 async function within<T>(connection: Connection, signal: AbortSignal, talk: () => Promise<T>): Promise<T> {
   const close = () => closeQuietly(connection);
-  signal.addEventListener("abort", close);
+  using _abort = onAbort(signal, close);
   try {
     signal.throwIfAborted();
     return await talk();
@@ -120,7 +121,5 @@ async function within<T>(connection: Connection, signal: AbortSignal, talk: () =
     if (signal.aborted) throw new TlsHandshakeError("timeout", { cause: signal.reason });
     if (error instanceof TlsHandshakeError) throw error;
     throw new TlsHandshakeError("aborted", { cause: error });
-  } finally {
-    signal.removeEventListener("abort", close);
   }
 }

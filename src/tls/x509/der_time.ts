@@ -1,5 +1,5 @@
 import { type DerNode, unreadable } from "./der.ts";
-import { latin1 } from "./distinguished_name.ts";
+import { latin1 } from "../../core/latin1.ts";
 
 const UTC_TIME = 0x17;
 const GENERALIZED_TIME = 0x18;

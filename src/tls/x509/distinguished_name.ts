@@ -1,3 +1,5 @@
+import { escapeText } from "../../core/escape_text.ts";
+import { latin1 } from "../../core/latin1.ts";
 import { DerNode, Tag } from "./der.ts";
 import { ATTRIBUTE_NAMES } from "./oids.ts";
 
@@ -81,10 +83,11 @@ function format(fromTheLast: Iterable<Attribute>): string {
 }
 
 function escapeValue(value: string): string {
-  return cut(value, MAX_VALUE_LENGTH)
-    .replaceAll(/[,+"\\<>;=]/g, "\\$&")
-    .replaceAll(/^[ #]| $/g, "\\$&")
-    .replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+  const escaped = cut(value, MAX_VALUE_LENGTH).replaceAll(/[,+"\\<>;=]/g, "\\$&").replaceAll(
+    /^[ #]| $/g,
+    "\\$&",
+  );
+  return escapeText(escaped);
 }
 
 /** At most so many characters, and a sign that there were more. */
@@ -116,12 +119,5 @@ function utf32(bytes: Uint8Array): string | undefined {
     if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return undefined;
     text += String.fromCodePoint(code);
   }
-  return text;
-}
-
-/** Each octet is a character, as it stands there. */
-export function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
   return text;
 }

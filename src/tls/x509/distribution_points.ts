@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes/concat";
 import { DerNode, Tag, unreadable } from "./der.ts";
 import { nameKey } from "./comparable_name.ts";
 
@@ -120,7 +121,7 @@ function element(tag: number, parts: readonly Uint8Array[]): Uint8Array {
   const octets = length.toString(16);
   const size = Uint8Array.fromHex(octets.padStart(octets.length + octets.length % 2, "0"));
   const head = length < 0x80 ? [tag, length] : [tag, 0x80 | size.length, ...size];
-  return new Uint8Array([...head, ...parts.flatMap((part) => [...part])]);
+  return concat([Uint8Array.from(head), ...parts]);
 }
 
 /** The fields of a sequence by their tags, each there once at the most. */

@@ -1,5 +1,5 @@
 import { DerNode, Tag, unreadable } from "./der.ts";
-import { latin1 } from "./distinguished_name.ts";
+import { latin1 } from "../../core/latin1.ts";
 
 /** A name under which the subject is known besides, as it stands there: RFC 5280 section 4.2.1.6. */
 export type AlternativeName =

@@ -1,3 +1,4 @@
+import { latin1 } from "../../core/latin1.ts";
 import type { Steps } from "../../core/slices.ts";
 
 /** A block of a PEM file. */
@@ -13,8 +14,6 @@ const DASH = 0x2d;
 const MAX_LABEL_LENGTH = 64;
 /** So many octets are looked at between two places where the work may pause. */
 const STEP_BYTES = 262_144;
-
-const latin1 = new TextDecoder("latin1");
 
 /** Whether a file has a PEM block, or the beginning of one. */
 export function* hasPem(bytes: Uint8Array): Steps<boolean> {
@@ -41,7 +40,7 @@ export function* scanPem(bytes: Uint8Array): Steps<ScannedBlock[]> {
 /** The label of a block that begins at `at`, and where its body begins. */
 function readBegin(bytes: Uint8Array, at: number): { label: string; bodyStart: number } {
   const start = at + BEGIN.length;
-  const line = latin1.decode(bytes.subarray(start, start + MAX_LABEL_LENGTH));
+  const line = latin1(bytes, start, Math.min(start + MAX_LABEL_LENGTH, bytes.length));
   const label = /^([A-Z0-9 ]+)-----[ \t]*(?:\r?\n)/.exec(line);
   if (label === null) return { label: "", bodyStart: start };
   return { label: label[1]!, bodyStart: start + label[0].length };
@@ -49,7 +48,7 @@ function readBegin(bytes: Uint8Array, at: number): { label: string; bodyStart: n
 
 function isEnd(bytes: Uint8Array, { at, label }: { at: number; label: string }): boolean {
   const expected = `-----END ${label}-----`;
-  return latin1.decode(bytes.subarray(at, at + expected.length)) === expected;
+  return latin1(bytes, at, Math.min(at + expected.length, bytes.length)) === expected;
 }
 
 /** Where the next `-----BEGIN ` is; -1: nowhere. */
@@ -76,14 +75,14 @@ function* decode(body: Uint8Array): Steps<Uint8Array<ArrayBuffer> | undefined> {
   let [read, written] = [0, 0];
   try {
     while (body.length - read > STEP_BYTES) {
-      const text = latin1.decode(body.subarray(read, read + STEP_BYTES));
+      const text = latin1(body, read, read + STEP_BYTES);
       const step = octets.subarray(written).setFromBase64(text, { lastChunkHandling: "stop-before-partial" });
       if (step.read === 0) return undefined;
       read += step.read;
       written += step.written;
       yield;
     }
-    written += octets.subarray(written).setFromBase64(latin1.decode(body.subarray(read))).written;
+    written += octets.subarray(written).setFromBase64(latin1(body, read)).written;
   } catch {
     return undefined;
   }

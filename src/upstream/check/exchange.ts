@@ -1,3 +1,4 @@
+import { onAbort } from "../../core/wait.ts";
 import { CulvertError, describeError } from "../../core/errors.ts";
 import type { Address } from "../../net/address.ts";
 import { closeQuietly, type Connection } from "../../net/connection.ts";
@@ -27,8 +28,7 @@ export async function exchange<T>(
   const { signal } = options;
   signal.throwIfAborted();
   const connection = await dialNow(options);
-  const onAbort = () => closeQuietly(connection);
-  signal.addEventListener("abort", onAbort);
+  using _abort = onAbort(signal, () => closeQuietly(connection));
   try {
     signal.throwIfAborted();
     return await talk(connection);
@@ -37,7 +37,6 @@ export async function exchange<T>(
     if (error instanceof CulvertError) throw error;
     throw new CheckFailedError(`the connection broke: ${describeError(error)}`, { cause: error });
   } finally {
-    signal.removeEventListener("abort", onAbort);
     closeQuietly(connection);
   }
 }

@@ -1,8 +1,8 @@
-import { Buffer } from "node:buffer";
+import { latin1 } from "../../core/latin1.ts";
 import { ChunkedDecoder } from "../../http/chunked_decoder.ts";
 import type { Connection } from "../../net/connection.ts";
 import { bodyFraming, HeadScanner, parseResponseHead, type ResponseHead } from "../../http/response_head.ts";
-import { quoteText } from "../../core/quote_text.ts";
+import { quoteText } from "../../core/escape_text.ts";
 import { ByteWindow } from "./byte_window.ts";
 import { CheckFailedError } from "./check.ts";
 
@@ -110,5 +110,5 @@ function notFound(text: string, where: string): CheckFailedError {
 }
 
 function excerpt({ bytes }: ByteWindow): string {
-  return bytes.length === 0 ? "empty" : quoteText(Buffer.from(bytes.subarray(0, 128)).toString("latin1"));
+  return bytes.length === 0 ? "empty" : quoteText(latin1(bytes, 0, Math.min(bytes.length, 128)));
 }

@@ -1,3 +1,5 @@
+import { LogInterval } from "../../core/log_interval.ts";
+import { abortable } from "@std/async/abortable";
 import { Deadline } from "../../core/deadline.ts";
 import { CulvertError, describeError } from "../../core/errors.ts";
 import { type Log, silentLog } from "../../core/log.ts";
@@ -30,8 +32,6 @@ export interface CheckTask {
   onOutcome(outcome: CheckOutcome): void;
 }
 
-/** So often it is said, at the most, that checks are late. */
-const WARN_EVERY_MS = 60_000;
 /** So often it is looked whether they are. */
 const LOOK_EVERY_MS = 1_000;
 
@@ -62,7 +62,8 @@ export class CheckScheduler {
   readonly #waiting = new Map<string, Set<Job>>();
   #underWay = 0;
   /** Until then it is not looked whether checks are late. */
-  #quietUntilMs = -Infinity;
+  readonly #lookInterval = new LogInterval(LOOK_EVERY_MS);
+  readonly #warnInterval = new LogInterval();
 
   /** Nothing runs until the first task is added. */
   constructor(options: CheckSchedulerOptions) {
@@ -143,12 +144,11 @@ export class CheckScheduler {
   /** Says so when a check should have begun more than its interval ago: a backend may be long down by then. */
   #lookForLate(): void {
     const now = this.#wheel.now();
-    if (now < this.#quietUntilMs) return;
-    this.#quietUntilMs = now + LOOK_EVERY_MS;
+    if (!this.#lookInterval.begin(now)) return;
     for (const [upstream, jobs] of this.#waiting) {
       const { dueMs, task } = first(jobs);
       if (now - dueMs <= task.intervalMs) continue;
-      this.#quietUntilMs = now + WARN_EVERY_MS;
+      if (!this.#warnInterval.begin(now)) return;
       const waiting = [...this.#waiting.values()].reduce((sum, { size }) => sum + size, 0);
       const fields = { upstream, late_ms: Math.round(now - dueMs), waiting, under_way: this.#underWay };
       return this.#log.warn("checks are late: too many wait for backends that are silent", fields);
@@ -215,11 +215,8 @@ function first(jobs: ReadonlySet<Job>): Job {
 
 /** How it ends, or that it was given up before. Never rejects. */
 async function outcomeOf(running: Promise<CheckReport>, signal: AbortSignal): Promise<CheckOutcome> {
-  const givenUp = Promise.withResolvers<never>();
-  givenUp.promise.catch(() => {});
-  signal.addEventListener("abort", () => givenUp.reject(signal.reason));
   try {
-    const { detail, certificateValidTo } = await Promise.race([running, givenUp.promise]);
+    const { detail, certificateValidTo } = await abortable(running, signal);
     return { ok: true, detail, certificateValidTo, at: Date.now() };
   } catch (error) {
     const reason: unknown = signal.aborted ? signal.reason : error;

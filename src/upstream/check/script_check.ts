@@ -1,8 +1,8 @@
-import { Buffer } from "node:buffer";
+import { latin1 } from "../../core/latin1.ts";
 import type { Address } from "../../net/address.ts";
 import { type Connection, writeAll } from "../../net/connection.ts";
 import type { Dial } from "../../net/dial.ts";
-import { quoteText } from "../../core/quote_text.ts";
+import { quoteText } from "../../core/escape_text.ts";
 import { ByteWindow } from "./byte_window.ts";
 import { type Check, CheckFailedError, type CheckReport } from "./check.ts";
 import { exchange } from "./exchange.ts";
@@ -87,6 +87,6 @@ function missed(step: CompiledStep, { bytes }: ByteWindow, where: string): Check
   const { number, text } = step;
   const seen = bytes.length === 0
     ? "nothing came"
-    : `what came was ${quoteText(Buffer.from(bytes.subarray(0, 128)).toString("latin1"))}`;
+    : `what came was ${quoteText(latin1(bytes, 0, Math.min(bytes.length, 128)))}`;
   return new CheckFailedError(`step ${number}, ${quoteText(text)}, was not met ${where}: ${seen}`);
 }

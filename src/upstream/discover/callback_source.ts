@@ -1,3 +1,4 @@
+import { onAbort } from "../../core/wait.ts";
 import type { BackendSpec } from "../backend.ts";
 import type { ReportingSource } from "./source.ts";
 
@@ -34,8 +35,7 @@ export function callbackSource(subscribe: (publish: Publish) => () => void): Rep
   return async function* (signal) {
     let newest: readonly BackendSpec[] | Error | undefined;
     let news = Promise.withResolvers<void>();
-    const onAbort = () => news.resolve();
-    signal.addEventListener("abort", onAbort);
+    using _abort = onAbort(signal, () => news.resolve());
     const end = subscribe((set) => {
       newest = set;
       news.resolve();
@@ -50,7 +50,6 @@ export function callbackSource(subscribe: (publish: Publish) => () => void): Rep
         yield set;
       }
     } finally {
-      signal.removeEventListener("abort", onAbort);
       end();
     }
   };

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { BackendSpec } from "../backend.ts";
 import { DiscoveryError } from "./errors.ts";
-import { pause } from "../../core/wait.ts";
+import { onAbort, pause } from "../../core/wait.ts";
 import type { ReportingSource } from "./source.ts";
 
 /**
@@ -45,7 +45,7 @@ export function fileSource(options: FileSourceOptions): ReportingSource {
   return async function* (signal) {
     let wake = new AbortController();
     const onNews = () => wake.abort();
-    signal.addEventListener("abort", onNews);
+    using _abort = onAbort(signal, onNews);
     // Before the file is read, so that no change falls in between. Where it fails, looking will do.
     const endWatch = await watch?.(path, onNews).catch(() => undefined);
     try {
@@ -61,7 +61,6 @@ export function fileSource(options: FileSourceOptions): ReportingSource {
         yield await use(last, options);
       }
     } finally {
-      signal.removeEventListener("abort", onNews);
       endWatch?.();
     }
   };

@@ -1,11 +1,11 @@
+import { abortable } from "@std/async/abortable";
 import { Backoff } from "../../core/backoff.ts";
 import type { Clock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { unlessAborted } from "../../core/wait.ts";
 import type { BackendSpec } from "../backend.ts";
 import { checkSet, equalSets } from "./backend_set.ts";
-import { pause } from "../../core/wait.ts";
+import { onAbort, pause, settledWithin } from "../../core/wait.ts";
 import type { ReportingSource } from "./source.ts";
 
 /** A source of backends and what it is called in status, metrics and log. */
@@ -162,18 +162,18 @@ export class SourceRun {
     // Its own, so that a source that is given up because of what it gave is told.
     const asking = new AbortController();
     const iterator = this.#options.source(asking.signal)[Symbol.asyncIterator]();
-    const onClose = () => asking.abort();
-    this.#closing.signal.addEventListener("abort", onClose);
+    const restart = () => asking.abort();
+    using _closing = onAbort(this.#closing.signal, restart);
     let next: Promise<unknown> = Promise.resolve();
     let finished = false;
     try {
       while (!asking.signal.aborted) {
         const result = iterator.next();
         next = result;
-        const { done, value } = await unlessAborted(result, asking.signal);
+        const { done, value } = await abortable(result, asking.signal);
         finished = done === true;
         if (finished) return "ended";
-        this.#restart = onClose;
+        this.#restart = restart;
         if (value instanceof Error) this.#fail(value);
         else this.#take(value);
       }
@@ -183,7 +183,6 @@ export class SourceRun {
       throw error;
     } finally {
       this.#restart = undefined;
-      this.#closing.signal.removeEventListener("abort", onClose);
       asking.abort();
       if (!finished) await this.#letGo(iterator, next);
     }
@@ -191,9 +190,8 @@ export class SourceRun {
 
   /** Lets the source clean up, but does not wait for ever. */
   async #letGo(iterator: AsyncIterator<unknown>, next: Promise<unknown>): Promise<void> {
-    const late = new AbortController();
-    const ended = Promise.allSettled([next, iterator.return?.()]).then(() => late.abort());
-    await Promise.race([ended, pause(END_MS, { clock: this.#options.clock, signal: late.signal })]);
+    const ended = Promise.allSettled([next, iterator.return?.()]);
+    await settledWithin(ended, { clock: this.#options.clock, timeoutMs: END_MS });
   }
 
   #take(given: readonly BackendSpec[]): void {

@@ -6,7 +6,7 @@ import { IdleConnections } from "./idle_connections.ts";
 import { Lease, type LeaseEnd } from "./lease.ts";
 import type { PoolOptions } from "./options.ts";
 import { type ConnectionPoolOptions, withPoolDefaults } from "./options.ts";
-import { eventLoopTurn } from "../../core/grant.ts";
+import { eventLoopTurn } from "../../core/event_loop.ts";
 import { WaitingLine } from "./wait_queue.ts";
 
 /** What a pool is doing. */

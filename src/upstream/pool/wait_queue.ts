@@ -1,3 +1,4 @@
+import { onAbort } from "../../core/wait.ts";
 import type { Lease } from "./lease.ts";
 
 /** What one who waits is given: a connection that has come back, or (`undefined`) a place to dial one. */
@@ -25,12 +26,11 @@ export class WaitingLine {
   async wait(signal: AbortSignal, busy: (reason: unknown) => Error): Promise<Turn> {
     this.#waits++;
     const waiter = Promise.withResolvers<Turn>();
-    const onAbort = () => {
-      if (this.#line.delete(waiter)) waiter.reject(busy(signal.reason));
-    };
     this.#line.add(waiter);
-    signal.addEventListener("abort", onAbort);
-    return await waiter.promise.finally(() => signal.removeEventListener("abort", onAbort));
+    using _abort = onAbort(signal, () => {
+      if (this.#line.delete(waiter)) waiter.reject(busy(signal.reason));
+    });
+    return await waiter.promise;
   }
 
   /** Gives the first in line its turn. Returns whether there was anybody. */

@@ -48,7 +48,7 @@ Deno.test("a name with a NUL in it is no name", async () => {
   assertEquals(identity.dnsNames, ["fine.example.org"]);
   assertEquals(identity.uris, ["urn:x:fine"]);
   assertEquals(identity.emails, []);
-  assertEquals(identity.subject, "CN=fine,CN=admin\\u{0}.evil,OU=ops\\u{0}");
+  assertEquals(identity.subject, "CN=fine,CN=admin\\u0000.evil,OU=ops\\u0000");
 });
 
 Deno.test("what is no SPIFFE ID is no URI, even where a certificate says so", async () => {
@@ -121,8 +121,8 @@ Deno.test("addresses are in their one form, and IPv4 within IPv6 is IPv4", async
 
 Deno.test("a subject is shown without anything that deceives", async () => {
   const shown = (cn: string) => identify({ cn }).then(({ subject }) => subject);
-  assertEquals(await shown("a\nb\r\x1b[31m"), "CN=a\\u{a}b\\u{d}\\u{1b}[31m");
-  assertEquals(await shown("\u202eadmin\u2028"), "CN=\\u{202e}admin\\u{2028}");
+  assertEquals(await shown("a\nb\r\x1b[31m"), "CN=a\\u000ab\\u000d\\u001b[31m");
+  assertEquals(await shown("\u202eadmin\u2028"), "CN=\\u202eadmin\\u2028");
   assertEquals(await shown(' #"x\\y<z>; '), 'CN=\\ #\\"x\\\\y\\<z\\>\\;\\ ');
   assertEquals(await shown("Jürgen 🙂"), "CN=Jürgen 🙂");
 });
@@ -137,7 +137,7 @@ Deno.test("a subject that would fill a log is cut where it is shown, and nowhere
   assertEquals(odd.subject, `CN=x${"🙂".repeat(63)}…`);
   // What is escaped grows; all of it is bounded, too.
   const many = await identify({ cn: "\0".repeat(2000), ou: Array.from({ length: 1000 }, () => "y") });
-  assertEquals(many.subject, `CN=${"\\u{0}".repeat(101)}\\u{0…`);
+  assertEquals(many.subject, `CN=${"\\u0000".repeat(84)}\\u000…`);
   assertEquals(many.organizationalUnits.length, 1000);
 });
 

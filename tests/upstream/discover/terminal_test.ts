@@ -11,7 +11,8 @@ testWith(["python3"], "at a terminal nobody is asked who may be asked for names"
   const command = [
     Deno.execPath(),
     "run",
-    "--no-config",
+    "--config",
+    new URL("../../../deno.json", import.meta.url).pathname,
     "--allow-net=127.0.0.1:1",
     pathOf("dns/system_resolve_program.ts"),
   ];

@@ -1,5 +1,6 @@
+import { abortable } from "@std/async/abortable";
 import { TimerWheel, WheelTimer } from "../../../core/timer_wheel.ts";
-import { unlessAborted } from "../../../core/wait.ts";
+import { onAbort } from "../../../core/wait.ts";
 import type { Address } from "../../../net/address.ts";
 import {
   HalfOpenAlreadyStartedError,
@@ -205,16 +206,15 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
     const { resolver } = this.#engineFor(address);
     const { signal, zeroLinger = true } = options;
     const end = new AbortController();
-    const onAbort = () => end.abort(signal!.reason);
     const timer = new WheelTimer(() => {
       end.abort(new HalfOpenTimeoutError(address, timeoutMs));
       return 0;
     });
     if (timeoutMs > 0) this.#wheel.start(timer, timeoutMs);
-    signal?.addEventListener("abort", onAbort);
+    using _outer = onAbort(signal, () => end.abort(signal!.reason));
     this.#names.add(end);
     try {
-      const targets = await unlessAborted(resolver.resolve(address), end.signal);
+      const targets = await abortable(resolver.resolve(address), end.signal);
       end.signal.throwIfAborted(); // It may have been between the two.
       const checks = targets.map((target) =>
         this.#checkTarget(target, 0, { zeroLinger, signal: end.signal })
@@ -224,7 +224,6 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
       throw error instanceof AggregateError ? error.errors[0] : error;
     } finally {
       this.#names.delete(end);
-      signal?.removeEventListener("abort", onAbort);
       this.#wheel.stop(timer);
       end.abort(); // The other addresses.
     }

@@ -1,5 +1,5 @@
 import type { TimerWheel } from "../../../core/timer_wheel.ts";
-import { eventLoopTurn } from "../../../core/grant.ts";
+import { eventLoopTurn } from "../../../core/event_loop.ts";
 import { HalfOpenClosedError, HalfOpenConnectError } from "./errors.ts";
 import { HalfOpenEvents } from "./events.ts";
 import type { HalfOpenProbe } from "./probe.ts";

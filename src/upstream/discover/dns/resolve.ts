@@ -7,7 +7,7 @@ import { DnsQuery } from "./query.ts";
 import { askOverTcp } from "./tcp.ts";
 import { askOverUdp } from "./udp.ts";
 import { DnsError } from "../errors.ts";
-import { inTime } from "../../../core/wait.ts";
+import { withTimeout } from "../../../core/wait.ts";
 
 /** What there is of a name. */
 export interface DnsAnswer {
@@ -143,10 +143,10 @@ function checkResponse(
 /** Gives up after a time, and says in errors which way it was. */
 function limited(ask: Ask, options: { way: string; clock: Clock; timeoutMs: number }): Ask {
   const { way, clock, timeoutMs } = options;
-  const late = () => new DnsError("dns_timeout", `no answer in ${timeoutMs}ms`);
+  const timeoutError = () => new DnsError("dns_timeout", `no answer in ${timeoutMs}ms`);
   return async (query, signal) => {
     try {
-      return await inTime({ clock, timeoutMs, signal, late }, (signal) => ask(query, signal));
+      return await withTimeout({ clock, timeoutMs, signal, timeoutError }, (signal) => ask(query, signal));
     } catch (cause) {
       throw new DnsError("dns_unreachable", `over ${way}: ${describeError(cause)}`, { cause });
     }

@@ -3,7 +3,7 @@ import { type Address, formatAddress } from "../../../net/address.ts";
 import type { DnsQuestion, DnsRecord } from "./message.ts";
 import { type DnsAnswer, QUERY_MS, type Resolve, type ResolveParts, serverResolve } from "./resolve.ts";
 import { DnsError } from "../errors.ts";
-import { inTime } from "../../../core/wait.ts";
+import { withTimeout } from "../../../core/wait.ts";
 
 /** What the system says about how names are looked up. */
 export interface ResolverSettings {
@@ -41,8 +41,8 @@ export function systemResolve(parts: ResolveParts & { path?: string } = {}): Res
     const settings = await readSettings(path);
     if (settings === undefined) {
       const { clock = systemClock, timeoutMs = QUERY_MS } = parts;
-      return await inTime(
-        { clock, timeoutMs, signal, late: () => tooLate(question) },
+      return await withTimeout(
+        { clock, timeoutMs, signal, timeoutError: () => tooLate(question) },
         (signal) => runtimeResolve(question, signal),
       );
     }

@@ -1,5 +1,6 @@
+import { onAbort } from "../../../core/wait.ts";
 import type { Address } from "../../../net/address.ts";
-import { type Connection, writeAll } from "../../../net/connection.ts";
+import { closeQuietly, type Connection, writeAll } from "../../../net/connection.ts";
 import type { Dial } from "../../../net/dial.ts";
 import type { DnsResponse } from "./message.ts";
 import type { DnsQuery } from "./query.ts";
@@ -20,20 +21,14 @@ export async function askOverTcp(
 ): Promise<DnsResponse> {
   const { server, signal, dial } = options;
   const connection = await dial(server, signal);
-  let open = true;
-  const close = () => {
-    if (open) connection.close();
-    open = false;
-  };
-  signal.addEventListener("abort", close);
+  using _abort = onAbort(signal, () => closeQuietly(connection));
   try {
-    if (signal.aborted) throw signal.reason;
+    signal.throwIfAborted();
     await writeAll(connection, frame(query.bytes));
     const length = await readExactly(connection, 2);
     return query.read(await readExactly(connection, length[0]! * 256 + length[1]!));
   } finally {
-    signal.removeEventListener("abort", close);
-    close();
+    closeQuietly(connection);
   }
 }
 

@@ -1,3 +1,4 @@
+import { onAbort } from "../../../core/wait.ts";
 import { createSocket, type Socket } from "node:dgram";
 import type { Clock } from "../../../core/clock.ts";
 import { formatAddress } from "../../../net/address.ts";
@@ -42,14 +43,13 @@ export async function askOverUdp(
   }
 }
 
-function nextAnswer(
+async function nextAnswer(
   socket: Socket,
   { query, ip, port, signal }: { query: DnsQuery; ip: Ip; port: number; signal: AbortSignal },
 ): Promise<DnsResponse> {
   const host = formatIp(ip);
   const { promise, resolve, reject } = Promise.withResolvers<DnsResponse>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
+  using _abort = onAbort(signal, () => reject(signal.reason));
   socket.on("error", reject);
   socket.on("message", (message, from) => {
     if (from.port !== port || from.address !== host) return;
@@ -61,7 +61,7 @@ function nextAnswer(
       // Somebody else may have sent it: the real answer may still come.
     }
   });
-  return promise.finally(() => signal.removeEventListener("abort", onAbort));
+  return await promise;
 }
 
 function isPermitted(host: string): boolean {

@@ -1,3 +1,4 @@
+import { onAbort } from "../../../core/wait.ts";
 import type { Clock } from "../../../core/clock.ts";
 import { describeError } from "../../../core/errors.ts";
 import {
@@ -96,9 +97,7 @@ export class EtcdGateway implements Disposable {
   async #within<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { clock, requestMs } = this.#options;
     const controller = new AbortController();
-    const onAbort = () => controller.abort(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort);
+    using _outer = onAbort(signal, () => controller.abort(signal.reason));
     const late = () => controller.abort(this.#error("etcd_timeout", `no answer within ${requestMs}ms`));
     const cancel = clock.after(requestMs, late);
     try {
@@ -107,7 +106,6 @@ export class EtcdGateway implements Disposable {
       throw this.#explain(error, controller.signal);
     } finally {
       cancel();
-      signal.removeEventListener("abort", onAbort);
     }
   }
 

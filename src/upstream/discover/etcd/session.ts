@@ -1,3 +1,4 @@
+import { onAbort, pause } from "../../../core/wait.ts";
 import type { Clock } from "../../../core/clock.ts";
 import type { BackendSpec } from "../../backend.ts";
 import type { WatchMessage } from "./answers.ts";
@@ -59,16 +60,13 @@ export class EtcdSession {
    * @throws the reason of `signal`, when that aborts.
    */
   async *sets(signal: AbortSignal): AsyncGenerator<readonly BackendSpec[], never, undefined> {
-    const onAbort = () => this.#stop.abort(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort);
+    using _abort = onAbort(signal, () => this.#stop.abort(signal.reason));
     const running = this.#run();
     try {
       for (;;) yield await this.#box.take();
     } finally {
       this.#stop.abort();
       await running;
-      signal.removeEventListener("abort", onAbort);
     }
   }
 
@@ -179,20 +177,11 @@ export class EtcdSession {
     return found.length === 0 && count === keys.size;
   }
 
-  #sleep(ms: number): Promise<void> {
+  /** Rejects with the reason of the end, when that comes first. */
+  async #sleep(ms: number): Promise<void> {
     const { signal } = this.#stop;
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const onAbort = () => {
-        cancel();
-        reject(signal.reason);
-      };
-      const cancel = this.#options.clock.after(ms, () => {
-        signal.removeEventListener("abort", onAbort);
-        resolve();
-      });
-      signal.addEventListener("abort", onAbort, { once: true });
-    });
+    await pause(ms, { clock: this.#options.clock, signal });
+    signal.throwIfAborted();
   }
 
   #inside<T extends { readonly key: string }>(key: T): T {
