@@ -1,7 +1,7 @@
 import type { Problem } from "../config/problem/problem.ts";
 import { CulvertError } from "../core/errors.ts";
 
-/** The kinds of errors of the admin API, each with the status of its answer. */
+/** The error codes of the admin API with their status codes. */
 export const STATUS_OF = {
   bad_address: 400,
   bad_json: 400,
@@ -17,25 +17,25 @@ export const STATUS_OF = {
   draining: 503,
 } as const;
 
-/** The stable name of a kind of error of the admin API. */
+/** An error code of the admin API. */
 export type AdminErrorCode = keyof typeof STATUS_OF;
 
 /** Options of {@linkcode AdminError}. */
 export interface AdminErrorOptions extends ErrorOptions {
-  /** Everything that is wrong with what was sent. */
+  /** Every problem of the request. */
   readonly problems?: readonly Problem[];
 }
 
-/** A request to the admin API can't be done. What an {@linkcode AdminTarget} throws says so to the client. */
+/** A request to the admin API fails; the client receives the code and the message. */
 export class AdminError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "AdminError";
-  /** The status code of the answer. */
+  /** The status code of the response. */
   readonly status: number;
-  /** Everything that is wrong with what was sent; empty where the message says it all. */
+  /** Every problem of the request; empty if the message is sufficient. */
   readonly problems: readonly Problem[];
 
-  /** The message goes to the client. */
+  /** The message is sent to the client. */
   constructor(code: AdminErrorCode, message: string, options: AdminErrorOptions = {}) {
     super(code, message, options);
     this.status = STATUS_OF[code];

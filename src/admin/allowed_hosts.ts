@@ -3,13 +3,13 @@ import { formatIp, parseIp, parseIpv6 } from "../net/ip.ts";
 
 /** Options of {@linkcode AllowedHosts}. */
 export interface AllowedHostsOptions {
-  /** Where the listener is bound, with the port that was picked. */
+  /** The bound address of the listener, with the actual port. */
   readonly address: Address;
-  /** The listener speaks TLS, whose default port is another one. */
+  /** Whether connections use TLS, which has another default port. */
   readonly tls: boolean;
   /**
-   * Further names, such as those of its certificate: asked each time, as that may change. `*.example.org` stands for
-   * one label. They hold with the listener's port.
+   * Further names, such as those of the certificate; asked for each request, because they may change. `*.example.org`
+   * matches one label. They are valid with the port of the listener.
    */
   readonly names?: () => readonly string[];
 }
@@ -17,15 +17,15 @@ export interface AllowedHostsOptions {
 const SELF = ["localhost", "127.0.0.1", "::1"];
 
 /**
- * What a client may call the admin listener, in `Host` and in `Origin`.
+ * The names of the admin listener in `Host` and `Origin`.
  *
- * A page from anywhere can make its own name lead to 127.0.0.1 and so have a browser ask us (DNS rebinding); it can't
- * make the browser send another `Host` than that name. And what a page sends to us under our own name comes with the
- * page's `Origin`.
+ * A page can resolve its own name to 127.0.0.1 and so make a browser send requests to the listener (DNS rebinding), but
+ * the browser then sends that name as `Host`. If the page uses a name of the listener, the browser sends the page's
+ * `Origin`.
  */
 export class AllowedHosts {
   readonly #hosts: readonly string[];
-  /** The default port of a unix socket's listener stands for all: it has none. */
+  /** The default port for a unix socket, which has no port. */
   readonly #port: number;
   readonly #defaultPort: number;
   readonly #names: () => readonly string[];
@@ -37,30 +37,31 @@ export class AllowedHosts {
     this.#names = names;
   }
 
-  /** Whether a request with this `Host` is meant for us. */
+  /** Whether this `Host` is a name of the listener. */
   isHost(host: string): boolean {
-    return this.#isOurs(host, this.#defaultPort);
+    return this.#isAllowed(host, this.#defaultPort);
   }
 
-  /** Whether a page of this `Origin` is one of ours. */
+  /** Whether this `Origin` is a name of the listener. */
   isOrigin(origin: string): boolean {
     const match = /^(https?):\/\/(.*)$/.exec(origin.toLowerCase());
-    return match !== null && this.#isOurs(match[2]!, match[1] === "https" ? 443 : 80);
+    return match !== null && this.#isAllowed(match[2]!, match[1] === "https" ? 443 : 80);
   }
 
-  #isOurs(text: string, defaultPort: number): boolean {
+  #isAllowed(text: string, defaultPort: number): boolean {
     const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text.toLowerCase());
     if (match === null) return false;
     const [, ipv6, name = "", port] = match;
     if (ipv6 !== undefined && parseIpv6(ipv6) === undefined) return false;
     if ((port === undefined ? defaultPort : Number(port)) !== this.#port) return false;
     const host = canonical(ipv6 ?? name);
-    return this.#hosts.includes(host) || this.#names().some((pattern) => isGood(pattern.toLowerCase(), host));
+    return this.#hosts.includes(host) ||
+      this.#names().some((pattern) => matches(pattern.toLowerCase(), host));
   }
 }
 
-/** A wildcard stands for exactly the first label, and not for what comes before a whole domain. */
-function isGood(pattern: string, host: string): boolean {
+/** A wildcard matches exactly one label, and not below a top-level domain. */
+function matches(pattern: string, host: string): boolean {
   if (!pattern.startsWith("*.")) return canonical(pattern) === host;
   const dot = host.indexOf(".");
   return dot > 0 && parseIp(host) === undefined && host.slice(dot) === pattern.slice(1) &&

@@ -4,35 +4,36 @@ import type { RequestHead } from "../http/request_head.ts";
 import { quoteText } from "../core/escape_text.ts";
 import { AdminError } from "./admin_error.ts";
 import type { AllowedHosts } from "./allowed_hosts.ts";
-import { errorResponse, type HttpResponse, jsonResponse } from "./http_response.ts";
-import type { HttpHandler, HttpRequest } from "./http_session.ts";
+import { type AdminResponse, errorResponse, jsonResponse } from "./admin_response.ts";
+import type { AdminHandler, AdminRequest } from "./admin_session.ts";
 import { METRICS_TYPE, renderMetrics } from "./metrics/render.ts";
 import { parseJson } from "./parse_json.ts";
-import { findRoute, type Route } from "./routes.ts";
+import { type Endpoint, findEndpoint } from "./endpoints.ts";
 import { statusDescription } from "./status/description.ts";
-import type { AdminTarget } from "./target.ts";
+import type { AdminTarget } from "./admin_target.ts";
 
 /** Options of {@linkcode AdminApi}. */
 export interface AdminApiOptions {
-  /** What is shown and changed. */
+  /** The program that the API shows and changes. */
   readonly target: AdminTarget;
-  /** What clients may call us. */
+  /** The allowed values of `Host` and `Origin`. */
   readonly hosts: AllowedHosts;
 }
 
-/** What a route is run with. */
+/** A call of an endpoint. */
 interface Call {
   readonly target: AdminTarget;
+  /** The parameters in the path. */
   readonly parameters: Readonly<Record<string, string>>;
-  /** What the body says; `undefined` for a route without one. */
+  /** The JSON value in the body; `undefined` for an endpoint without a body. */
   readonly body: unknown;
 }
 
-type Run = (call: Call) => HttpResponse | Promise<HttpResponse>;
+type Handle = (call: Call) => AdminResponse | Promise<AdminResponse>;
 
 const BACKENDS = "/api/upstreams/:upstream/backends";
 
-const ROUTES: readonly Route<Run>[] = [
+const ENDPOINTS: readonly Endpoint<Handle>[] = [
   { method: "GET", pattern: "/healthz", run: () => jsonResponse(200, { status: "ok" }) },
   { method: "GET", pattern: "/readyz", run: ready },
   { method: "GET", pattern: "/metrics", run: metrics },
@@ -45,11 +46,10 @@ const ROUTES: readonly Route<Run>[] = [
 ];
 
 /**
- * The admin API: from a request to its answer, over an {@linkcode AdminTarget}. It knows no connection.
- *
- * Every error is told as JSON, `{"error": {"code": …, "message": …}}`.
+ * The endpoints of the admin API, independent of connections. Every error is JSON,
+ * `{"error": {"code": …, "message": …}}`.
  */
-export class AdminApi implements HttpHandler {
+export class AdminApi implements AdminHandler {
   readonly #target: AdminTarget;
   readonly #hosts: AllowedHosts;
 
@@ -58,60 +58,57 @@ export class AdminApi implements HttpHandler {
     this.#hosts = options.hosts;
   }
 
-  /** The refusal of a request by its head alone; `undefined` if it may come in. */
-  admit(head: RequestHead): HttpResponse | undefined {
+  /** Checks the head of a request, before its body is read. `undefined` if the request is allowed. */
+  admit(head: RequestHead): AdminResponse | undefined {
     try {
       this.#checkSender(head);
+      const found = findEndpoint(ENDPOINTS, head);
+      if (found.kind === "none") throw new AdminError("not_found", `Cannot find ${quoteText(head.path)}`);
+      if (found.kind === "wrong-method") return wrongMethod(head, found.allowed);
+      checkBody(head, found.endpoint.body ?? false);
     } catch (error) {
-      return tellError(error);
+      return answerError(error);
     }
-    const found = findRoute(ROUTES, head);
-    const where = quoteText(head.path);
-    if (found.kind === "none") return tellError(new AdminError("not_found", `Cannot find ${where}`));
-    if (found.kind === "wrong-method") return wrongMethod(head, found.allowed);
-    try {
-      checkBody(head, found.route.body ?? false);
-    } catch (error) {
-      return tellError(error);
-    }
-    return undefined;
   }
 
-  /** Answers. Rejects only with what is a bug. */
-  async handle(request: HttpRequest): Promise<HttpResponse> {
+  /** Handles a request. Rejects only because of a bug. */
+  async handle(request: AdminRequest): Promise<AdminResponse> {
     const refusal = this.admit(request);
     if (refusal !== undefined) return refusal;
-    const found = findRoute(ROUTES, request);
-    if (found.kind !== "route") throw new TypeError("admitted, and yet there is no route");
-    const { route, parameters } = found;
+    const found = findEndpoint(ENDPOINTS, request);
+    if (found.kind !== "found") throw new TypeError("an allowed request has no endpoint");
+    const { endpoint, parameters } = found;
     try {
-      const body = route.body ? parseJson(request.body) : undefined;
-      return await route.run({ target: this.#target, parameters, body });
+      const body = endpoint.body ? parseJson(request.body) : undefined;
+      return await endpoint.run({ target: this.#target, parameters, body });
     } catch (error) {
-      return tellError(error);
+      return answerError(error);
     }
   }
 
-  /** Who lets a browser ask us must be one of our own pages. */
+  /** Rejects requests that a page of another origin makes a browser send (DNS rebinding, CSRF). */
   #checkSender({ method, headers }: RequestHead): void {
     const host = headers.get("host");
-    // No browser leaves it out, and it can only be absent in HTTP/1.0.
+    // It is absent only in HTTP/1.0, which no browser sends.
     if (host !== undefined && !this.#hosts.isHost(host)) {
       throw new AdminError(
         "foreign_host",
-        `Cannot answer for the host ${quoteText(host)}: it is not this one`,
+        `Cannot serve the host ${quoteText(host)}: not a name of this listener`,
       );
     }
     const origin = headers.get("origin");
     if (origin !== undefined && !this.#hosts.isOrigin(origin)) {
-      throw new AdminError("foreign_origin", `Cannot answer a page of ${quoteText(origin)}`);
-    }
-    const site = headers.get("sec-fetch-site") ?? "none";
-    const looks = method === "GET" || method === "HEAD";
-    if (!looks && site !== "none" && site !== "same-origin") {
       throw new AdminError(
         "foreign_origin",
-        `Cannot change anything for a page of another origin (${quoteText(site)})`,
+        `Cannot serve the origin ${quoteText(origin)}: not a name of this listener`,
+      );
+    }
+    const site = headers.get("sec-fetch-site") ?? "none";
+    const readsOnly = method === "GET" || method === "HEAD";
+    if (!readsOnly && site !== "none" && site !== "same-origin") {
+      throw new AdminError(
+        "foreign_origin",
+        `Cannot change anything for another origin: Sec-Fetch-Site is ${quoteText(site)}`,
       );
     }
   }
@@ -120,7 +117,7 @@ export class AdminApi implements HttpHandler {
 function checkBody({ headers, contentLength = 0 }: RequestHead, hasBody: boolean): void {
   if (!hasBody) {
     if (contentLength === 0) return;
-    throw new AdminError("unexpected_body", `Cannot take a body of ${contentLength} bytes: expected none`);
+    throw new AdminError("unexpected_body", `Cannot accept a body of ${contentLength} bytes: expected none`);
   }
   if (!headers.has("content-length")) {
     throw new AdminError("length_required", "Cannot read the body: expected a Content-Length");
@@ -130,38 +127,38 @@ function checkBody({ headers, contentLength = 0 }: RequestHead, hasBody: boolean
   throw new AdminError("bad_content_type", `Cannot read ${quoteText(type)}: expected application/json`);
 }
 
-function wrongMethod({ method, path }: RequestHead, allowed: readonly string[]): HttpResponse {
+function wrongMethod({ method, path }: RequestHead, allowed: readonly string[]): AdminResponse {
   const allow = allowed.join(", ");
   const message = `Cannot ${quoteText(method)} ${quoteText(path)}: expected ${allow}`;
   return errorResponse(405, { code: "method_not_allowed", message }, { "Allow": allow });
 }
 
-function ready({ target }: Call): HttpResponse {
+function ready({ target }: Call): AdminResponse {
   const { ready, reasons } = target.ready();
   return jsonResponse(ready ? 200 : 503, { ready, reasons });
 }
 
-async function metrics({ target }: Call): Promise<HttpResponse> {
+async function metrics({ target }: Call): Promise<AdminResponse> {
   const body = await renderMetrics({ status: target.status(), ready: target.ready().ready });
   return { status: 200, headers: { "Content-Type": METRICS_TYPE }, body };
 }
 
-async function replaceBackends({ target, parameters, body }: Call): Promise<HttpResponse> {
+async function replaceBackends({ target, parameters, body }: Call): Promise<AdminResponse> {
   return jsonResponse(200, await target.replaceBackends(parameters.upstream!, body));
 }
 
-async function drainBackend({ target, parameters }: Call): Promise<HttpResponse> {
+async function drainBackend({ target, parameters }: Call): Promise<AdminResponse> {
   return jsonResponse(200, await target.drainBackend(parameters.upstream!, readAddress(parameters.address!)));
 }
 
-async function enableBackend({ target, parameters }: Call): Promise<HttpResponse> {
+async function enableBackend({ target, parameters }: Call): Promise<AdminResponse> {
   return jsonResponse(
     200,
     await target.enableBackend(parameters.upstream!, readAddress(parameters.address!)),
   );
 }
 
-/** Written as backends' addresses are. */
+/** An address in the canonical notation of backends. */
 function readAddress(text: string): string {
   try {
     return formatAddress(parseAddress(text));
@@ -171,7 +168,7 @@ function readAddress(text: string): string {
   }
 }
 
-async function reload({ target }: Call): Promise<HttpResponse> {
+async function reload({ target }: Call): Promise<AdminResponse> {
   const result = await target.reload();
   if (result.ok) return jsonResponse(200, { ok: true, generation: result.generation });
   const { code, message } = result.error;
@@ -179,8 +176,8 @@ async function reload({ target }: Call): Promise<HttpResponse> {
   return errorResponse(422, { code, message, problems });
 }
 
-/** The answer for what was thrown. Throws what is none of the errors that are meant for clients. */
-function tellError(error: unknown): HttpResponse {
+/** The response to an error that is meant for clients. Throws any other error. */
+function answerError(error: unknown): AdminResponse {
   if (error instanceof ConfigError) {
     return errorResponse(422, { code: "bad_backends", message: error.message, problems: error.problems });
   }

@@ -1,20 +1,20 @@
 import { describeError } from "../core/errors.ts";
 import { AdminError } from "./admin_error.ts";
 
-/** Deeper than anything that the API takes. What comes later may walk through it, one call for each level. */
+/** More than any request of the API needs. Later code may recurse through the value. */
 const MAX_DEPTH = 32;
 
 /**
- * Reads a JSON text in UTF-8.
+ * Parses JSON in UTF-8.
  *
- * @throws {AdminError} `bad_json` for anything else, and for more than 32 levels.
+ * @throws {AdminError} `bad_json` for anything else, and for more than 32 levels of nesting.
  */
 export function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw badJson("it is not UTF-8");
+    throw badJson("not UTF-8");
   }
   try {
     checkDepth(text);
@@ -34,11 +34,11 @@ function checkDepth(text: string): void {
       else if (char === '"') quoted = false;
     } else if (char === '"') quoted = true;
     else if (char === "[" || char === "{") {
-      if (++depth > MAX_DEPTH) throw badJson(`more than ${MAX_DEPTH} levels`);
+      if (++depth > MAX_DEPTH) throw badJson(`more than ${MAX_DEPTH} levels of nesting`);
     } else if (char === "]" || char === "}") depth--;
   }
 }
 
 function badJson(why: string): AdminError {
-  return new AdminError("bad_json", `Cannot read the body as JSON: ${why}`);
+  return new AdminError("bad_json", `Cannot parse the body as JSON: ${why}`);
 }

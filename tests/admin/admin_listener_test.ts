@@ -47,7 +47,7 @@ Deno.test("one connection serves many requests", async () => {
   }
 });
 
-Deno.test("ten thousand backends go through, and more than 4 MiB does not", async () => {
+Deno.test("a body of ten thousand backends is accepted, and one of more than 4 MiB is rejected", async () => {
   await using admin = await TestAdmin.start();
   const set = Array.from({ length: 10_000 }, (_, i) => ({
     address: `10.100.${i >> 8}.${i & 255}:65535`,
@@ -64,7 +64,7 @@ Deno.test("ten thousand backends go through, and more than 4 MiB does not", asyn
   assertEquals([refused, (error as { error: { code: string } }).error.code], [413, "body_too_large"]);
 });
 
-testWith(["curl"], "curl speaks with a unix socket, plain and encoded paths alike", async () => {
+testWith(["curl"], "curl works over a unix socket, with plain and encoded paths", async () => {
   await using folder = new TemporaryFolder();
   const path = folder.file("admin.sock");
   await using admin = await TestAdmin.start({}, { kind: "unix", path });
@@ -94,7 +94,7 @@ testWith(["curl"], "curl speaks with a unix socket, plain and encoded paths alik
   ]);
 });
 
-testWith(["curl"], "curl's errors, versions and connections are what it expects", async () => {
+testWith(["curl"], "curl receives the expected status codes and keeps connections", async () => {
   await using admin = await TestAdmin.start();
   const code = async (...args: string[]) => {
     const write = ["-sS", "-o", "/dev/null", "-w", "%{http_code} %{num_connects};"];
@@ -109,7 +109,7 @@ testWith(["curl"], "curl's errors, versions and connections are what it expects"
   assertEquals(await code("--http2-prior-knowledge", "-m", "5", health).then((s) => s.slice(0, 3)), "000");
 });
 
-Deno.test("a connection too many takes the place of the one that has waited longest", async () => {
+Deno.test("at the limit the connection that has waited longest is evicted", async () => {
   await using admin = await TestAdmin.start({ maxConnections: 3 });
   const first: Deno.Conn[] = [];
   for (let count = 1; count <= 3; count++) {
@@ -121,7 +121,7 @@ Deno.test("a connection too many takes the place of the one that has waited long
   await writeAll(next, encode(requestTo(admin)));
   assert((await readText(next)).startsWith("HTTP/1.1 200 "));
   assertEquals(admin.log.messages.filter((message) => message.startsWith("too many")), [
-    "too many admin connections: those that have waited longest are closed",
+    "too many admin connections, closing those that have waited longest",
   ]);
   for (const connection of first) connection.close();
 });
@@ -212,7 +212,7 @@ Deno.test("sixty-four connections are served at once", async () => {
   for (const connection of connections) connection.close();
 });
 
-Deno.test("closing ends idle connections at once, and lets a request under way finish", async () => {
+Deno.test("closing closes idle connections at once, and lets a current request finish", async () => {
   const admin = await TestAdmin.start();
   const reloading = Promise.withResolvers<void>();
   admin.target.reloaded = async () => {
@@ -235,7 +235,7 @@ Deno.test("closing ends idle connections at once, and lets a request under way f
   await admin.listener.close();
 });
 
-Deno.test("closing cuts what has not finished when its time is up", async () => {
+Deno.test("closing destroys what has not finished within drainMs", async () => {
   const admin = await TestAdmin.start({ drainMs: 200 });
   admin.target.reloaded = () => new Promise(() => {});
   using busy = await admin.connect();
@@ -246,7 +246,7 @@ Deno.test("closing cuts what has not finished when its time is up", async () => 
   assertEquals(await readText(busy), "");
 });
 
-Deno.test("an address that others can reach is refused without TLS, and let go of", async () => {
+Deno.test("a non-local address without TLS is rejected, and its port is free again", async () => {
   for (const host of ["", "0.0.0.0"]) {
     const bound = await listen({ kind: "tcp", host, port: 0 });
     const parts = { target: new FakeTarget(), wheel: new TimerWheel(), buffers: new BufferPool() };
@@ -260,7 +260,7 @@ Deno.test("an address that others can reach is refused without TLS, and let go o
   }
 });
 
-Deno.test("a page that has made its name lead here gets nothing", async () => {
+Deno.test("DNS rebinding is rejected", async () => {
   await using admin = await TestAdmin.start();
   const rebound = `GET /api/status HTTP/1.1\r\nHost: evil.example:${admin.port}\r\nConnection: close\r\n\r\n`;
   const answer = await exchange(admin, rebound);
@@ -269,7 +269,7 @@ Deno.test("a page that has made its name lead here gets nothing", async () => {
   assert(!answer.includes("uptimeSeconds"));
 });
 
-Deno.test("hostile clients end nothing and leave nothing behind", async () => {
+Deno.test("malformed and truncated requests leave no connection behind", async () => {
   await using admin = await TestAdmin.start({ limits: { headMs: 300, bodyMs: 300 } });
   const good = encode(
     `PUT /api/upstreams/db/backends HTTP/1.1\r\nHost: localhost:${admin.port}\r\nContent-Length: 13\r\n` +

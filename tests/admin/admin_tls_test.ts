@@ -70,7 +70,7 @@ function nobody({ ca }: Pki): ClientContext {
   return new ClientContext({ ca: ca.certPem, serverName: "server.test" });
 }
 
-Deno.test("with mutual TLS the API may be anywhere, for whom the gate lets in", async () => {
+Deno.test("with mutual TLS the API serves clients of any address that the gate allows", async () => {
   const [good, other] = [await pki(), await makePki()];
   await using admin = await start(() => gateOf(good));
   assertStringIncludes(await ask(admin, clientContext(good)), '{"status":"ok"}');
@@ -86,26 +86,26 @@ Deno.test("with mutual TLS the API may be anywhere, for whom the gate lets in", 
   assertEquals(asked?.fields.identity, "CN=alice,OU=operations");
 });
 
-Deno.test("where others can reach it, a gate that can do without certificates is not enough", async () => {
+Deno.test("on a non-local address a client certificate is required, even if the gate does not require one", async () => {
   const good = await pki();
   for (const clientAuth of ["none", "optional"] as const) {
     await using open = await start(() =>
       gateOf(good, { clientAuth, ...(clientAuth === "none" ? { ca: undefined } : {}) })
     );
     assertEquals(await ask(open, nobody(good)), "", clientAuth);
-    assert(open.log.lines.some(({ fields }) => String(fields.error).includes("no certificate")));
+    assert(open.log.lines.some(({ fields }) => String(fields.error).includes("no client certificate")));
     if (clientAuth === "optional") assertStringIncludes(await ask(open, clientContext(good)), "ok");
   }
 });
 
-Deno.test("on loopback TLS may do without certificates", async () => {
+Deno.test("on a loopback address TLS works without client certificates", async () => {
   const good = await pki();
   const gate = () => gateOf(good, { clientAuth: "none", ca: undefined });
   await using admin = await TestAdmin.start({ tls: { gate, names: () => ["server.test"] } });
   assertStringIncludes(await ask(admin, nobody(good)), '{"status":"ok"}');
 });
 
-Deno.test("a new gate holds for the next connection", async () => {
+Deno.test("a new gate applies to the next connection", async () => {
   const [before, after] = [await pki(), await makePki()];
   let gate = gateOf(before);
   await using admin = await start(() => gate);
@@ -115,7 +115,7 @@ Deno.test("a new gate holds for the next connection", async () => {
   assertStringIncludes(await ask(admin, clientContext(after)), "ok");
 });
 
-Deno.test("who is in its handshake when the gate changes has to please the new one", async () => {
+Deno.test("a client in its handshake when the gate changes must satisfy the new gate", async () => {
   const good = await pki();
   let gate = gateOf(good);
   await using admin = await start(() => gate);
@@ -139,7 +139,7 @@ Deno.test("a handshake has a deadline, and closing does not wait for it", async 
   assertEquals(closing.buffers.inUse.small, 0);
 });
 
-Deno.test("silent clients keep neither a client with a certificate out nor one that has come in", async () => {
+Deno.test("silent clients block neither a new client with a certificate nor an authenticated one", async () => {
   const good = await pki();
   await using admin = await start(() => gateOf(good), { maxConnections: 8 });
   const open = await clientOf(admin, clientContext(good));
@@ -177,7 +177,7 @@ testWith(["openssl"], "a client with a web of CAs costs the admin listener next 
   assertStringIncludes(await ask(admin, clientContext(good)), '{"status":"ok"}');
 });
 
-Deno.test("plain HTTP to a listener with TLS gets nowhere", async () => {
+Deno.test("plain HTTP to a TLS listener is rejected", async () => {
   const good = await pki();
   await using admin = await start(() => gateOf(good));
   using connection = await admin.connect();
@@ -186,7 +186,7 @@ Deno.test("plain HTTP to a listener with TLS gets nowhere", async () => {
   assert(!text.includes("HTTP"));
 });
 
-testWith(["curl"], "curl comes in with a certificate, and not without one", async () => {
+testWith(["curl"], "curl is accepted with a certificate, and rejected without one", async () => {
   const good = await pki();
   await using files = new TlsFiles();
   await using admin = await start(() => gateOf(good));

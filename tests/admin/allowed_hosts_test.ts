@@ -11,7 +11,7 @@ interface Case {
 }
 
 const CASES: Record<string, Case> = {
-  "loopback is called by its names with its port": {
+  "a loopback listener has its names with its port": {
     address: "127.0.0.1:9901",
     good: [
       "127.0.0.1:9901",
@@ -42,7 +42,7 @@ const CASES: Record<string, Case> = {
       "localhost.:9901",
     ],
   },
-  "the default port need not be said, and another one must": {
+  "the default port may be omitted, any other port is required": {
     address: "127.0.0.2:80",
     good: ["127.0.0.2", "127.0.0.2:80", "localhost"],
     bad: ["127.0.0.2:443", "127.0.0.2:8080"],
@@ -53,12 +53,12 @@ const CASES: Record<string, Case> = {
     good: ["localhost", "localhost:443"],
     bad: ["localhost:80"],
   },
-  "a unix socket is called localhost": {
+  "the name of a unix socket is localhost": {
     address: "unix:/run/admin.sock",
     good: ["localhost", "localhost:80"],
     bad: ["127.0.0.1", "run", "/run/admin.sock", "localhost:9901", "evil.example"],
   },
-  "the certificate's names hold with the listener's port, a wildcard for one label": {
+  "names of the certificate are valid with the port of the listener, a wildcard for one label": {
     address: ":9901",
     tls: true,
     names: ["Admin.example.org", "*.ops.example.org", "10.0.0.1", "2001:DB8::1", "*.org", "*"],
@@ -90,7 +90,7 @@ for (const [name, { address, tls = false, names = [], good, bad }] of Object.ent
   });
 }
 
-Deno.test("an origin is one of ours by its host and port, with its scheme's default", () => {
+Deno.test("an origin is compared by host and port, with the default port of its scheme", () => {
   const hosts = new AllowedHosts({ address: parseAddress("127.0.0.1:443"), tls: true });
   const good = ["https://localhost", "https://localhost:443", "http://localhost:443", "HTTPS://127.0.0.1"];
   for (const origin of good) assertEquals(hosts.isOrigin(origin), true, origin);
@@ -107,7 +107,7 @@ Deno.test("an origin is one of ours by its host and port, with its scheme's defa
   ) assertEquals(hosts.isOrigin(origin), false, origin);
 });
 
-Deno.test("names that change are followed", () => {
+Deno.test("changed names apply to the next request", () => {
   let names = ["old.example.org"];
   const hosts = new AllowedHosts({ address: parseAddress(":443"), tls: true, names: () => names });
   assertEquals([hosts.isHost("old.example.org"), hosts.isHost("new.example.org")], [true, false]);

@@ -2,8 +2,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { AdminError, STATUS_OF } from "../../src/admin/admin_error.ts";
 import { AllowedHosts } from "../../src/admin/allowed_hosts.ts";
 import { AdminApi } from "../../src/admin/api.ts";
-import { jsonResponse } from "../../src/admin/http_response.ts";
-import type { HttpRequest } from "../../src/admin/http_session.ts";
+import { jsonResponse } from "../../src/admin/admin_response.ts";
+import type { AdminRequest } from "../../src/admin/admin_session.ts";
 import { ConfigError, type Problem } from "../../src/config/problem/problem.ts";
 import { CulvertError } from "../../src/core/errors.ts";
 import { backendStatus, FakeTarget, SMALL_STATUS } from "./fake_target.ts";
@@ -15,7 +15,7 @@ interface Sent {
   readonly headers?: Record<string, string>;
 }
 
-function request(line: string, { body = "", headers = {} }: Sent = {}): HttpRequest {
+function request(line: string, { body = "", headers = {} }: Sent = {}): AdminRequest {
   const [method = "", path = ""] = line.split(" ");
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const all = new Map(Object.entries({ host: "127.0.0.1:9901", ...headers }));
@@ -52,7 +52,7 @@ function setUp() {
 
 const REPLACE = "PUT /api/upstreams/db/backends";
 
-Deno.test("health is told while the process lives, readiness with its reasons", async () => {
+Deno.test("healthz answers ok, and readyz has the reasons", async () => {
   const { target, ask } = setUp();
   assertEquals((await ask("GET /healthz")).json, { status: "ok" });
   assertEquals(await ask("GET /readyz").then(({ status, json }) => [status, json]), [
@@ -65,20 +65,20 @@ Deno.test("health is told while the process lives, readiness with its reasons", 
   assertEquals([status, json], [503, { ready: false, reasons }]);
 });
 
-Deno.test("the status is the program's", async () => {
+Deno.test("the status is the one of the program", async () => {
   const { ask } = setUp();
   const { status, json } = await ask("GET /api/status");
   assertEquals([status, json], [200, SMALL_STATUS as unknown]);
 });
 
-Deno.test("a set of backends is replaced, and the answer is the new set", async () => {
+Deno.test("a set of backends is replaced, and the response is the new set", async () => {
   const { target, ask } = setUp();
   const { status, json } = await ask(REPLACE, { body: '["127.0.0.1:80", "db:5432"]' });
   assertEquals([status, json], [200, [backendStatus("127.0.0.1:80"), backendStatus("db:5432")] as unknown]);
   assertEquals(target.calls, [["replace", "db", ["127.0.0.1:80", "db:5432"]]]);
 });
 
-Deno.test("everything that is wrong with a set is told", async () => {
+Deno.test("an invalid set is answered with every problem", async () => {
   const { ask } = setUp();
   const { status, json } = await ask(REPLACE, { body: "{}" });
   assertEquals(status, 422);
@@ -89,7 +89,7 @@ Deno.test("everything that is wrong with a set is told", async () => {
   });
 });
 
-Deno.test("a body that is no JSON is refused", async () => {
+Deno.test("a body that is not JSON is rejected", async () => {
   const { target, code } = setUp();
   const bad = ["[", "nonsense", "[1,]", '["a"] x', "\ufeff\ufeff[]", new Uint8Array([34, 0xff, 34])];
   for (const body of bad) assertEquals(await code(REPLACE, { body }), "400 bad_json", String(body));
@@ -97,7 +97,7 @@ Deno.test("a body that is no JSON is refused", async () => {
   assertEquals(target.calls, []);
 });
 
-Deno.test("a body of countless levels is refused before anything walks through it", async () => {
+Deno.test("a deeply nested body is rejected before it is parsed", async () => {
   const { code, ask } = setUp();
   const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
   const objects = (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
@@ -109,7 +109,7 @@ Deno.test("a body of countless levels is refused before anything walks through i
   assertEquals((await ask(REPLACE, { body: brackets })).status, 200);
 });
 
-Deno.test("a body must be JSON by its type, where that is said", async () => {
+Deno.test("a Content-Type other than JSON is rejected", async () => {
   const { ask, code } = setUp();
   const sent = (type: string) => ({ body: "[]", headers: { "content-type": type } });
   for (const type of ["application/json", "application/json; charset=utf-8", "Application/JSON ;x"]) {
@@ -121,7 +121,7 @@ Deno.test("a body must be JSON by its type, where that is said", async () => {
   assertEquals(await code(REPLACE), "411 length_required");
 });
 
-Deno.test("a body that nobody asked for is refused", async () => {
+Deno.test("a body is rejected where none is expected", async () => {
   const { target, code } = setUp();
   for (const line of ["GET /healthz", "POST /api/reload", "POST /api/upstreams/db/backends/a:1/drain"]) {
     assertEquals(await code(line, { body: "{}" }), "400 unexpected_body", line);
@@ -151,14 +151,14 @@ Deno.test("backends are drained and enabled by their addresses, encoded or plain
   }
 });
 
-Deno.test("the name of an upstream may be anything that can be encoded", async () => {
+Deno.test("the name of an upstream may have any encoded character", async () => {
   const { target, ask } = setUp();
   await ask("PUT /api/upstreams/a%2Fb%20%E2%82%AC%25/backends", { body: "[]" });
   await ask("POST /api/upstreams/backends/backends/a:1/drain");
   assertEquals(target.calls, [["replace", "a/b €%", []], ["drain", "backends", "a:1"]]);
 });
 
-Deno.test("what is not there is told apart: upstream, backend, address, path", async () => {
+Deno.test("unknown upstreams, backends, addresses and paths have errors of their own", async () => {
   const { code } = setUp();
   assertEquals(await code("PUT /api/upstreams/no/backends", { body: "[]" }), "404 unknown_upstream");
   assertEquals(await code("POST /api/upstreams/no/backends/a:1/drain"), "404 unknown_upstream");
@@ -190,7 +190,7 @@ Deno.test("what is not there is told apart: upstream, backend, address, path", a
   }
 });
 
-Deno.test("a path's other methods are refused, with those that it has", async () => {
+Deno.test("an unsupported method is answered with the supported ones", async () => {
   const { target, ask, code } = setUp();
   const paths = {
     "/healthz": "GET, HEAD",
@@ -210,7 +210,7 @@ Deno.test("a path's other methods are refused, with those that it has", async ()
   assertEquals(target.calls, []);
 });
 
-Deno.test("a reload tells the new generation, or every problem of the file", async () => {
+Deno.test("a reload is answered with the new generation or with every problem of the file", async () => {
   const { target, ask } = setUp();
   const good = await ask("POST /api/reload");
   assertEquals([good.status, good.json], [200, { ok: true, generation: 2 }]);
@@ -231,7 +231,7 @@ Deno.test("a reload tells the new generation, or every problem of the file", asy
   assertEquals((await ask("POST /api/reload")).status, 503);
 });
 
-Deno.test("a foreign host is refused whatever it asks for", async () => {
+Deno.test("a foreign Host is rejected for every request", async () => {
   const { target, code, ask } = setUp();
   for (
     const host of ["evil.example", "evil.example:9901", "127.0.0.1:80", "127.0.0.1", "127.0.0.2:9901", ""]
@@ -244,7 +244,7 @@ Deno.test("a foreign host is refused whatever it asks for", async () => {
   assertEquals((await ask("GET /healthz", { headers: { host: "localhost:9901" } })).status, 200);
 });
 
-Deno.test("a page of another origin can neither look nor change", async () => {
+Deno.test("a page of another origin can neither read nor change anything", async () => {
   const { target, code, ask } = setUp();
   for (
     const origin of [
@@ -271,7 +271,7 @@ Deno.test("a page of another origin can neither look nor change", async () => {
   }
 });
 
-Deno.test("a refusal by the head alone comes before the body is needed", () => {
+Deno.test("a request is rejected by its head before the body is read", () => {
   const { api } = setUp();
   const refused = (line: string, sent: Sent) => api.admit(request(line, sent))?.status;
   assertEquals(refused(REPLACE, { body: "[]" }), undefined);
@@ -281,14 +281,14 @@ Deno.test("a refusal by the head alone comes before the body is needed", () => {
   assertEquals(refused(REPLACE, { body: "[]", headers: { "content-type": "text/plain" } }), 415);
 });
 
-Deno.test("no name in an answer can send a command to a terminal, and a client reads it as it is", () => {
+Deno.test("no name in a response can send a command to a terminal, and clients decode it unchanged", () => {
   const hostile = "unix:/run/\x1b[2J\x9b1m\u202e\u2028.sock";
   const { body } = jsonResponse(200, { address: hostile });
   assertEquals(String(body).match(/[^\n\x20-\x7e]/gu), null);
   assertEquals(JSON.parse(String(body)), { address: hostile });
 });
 
-Deno.test("what is a bug comes out as it is, for the log and not for the client", async () => {
+Deno.test("an unexpected error is passed on, for the log and not for the client", async () => {
   const { api } = setUp();
   await assertRejects(
     () => api.handle(request("POST /api/upstreams/bug/backends/a:1/drain")),
@@ -297,7 +297,7 @@ Deno.test("what is a bug comes out as it is, for the log and not for the client"
   );
 });
 
-Deno.test("every kind of error is in the reference, with its status", () => {
+Deno.test("every error code is in the reference with its status", () => {
   const text = Deno.readTextFileSync(new URL("../../docs/admin.md", import.meta.url));
   for (const [code, status] of Object.entries(STATUS_OF)) {
     const row = text.split("\n").find((line) => line.startsWith(`| ${status} `));

@@ -1,7 +1,7 @@
 import { AdminError } from "../../src/admin/admin_error.ts";
 import type { Status } from "../../src/admin/status/status.ts";
 import type { BackendStatus } from "../../src/admin/status/upstream.ts";
-import type { AdminTarget, Readiness, ReloadResult } from "../../src/admin/target.ts";
+import type { AdminTarget, Readiness, ReloadResult } from "../../src/admin/admin_target.ts";
 import { ConfigError } from "../../src/config/problem/problem.ts";
 
 /** A program that does nothing but say what it was asked for. */

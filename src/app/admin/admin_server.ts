@@ -1,5 +1,5 @@
 import { AdminListener } from "../../admin/admin_listener.ts";
-import type { AdminTarget } from "../../admin/target.ts";
+import type { AdminTarget } from "../../admin/admin_target.ts";
 import type { AdminConfig } from "../../config/config.ts";
 import type { Log } from "../../core/log.ts";
 import type { TimerWheel } from "../../core/timer_wheel.ts";

@@ -1,7 +1,7 @@
 import { AdminError } from "../../admin/admin_error.ts";
 import type { Status } from "../../admin/status/status.ts";
 import type { BackendStatus } from "../../admin/status/upstream.ts";
-import type { AdminTarget, Readiness, ReloadResult } from "../../admin/target.ts";
+import type { AdminTarget, Readiness, ReloadResult } from "../../admin/admin_target.ts";
 import { readBackendList } from "../../config/backend_list.ts";
 import { canonicalAddress } from "../../config/rules/resolve_address.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";

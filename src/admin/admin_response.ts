@@ -1,23 +1,23 @@
 import { escapeText } from "../core/escape_text.ts";
 import type { Problem } from "../config/problem/problem.ts";
 
-/** An answer. How it is framed (its length, whether the connection goes on) is not its business. */
-export interface HttpResponse {
+/** A response of the admin API. The session adds its length and whether the connection is kept. */
+export interface AdminResponse {
   /** The status code, 200 to 599. */
   readonly status: number;
-  /** By name. Those that every answer has need not be named. */
+  /** By name, besides those of every response. */
   readonly headers?: Readonly<Record<string, string>>;
   /** In UTF-8, if it is text. */
   readonly body: string | Uint8Array;
 }
 
-/** What an error's answer says besides its status. */
+/** The body of an error response. */
 export interface ErrorBody {
   /** A stable name. */
   readonly code: string;
-  /** For people. */
+  /** For humans. */
   readonly message: string;
-  /** Everything that is wrong with what was sent; absent where the message says it all. */
+  /** Every problem of the request; absent if the message is sufficient. */
   readonly problems?: readonly Problem[];
 }
 
@@ -40,7 +40,7 @@ const REASONS: Readonly<Record<number, string>> = {
   505: "HTTP Version Not Supported",
 };
 
-/** What every answer says: it is about this moment, what it says it is, and nobody else's page may have it. */
+/** The headers of every response: no caching, no content sniffing, no use by pages of other origins. */
 const ALWAYS: Readonly<Record<string, string>> = {
   "Cache-Control": "no-store",
   "X-Content-Type-Options": "nosniff",
@@ -50,12 +50,12 @@ const ALWAYS: Readonly<Record<string, string>> = {
 
 const encoder = new TextEncoder();
 
-/** An answer in JSON, in which control and format characters are escaped. */
+/** A JSON response, in which control and format characters are escaped. */
 export function jsonResponse(
   status: number,
   value: unknown,
   headers: Readonly<Record<string, string>> = {},
-): HttpResponse {
+): AdminResponse {
   return {
     status,
     headers: { "Content-Type": "application/json", ...headers },
@@ -63,23 +63,22 @@ export function jsonResponse(
   };
 }
 
-/** The answer for an error: `{"error": {"code": …, "message": …}}`, with `problems` where there are any. */
+/** An error response: `{"error": {"code": …, "message": …}}`, with `problems` if there are any. */
 export function errorResponse(
   status: number,
   error: ErrorBody,
   headers: Readonly<Record<string, string>> = {},
-): HttpResponse {
+): AdminResponse {
   return jsonResponse(status, { error }, headers);
 }
 
 /**
- * The bytes of an answer. `headOnly`: to a HEAD, which is told the length and not sent the body. `close`: it is the
- * last one of its connection.
+ * The bytes of a response. `headOnly`: without the body, for HEAD. `close`: the last response on its connection.
  *
- * @throws {TypeError} for a header that would end its line.
+ * @throws {TypeError} if a header value is not one line of ASCII.
  */
 export function formatResponse(
-  response: HttpResponse,
+  response: AdminResponse,
   { headOnly, close }: { headOnly: boolean; close: boolean },
 ): Uint8Array {
   const { status } = response;
@@ -93,7 +92,7 @@ export function formatResponse(
   let text = `HTTP/1.1 ${status} ${REASONS[status] ?? "Unknown"}\r\n`;
   for (const [name, value] of Object.entries(headers)) {
     if (!/^[\x20-\x7e]*$/.test(value)) {
-      throw new TypeError(`Cannot send the header ${name}: not one line of ASCII`);
+      throw new TypeError(`Cannot send the header "${name}": expected one line of ASCII`);
     }
     text += `${name}: ${value}\r\n`;
   }

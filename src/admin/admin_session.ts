@@ -1,95 +1,95 @@
 import { CulvertError, describeError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
-import { type Connection, writeAll } from "../net/connection.ts";
+import { closeQuietly, type Connection, writeAll } from "../net/connection.ts";
 import { HttpRequestError, type RequestHead } from "../http/request_head.ts";
 import { HttpRequestReader } from "../http/request_reader.ts";
-import { errorResponse, formatResponse, type HttpResponse } from "./http_response.ts";
+import { type AdminResponse, errorResponse, formatResponse } from "./admin_response.ts";
 
-/** A request with its body, which is empty where it has none. */
-export interface HttpRequest extends RequestHead {
+/** A request with its body, which is empty if there is none. */
+export interface AdminRequest extends RequestHead {
   readonly body: Uint8Array;
 }
 
-/** Answers requests. */
-export interface HttpHandler {
-  /** Asked before any of the body is read: an answer here is the answer. Must not throw. */
-  admit(head: RequestHead): HttpResponse | undefined;
-  /** Answers. What it rejects with is logged, and told to the client as an internal error. */
-  handle(request: HttpRequest): Promise<HttpResponse>;
+/** Handles the requests of a session. */
+export interface AdminHandler {
+  /** Called before the body is read. A response rejects the request. Must not throw. */
+  admit(head: RequestHead): AdminResponse | undefined;
+  /** Handles the request. A rejection is logged and answered as an internal error. */
+  handle(request: AdminRequest): Promise<AdminResponse>;
 }
 
-/** The bounds of a session. Times are in milliseconds. */
-export interface HttpLimits {
+/** The limits of a session. Times are in milliseconds. */
+export interface AdminSessionLimits {
   /** For the head of a request, and for the first byte on a new connection. @default {10_000} */
   readonly headMs?: number;
   /** For the body of a request. @default {10_000} */
   readonly bodyMs?: number;
   /** Between two requests. @default {60_000} */
   readonly idleMs?: number;
-  /** For the handler; it is not stopped, only not waited for any longer. @default {60_000} */
+  /** For the handler, which is not stopped then: its result is ignored. @default {60_000} */
   readonly handleMs?: number;
-  /** For a client to take an answer. @default {30_000} */
+  /** For a client to receive a response. @default {30_000} */
   readonly sendMs?: number;
-  /** The largest body, in bytes. @default {4_194_304} (4 MiB: 10,000 backends, written generously) */
+  /** The largest body, in bytes. @default {4_194_304} (4 MiB, enough for 10,000 backends) */
   readonly maxBodyBytes?: number;
 }
 
-/** What an {@linkcode HttpSession} works with. */
-export interface HttpSessionParts extends HttpLimits {
-  readonly handler: HttpHandler;
+/** What an {@linkcode AdminSession} works with. */
+export interface AdminSessionParts extends AdminSessionLimits {
+  readonly handler: AdminHandler;
   readonly wheel: TimerWheel;
-  /** Told of requests and of failed handlers. @default {silentLog} */
+  /** @default {silentLog} */
   readonly log?: Log;
-  /** Who the client is, for the log. */
+  /** The address of the client, for the log. */
   readonly client?: string;
-  /** Told when the client is waited for (`true`), and when a request of its is handled (`false`). */
+  /** Called with `true` when the session begins to wait for the client, with `false` when it handles a request. */
   readonly onWait?: (waiting: boolean) => void;
-  /** Who the client is by its certificate, for the log. */
+  /** The subject of the client certificate, for the log. */
   readonly identity?: string | undefined;
 }
 
-/** How long, and for how much, a client is listened to that has been answered for the last time. */
+/** After the last response, input is read and discarded for this time and up to this size. */
 const LINGER_MS = 2000;
 const LINGER_BYTES = 8 * 1024 * 1024;
 const LOGGED_CHARS = 200;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
-/** A time has run out. */
+/** A time limit is exceeded, or the session is destroyed. */
 class LateError extends CulvertError {
   override name = "LateError";
 
-  constructor(what: string) {
-    super("late", `Cannot wait any longer for ${what}`);
+  constructor(message: string) {
+    super("late", message);
   }
 }
 
 /**
- * HTTP/1.1 on one connection: reads a request, has it answered, and so on, strictly one after the other, until the
- * client has enough or a bound is met. What the client has sent ahead waits.
+ * HTTP/1.1 on one connection: reads requests and sends responses, strictly one after the other, until the client or a
+ * limit ends it. Pipelined requests wait.
  */
-export class HttpSession {
+export class AdminSession {
   readonly #connection: Connection;
-  readonly #parts: HttpSessionParts;
+  readonly #parts: AdminSessionParts;
   readonly #log: Log;
   readonly #reader: HttpRequestReader;
   #first = true;
-  /** No byte of a request has come. */
+  /** No byte of the next request has been received. */
   #idle = true;
   #draining = false;
   #closed = false;
-  /** Gives up what is being waited for. */
-  #giveUp: ((reason: Error) => void) | undefined;
+  /** Ends the present wait. */
+  #abortWait: ((reason: Error) => void) | undefined;
 
-  /** Owns the connection, and closes it at the end of {@linkcode HttpSession.run}. */
-  constructor(connection: Connection, parts: HttpSessionParts) {
+  /** Owns the connection and closes it at the end of {@linkcode AdminSession.run}. */
+  constructor(connection: Connection, parts: AdminSessionParts) {
     this.#connection = connection;
     this.#parts = parts;
     this.#log = parts.log ?? silentLog;
     this.#reader = new HttpRequestReader(connection);
   }
 
-  /** Answers all requests. Resolves when the connection has been closed. Never rejects. */
+  /** Serves the connection until it is closed. Never rejects. */
   async run(): Promise<void> {
     try {
       while (!this.#closed && await this.#awaitRequest() && await this.#exchange());
@@ -100,25 +100,21 @@ export class HttpSession {
     }
   }
 
-  /** Ends at once if nothing is under way, and else with the next answer. */
+  /** Closes the connection: at once if it is idle, otherwise after the next response. */
   drain(): void {
     this.#draining = true;
     if (this.#idle) this.destroy();
   }
 
-  /** Ends now, whatever is under way. */
+  /** Closes the connection now. */
   destroy(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#giveUp?.(new LateError("the end"));
-    try {
-      this.#connection.close();
-    } catch {
-      // It has gone already.
-    }
+    this.#abortWait?.(new LateError("The session is closed"));
+    closeQuietly(this.#connection);
   }
 
-  /** False when there will be no further request. */
+  /** False if there is no further request. */
   async #awaitRequest(): Promise<boolean> {
     const { headMs = 10_000, idleMs = 60_000 } = this.#parts;
     this.#idle = this.#reader.buffered === 0;
@@ -135,10 +131,10 @@ export class HttpSession {
     }
   }
 
-  /** One request and its answer. False when it was the last one. */
+  /** One request and its response. False if it was the last one. */
   async #exchange(): Promise<boolean> {
     let head: RequestHead | undefined;
-    let response: HttpResponse;
+    let response: AdminResponse;
     let whole = false;
     let listening = true;
     try {
@@ -149,7 +145,7 @@ export class HttpSession {
     } catch (error) {
       if (!(error instanceof HttpRequestError)) throw error;
       whole = false;
-      listening = error.status !== 408; // A read is still under way.
+      listening = error.status !== 408; // Otherwise a read is still pending.
       response = errorResponse(error.status, { code: error.code, message: error.message });
     }
     this.#logRequest(head, response);
@@ -161,7 +157,7 @@ export class HttpSession {
 
   async #readHead(): Promise<RequestHead> {
     const { headMs = 10_000 } = this.#parts;
-    const what = "the head of the request";
+    const what = "the request head";
     return await this.#received(this.#reader.readHead(), { timeoutMs: headMs, what });
   }
 
@@ -169,35 +165,35 @@ export class HttpSession {
     const { bodyMs = 10_000, maxBodyBytes = 4 * 1024 * 1024 } = this.#parts;
     const { contentLength = 0, expectsContinue } = head;
     if (contentLength > maxBodyBytes) {
-      const message = `Cannot read the body: it has ${contentLength} bytes, more than ${maxBodyBytes}`;
+      const message = `Cannot read the body: ${contentLength} bytes exceed the limit of ${maxBodyBytes}`;
       throw new HttpRequestError("body_too_large", message, { status: 413 });
     }
     if (expectsContinue && contentLength > 0 && this.#reader.buffered === 0) await this.#send(CONTINUE);
-    const what = "the body of the request";
+    const what = "the request body";
     return await this.#received(this.#reader.readBody(contentLength), { timeoutMs: bodyMs, what });
   }
 
-  async #handle(request: HttpRequest): Promise<HttpResponse> {
+  async #handle(request: AdminRequest): Promise<AdminResponse> {
     const { handler, handleMs = 60_000, onWait } = this.#parts;
     onWait?.(false);
     try {
-      return await this.#within(handler.handle(request), { timeoutMs: handleMs, what: "the answer" });
+      return await this.#within(handler.handle(request), { timeoutMs: handleMs, what: "the handler" });
     } catch (error) {
       if (this.#closed) throw error;
       if (error instanceof LateError) {
-        const message = `Cannot answer within ${handleMs / 1000} s: what was asked for is still being done`;
+        const message = `Cannot respond within ${handleMs / 1000} s: the operation continues`;
         return errorResponse(503, { code: "timeout", message });
       }
       const { method, path } = request;
       const why = error instanceof Error ? error.stack : undefined;
-      this.#log.error("an admin request has failed; please report it", {
+      this.#log.error("admin request failed, please report this bug", {
         method,
         path: path.slice(0, LOGGED_CHARS),
         error: why ?? describeError(error),
       });
       return errorResponse(500, {
         code: "internal_error",
-        message: "Cannot answer: internal error, see the log",
+        message: "Cannot handle the request: internal error, see the log",
       });
     } finally {
       onWait?.(true);
@@ -208,27 +204,27 @@ export class HttpSession {
     const { sendMs = 30_000 } = this.#parts;
     await this.#within(writeAll(this.#connection, bytes), {
       timeoutMs: sendMs,
-      what: "an answer to be taken",
+      what: "the client to receive the response",
     });
   }
 
   /**
-   * Says that this was all, and listens for a while: to close while something is on its way here would reset the
-   * connection, and the client might never see its answer (RFC 9112, section 9.6).
+   * Half-closes the connection and discards input for a while: closing it while the client still sends would reset it,
+   * and the client might lose the response (RFC 9112, section 9.6).
    */
   async #linger(): Promise<void> {
-    const ending = async () => {
+    const discard = async () => {
       await this.#connection.closeWrite();
       await this.#reader.discard(LINGER_BYTES);
     };
     try {
-      await this.#within(ending(), { timeoutMs: LINGER_MS, what: "the client's end" });
+      await this.#within(discard(), { timeoutMs: LINGER_MS, what: "the client to close the connection" });
     } catch {
-      // It has broken, or goes on talking: enough of it.
+      // The connection is broken or the client continues to send; it is closed in either case.
     }
   }
 
-  /** As `#within`, where the client is told that it was too slow. */
+  /** Like `#within`, but a timeout is answered with 408. */
   async #received<T>(work: Promise<T>, options: { timeoutMs: number; what: string }): Promise<T> {
     try {
       return await this.#within(work, options);
@@ -238,28 +234,28 @@ export class HttpSession {
     }
   }
 
-  /** What is given up is not stopped: closing the connection does that. */
+  /** A timeout does not stop the work; closing the connection does. */
   async #within<T>(work: Promise<T>, { timeoutMs, what }: { timeoutMs: number; what: string }): Promise<T> {
     const late = Promise.withResolvers<never>();
     const timer = new WheelTimer(() => {
-      late.reject(new LateError(what));
+      late.reject(new LateError(`Timed out while waiting for ${what}`));
       return 0;
     });
     this.#parts.wheel.start(timer, timeoutMs);
-    this.#giveUp = late.reject;
-    if (this.#closed) late.reject(new LateError(what));
+    this.#abortWait = late.reject;
+    if (this.#closed) late.reject(new LateError("The session is closed"));
     try {
       return await Promise.race([work, late.promise]);
     } finally {
       this.#parts.wheel.stop(timer);
-      this.#giveUp = undefined;
+      this.#abortWait = undefined;
     }
   }
 
-  /** What changes something is told as it happens; what only looks, to who looks for a fault. */
-  #logRequest(head: RequestHead | undefined, { status }: HttpResponse): void {
-    const looks = head === undefined || head.method === "GET" || head.method === "HEAD";
-    this.#log[looks ? "debug" : "info"]("admin request", {
+  /** Requests that change something are logged at info, the others at debug. */
+  #logRequest(head: RequestHead | undefined, { status }: AdminResponse): void {
+    const readsOnly = head === undefined || head.method === "GET" || head.method === "HEAD";
+    this.#log[readsOnly ? "debug" : "info"]("admin request", {
       method: head?.method.slice(0, LOGGED_CHARS),
       path: head?.path.slice(0, LOGGED_CHARS),
       status,

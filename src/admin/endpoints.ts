@@ -1,44 +1,44 @@
-/** One path of the API, with one method. */
-export interface Route<H> {
+/** One path of the API with one method. */
+export interface Endpoint<H> {
   readonly method: "GET" | "POST" | "PUT";
   /** `/api/upstreams/:upstream/backends/*address/drain`: `:name` is one segment, `*name` one or more. */
   readonly pattern: string;
-  /** Whether a request has a body: then it must have one, in JSON, and otherwise none. @default {false} */
+  /** Whether requests have a JSON body. Without, a body is rejected. @default {false} */
   readonly body?: boolean;
   readonly run: H;
 }
 
-/** What a path leads to. */
-export type Match<H> =
+/** The result of {@linkcode findEndpoint}. */
+export type EndpointMatch<H> =
   | {
-    readonly kind: "route";
-    readonly route: Route<H>;
+    readonly kind: "found";
+    readonly endpoint: Endpoint<H>;
     readonly parameters: Readonly<Record<string, string>>;
   }
-  /** The path exists, with these methods only. */
+  /** The path exists with these methods only. */
   | { readonly kind: "wrong-method"; readonly allowed: readonly string[] }
   | { readonly kind: "none" };
 
-/** Finds what a request leads to. `path` is not decoded; a HEAD leads where a GET does. */
-export function findRoute<H>(
-  routes: readonly Route<H>[],
+/** Finds the endpoint of a request. `path` is not decoded. HEAD matches the endpoints of GET. */
+export function findEndpoint<H>(
+  endpoints: readonly Endpoint<H>[],
   { method, path }: { method: string; path: string },
-): Match<H> {
+): EndpointMatch<H> {
   const wanted = method === "HEAD" ? "GET" : method;
   const allowed = new Set<string>();
-  for (const route of routes) {
-    const parameters = matchPath(route.pattern, path);
+  for (const endpoint of endpoints) {
+    const parameters = matchPath(endpoint.pattern, path);
     if (parameters === undefined) continue;
-    if (route.method === wanted) return { kind: "route", route, parameters };
-    allowed.add(route.method);
-    if (route.method === "GET") allowed.add("HEAD");
+    if (endpoint.method === wanted) return { kind: "found", endpoint, parameters };
+    allowed.add(endpoint.method);
+    if (endpoint.method === "GET") allowed.add("HEAD");
   }
   return allowed.size === 0 ? { kind: "none" } : { kind: "wrong-method", allowed: [...allowed] };
 }
 
 /**
- * The parameters of a path, decoded, or `undefined` if the pattern does not fit. Slashes that are encoded are part of
- * a segment; `*name` takes plain ones too, so that `unix:/run/app.sock` need not be encoded.
+ * The decoded parameters of a path, or `undefined` if it does not match. An encoded slash is part of its segment;
+ * `*name` also matches plain slashes, so that `unix:/run/app.sock` need not be encoded.
  */
 function matchPath(pattern: string, path: string): Record<string, string> | undefined {
   const wanted = pattern.split("/");
@@ -58,7 +58,7 @@ function matchPath(pattern: string, path: string): Record<string, string> | unde
     try {
       parameters[part.slice(1)] = decodeURIComponent(segment);
     } catch {
-      return undefined; // Not UTF-8, percent-encoded.
+      return undefined; // The percent-encoding is not UTF-8.
     }
   }
   return parameters;

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { jsonResponse } from "../../src/admin/http_response.ts";
+import { jsonResponse } from "../../src/admin/admin_response.ts";
 import {
-  type HttpHandler,
-  type HttpLimits,
-  type HttpRequest,
-  HttpSession,
-} from "../../src/admin/http_session.ts";
+  type AdminHandler,
+  type AdminRequest,
+  AdminSession,
+  type AdminSessionLimits,
+} from "../../src/admin/admin_session.ts";
 import { TimerWheel } from "../../src/core/timer_wheel.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import { readText, seededBytes } from "../support/bytes.ts";
@@ -14,7 +14,7 @@ import { RecordingLog } from "../support/recording_log.ts";
 import { settle } from "../support/settle.ts";
 import { within } from "../support/wait.ts";
 
-type Handle = (request: HttpRequest) => Promise<ReturnType<typeof jsonResponse>>;
+type Handle = (request: AdminRequest) => Promise<ReturnType<typeof jsonResponse>>;
 
 /** Says what it was asked. */
 const echo: Handle = ({ method, path, body }) =>
@@ -22,7 +22,7 @@ const echo: Handle = ({ method, path, body }) =>
 
 function setUp(
   handle: Handle = echo,
-  options: HttpLimits & { capacity?: number; admit?: HttpHandler["admit"] } = {},
+  options: AdminSessionLimits & { capacity?: number; admit?: AdminHandler["admit"] } = {},
 ) {
   const { capacity = 10_000_000, admit = () => undefined, ...limits } = options;
   const clock = new FakeClock();
@@ -35,7 +35,7 @@ function setUp(
     mostReads = Math.max(mostReads, ++reads);
     return await read(buffer).finally(() => reads--);
   };
-  const session = new HttpSession(connection, { handler: { admit, handle }, wheel, log, ...limits });
+  const session = new AdminSession(connection, { handler: { admit, handle }, wheel, log, ...limits });
   const ended = session.run();
   /** All that is said until the session has ended, which leaves nothing behind. */
   const rest = async () => {
@@ -61,7 +61,7 @@ function bodies(text: string): unknown[] {
 const GET = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 const LAST = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-Deno.test("an answer has its length and what every answer has", async () => {
+Deno.test("a response has its length and the common headers", async () => {
   const { peer, rest } = setUp();
   await peer.send(LAST);
   const text = await rest();
@@ -82,7 +82,7 @@ Deno.test("an answer has its length and what every answer has", async () => {
   );
 });
 
-Deno.test("requests sent ahead are answered in order, one after the other", async () => {
+Deno.test("pipelined requests are handled in order, one after the other", async () => {
   let running = 0;
   const { peer, rest } = setUp(async (request) => {
     assertEquals(++running, 1);
@@ -100,7 +100,7 @@ Deno.test("requests sent ahead are answered in order, one after the other", asyn
   ]);
 });
 
-Deno.test("a HEAD is told the length and not sent the body", async () => {
+Deno.test("a response to HEAD has the length but no body", async () => {
   const { peer, rest } = setUp();
   await peer.send(GET.replace("GET", "HEAD") + LAST);
   const text = await rest();
@@ -108,7 +108,7 @@ Deno.test("a HEAD is told the length and not sent the body", async () => {
   assertStringIncludes(text, "Content-Length: 40\r\n\r\nHTTP/1.1 200 OK");
 });
 
-Deno.test("HTTP/1.0 gets one answer, and the end", async () => {
+Deno.test("an HTTP/1.0 connection is closed after one response", async () => {
   const { peer, rest } = setUp();
   await peer.send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + GET);
   const text = await rest();
@@ -116,14 +116,14 @@ Deno.test("HTTP/1.0 gets one answer, and the end", async () => {
   assertStringIncludes(text, "Connection: close\r\n");
 });
 
-Deno.test("a client that ends its half is answered first", async () => {
+Deno.test("a client that half-closes receives its response", async () => {
   const { peer, rest } = setUp();
   await peer.send(GET);
   await peer.closeWrite();
   assertEquals(codes(await rest()), [200]);
 });
 
-Deno.test("what is no request is answered with an error, and the connection ends", async () => {
+Deno.test("a malformed request is answered with an error, and the connection is closed", async () => {
   const cases: Record<string, [number, string]> = {
     "\x16\x03\x01\x02\x00\x01": [400, "bad_request"],
     "GET /a HTTP/1.1\n\n": [400, "bad_request"],
@@ -144,7 +144,7 @@ Deno.test("what is no request is answered with an error, and the connection ends
   }
 });
 
-Deno.test("a large body is taken when the client has been told to go on", async () => {
+Deno.test("a large body is read after 100 Continue", async () => {
   const { peer, rest } = setUp();
   await peer.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n");
   assertEquals(await peer.receive(), "HTTP/1.1 100 Continue\r\n\r\n");
@@ -153,7 +153,7 @@ Deno.test("a large body is taken when the client has been told to go on", async 
   assertEquals(bodies(await rest())[0], { method: "PUT", path: "/a", bytes: 100_000 });
 });
 
-Deno.test("a body that is refused is not asked for, and what comes of it all the same is not a request", async () => {
+Deno.test("a rejected body gets no 100 Continue, and is not parsed as a request", async () => {
   const admit = () => jsonResponse(403, { no: true });
   const { peer, rest } = setUp(echo, { admit });
   await peer.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n");
@@ -162,14 +162,14 @@ Deno.test("a body that is refused is not asked for, and what comes of it all the
   assertEquals([codes(text), bodies(text)], [[403], [{ no: true }]]);
 });
 
-Deno.test("a refusal of a request without a body leaves the connection usable", async () => {
-  const admit: HttpHandler["admit"] = ({ path }) => path === "/a" ? jsonResponse(404, {}) : undefined;
+Deno.test("the connection is kept after a rejected request without a body", async () => {
+  const admit: AdminHandler["admit"] = ({ path }) => path === "/a" ? jsonResponse(404, {}) : undefined;
   const { peer, rest } = setUp(echo, { admit });
   await peer.send(GET + GET + LAST);
   assertEquals(codes(await rest()), [404, 404, 200]);
 });
 
-Deno.test("an answer reaches a client that has not finished what it sends", async () => {
+Deno.test("a client that is still sending receives the response", async () => {
   const { peer, rest, clock } = setUp(echo, { maxBodyBytes: 10, capacity: 1000 });
   await peer.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
   // It fits only because the session goes on reading.
@@ -179,7 +179,7 @@ Deno.test("an answer reaches a client that has not finished what it sends", asyn
   assertEquals(codes(await reading), [413]);
 });
 
-Deno.test("a client that says nothing is let go after ten seconds, and after a request after sixty", async () => {
+Deno.test("a silent connection is closed after ten seconds, and an idle one after sixty", async () => {
   const silent = setUp();
   await silent.clock.advanceAsync(9900);
   assert(!silent.connection.closed);
@@ -194,7 +194,7 @@ Deno.test("a client that says nothing is let go after ten seconds, and after a r
   assertEquals(codes(await idle.rest()), [200]);
 });
 
-Deno.test("a head and a body that trickle in are given up after ten seconds each", async () => {
+Deno.test("a slow head and a slow body time out after ten seconds each", async () => {
   for (const start of ["", "GET", "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"]) {
     const { peer, clock, rest } = setUp();
     await peer.send(`${start}G`);
@@ -209,7 +209,7 @@ Deno.test("a head and a body that trickle in are given up after ten seconds each
   }
 });
 
-Deno.test("a client that does not read is let go after thirty seconds", async () => {
+Deno.test("a client that does not read its response is closed after thirty seconds", async () => {
   const { peer, clock, connection, ended } = setUp(echo, { capacity: 100 });
   await peer.send(GET);
   await clock.advanceAsync(29_900);
@@ -220,7 +220,7 @@ Deno.test("a client that does not read is let go after thirty seconds", async ()
   peer.close();
 });
 
-Deno.test("a handler that takes too long is not waited for, and the client is told", async () => {
+Deno.test("a handler that exceeds its time is answered with 503", async () => {
   const { peer, clock, rest } = setUp(() => new Promise(() => {}));
   await peer.send(LAST);
   const reading = rest();
@@ -230,23 +230,23 @@ Deno.test("a handler that takes too long is not waited for, and the client is to
   assertStringIncludes(text, '"code":"timeout"');
 });
 
-Deno.test("a handler that fails is an internal error, logged and not told", async () => {
+Deno.test("an error of the handler is logged, and answered as an internal error without details", async () => {
   const { peer, log, rest } = setUp(() => Promise.reject(new Error("secrets")));
   await peer.send(GET + LAST);
   const text = await rest();
   assertEquals([codes(text), text.includes("secrets")], [[500, 500], false]);
   const [line] = log.lines;
-  assertEquals([line?.level, line?.message], ["error", "an admin request has failed; please report it"]);
+  assertEquals([line?.level, line?.message], ["error", "admin request failed, please report this bug"]);
   assertStringIncludes(String(line?.fields.error), "secrets");
 });
 
-Deno.test("an answer with a header that would end its line never goes out", async () => {
+Deno.test("a response with a line feed in a header is not sent", async () => {
   const { peer, rest } = setUp(() => Promise.resolve(jsonResponse(200, {}, { "X-A": "a\r\nSet-Cookie: b" })));
   await peer.send(LAST);
   assertEquals(await rest(), "");
 });
 
-Deno.test("what changes something is logged as information, the rest for who looks for a fault", async () => {
+Deno.test("requests that change something are logged at info, the others at debug", async () => {
   const { peer, log, rest } = setUp();
   await peer.send(GET + "POST /b HTTP/1.1\r\nHost: a\r\n\r\n" + LAST);
   await rest();
@@ -257,7 +257,7 @@ Deno.test("what changes something is logged as information, the rest for who loo
   ]);
 });
 
-Deno.test("draining ends a session at once while nothing is under way", async () => {
+Deno.test("draining closes an idle session at once", async () => {
   const fresh = setUp();
   fresh.session.drain();
   assertEquals(await fresh.rest(), "");
@@ -269,7 +269,7 @@ Deno.test("draining ends a session at once while nothing is under way", async ()
   assertEquals(await idle.rest(), "");
 });
 
-Deno.test("draining lets the request finish that is under way, and says that it is the last", async () => {
+Deno.test("draining lets the current request finish, with Connection: close", async () => {
   const gate = Promise.withResolvers<void>();
   const { peer, session, rest } = setUp(async (request) => {
     await gate.promise;
@@ -284,7 +284,7 @@ Deno.test("draining lets the request finish that is under way, and says that it 
   assertStringIncludes(text, "Connection: close\r\n");
 });
 
-Deno.test("draining while an answer is on its way ends the session with it", async () => {
+Deno.test("draining during a response closes the session after it", async () => {
   const { peer, session, rest } = setUp(echo, { capacity: 100 });
   await peer.send(GET);
   await settle(); // The answer is longer than what the client takes by itself.
@@ -292,7 +292,7 @@ Deno.test("draining while an answer is on its way ends the session with it", asy
   assertEquals(codes(await rest()), [200]);
 });
 
-Deno.test("destroying ends a session at any moment", async () => {
+Deno.test("destroying closes a session in every state", async () => {
   const hung: Handle = () => new Promise(() => {});
   for (const sent of ["", "GET", GET, "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"]) {
     const { peer, session, rest } = setUp(hung);
@@ -304,7 +304,7 @@ Deno.test("destroying ends a session at any moment", async () => {
   }
 });
 
-Deno.test("a reset at any moment ends the session and nothing else", async () => {
+Deno.test("a reset in any state ends that session only", async () => {
   const sent = `PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc`;
   for (let length = 0; length <= sent.length; length++) {
     const { peer, clock, connection, ended } = setUp();
