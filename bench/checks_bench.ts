@@ -8,12 +8,11 @@
 // that is measured by itself, taken out of the cost of a check, and added again once.
 import process from "node:process";
 import { TimerWheel, WheelTimer } from "../src/core/timer_wheel.ts";
-import { touch } from "../src/net/connect_and_reset.ts";
-import type { BackendSpec } from "../src/upstream/backend.ts";
+import { connectAndReset } from "../src/net/connect_and_reset.ts";
+import type { BackendSpec, UpstreamOptions } from "../src/upstream/options.ts";
 import type { Check } from "../src/upstream/check/check.ts";
 import { TcpCheck } from "../src/upstream/check/tcp_check.ts";
 import type { HealthOptions } from "../src/upstream/check/options.ts";
-import type { UpstreamOptions } from "../src/upstream/options.ts";
 import { Upstream } from "../src/upstream/upstream.ts";
 
 type Kind = "memory" | "tcp";
@@ -52,7 +51,7 @@ class CountingCheck implements Check {
 
 function makeCheck(kind: Kind): CountingCheck {
   if (kind === "memory") return new CountingCheck(() => Promise.resolve({ detail: "good" }));
-  const check = new TcpCheck({ touch });
+  const check = new TcpCheck({ connectAndReset });
   return new CountingCheck((address, signal) => check.run(address, signal));
 }
 

@@ -1,4 +1,4 @@
-import type { BackendSpec } from "../src/upstream/backend.ts";
+import type { BackendSpec } from "../src/upstream/options.ts";
 import { checkSet, equalSets, joinSets } from "../src/upstream/discover/backend_set.ts";
 import { Upstream } from "../src/upstream/upstream.ts";
 

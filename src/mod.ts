@@ -46,7 +46,7 @@ export {
 } from "./net/client_hello/read.ts";
 export { buildSniMap, type SniMap } from "./net/client_hello/sni_map.ts";
 export { connectionFromStreams, type StreamPair } from "./net/stream_connection.ts";
-export { type Touch, touch } from "./net/connect_and_reset.ts";
+export { type ConnectAndReset, connectAndReset } from "./net/connect_and_reset.ts";
 export { Tunnel, type TunnelEnd, type TunnelOptions } from "./net/tunnel.ts";
 
 export { Authority, createAuthority, loadAuthority } from "./tls/authority/authority.ts";
@@ -104,7 +104,8 @@ export { LeastConnections } from "./upstream/balance/least_connections.ts";
 export { RandomTwoChoices } from "./upstream/balance/random_two_choices.ts";
 export { SmoothWeightedRoundRobin } from "./upstream/balance/smooth_weighted_round_robin.ts";
 export { SourceHash } from "./upstream/balance/source_hash.ts";
-export type { BackendSpec, BackendState } from "./upstream/backend.ts";
+export type { BackendState } from "./upstream/backend.ts";
+export type { BackendSpec, OutlierOptions, QueueOptions } from "./upstream/options.ts";
 export { type Check, CheckFailedError, type CheckReport } from "./upstream/check/check.ts";
 export { HalfOpenCheck, type HalfOpenCheckOptions } from "./upstream/check/half_open_check.ts";
 export {
@@ -147,12 +148,10 @@ export type { BackendSource, ReportingSource } from "./upstream/discover/source.
 export type { NamedSource, SourceStatus } from "./upstream/discover/source_run.ts";
 export { staticSource } from "./upstream/discover/static_source.ts";
 export type { HealthRules } from "./upstream/check/health.ts";
-export type { OutlierOptions } from "./upstream/outlier.ts";
 export { BackendsDownError, ConnectFailedError, NoBackendError } from "./upstream/errors.ts";
 export { ConnectTimeoutError, PoolBusyError, PoolClosedError } from "./upstream/pool/errors.ts";
 export { Lease, type LeaseEnd } from "./upstream/pool/lease.ts";
 export { type PoolOptions } from "./upstream/pool/options.ts";
-export { type QueueOptions } from "./upstream/backend_queue.ts";
 export { ConnectionPool, type PoolStats } from "./upstream/pool/pool.ts";
 export type { ConnectionPoolOptions } from "./upstream/pool/options.ts";
 export {

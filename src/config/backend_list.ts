@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { BackendSpec } from "../upstream/backend.ts";
+import type { BackendSpec } from "../upstream/options.ts";
 import { buildBackend } from "./build_upstream.ts";
 import { findBackendClashes } from "./rules/conflicts.ts";
 import { type Field, list } from "./schema/fields.ts";

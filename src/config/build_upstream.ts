@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { HealthOptions } from "../upstream/check/options.ts";
-import type { BackendSpec } from "../upstream/backend.ts";
-import type { OutlierOptions } from "../upstream/outlier.ts";
+import type { BackendSpec, OutlierOptions } from "../upstream/options.ts";
 import type { DiscoverConfig, EtcdTlsPaths, UpstreamConfig, UpstreamTls } from "./config.ts";
 import type { DiscoverSection } from "./schema/discover_schema.ts";
 import { resolveRules } from "./resolve_rules.ts";

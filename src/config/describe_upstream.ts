@@ -2,12 +2,16 @@ import { formatDuration } from "../core/units.ts";
 import { formatAddress } from "../net/address.ts";
 import type { RuleCondition } from "../tls/authorize/rule_conditions.ts";
 import type { AllowRule } from "../tls/authorize/rules.ts";
-import type { BackendSpec } from "../upstream/backend.ts";
-import { DEFAULT_QUEUE, type QueueOptions } from "../upstream/backend_queue.ts";
+import {
+  type BackendSpec,
+  DEFAULT_OUTLIER,
+  DEFAULT_QUEUE,
+  type OutlierOptions,
+  type QueueOptions,
+} from "../upstream/options.ts";
 import type { HealthOptions } from "../upstream/check/options.ts";
 import type { ScriptStep } from "../upstream/check/script_steps.ts";
 import type { PoolOptions } from "../upstream/pool/options.ts";
-import { DEFAULT_OUTLIER, type OutlierOptions } from "../upstream/outlier.ts";
 import type { DiscoverConfig, UpstreamConfig, UpstreamTls } from "./config.ts";
 import { DEFAULT_PROXY_TLVS, proxySending } from "../upstream/proxy_sending.ts";
 import { showValue } from "./problem/show_value.ts";

@@ -1,5 +1,5 @@
 import { runInSlices, type Steps } from "../core/slices.ts";
-import type { BackendSpec } from "../upstream/backend.ts";
+import type { BackendSpec } from "../upstream/options.ts";
 import { type BackendListOptions, parseBackendList } from "./backend_list.ts";
 import { MAX_ITEMS } from "./schema/fields.ts";
 import { ConfigError } from "./problem/problem.ts";

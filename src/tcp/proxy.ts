@@ -8,15 +8,20 @@ import { clientAddress } from "../net/client_address.ts";
 import type { Connection } from "../net/connection.ts";
 import { type Dial, dial, prepareSocket } from "../net/dial.ts";
 import type { TlsConnect } from "../tls/dial.ts";
-import type { BackendSpec, BackendState } from "../upstream/backend.ts";
-import { DEFAULT_QUEUE, type QueueOptions } from "../upstream/backend_queue.ts";
+import type { BackendState } from "../upstream/backend.ts";
+import {
+  type BackendSpec,
+  DEFAULT_OUTLIER,
+  DEFAULT_QUEUE,
+  DEFAULT_RETRIES,
+  type OutlierOptions,
+  type QueueOptions,
+} from "../upstream/options.ts";
 import type { BalanceName } from "../upstream/balance/balancer.ts";
-import { DEFAULT_RETRIES } from "../upstream/options.ts";
 import { DEFAULT_POOL, type PoolOptions } from "../upstream/pool/options.ts";
 import { DEFAULT_HEALTH, type HealthOptions } from "../upstream/check/options.ts";
 import { Discovery } from "../upstream/discover/discovery.ts";
 import type { ReportingSource } from "../upstream/discover/source.ts";
-import { DEFAULT_OUTLIER, type OutlierOptions } from "../upstream/outlier.ts";
 import type { ProxyProtocolOption } from "../upstream/proxy_sending.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import type { ServiceCounters } from "../service/service_stats.ts";

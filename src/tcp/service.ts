@@ -6,7 +6,7 @@ import { proxyHeaderInfo } from "../service/proxy_header_info.ts";
 import { ConnectionEnded, type Reason } from "../service/reason.ts";
 import { type ClientPolicy, Service, type ServiceParts } from "../service/service.ts";
 import type { TlsGate } from "../tls/gate.ts";
-import type { AcquiredBackend } from "../upstream/search.ts";
+import type { AcquiredBackend } from "../upstream/acquired_backend.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { TcpSession } from "./session.ts";
 

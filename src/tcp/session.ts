@@ -12,7 +12,8 @@ import type { TlsGate } from "../tls/gate.ts";
 import { MysqlServerError } from "../tls/starttls/mysql_login.ts";
 import type { TlsConnect } from "../tls/dial.ts";
 import type { Backend, LiveConnection } from "../upstream/backend.ts";
-import type { AcquiredBackend, BackendSearch, SearchObserver } from "../upstream/search.ts";
+import type { BackendSearch, SearchObserver } from "../upstream/search.ts";
+import type { AcquiredBackend } from "../upstream/acquired_backend.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { joinLogin } from "./login_join.ts";
 
@@ -142,7 +143,7 @@ export class TcpSession implements ServiceSession, LiveConnection, SearchObserve
     const ended = this.#tunnel.run();
     // What happened since the search resolved has found no tunnel to end.
     if (backend.removed) this.onBackendRemoved();
-    else if (backend.down && backend.cutOff) this.onBackendDown();
+    else if (backend.down && backend.closeOnDown) this.onBackendDown();
     if (this.#destroyed !== undefined) this.#tunnel.destroy(this.#destroyed);
     return ended;
   }
@@ -213,6 +214,6 @@ export class TcpSession implements ServiceSession, LiveConnection, SearchObserve
     const { ended, error, filled } = this.#ahead!;
     if (!ended) return;
     if (error !== undefined) this.#search!.abort(new ConnectionEnded("client-reset"));
-    else if (filled === 0) this.#search!.leave(LEAVING_MS, new ConnectionEnded("client-closed"));
+    else if (filled === 0) this.#search!.abortAfter(LEAVING_MS, new ConnectionEnded("client-closed"));
   }
 }

@@ -1,81 +1,62 @@
 import { Bag } from "../core/unordered_list.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { Health } from "./check/health.ts";
+import type { BackendSpec } from "./options.ts";
 import type { ConnectionPool } from "./pool/pool.ts";
 
-/** What is configured about one backend. */
-export interface BackendSpec {
-  /** Where it is. */
-  readonly address: Address;
-  /** Its share of new connections. 0 takes no new ones. A whole number, 0 to 65535. */
-  readonly weight: number;
-  /** The most connections at once; 0: no bound. */
-  readonly maxConnections: number;
-  /** Used only when no other backend is available. */
-  readonly backup: boolean;
-}
-
-/** A live connection to a backend, as the backend's upstream sees it. */
+/** An open connection to a backend, as the backend's upstream sees it. */
 export interface LiveConnection {
-  /** The backend has left the set: ends the connection now. */
+  /** The backend was removed from the set: ends the connection now. */
   onBackendRemoved(): void;
   /** The backend is down: ends the connection now. */
   onBackendDown(): void;
-  /** The backend has left the set: the connection may finish, within the time that it has for that. */
+  /** The backend was removed from the set: lets the connection finish within its drain timeout. */
   drain(): void;
 }
 
 /**
- * Whether a backend may take connections, as far as is known; where several hold, the first:
+ * Whether a backend may take connections, as far as is known; the first of these that applies:
  *
- * - `drained`: taken out by hand, or at weight 0.
- * - `down`: by its checks.
- * - `ejected`: live traffic failed, and it is left alone for a while.
- * - `unknown`: its first check has not ended yet; it may.
+ * - `drained`: disabled by an operator, or at weight 0.
+ * - `down`: its health checks fail.
+ * - `ejected`: it failed live traffic, and takes none for a while.
+ * - `unknown`: its first health check has not ended; it may.
  * - `up`: it may.
  */
 export type BackendState = "drained" | "down" | "ejected" | "unknown" | "up";
 
 /**
- * One address that serves, with what it has shown of itself. It lives as long as its address stays in the set,
- * across reloads; only its upstream changes what is configured about it.
+ * One backend of an upstream, with its state and statistics. It lives as long as its address stays in the set, across
+ * reloads; only its upstream changes its configuration.
  */
 export class Backend {
   /** The address as text: the backend's identity within its upstream. */
   readonly key: string;
   readonly address: Address;
   readonly pool: ConnectionPool;
-  /** What uses it now. Whoever holds a connection adds itself and takes itself out. */
+  /** The connections that use it. Their owners add and remove them. */
   readonly live = new Bag<LiveConnection>();
-  /** What active checks have shown; of no account where there are none. */
+  /** What health checks have shown; meaningless without checks. */
   readonly health = new Health();
-  /** The part of its weight that it has, above 0 to 1: less than 1 while it starts slowly. */
-  share = 1;
-  /** Connections in use or being dialled now. */
-  active = 0;
-  /** Connections handed out since the start. */
-  total = 0;
-  /** Tries to connect that failed since the start. */
-  failures = 0;
-  /** What the last of these failed with. */
-  lastFailure: string | undefined;
-  /** It has left the set. What was begun before may still end here. */
-  removed = false;
-  /** It is down, and its connections end with that. */
-  cutOff = false;
-  /** When its state became what it is, in milliseconds since 1970. */
-  stateSince = Date.now();
   readonly #onRoom: ((freed: boolean) => void) | undefined;
   #spec: BackendSpec;
+  #share = 1;
+  #active = 0;
+  #total = 0;
+  #failures = 0;
+  #lastFailure: string | undefined;
+  #removed = false;
+  #closeOnDown = false;
   #checked = false;
   #down = false;
   #ejected = false;
-  #takenOut = false;
-  /** Kept, as it is asked for at every pick. */
-  #fit = true;
+  #disabled = false;
+  #stateSince = Date.now();
+  /** Stored, as every pick asks for it. */
+  #usable = true;
 
   /**
-   * `onRoom` is called when it may take more or less than before: `freed` by the end of a connection, or for any other
+   * `onRoom` is called when it may take more or fewer connections: `freed` by the end of a connection, or for any other
    * reason.
    */
   constructor(spec: BackendSpec, pool: ConnectionPool, onRoom?: (freed: boolean) => void) {
@@ -87,47 +68,86 @@ export class Backend {
     this.#onRoom = onRoom;
   }
 
-  /** What is configured about it. */
+  /** Its configuration. */
   get spec(): BackendSpec {
     return this.#spec;
   }
 
   /** Its share of new connections, as the balancers see it. */
   get weight(): number {
-    return this.#spec.weight * this.share;
+    return this.#spec.weight * this.#share;
   }
 
-  /** Whether it is used only when no other backend is available. */
+  /** The fraction of its weight that it has, above 0 to 1: less than 1 during slow start. */
+  get share(): number {
+    return this.#share;
+  }
+
+  /** Whether it is used only if no other backend is available. */
   get backup(): boolean {
     return this.#spec.backup;
   }
 
-  /** Whether it may take one more connection now. */
+  /** Connections in use, or being dialled. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** Connections made since the start. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Failed attempts to connect since the start. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** The error of the last of these. */
+  get lastFailure(): string | undefined {
+    return this.#lastFailure;
+  }
+
+  /** Whether it may take another connection now. */
   get available(): boolean {
     const { maxConnections } = this.#spec;
-    return this.#fit && (maxConnections === 0 || this.active < maxConnections);
+    return this.#usable && (maxConnections === 0 || this.#active < maxConnections);
   }
 
-  /** Whether it would take one more connection if it had not as many as it may. */
+  /** Whether `maxConnections` is all that keeps it from taking another connection. */
   get full(): boolean {
     const { maxConnections } = this.#spec;
-    return this.#fit && maxConnections > 0 && this.active >= maxConnections;
-  }
-
-  /** A connection has ended, or could not be made. */
-  release(): void {
-    this.active--;
-    this.#onRoom?.(true);
+    return this.#usable && maxConnections > 0 && this.#active >= maxConnections;
   }
 
   get state(): BackendState {
-    if (this.#takenOut || this.#spec.weight === 0) return "drained";
+    if (this.#disabled || this.#spec.weight === 0) return "drained";
     if (this.#down) return "down";
     if (this.#ejected) return "ejected";
     return this.#checked && this.health.state === "unknown" ? "unknown" : "up";
   }
 
-  /** Live traffic has shown that it fails: it is left alone for a while. */
+  /** When it entered its state, in milliseconds since 1970. */
+  get stateSince(): number {
+    return this.#stateSince;
+  }
+
+  /** Whether it was removed from the set. Connections and attempts to connect may still be under way. */
+  get removed(): boolean {
+    return this.#removed;
+  }
+
+  /** Whether health checks say that it is down. */
+  get down(): boolean {
+    return this.#down;
+  }
+
+  /** Whether it is down and its connections end for that (`onDown: close`). */
+  get closeOnDown(): boolean {
+    return this.#closeOnDown;
+  }
+
+  /** Whether it has failed live traffic, and takes none for a while. */
   get ejected(): boolean {
     return this.#ejected;
   }
@@ -136,21 +156,43 @@ export class Backend {
     this.#change(() => this.#ejected = ejected);
   }
 
-  /** Somebody has taken it out by hand: it keeps what it has and takes nothing new. */
-  get takenOut(): boolean {
-    return this.#takenOut;
+  /** Whether an operator has disabled it: it keeps its connections and takes no new ones. */
+  get disabled(): boolean {
+    return this.#disabled;
   }
 
-  set takenOut(takenOut: boolean) {
-    this.#change(() => this.#takenOut = takenOut);
+  set disabled(disabled: boolean) {
+    this.#change(() => this.#disabled = disabled);
   }
 
-  /** Whether active checks say that it is down. */
-  get down(): boolean {
-    return this.#down;
+  /** Counts a connection that is about to be made. The caller calls `release` once. */
+  acquire(): void {
+    this.#active++;
   }
 
-  /** Follows what its checks have shown; `checked` says whether there are any. */
+  /** A connection has ended, or could not be made. */
+  release(): void {
+    this.#active--;
+    this.#onRoom?.(true);
+  }
+
+  /** A connection was made. */
+  connected(): void {
+    this.#total++;
+  }
+
+  /** A connection could not be made, or broke before it could be used. */
+  failed(error?: string): void {
+    this.#failures++;
+    if (error !== undefined) this.#lastFailure = error;
+  }
+
+  /** Sets {@linkcode share}. The caller tells the balancers. */
+  scale(share: number): void {
+    this.#share = share;
+  }
+
+  /** Follows the health checks; `checked` says whether there are any. */
   followHealth(checked: boolean): void {
     this.#change(() => {
       this.#checked = checked;
@@ -158,7 +200,28 @@ export class Backend {
     });
   }
 
-  /** Takes what is configured about it from now on. The address must be the same. */
+  /** Ends its connections because it is down. */
+  closeConnections(): void {
+    this.#closeOnDown = true;
+    for (const connection of this.live) connection.onBackendDown();
+  }
+
+  /** It is up again: connections to it are not ended any more. */
+  keepConnections(): void {
+    this.#closeOnDown = false;
+  }
+
+  /** It was removed from the set: its pool closes, and its connections drain or end. */
+  remove(onRemove: "close" | "drain"): void {
+    this.#removed = true;
+    void this.pool.close();
+    for (const connection of this.live) {
+      if (onRemove === "close") connection.onBackendRemoved();
+      else connection.drain();
+    }
+  }
+
+  /** Takes a new configuration. The address must be the same. */
   configure(spec: BackendSpec): void {
     this.#change(() => this.#spec = spec);
   }
@@ -167,9 +230,9 @@ export class Backend {
     const before = this.state;
     change();
     const { state } = this;
-    this.#fit = state === "up" || state === "unknown";
-    this.pool.rest(!this.#fit);
-    if (state !== before) this.stateSince = Date.now();
+    this.#usable = state === "up" || state === "unknown";
+    this.pool.rest(!this.#usable);
+    if (state !== before) this.#stateSince = Date.now();
     this.#onRoom?.(false);
   }
 }

@@ -1,17 +1,7 @@
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import type { Backend } from "./backend.ts";
 import { QueueFullError, QueueTimeoutError } from "./errors.ts";
-
-/** How connections wait where every backend has as many as it may. */
-export interface QueueOptions {
-  /** Connections that may wait at once; 0: none, the next one is refused. @default {0} */
-  readonly max: number;
-  /** How long each may wait, in milliseconds. Above 0. @default {10_000} */
-  readonly timeoutMs: number;
-}
-
-/** What holds where nothing else is said: no queue. */
-export const DEFAULT_QUEUE: QueueOptions = { max: 0, timeoutMs: 10_000 };
+import { DEFAULT_QUEUE, type QueueOptions } from "./options.ts";
 
 /** What a {@linkcode BackendQueue} has done and is doing. */
 export interface QueueStats {

@@ -1,12 +1,46 @@
-import type { BackendSpec } from "./backend.ts";
-import type { QueueOptions } from "./backend_queue.ts";
+import type { Address } from "../net/address.ts";
 import type { BalanceName } from "./balance/balancer.ts";
 import type { HealthOptions } from "./check/options.ts";
-import type { OutlierOptions } from "./outlier.ts";
 import type { PoolOptions } from "./pool/options.ts";
 import type { ProxyProtocolOption } from "./proxy_sending.ts";
 
-/** Further backends tried, where nothing else is said. */
+/** The configuration of one backend. */
+export interface BackendSpec {
+  /** Where it is. */
+  readonly address: Address;
+  /** Its share of new connections; 0: it takes no new ones. A whole number, 0 to 65535. */
+  readonly weight: number;
+  /** The most connections at once; 0: no limit. */
+  readonly maxConnections: number;
+  /** Used only if no other backend is available. */
+  readonly backup: boolean;
+}
+
+/** When live traffic ejects a backend. */
+export interface OutlierOptions {
+  /** Consecutive failures of one kind that eject a backend; 0: none is ever ejected. @default {5} */
+  readonly failures: number;
+  /** The duration of the first ejection, in milliseconds. @default {30_000} */
+  readonly ejectionMs: number;
+  /** The fraction of the set that may be ejected at once, 0 to 1; rounded down to whole backends. @default {0.5} */
+  readonly maxEjected: number;
+}
+
+/** The defaults of {@linkcode OutlierOptions}. */
+export const DEFAULT_OUTLIER: OutlierOptions = { failures: 5, ejectionMs: 30_000, maxEjected: 0.5 };
+
+/** How connections wait while every backend is at `maxConnections`. */
+export interface QueueOptions {
+  /** The most connections that wait at once; 0: none, the next one is refused. @default {0} */
+  readonly max: number;
+  /** How long each may wait, in milliseconds. Above 0. @default {10_000} */
+  readonly timeoutMs: number;
+}
+
+/** The defaults of {@linkcode QueueOptions}: no queue. */
+export const DEFAULT_QUEUE: QueueOptions = { max: 0, timeoutMs: 10_000 };
+
+/** The default of `retries` in {@linkcode UpstreamOptions}. */
 export const DEFAULT_RETRIES = 2;
 
 /** A named set of backends with its policy, checked and complete. */
@@ -15,20 +49,20 @@ export interface UpstreamOptions {
   readonly backends: readonly BackendSpec[];
   readonly balance: BalanceName;
   readonly pool: PoolOptions;
-  /** Further backends tried when a connection can't be made. @default {2} */
+  /** Further backends that are tried if a connection can't be made. @default {2} */
   readonly retries: number;
-  /** How connections wait where every backend is at `maxConnections`. @default {DEFAULT_QUEUE} */
+  /** How connections wait while every backend is at `maxConnections`. @default {DEFAULT_QUEUE} */
   readonly queue?: QueueOptions;
-  /** What happens to live connections of a backend that has left the set. @default {"close"} */
+  /** Whether connections of a backend that is removed from the set end at once or drain. @default {"close"} */
   readonly onRemove: "close" | "drain";
-  /** The header that tells the backend who the client is. @default {"none"} */
+  /** The PROXY header that backends are sent. @default {"none"} */
   readonly proxyProtocol: ProxyProtocolOption;
   /** How backends are checked; absent: they are not. */
   readonly health?: HealthOptions | undefined;
-  /** What live traffic may show of a backend before it is left alone for a while. @default {DEFAULT_OUTLIER} */
+  /** When live traffic ejects a backend. @default {DEFAULT_OUTLIER} */
   readonly outlier?: OutlierOptions;
-  /** How long a backend that has come (back) takes to its full weight, in milliseconds; 0: none. @default {0} */
+  /** Slow start: how long a new or recovered backend takes to reach its weight, in milliseconds; 0: none. @default {0} */
   readonly slowStartMs?: number;
-  /** What happens to live connections of a backend whose checks say that it is down. @default {"keep"} */
+  /** Whether connections of a backend that health checks mark as down end at once or go on. @default {"keep"} */
   readonly onDown?: "keep" | "close";
 }

@@ -2,19 +2,7 @@ import type { Log } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import { formatDuration } from "../core/units.ts";
 import type { Backend } from "./backend.ts";
-
-/** What live traffic may show of a backend before it is left alone for a while. */
-export interface OutlierOptions {
-  /** Failures of one kind in a row that eject a backend; 0: none is ever ejected. @default {5} */
-  readonly failures: number;
-  /** For how long, the first time, in milliseconds. @default {30_000} */
-  readonly ejectionMs: number;
-  /** The share of the set that may be ejected at once, 0 to 1; rounded down to whole backends. @default {0.5} */
-  readonly maxEjected: number;
-}
-
-/** What holds where nothing else is said. */
-export const DEFAULT_OUTLIER: OutlierOptions = { failures: 5, ejectionMs: 30_000, maxEjected: 0.5 };
+import type { OutlierOptions } from "./options.ts";
 
 /** The longest ejection, as a multiple of the first. */
 const MAX_TIMES = 10;

@@ -1,46 +1,40 @@
-import { onAbort } from "../core/wait.ts";
 import { Deadline } from "../core/deadline.ts";
 import { describeError } from "../core/errors.ts";
+import { eventLoopPoll } from "../core/event_loop.ts";
 import type { Log } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
-import { type Connection, writeAll } from "../net/connection.ts";
 import { isShortage } from "../net/shortage.ts";
-import type { MysqlPacket } from "../tls/starttls/mysql.ts";
-import { readMysqlGreeting } from "../tls/starttls/mysql_login.ts";
-import { skipGreeting } from "../tls/starttls/start_tls.ts";
-import type { StartTlsName } from "../tls/starttls/protocol.ts";
 import type { TlsConnect } from "../tls/dial.ts";
+import type { MysqlPacket } from "../tls/starttls/mysql.ts";
+import type { StartTlsName } from "../tls/starttls/protocol.ts";
+import { AcquiredBackend } from "./acquired_backend.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendQueue, QueuedSearch } from "./backend_queue.ts";
 import { clientHeader, type ProxyHeaderInfo } from "./client_header.ts";
+import { setUpConnection } from "./connection_setup.ts";
 import { ConnectFailedError } from "./errors.ts";
-import { ConnectTimeoutError, PoolBusyError } from "./pool/errors.ts";
-import type { Lease } from "./pool/lease.ts";
 import type { OutlierDetector } from "./outlier.ts";
-import { eventLoopPoll } from "../core/event_loop.ts";
-import { MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "./refusal.ts";
+import { ConnectTimeoutError, PoolBusyError } from "./pool/errors.ts";
 import { type ProxyProtocolOption, proxySending } from "./proxy_sending.ts";
+import { MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "./refusal.ts";
 
 /** What one client's connection asks of its upstream. */
 export interface SearchOptions {
-  /** The client's address without the port, for the balancers that look at it. */
+  /** The client's address without the port, for `source-hash`. */
   readonly source?: string;
-  /** How long each try may take, waiting for a place in the pool included, in milliseconds. */
+  /** How long each try may take, in milliseconds, including a wait for the pool. */
   readonly connectMs: number;
-  /** For an upstream that tells its backends. */
+  /** For an upstream that sends a PROXY header. */
   readonly client?: ProxyHeaderInfo;
-  /** The protocol in which the client has had a greeting already: that of the backend is read, and not passed on. */
+  /** The protocol in which the client has been greeted: the backend's greeting is read, and not passed on. */
   readonly greeted?: StartTlsName | undefined;
-  /**
-   * The caller joins the client and a MySQL server: the server's greeting is read for it, which must offer TLS where
-   * `tls` says so.
-   */
+  /** The caller joins the client and a MySQL server: its greeting is kept, and must offer TLS if `tls` is set. */
   readonly joins?: { readonly tls: boolean } | undefined;
 }
 
-/** Somebody who is told how a search goes. */
+/** Is told how a search goes. */
 export interface SearchObserver {
-  /** A try takes long: this is no longer the usual case, in which nothing happens before there is a backend. */
+  /** A try takes longer than usual. */
   onSlowSearch(): void;
 }
 
@@ -49,87 +43,45 @@ export interface SearchContext {
   readonly name: string;
   readonly retries: number;
   readonly proxyProtocol: ProxyProtocolOption;
-  /** What is spoken behind the header; absent: nothing, or a connection of the pool's speaks it already. */
+  /** Speaks TLS behind a PROXY header; absent: none is spoken, or by the pool's connections already. */
   readonly connectTls: TlsConnect | undefined;
   readonly wheel: TimerWheel;
   readonly log: Log;
-  /** What live traffic shows of backends. */
   readonly outlier: OutlierDetector;
   pick(options: { source?: string; exclude?: readonly Backend[] }): Backend | undefined;
-  /** Where connections wait for a backend that is full. */
+  /** Where searches wait for a backend that is full. */
   readonly queue: BackendQueue;
-  /** Searches that are about to fail, as every backend is full. */
+  /** Searches that are about to fail because every backend is full. */
   readonly pending: { count: number };
-  /** Whether a backend that is none of these would take one more connection if it had not as many as it may. */
-  mayWait(tried: readonly Backend[]): boolean;
-  /** Told that a dial failed for want of something of our own. */
+  /** Whether a backend other than these is full, and would take a connection otherwise. */
+  canWait(tried: readonly Backend[]): boolean;
+  /** A dial failed for lack of a local resource. */
   readonly onShortage: (() => void) | undefined;
-  /** Why there was no backend to try. */
-  whyNone(): Error;
-}
-
-/** A backend that has been reached. Whoever holds it ends it once, with {@linkcode closed} or `discard`. */
-export class AcquiredBackend {
-  readonly backend: Backend;
-  readonly lease: Lease;
-  /** The greeting of a MySQL server, where that was asked for ({@linkcode SearchOptions.joins}). */
-  greeting: MysqlPacket | undefined;
-  readonly #outlier: OutlierDetector;
-
-  constructor(backend: Backend, lease: Lease, outlier: OutlierDetector) {
-    this.backend = backend;
-    this.lease = lease;
-    this.#outlier = outlier;
-  }
-
-  /** The same over `connection`, which is spoken over the lease's. It takes the place of this one. */
-  over(connection: Connection): AcquiredBackend {
-    return new AcquiredBackend(this.backend, this.lease.over(connection), this.#outlier);
-  }
-
-  /** Closes the connection, which the backend has broken before it could be used. */
-  broke(): void {
-    this.discard();
-    this.backend.failures++;
-    this.#outlier.broke(this.backend);
-  }
-
-  /** The holder has closed the connection; `broken` by the backend, which had sent `bytes`. */
-  closed(broken: boolean, bytes: number): void {
-    this.lease.closed();
-    this.backend.release();
-    if (bytes > 0) this.#outlier.answered(this.backend);
-    else if (broken) this.#outlier.broke(this.backend);
-  }
-
-  /** Closes the connection. */
-  discard(): void {
-    this.lease.discard();
-    this.backend.release();
-  }
+  /** Why no backend is available. */
+  unavailable(): Error;
 }
 
 /**
- * One client's search for a backend that answers: picks, dials, and goes on to others when that fails, never to
- * the same one twice. Made by `Upstream.search`; runs once.
+ * The search of one client for a backend: picks one, connects it, and tries others if that fails, none of them twice.
+ * Made by `Upstream.search`; runs once.
  */
 export class BackendSearch implements QueuedSearch {
-  /** Those tried so far, in order; the last one is the one that was found, if any was. */
+  /** The backends tried so far, in order; the last is the one that was connected, if any. */
   readonly tried: Backend[] = [];
-  /** What backends are told that the connection is called; absent: they are not. Version 1 has no room for it. */
+  /** The id of the connection in the PROXY header; absent: backends are sent none. */
   readonly uniqueId: string | undefined;
-  /** Told when the search takes long. */
+  /** Is told if the search is slow. */
   observer: SearchObserver | undefined;
   readonly #context: SearchContext;
   readonly #options: SearchOptions;
-  /** What each backend is told first. As it was when the search began: who the client is was asked then. */
+  /** Fixed when the search begins, as the client is described then. */
   readonly #header: Uint8Array | undefined;
   #attempt: Deadline | undefined;
   #aborted: Error | undefined;
-  #leaving: WheelTimer | undefined;
+  #abortTimer: WheelTimer | undefined;
   #over = false;
 
-  /** @throws {CulvertError} `bad_proxy_header` if there is more to tell of the client than a header can hold. */
+  /** @throws {CulvertError} `bad_proxy_header` if the header would be too large. */
   constructor(context: SearchContext, options: SearchOptions) {
     const sending = proxySending(context.proxyProtocol);
     const header = sending && clientHeader(sending, options.client ?? {});
@@ -144,27 +96,28 @@ export class BackendSearch implements QueuedSearch {
     return this.#options.joins !== undefined;
   }
 
-  /** Gives up: `run` rejects with `reason`, and what was being dialled is freed. */
+  /** Ends the search: `run` rejects with `reason`, and a dial under way is aborted. */
   abort(reason: Error): void {
     this.#aborted ??= reason;
     this.#attempt?.abort(reason);
     this.#context.queue.cancel(this, reason);
   }
 
-  /** Gives up with `reason` unless there is a connection within `timeoutMs` from now. */
-  leave(timeoutMs: number, reason: Error): void {
+  /** Aborts with `reason` unless a backend is connected within `timeoutMs` from now. */
+  abortAfter(timeoutMs: number, reason: Error): void {
     if (this.#over) return;
-    this.#leaving ??= new WheelTimer(() => {
+    this.#abortTimer ??= new WheelTimer(() => {
       this.abort(reason);
       return 0;
     });
-    this.#context.wheel.start(this.#leaving, timeoutMs);
+    this.#context.wheel.start(this.#abortTimer, timeoutMs);
   }
 
   /**
-   * Resolves to a connection, which the caller owns.
+   * Resolves to a connected backend, which the caller owns.
    *
-   * @throws {NoBackendError} or {@linkcode BackendsDownError} if none was available from the first.
+   * @throws {NoBackendError} or {@linkcode BackendsDownError} if none was available from the start.
+   * @throws {QueueFullError} or {@linkcode QueueTimeoutError} if all were full.
    * @throws {ConnectFailedError} if all that were tried failed.
    * @throws the reason of {@linkcode abort}.
    */
@@ -174,71 +127,57 @@ export class BackendSearch implements QueuedSearch {
     while (this.#aborted === undefined && this.tried.length <= context.retries) {
       let backend: Backend | undefined;
       try {
-        backend = this.#takeAtOnce() ?? await this.#awaitBackend();
+        // Searches that wait already come first.
+        backend = (context.queue.size === 0 ? this.take() : undefined) ?? await this.#awaitBackend();
       } catch (error) {
         failure ??= error;
       }
       if (backend === undefined) break;
       this.tried.push(backend);
-      this.#attempt = this.#deadline(backend);
-      let passedBy = false;
+      const { signal } = this.#attempt = this.#startAttempt(backend);
+      let isOutdated = false;
       try {
-        let lease = await backend.pool.acquire({ signal: this.#attempt.signal });
-        if (this.#header !== undefined) await this.#tell(lease, this.#header);
-        if (context.connectTls !== undefined) lease = await this.#secure(lease, backend);
-        if (this.#options.greeted !== undefined) lease = await this.#skipGreeting(lease, backend);
-        const greeting = await this.#readGreeting(lease);
-        const found = new AcquiredBackend(backend, lease, context.outlier);
-        found.greeting = greeting;
-        if (this.#wanted(found)) return found;
-        passedBy = true;
+        let lease = await backend.pool.acquire({ signal });
+        let greeting: MysqlPacket | undefined;
+        const setup = this.#setup(backend, signal);
+        if (setup !== undefined) ({ lease, greeting } = await setUpConnection(lease, setup));
+        const acquired = new AcquiredBackend(backend, lease, context.outlier);
+        acquired.greeting = greeting;
+        if (this.#accepts(acquired)) return acquired;
+        isOutdated = true;
       } catch (error) {
         backend.release();
-        if (this.#aborted !== undefined) break;
-        if (!backend.removed) {
-          failure = error;
-          this.#failed(backend, error);
-        }
+        if (this.#aborted === undefined && !backend.removed) this.#failed(backend, failure = error);
       } finally {
         this.#attempt[Symbol.dispose]();
       }
-      // The world has changed meanwhile, which is no failure to connect: that was no try.
-      if (backend.removed || passedBy) this.tried.pop();
+      // A reload or a health check ended this try, not the backend.
+      if (isOutdated || (backend.removed && this.#aborted === undefined)) this.tried.pop();
     }
     this.#finish();
-    if (this.#aborted !== undefined) throw this.#aborted;
-    if (failure === undefined) throw context.whyNone();
-    if (this.tried.length === 0) throw failure; // Of the queue.
-    throw new ConnectFailedError(context.name, { tries: this.tried.length, cause: failure });
+    throw this.#aborted ?? this.#failure(failure);
   }
 
   /** As of {@linkcode QueuedSearch}. */
   take(): Backend | undefined {
-    const backend = this.#context.pick(this.#pickOptions());
-    if (backend !== undefined) backend.active++;
+    const exclude = this.tried;
+    const backend = this.#context.pick(exclude.length === 0 ? this.#options : { ...this.#options, exclude });
+    backend?.acquire();
     return backend;
   }
 
-  /** Those that wait already come first. */
-  #takeAtOnce(): Backend | undefined {
-    return this.#context.queue.size === 0 ? this.take() : undefined;
-  }
-
-  /** Waits for a backend where all that would do are full; `undefined`: there is none to wait for. */
+  /** Waits for a backend if all that could be used are full; `undefined`: there is none to wait for. */
   async #awaitBackend(): Promise<Backend | undefined> {
-    const { queue, mayWait } = this.#context;
-    if (!mayWait(this.tried)) return undefined;
-    if (!queue.enabled) return await this.#awaitEnds();
-    this.observer?.onSlowSearch();
-    const backend = await queue.wait(this);
-    if (this.#aborted === undefined) return backend;
-    backend.release();
-    return undefined;
-  }
-
-  /** Connections whose end the system knows of already end first, before this one is refused. */
-  async #awaitEnds(): Promise<Backend | undefined> {
-    const { pending } = this.#context;
+    const { queue, pending } = this.#context;
+    if (!this.#context.canWait(this.tried)) return undefined;
+    if (queue.enabled) {
+      this.observer?.onSlowSearch();
+      const backend = await queue.wait(this);
+      if (this.#aborted === undefined) return backend;
+      backend.release();
+      return undefined;
+    }
+    // Connections whose end the system knows of already end first, before this one is refused.
     if (pending.count >= MAX_REFUSALS_PENDING) return undefined;
     pending.count++;
     let backend: Backend | undefined;
@@ -251,11 +190,7 @@ export class BackendSearch implements QueuedSearch {
     return backend;
   }
 
-  #pickOptions(): { source?: string; exclude?: readonly Backend[] } {
-    return this.tried.length === 0 ? this.#options : { ...this.#options, exclude: this.tried };
-  }
-
-  #deadline(backend: Backend): Deadline {
+  #startAttempt(backend: Backend): Deadline {
     const timeoutMs = this.#options.connectMs;
     return new Deadline(this.#context.wheel, {
       timeoutMs,
@@ -264,87 +199,53 @@ export class BackendSearch implements QueuedSearch {
     });
   }
 
-  /** Tells the backend who the client is, before anything else. A backend that can't be told has failed. */
-  async #tell(lease: Lease, header: Uint8Array): Promise<void> {
-    const { signal } = this.#attempt!;
-    using _abort = onAbort(signal, () => lease.discard()); // Ends a write that is stuck.
-    try {
-      await writeAll(lease.connection, header);
-    } catch (error) {
-      lease.discard();
-      throw signal.aborted ? signal.reason : error;
+  /** What a connection needs before the client can use it; `undefined`: nothing. */
+  #setup(backend: Backend, signal: AbortSignal): Parameters<typeof setUpConnection>[1] | undefined {
+    const header = this.#header;
+    const { connectTls } = this.#context;
+    const { greeted, joins } = this.#options;
+    if (header === undefined && connectTls === undefined && greeted === undefined && joins === undefined) {
+      return;
     }
-  }
-
-  /** Speaks TLS behind the header. A backend with which that can't be done has failed. */
-  async #secure(lease: Lease, backend: Backend): Promise<Lease> {
-    if (!backend.pool.isCurrent(lease)) return lease; // It may speak TLS as it is, and is not used anyway.
-    const { connection } = lease;
-    try {
-      const to = { kind: "open", address: backend.address, connection } as const;
-      const session = await this.#context.connectTls!(to, this.#attempt!.signal);
-      return lease.over(session.connection);
-    } catch (error) {
-      lease.discard();
-      throw error;
-    }
-  }
-
-  /** Reads the greeting of a MySQL server, where that was asked for. */
-  async #readGreeting(lease: Lease): Promise<MysqlPacket | undefined> {
-    const { joins } = this.#options;
-    if (joins === undefined) return undefined;
-    const { signal } = this.#attempt!;
-    using _abort = onAbort(signal, () => lease.discard());
-    try {
-      return await readMysqlGreeting(lease.connection, joins);
-    } catch (error) {
-      lease.discard();
-      throw signal.aborted ? signal.reason : error;
-    }
-  }
-
-  /** Reads the backend's greeting. A backend that greets with a refusal has failed. */
-  async #skipGreeting(lease: Lease, backend: Backend): Promise<Lease> {
-    if (!backend.pool.isCurrent(lease)) return lease; // It is not used anyway.
-    const { signal } = this.#attempt!;
-    try {
-      return lease.over(await skipGreeting(lease.connection, { protocol: this.#options.greeted!, signal }));
-    } catch (error) {
-      lease.discard();
-      throw signal.aborted ? signal.reason : error;
-    }
+    return { backend, signal, header, connectTls, greeted, joins };
   }
 
   /**
-   * Whether what was found is still wanted. While we dialled, the backend may have left the set or gone down, and
-   * what holds for connections to it may have become something else.
+   * Whether the connection can be used. While it was made, the search may have been aborted, and the backend may have
+   * been removed, gone down, or got another configuration.
    */
-  #wanted(found: AcquiredBackend): boolean {
-    const { backend, lease } = found;
-    const isGood = !backend.removed && !backend.down && backend.pool.isCurrent(lease);
-    if (this.#aborted !== undefined || !isGood) {
-      found.discard();
+  #accepts(acquired: AcquiredBackend): boolean {
+    const { backend, lease } = acquired;
+    const isCurrent = !backend.removed && !backend.down && backend.pool.isCurrent(lease);
+    if (this.#aborted !== undefined || !isCurrent) {
+      acquired.discard();
       return false;
     }
-    backend.total++;
+    backend.connected();
     this.#context.outlier.connected(backend);
     this.#finish();
     return true;
   }
 
   #failed(backend: Backend, error: unknown): void {
-    const { log, name, outlier } = this.#context;
-    backend.failures++;
-    backend.lastFailure = describeError(error);
-    log.debug("cannot reach a backend", { upstream: name, backend: backend.key, error: backend.lastFailure });
-    // What we have too little of ourselves is not the backend's failure.
-    if (isShortage(error)) this.#context.onShortage?.();
+    const { log, name, outlier, onShortage } = this.#context;
+    const message = describeError(error);
+    backend.failed(message);
+    log.debug("cannot reach a backend", { upstream: name, backend: backend.key, error: message });
+    // A lack of local resources, or a pool at its limit, is not the backend's failure.
+    if (isShortage(error)) onShortage?.();
     else if (!(error instanceof PoolBusyError)) outlier.connectFailed(backend);
+  }
+
+  #failure(error: unknown): unknown {
+    if (error === undefined) return this.#context.unavailable();
+    const { length: tries } = this.tried;
+    if (tries === 0) return error; // Of the queue.
+    return new ConnectFailedError(this.#context.name, { tries, cause: error });
   }
 
   #finish(): void {
     this.#over = true;
-    if (this.#leaving !== undefined) this.#context.wheel.stop(this.#leaving);
+    if (this.#abortTimer !== undefined) this.#context.wheel.stop(this.#abortTimer);
   }
 }

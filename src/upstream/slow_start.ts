@@ -43,14 +43,14 @@ export class SlowStart {
   begin(backend: Backend): void {
     if (this.#durationMs === 0) return;
     this.#growing.set(backend, this.#parts.wheel.now());
-    backend.share = 1 / STEPS;
+    backend.scale(1 / STEPS);
     if (!this.#timer.running) this.#run();
   }
 
   /** It has left the set, or is down: it has its full weight again, which does not matter now. */
   forget(backend: Backend): void {
     if (!this.#growing.delete(backend)) return;
-    backend.share = 1;
+    backend.scale(1);
     if (this.#growing.size === 0) this.#parts.wheel.stop(this.#timer);
   }
 
@@ -64,7 +64,7 @@ export class SlowStart {
       const steps = this.#durationMs === 0
         ? STEPS
         : Math.floor((nowMs - beganMs) / this.#durationMs * STEPS) + 1;
-      backend.share = Math.min(1, steps / STEPS);
+      backend.scale(Math.min(1, steps / STEPS));
       if (steps >= STEPS) this.#growing.delete(backend);
     }
     this.#parts.onChange();

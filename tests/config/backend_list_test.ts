@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { parseBackendList, readBackend, readBackendList } from "../../src/config/backend_list.ts";
 import { ConfigError } from "../../src/config/problem/problem.ts";
 import { formatAddress } from "../../src/net/address.ts";
-import type { BackendSpec } from "../../src/upstream/backend.ts";
+import type { BackendSpec } from "../../src/upstream/options.ts";
 import { MAX_BACKENDS } from "../../src/upstream/discover/backend_set.ts";
 import { unplaced } from "./support.ts";
 

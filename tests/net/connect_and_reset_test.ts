@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { Address } from "../../src/net/address.ts";
-import { touch } from "../../src/net/connect_and_reset.ts";
+import { connectAndReset } from "../../src/net/connect_and_reset.ts";
 import { run } from "../support/child.ts";
 import { startUnresponsive } from "../support/peers.ts";
 import { until } from "../support/wait.ts";
@@ -38,7 +38,7 @@ Deno.test("the peer sees a reset, and nothing of the connection is left in the k
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   for (let i = 0; i < 20; i++) {
-    const [end] = await Promise.all([endOfNext(listener), touch(at(port), NEVER)]);
+    const [end] = await Promise.all([endOfNext(listener), connectAndReset(at(port), NEVER)]);
     assertEquals(end, "reset");
   }
   assertEquals(states(port), ["listen"]);
@@ -56,8 +56,8 @@ Deno.test("a plain close would leave a port in TIME_WAIT", async () => {
 Deno.test("a backend that does not get round to accepting is reached, and its queue is not held", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 8 });
   const { port } = listener.addr;
-  await touch(at(port), NEVER);
-  await touch(at(port), NEVER);
+  await connectAndReset(at(port), NEVER);
+  await connectAndReset(at(port), NEVER);
   assert(!states(port).includes("time-wait"));
   using own = await Deno.connect({ hostname: "127.0.0.1", port });
   await own.write(new Uint8Array([7]));
@@ -69,31 +69,35 @@ Deno.test("a backend that does not get round to accepting is reached, and its qu
 Deno.test("a host name will do, and one that does not exist is an error", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
-  const [end] = await Promise.all([endOfNext(listener), touch(at(port, "localhost"), NEVER)]);
+  const [end] = await Promise.all([endOfNext(listener), connectAndReset(at(port, "localhost"), NEVER)]);
   assertEquals(end, "reset");
-  await assertRejects(() => touch(at(port, "no.such.name.invalid"), NEVER), Error, "no.such.name.invalid");
+  await assertRejects(
+    () => connectAndReset(at(port, "no.such.name.invalid"), NEVER),
+    Error,
+    "no.such.name.invalid",
+  );
 });
 
 Deno.test("who refuses is named", async () => {
-  await assertRejects(() => touch(at(1), NEVER), Error, "connect ECONNREFUSED 127.0.0.1:1");
+  await assertRejects(() => connectAndReset(at(1), NEVER), Error, "connect ECONNREFUSED 127.0.0.1:1");
 });
 
 Deno.test("the signal gives up at once with its reason, and nothing goes on in the kernel", async () => {
   using full = await startUnresponsive();
   const port = Number(full.address.split(":")[1]);
   const stop = new AbortController();
-  const touching = touch(at(port), stop.signal);
+  const connecting = connectAndReset(at(port), stop.signal);
   await until(() => states(port).includes("syn-sent"), { what: "the connection to be begun" });
   const reason = new Error("too late");
   stop.abort(reason);
-  assertStrictEquals(await touching.catch((error) => error), reason);
+  assertStrictEquals(await connecting.catch((error) => error), reason);
   assert(!states(port).includes("syn-sent"));
 });
 
 Deno.test("a signal that has fired already connects to nobody", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const reason = new Error("too late");
-  const outcome = touch(at(listener.addr.port), AbortSignal.abort(reason)).catch((error) => error);
+  const outcome = connectAndReset(at(listener.addr.port), AbortSignal.abort(reason)).catch((error) => error);
   assertStrictEquals(await outcome, reason);
   assertEquals(states(listener.addr.port), ["listen"]);
 });
@@ -103,8 +107,8 @@ Deno.test("the right to connect to the name is the only one that is needed", asy
   const { port } = listener.addr;
   const module = new URL("../../src/net/connect_and_reset.ts", import.meta.url).href;
   const address = JSON.stringify(at(port, "localhost"));
-  const program = `import { touch } from ${JSON.stringify(module)};
-await touch(${address}, new AbortController().signal);
+  const program = `import { connectAndReset } from ${JSON.stringify(module)};
+await connectAndReset(${address}, new AbortController().signal);
 console.log("touched");`;
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   try {

@@ -1,7 +1,7 @@
-// Run by the test beside it with few permissions. Says how it goes to dial and to touch the addresses that are named.
+// Run by the test beside it with few permissions. Says how it goes to dial and to connectAndReset the addresses that are named.
 import { parseAddress } from "../../src/net/address.ts";
 import { dial } from "../../src/net/dial.ts";
-import { touch } from "../../src/net/connect_and_reset.ts";
+import { connectAndReset } from "../../src/net/connect_and_reset.ts";
 
 const { signal } = new AbortController();
 for (const text of Deno.args) {
@@ -9,7 +9,7 @@ for (const text of Deno.args) {
   for (
     const [what, how] of Object.entries({
       dial: async () => (await dial(address, signal)).close(),
-      touch: () => touch(address, signal),
+      connectAndReset: () => connectAndReset(address, signal),
     })
   ) {
     const outcome = await how().then(() => "good", (error) => `${error.code} ${error.message}`);

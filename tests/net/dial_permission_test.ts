@@ -20,7 +20,7 @@ const REFUSED = [
 
 /** The program's lines about these addresses. */
 function refusals(): string[] {
-  const ways = ["dial", "touch"];
+  const ways = ["dial", "connectAndReset"];
   return REFUSED.flatMap(([address, flags]) =>
     ways.map((way) =>
       `${way} ${address}: permission_missing Cannot dial "${address}": a permission is missing; add ${flags}`
@@ -51,7 +51,7 @@ Deno.test("what may not be dialled is refused with the flags that are missing, a
   assertEquals(stdout.trim().split("\n"), [
     ...refusals(),
     `dial ${good.address}: good`,
-    `touch ${good.address}: good`,
+    `connectAndReset ${good.address}: good`,
     "done",
   ]);
 });
@@ -67,5 +67,5 @@ testWith(["python3"], "at a terminal too nobody is asked, and the program goes o
   ];
   const output = await runAtTerminal(command, "Allow?");
   for (const line of refusals()) assertStringIncludes(output, line);
-  assertStringIncludes(output, `touch ${good.address}: good\r\ndone`);
+  assertStringIncludes(output, `connectAndReset ${good.address}: good\r\ndone`);
 });

@@ -312,7 +312,7 @@ Deno.test("a backend taken out by hand keeps what it has, until the client is do
   const fixture = new CheckedServiceFixture("a b", { onDown: "close" });
   await settle();
   const { end, server, served } = await fixture.connect();
-  fixture.backend("a").takenOut = true;
+  fixture.backend("a").disabled = true;
   await end.send("still there?");
   assertEquals(await server.receive(), "still there?");
   const other = await fixture.connect();

@@ -4,8 +4,7 @@ import { buildSniMap } from "../../src/net/client_hello/sni_map.ts";
 import type { AdmissionOptions, Timeouts } from "../../src/service/options.ts";
 
 import { type TcpRoute, TcpService } from "../../src/tcp/service.ts";
-import type { BackendSpec } from "../../src/upstream/backend.ts";
-import type { UpstreamOptions } from "../../src/upstream/options.ts";
+import type { BackendSpec, UpstreamOptions } from "../../src/upstream/options.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 import { type MemoryConnection, memoryPair } from "../support/memory_connection.ts";
 import type { LogLine } from "../support/recording_log.ts";

@@ -113,7 +113,7 @@ Deno.test("where no backend can become free any more, nobody waits", async () =>
   for (
     const [change, error] of [
       [(upstream: UpstreamFixture["upstream"]) => upstream.updateBackends([]), NoBackendError],
-      [(upstream: UpstreamFixture["upstream"]) => upstream.backends[0]!.takenOut = true, NoBackendError],
+      [(upstream: UpstreamFixture["upstream"]) => upstream.backends[0]!.disabled = true, NoBackendError],
       [(upstream: UpstreamFixture["upstream"]) => upstream.backends[0]!.ejected = true, BackendsDownError],
     ] as const
   ) {

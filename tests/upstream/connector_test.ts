@@ -3,7 +3,7 @@ import { formatProxyV1 } from "../../src/net/proxy_protocol/format_v1.ts";
 import { formatProxyV2 } from "../../src/net/proxy_protocol/format_v2.ts";
 import type { TlsSession } from "../../src/tls/session/handshake.ts";
 import type { TlsConnect } from "../../src/tls/dial.ts";
-import { Way } from "../../src/upstream/connector.ts";
+import { BackendConnector } from "../../src/upstream/connector.ts";
 import { ScriptedDialler } from "../support/scripted_dialler.ts";
 
 const ADDRESS = { kind: "tcp", host: "db", port: 1 } as const;
@@ -37,11 +37,15 @@ Deno.test("a connection for a client is in plain, or speaks TLS, or waits for a 
   for (const tls of [false, true]) {
     for (const proxyProtocol of VERSIONS) {
       const { dialler, asked, connectTls } = parts();
-      const way = new Way({ dial: dialler.dial, proxyProtocol, ...(tls ? { connectTls } : {}) });
+      const connector = new BackendConnector({
+        dial: dialler.dial,
+        proxyProtocol,
+        ...(tls ? { connectTls } : {}),
+      });
       const now = tls && proxyProtocol === "none";
-      assertEquals(await heard(dialler, way.open(ADDRESS, NEVER)), now ? "<TLS>" : "");
+      assertEquals(await heard(dialler, connector.open(ADDRESS, NEVER)), now ? "<TLS>" : "");
       assertEquals(asked, now ? ["tcp"] : []);
-      assertEquals(way.secure, tls && !now ? connectTls : undefined);
+      assertEquals(connector.tlsBehindHeader, tls && !now ? connectTls : undefined);
     }
   }
 });
@@ -50,8 +54,8 @@ Deno.test("in plain it is the dialler's own promise, without one more", () => {
   const promise = Promise.reject(new Error("not reached"));
   promise.catch(() => {});
   for (const proxyProtocol of VERSIONS) {
-    const way = new Way({ dial: () => promise, proxyProtocol });
-    assertStrictEquals(way.open(ADDRESS, NEVER), promise);
+    const connector = new BackendConnector({ dial: () => promise, proxyProtocol });
+    assertStrictEquals(connector.open(ADDRESS, NEVER), promise);
   }
 });
 
@@ -59,12 +63,16 @@ Deno.test("a connection of our own says first that it is nobody's", async () => 
   for (const tls of [false, true]) {
     for (const proxyProtocol of VERSIONS) {
       const { dialler, connectTls } = parts();
-      const way = new Way({ dial: dialler.dial, proxyProtocol, ...(tls ? { connectTls } : {}) });
+      const connector = new BackendConnector({
+        dial: dialler.dial,
+        proxyProtocol,
+        ...(tls ? { connectTls } : {}),
+      });
       const header = proxyProtocol === "none" ? "" : new TextDecoder().decode(HEADERS[proxyProtocol]);
       const expected = header + (tls ? "<TLS>" : "");
-      assertEquals(await heard(dialler, way.openOwn(ADDRESS, NEVER)), expected);
+      assertEquals(await heard(dialler, connector.openForCheck(ADDRESS, NEVER)), expected);
       if (!tls) continue;
-      const session = way.connectOwn(ADDRESS, NEVER).then(({ connection }) => connection);
+      const session = connector.connectTlsForCheck(ADDRESS, NEVER).then(({ connection }) => connection);
       assertEquals(await heard(dialler, session), expected);
     }
   }
@@ -72,8 +80,8 @@ Deno.test("a connection of our own says first that it is nobody's", async () => 
 
 Deno.test("a backend that breaks at the header of our own leaves no connection open", async () => {
   const { dialler, asked, connectTls } = parts();
-  const way = new Way({ dial: dialler.dial, proxyProtocol: "v2", connectTls });
-  const opened = way.openOwn(ADDRESS, NEVER);
+  const connector = new BackendConnector({ dial: dialler.dial, proxyProtocol: "v2", connectTls });
+  const opened = connector.openForCheck(ADDRESS, NEVER);
   dialler.calls[0]!.accept().closeWrite();
   dialler.calls[0]!.result.promise.then((near) => near.closeWrite()); // What is written now breaks.
   await assertRejects(() => opened, Deno.errors.BrokenPipe);
@@ -83,18 +91,20 @@ Deno.test("a backend that breaks at the header of our own leaves no connection o
 Deno.test("what is opened one way serves another that is the same, header or not, unless TLS comes behind it", () => {
   const { dialler: { dial }, connectTls } = parts();
   const other = parts();
-  const ways = {
-    plain: new Way({ dial, proxyProtocol: "none" }),
-    told: new Way({ dial, proxyProtocol: "v1" }),
-    elsewhere: new Way({ dial: other.dialler.dial, proxyProtocol: "none" }),
-    tls: new Way({ dial, connectTls, proxyProtocol: "none" }),
-    toldTls1: new Way({ dial, connectTls, proxyProtocol: "v1" }),
-    toldTls2: new Way({ dial, connectTls, proxyProtocol: "v2" }),
-    otherTls: new Way({ dial, connectTls: other.connectTls, proxyProtocol: "v2" }),
+  const connectors = {
+    plain: new BackendConnector({ dial, proxyProtocol: "none" }),
+    told: new BackendConnector({ dial, proxyProtocol: "v1" }),
+    elsewhere: new BackendConnector({ dial: other.dialler.dial, proxyProtocol: "none" }),
+    tls: new BackendConnector({ dial, connectTls, proxyProtocol: "none" }),
+    toldTls1: new BackendConnector({ dial, connectTls, proxyProtocol: "v1" }),
+    toldTls2: new BackendConnector({ dial, connectTls, proxyProtocol: "v2" }),
+    otherTls: new BackendConnector({ dial, connectTls: other.connectTls, proxyProtocol: "v2" }),
   };
   const groups = [["plain", "told"], ["elsewhere"], ["tls"], ["toldTls1", "toldTls2"], ["otherTls"]];
-  for (const [name, way] of Object.entries(ways)) {
-    const same = Object.entries(ways).filter(([, other]) => way.opensAs(other)).map(([key]) => key);
+  for (const [name, connector] of Object.entries(connectors)) {
+    const same = Object.entries(connectors).filter(([, other]) => connector.connectsLike(other)).map((
+      [key],
+    ) => key);
     assertEquals(same, groups.find((group) => group.includes(name))!);
   }
 });

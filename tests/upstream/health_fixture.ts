@@ -2,13 +2,12 @@ import { TimerWheel } from "../../src/core/timer_wheel.ts";
 import { type Address, formatAddress } from "../../src/net/address.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import type { Dial } from "../../src/net/dial.ts";
-import type { CheckWays } from "../../src/upstream/check/create_check.ts";
-import type { BackendSpec } from "../../src/upstream/backend.ts";
+import type { CheckParts } from "../../src/upstream/check/create_check.ts";
+import type { BackendSpec, UpstreamOptions } from "../../src/upstream/options.ts";
 import { type Check, CheckFailedError, type CheckReport } from "../../src/upstream/check/check.ts";
 import type { HealthOptions } from "../../src/upstream/check/options.ts";
 import { CheckScheduler } from "../../src/upstream/check/scheduler.ts";
-import type { UpstreamOptions } from "../../src/upstream/options.ts";
-import type { AcquiredBackend } from "../../src/upstream/search.ts";
+import type { AcquiredBackend } from "../../src/upstream/acquired_backend.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import { RecordingLog } from "../support/recording_log.ts";
@@ -92,7 +91,7 @@ export class HealthFixture {
     this.upstream = new Upstream(this.#options, this);
   }
 
-  readonly makeCheck = (_: HealthOptions, { dial }: CheckWays): Check => {
+  readonly makeCheck = (_: HealthOptions, { dial }: CheckParts): Check => {
     const check = new ScriptedCheck(this.says);
     this.checks.push(check);
     this.dials.push(dial);

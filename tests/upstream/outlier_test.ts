@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { TimerWheel } from "../../src/core/timer_wheel.ts";
 import { Backend } from "../../src/upstream/backend.ts";
-import { DEFAULT_OUTLIER, OutlierDetector, type OutlierOptions } from "../../src/upstream/outlier.ts";
+import { OutlierDetector } from "../../src/upstream/outlier.ts";
+import { DEFAULT_OUTLIER, type OutlierOptions } from "../../src/upstream/options.ts";
 import { ConnectionPool } from "../../src/upstream/pool/pool.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import { RecordingLog } from "../support/recording_log.ts";
@@ -46,7 +47,7 @@ class OutlierFixture {
   /** The backend of this number leaves the set. */
   leave(index: number): Backend {
     const [left] = this.backends.splice(index, 1) as [Backend];
-    left.removed = true;
+    left.remove("close");
     this.detector.forget(left);
     this.configure();
     return left;

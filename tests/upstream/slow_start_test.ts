@@ -61,7 +61,7 @@ class SlowStartFixture {
     for (let i = 0; i < count; i++) {
       const source = options.source?.(i);
       const backend = this.#balancer!.pick(source === undefined ? {} : { source })!;
-      if (options.open) backend.active++;
+      if (options.open) backend.acquire();
       picks += backend.key.slice(0, 1);
     }
     return picks;
@@ -291,9 +291,9 @@ Deno.test("a twentieth of the least weight beside the greatest one is a weight s
   fixture.begin();
   const [a, b] = fixture.backends as [Backend, Backend];
   assertEquals([a.available, a.weight], [true, 0.05]);
-  a.active = 1; // As loaded as the other one with 20 for each of its weight.
-  b.active = 65_535 * 20 - 1;
+  a.acquire(); // As loaded as the other one with 20 for each of its weight.
+  for (let i = 0; i < 65_535 * 20 - 1; i++) b.acquire();
   assertEquals(fixture.picks(1), "b");
-  b.active += 2;
+  for (let i = 0; i < 2; i++) b.acquire();
   assertEquals(fixture.picks(1), "a");
 });

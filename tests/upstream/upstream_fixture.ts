@@ -1,7 +1,6 @@
 import { TimerWheel } from "../../src/core/timer_wheel.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
-import type { BackendSpec } from "../../src/upstream/backend.ts";
-import type { UpstreamOptions } from "../../src/upstream/options.ts";
+import type { BackendSpec, UpstreamOptions } from "../../src/upstream/options.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import { RecordingLog } from "../support/recording_log.ts";

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import type { LiveConnection } from "../../src/upstream/backend.ts";
 import { BackendsDownError, ConnectFailedError, NoBackendError } from "../../src/upstream/errors.ts";
-import type { OutlierOptions } from "../../src/upstream/outlier.ts";
+import type { OutlierOptions } from "../../src/upstream/options.ts";
 import { ScriptedDialler } from "../support/scripted_dialler.ts";
 import { settle } from "../support/settle.ts";
 import { HEALTH, HealthFixture, NOTHING_LEFT, spec, specs } from "./health_fixture.ts";
@@ -59,7 +59,7 @@ Deno.test("when nobody is fit a search says so, with how many are what", async (
   fixture.say("a b", "good");
   await fixture.checked(2);
   await fixture.refuse("a", 2);
-  fixture.backend("b").takenOut = true;
+  fixture.backend("b").disabled = true;
   assertEquals(fixture.states, "a ejected, b drained, c down");
   assertEquals(
     (await fixture.whyNone()).message,
@@ -319,7 +319,7 @@ Deno.test("connections that were ready to be used are not, once the backend is d
   const fixture = new HealthFixture("a", { pool, onDown: "keep" });
   const found = await fixture.find();
   found!.lease.release();
-  found!.backend.active--;
+  found!.backend.release();
   assertEquals(fixture.dialler.unclosed, 1);
   fixture.say("a", "bad");
   await fixture.checked(2);
@@ -328,20 +328,20 @@ Deno.test("connections that were ready to be used are not, once the backend is d
 });
 
 Deno.test("taken out by hand, or at weight 0, it keeps what it has and takes nothing new, through updates", async () => {
-  for (const how of ["takenOut", "weight"] as const) {
+  for (const how of ["disabled", "weight"] as const) {
     const fixture = new HealthFixture("a b", { onDown: "close", onRemove: "close" });
     await settle();
     const events: string[] = [];
     const a = fixture.backend("a");
     a.live.add(liveConnection(events, "on a"));
-    if (how === "takenOut") a.takenOut = true;
+    if (how === "disabled") a.disabled = true;
     else fixture.set([spec("a", { weight: 0 }), spec("b")]);
     assertEquals([fixture.states, await fixture.picks(2)], ["a drained, b up", "b b"]);
     fixture.update({ retries: 1 });
     assertEquals([fixture.states, events], ["a drained, b up", []]);
     await fixture.checked(3);
     assertEquals(a.health.inARow, 4); // It is checked all the same.
-    if (how === "takenOut") a.takenOut = false;
+    if (how === "disabled") a.disabled = false;
     else fixture.set("a b");
     assertEquals([fixture.states, await fixture.picks(1), events], ["a up, b up", "a", []]);
     assertEquals(await fixture.end(), NOTHING_LEFT);
@@ -424,33 +424,38 @@ Deno.test("an upstream that has closed is no longer checked, whatever was under 
   assertEquals([fixture.checks[0]!.givenUp, fixture.news], [["check_removed", "check_removed"], []]);
 });
 
-Deno.test("stateSince is when the state that is shown has begun, whatever happens beneath it", async () => {
+Deno.test("stateSince is when the state that is shown began, whatever else happens", async () => {
+  const { now } = Date;
+  let nowMs = now();
+  Date.now = () => nowMs;
+  using _clock = { [Symbol.dispose]: () => void (Date.now = now) };
   const fixture = new HealthFixture("a b", { outlier: OUTLIER });
   const a = fixture.backend("a");
   await settle();
-  /** What the state has been since, as far as this can be told apart from before: 0 or a time that has passed. */
-  const mark = () => a.stateSince = 0;
+  const mark = () => nowMs++;
+  /** Whether the state began after the last mark. */
+  const isNew = () => a.stateSince === nowMs;
   mark();
   await fixture.checked(3);
-  assertEquals([a.state, a.stateSince], ["up", 0]);
+  assertEquals([a.state, isNew()], ["up", false]);
   await fixture.refuse("a", 2);
-  assertEquals([a.state, a.stateSince > 0], ["ejected", true]);
+  assertEquals([a.state, isNew()], ["ejected", true]);
   mark();
   await fixture.checked(5);
-  assertEquals([a.state, a.stateSince], ["ejected", 0]);
+  assertEquals([a.state, isNew()], ["ejected", false]);
   fixture.say("a", "bad");
   await fixture.checked(2);
-  assertEquals([a.state, a.stateSince > 0], ["down", true]);
+  assertEquals([a.state, isNew()], ["down", true]);
   mark();
   await fixture.checked(5);
-  assertEquals([a.state, a.ejected, a.stateSince], ["down", false, 0]);
+  assertEquals([a.state, a.ejected, isNew()], ["down", false, false]);
   mark();
-  a.takenOut = true;
-  assertEquals([a.state, a.stateSince > 0], ["drained", true]);
+  a.disabled = true;
+  assertEquals([a.state, isNew()], ["drained", true]);
   mark();
   fixture.set([spec("a", { weight: 0 }), spec("b")]);
-  a.takenOut = false;
-  assertEquals([a.state, a.stateSince], ["drained", 0]);
+  a.disabled = false;
+  assertEquals([a.state, isNew()], ["drained", false]);
   assertStrictEquals(fixture.backend("a"), a);
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { OutlierOptions } from "../../src/upstream/outlier.ts";
+import type { OutlierOptions } from "../../src/upstream/options.ts";
 import { settle } from "../support/settle.ts";
 import { HealthFixture, NOTHING_LEFT } from "./health_fixture.ts";
 
@@ -57,7 +57,6 @@ Deno.test("slowStart: one that recovers grows from when it is up, or from when i
   assertEquals([a.state, a.share], ["up", 0.05]);
   await fixture.checked(19);
   assertEquals(a.share, 1);
-  a.failures = 0;
   while (!a.ejected) await fixture.refuse("a", 1);
   assertEquals(a.share, 1);
   await fixture.checked(3);

@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import type { LiveConnection } from "../../src/upstream/backend.ts";
-import type { AcquiredBackend } from "../../src/upstream/search.ts";
+import type { AcquiredBackend } from "../../src/upstream/acquired_backend.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { settle } from "../support/settle.ts";
 import { spec, specs, UpstreamFixture, upstreamOptions } from "./upstream_fixture.ts";

@@ -49,10 +49,10 @@ export function backendStatus(backend: Backend, upstream: Upstream): BackendStat
   };
 }
 
-function whyOf({ state, takenOut, health, lastFailure }: Backend): string | undefined {
+function whyOf({ state, disabled, health, lastFailure }: Backend): string | undefined {
   switch (state) {
     case "drained":
-      return takenOut ? "taken out by hand" : "its weight is 0";
+      return disabled ? "taken out by hand" : "its weight is 0";
     case "down":
       return health.lastBad?.detail;
     case "ejected":

@@ -72,11 +72,11 @@ export class ProgramTarget implements AdminTarget {
   }
 
   drainBackend(name: string, address: string): Promise<BackendStatus> {
-    return this.#change({ name, address }, (backend) => backend.takenOut = true);
+    return this.#change({ name, address }, (backend) => backend.disabled = true);
   }
 
   enableBackend(name: string, address: string): Promise<BackendStatus> {
-    return this.#change({ name, address }, (backend) => backend.takenOut = false);
+    return this.#change({ name, address }, (backend) => backend.disabled = false);
   }
 
   async reload(): Promise<ReloadResult> {

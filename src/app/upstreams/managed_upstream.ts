@@ -8,7 +8,7 @@ import { parseAddressSet } from "../../net/address_set.ts";
 import type { BufferPool } from "../../net/buffers.ts";
 import type { Dial } from "../../net/dial.ts";
 import type { TlsConnect } from "../../tls/dial.ts";
-import type { BackendSpec } from "../../upstream/backend.ts";
+import type { BackendSpec } from "../../upstream/options.ts";
 import { createCheck } from "../../upstream/check/create_check.ts";
 import type { HalfOpenChecker } from "../../upstream/check/half_open/checker.ts";
 import type { CheckScheduler } from "../../upstream/check/scheduler.ts";

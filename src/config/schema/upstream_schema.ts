@@ -4,10 +4,8 @@ import { requireHost, requireMethod, requirePath } from "../../upstream/check/ht
 import { DEFAULT_HEALTH } from "../../upstream/check/options.ts";
 import { compileScript, type ScriptStep } from "../../upstream/check/script_steps.ts";
 import { parseStatusRanges } from "../../upstream/check/status_ranges.ts";
-import { DEFAULT_RETRIES } from "../../upstream/options.ts";
 import { DEFAULT_POOL } from "../../upstream/pool/options.ts";
-import { DEFAULT_QUEUE } from "../../upstream/backend_queue.ts";
-import { DEFAULT_OUTLIER } from "../../upstream/outlier.ts";
+import { DEFAULT_OUTLIER, DEFAULT_QUEUE, DEFAULT_RETRIES } from "../../upstream/options.ts";
 import {
   backendAddress,
   choice,

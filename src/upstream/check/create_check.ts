@@ -1,6 +1,6 @@
 import { CulvertError } from "../../core/errors.ts";
 import type { Dial } from "../../net/dial.ts";
-import { type Touch, touch } from "../../net/connect_and_reset.ts";
+import { type ConnectAndReset, connectAndReset } from "../../net/connect_and_reset.ts";
 import type { TlsConnect } from "../../tls/dial.ts";
 import type { Check } from "./check.ts";
 import { HalfOpenCheck } from "./half_open_check.ts";
@@ -13,15 +13,15 @@ import { TlsCheck } from "./tls_check.ts";
 import { withPort } from "./with_port.ts";
 
 /** How checks reach backends. */
-export interface CheckWays {
+export interface CheckParts {
   /** Opens connections as the upstream does, with a PROXY header that names nobody, and TLS, where it has these. */
   readonly dial: Dial;
   /** For `tls`: as `dial`, and tells of the session. */
   readonly connectTls?: TlsConnect | undefined;
   /** For `half-open`: started, and closed by whoever hands it in. @default one for each check */
   readonly halfOpen?: HalfOpenChecker | undefined;
-  /** For `tcp`. @default {touch} */
-  readonly touch?: Touch;
+  /** For `tcp`. @default {connectAndReset} */
+  readonly connectAndReset?: ConnectAndReset;
 }
 
 /**
@@ -30,8 +30,8 @@ export interface CheckWays {
  * @throws {CulvertError} `bad_check`, `bad_script` or `bad_status_ranges` for what could never work; and what
  * {@linkcode HalfOpenCheck} throws.
  */
-export function createCheck(health: HealthOptions, ways: CheckWays): Check {
-  const check = checkOf(health, ways);
+export function createCheck(health: HealthOptions, parts: CheckParts): Check {
+  const check = checkOf(health, parts);
   const { port } = health;
   if (port === undefined) return check;
   return {
@@ -40,11 +40,11 @@ export function createCheck(health: HealthOptions, ways: CheckWays): Check {
   };
 }
 
-function checkOf({ type, http, script = [] }: HealthOptions, ways: CheckWays): Check {
-  const { dial, connectTls, halfOpen } = ways;
+function checkOf({ type, http, script = [] }: HealthOptions, parts: CheckParts): Check {
+  const { dial, connectTls, halfOpen } = parts;
   switch (type) {
     case "tcp":
-      return new TcpCheck({ touch: ways.touch ?? touch });
+      return new TcpCheck({ connectAndReset: parts.connectAndReset ?? connectAndReset });
     case "half-open":
       return new HalfOpenCheck(halfOpen === undefined ? {} : { checker: halfOpen });
     case "tls":

@@ -1,5 +1,5 @@
 import { type Address, formatAddress } from "../../net/address.ts";
-import type { BackendSpec } from "../backend.ts";
+import type { BackendSpec } from "../options.ts";
 import { DiscoveryError } from "./errors.ts";
 
 /** The most backends that a source may give. */

@@ -1,5 +1,5 @@
 import { onAbort } from "../../core/wait.ts";
-import type { BackendSpec } from "../backend.ts";
+import type { BackendSpec } from "../options.ts";
 import type { ReportingSource } from "./source.ts";
 
 /** Takes a complete set, which replaces the one before, or an error: then the last set goes on. */

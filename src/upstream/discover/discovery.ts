@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { type Log, silentLog } from "../../core/log.ts";
-import type { BackendSpec } from "../backend.ts";
+import type { BackendSpec } from "../options.ts";
 import { checkSet, equalSets, joinSets } from "./backend_set.ts";
 import { type NamedSource, SourceRun, type SourceStatus } from "./source_run.ts";
 

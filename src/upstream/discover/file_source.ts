@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
-import type { BackendSpec } from "../backend.ts";
+import type { BackendSpec } from "../options.ts";
 import { DiscoveryError } from "./errors.ts";
 import { onAbort, pause } from "../../core/wait.ts";
 import type { ReportingSource } from "./source.ts";

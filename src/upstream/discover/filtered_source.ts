@@ -1,6 +1,6 @@
 import { type Log, silentLog } from "../../core/log.ts";
 import { formatAddress } from "../../net/address.ts";
-import type { BackendSpec } from "../backend.ts";
+import type { BackendSpec } from "../options.ts";
 import type { ReportingSource } from "./source.ts";
 
 /** Options of {@linkcode filteredSource}. */

@@ -1,4 +1,4 @@
-import type { BackendSpec } from "../backend.ts";
+import type { BackendSpec } from "../options.ts";
 
 /**
  * Where the backends of an upstream come from: yields complete sets, each in the place of the one before, until

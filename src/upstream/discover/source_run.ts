@@ -3,7 +3,7 @@ import { Backoff } from "../../core/backoff.ts";
 import type { Clock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import type { BackendSpec } from "../backend.ts";
+import type { BackendSpec } from "../options.ts";
 import { checkSet, equalSets } from "./backend_set.ts";
 import { onAbort, pause, settledWithin } from "../../core/wait.ts";
 import type { ReportingSource } from "./source.ts";

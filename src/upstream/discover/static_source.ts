@@ -1,4 +1,4 @@
-import type { BackendSpec } from "../backend.ts";
+import type { BackendSpec } from "../options.ts";
 import type { BackendSource } from "./source.ts";
 
 /** A source that gives one set and has said its last word. */

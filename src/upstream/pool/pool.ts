@@ -7,7 +7,7 @@ import { Lease, type LeaseEnd } from "./lease.ts";
 import type { PoolOptions } from "./options.ts";
 import { type ConnectionPoolOptions, withPoolDefaults } from "./options.ts";
 import { eventLoopTurn } from "../../core/event_loop.ts";
-import { WaitingLine } from "./wait_queue.ts";
+import { WaitQueue } from "./wait_queue.ts";
 
 /** What a pool is doing. */
 export interface PoolStats {
@@ -48,7 +48,7 @@ export class ConnectionPool {
   readonly #dial: (signal: AbortSignal) => Promise<Connection>;
   readonly #name: string;
   readonly #idle: IdleConnections;
-  readonly #line = new WaitingLine();
+  readonly #line = new WaitQueue();
   #maxOpen: number;
   #active = 0;
   /** How often the way in which connections are made has changed. */

@@ -1,51 +1,51 @@
 import { onAbort } from "../../core/wait.ts";
 import type { Lease } from "./lease.ts";
 
-/** What one who waits is given: a connection that has come back, or (`undefined`) a place to dial one. */
-export type Turn = Lease | undefined;
+/** What a waiting caller is given: a connection that was released, or (`undefined`) the right to dial one. */
+export type Grant = Lease | undefined;
 
-/** Those who wait at a pool's bound, first come, first served. */
-export class WaitingLine {
-  readonly #line = new Set<PromiseWithResolvers<Turn>>();
+/** The callers that wait at a pool's limit, first come, first served. */
+export class WaitQueue {
+  readonly #waiters = new Set<PromiseWithResolvers<Grant>>();
   #waits = 0;
 
   /** How many wait now. */
   get size(): number {
-    return this.#line.size;
+    return this.#waiters.size;
   }
 
-  /** How many have had to wait, since the start. */
+  /** How many have had to wait since the start. */
   get waits(): number {
     return this.#waits;
   }
 
   /**
-   * Waits for a turn. Rejects with what `busy` makes of the signal's reason if that fires first; once a turn has
-   * been given it is too late for that, and the signal is for the caller to look at.
+   * Waits for a grant. Rejects with what `busy` makes of the signal's reason if that aborts first. After the grant the
+   * caller has to look at the signal.
    */
-  async wait(signal: AbortSignal, busy: (reason: unknown) => Error): Promise<Turn> {
+  async wait(signal: AbortSignal, busy: (reason: unknown) => Error): Promise<Grant> {
     this.#waits++;
-    const waiter = Promise.withResolvers<Turn>();
-    this.#line.add(waiter);
+    const waiter = Promise.withResolvers<Grant>();
+    this.#waiters.add(waiter);
     using _abort = onAbort(signal, () => {
-      if (this.#line.delete(waiter)) waiter.reject(busy(signal.reason));
+      if (this.#waiters.delete(waiter)) waiter.reject(busy(signal.reason));
     });
     return await waiter.promise;
   }
 
-  /** Gives the first in line its turn. Returns whether there was anybody. */
-  serve(turn: Turn): boolean {
-    for (const waiter of this.#line) {
-      this.#line.delete(waiter);
-      waiter.resolve(turn);
+  /** Gives the first waiter its grant. Returns whether there was one. */
+  serve(grant: Grant): boolean {
+    for (const waiter of this.#waiters) {
+      this.#waiters.delete(waiter);
+      waiter.resolve(grant);
       return true;
     }
     return false;
   }
 
-  /** Sends everybody away. */
+  /** Rejects all waiters. */
   dismiss(error: Error): void {
-    for (const waiter of this.#line) waiter.reject(error);
-    this.#line.clear();
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters.clear();
   }
 }

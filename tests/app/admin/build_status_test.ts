@@ -193,7 +193,7 @@ Deno.test("a full backend is up, and not available; a slow start has less weight
   const backends = [{ address: "a:1", weight: 4, maxConnections: 1 }];
   const upstreams = { app: { backends } };
   await fixture.start(JSON.stringify({ version: 1, upstreams, services: [{ name: "web", ...WEB.web }] }));
-  fixture.app.upstream("app")!.upstream.find("a:1")!.share = 0.25;
+  fixture.app.upstream("app")!.upstream.find("a:1")!.scale(0.25);
   assertEquals([fixture.backend("a").weight, fixture.backend("a").effectiveWeight], [4, 1]);
   const connected = await fixture.connect(fixture.port("web"));
   assertEquals([fixture.backend("a").state, fixture.upstream().available], ["up", 0]);

@@ -43,7 +43,7 @@ Deno.test("backends that have not been checked yet are waited for until one has 
   checked(1, true);
   assertEquals(fixture.reasons(), []); // One is enough, and it may be full.
   backends[1]!.configure({ ...backends[1]!.spec, maxConnections: 1 });
-  backends[1]!.active = 1;
+  backends[1]!.acquire();
   assertEquals(fixture.reasons(), []);
   checked(1, false);
   assertEquals(fixture.reasons(), ["upstream app: 1 backend has not been checked yet"]);
@@ -70,11 +70,11 @@ Deno.test("who is to blame for having no backend is counted by the state", async
   const hosts = ["a", "b", "c", "d", "e"];
   await fixture.start(configText({ upstreams: { app: hosts, other: ["z"] }, services: WEB }));
   const { backends } = fixture.app.upstream("app")!.upstream;
-  backends[0]!.takenOut = true;
+  backends[0]!.disabled = true;
   backends[1]!.ejected = true;
   backends[2]!.configure({ ...backends[2]!.spec, weight: 0 });
   backends[3]!.configure({ ...backends[3]!.spec, maxConnections: 1 });
-  backends[3]!.active = 1;
+  backends[3]!.acquire();
   assertEquals(fixture.reasons(), []); // There is still `e`.
   backends[4]!.health.observe({ ...AT, ok: false }, RULES);
   backends[4]!.followHealth(true);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import type { BackendSpec } from "../../../src/upstream/backend.ts";
+import type { BackendSpec } from "../../../src/upstream/options.ts";
 import { checkSet, equalSets, joinSets, MAX_BACKENDS } from "../../../src/upstream/discover/backend_set.ts";
 import { DiscoveryError } from "../../../src/upstream/discover/errors.ts";
 import { spec, specs } from "../upstream_fixture.ts";

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { parseAddress } from "../../../src/net/address.ts";
 import { parseAddressSet } from "../../../src/net/address_set.ts";
-import type { BackendSpec } from "../../../src/upstream/backend.ts";
+import type { BackendSpec } from "../../../src/upstream/options.ts";
 import { boundedSource } from "../../../src/upstream/discover/bounded_source.ts";
 import { RecordingLog } from "../../support/recording_log.ts";
 

@@ -1,4 +1,4 @@
-import type { BackendSpec } from "../../../src/upstream/backend.ts";
+import type { BackendSpec } from "../../../src/upstream/options.ts";
 import { Discovery, type DiscoveryOptions } from "../../../src/upstream/discover/discovery.ts";
 import type { ReportingSource } from "../../../src/upstream/discover/source.ts";
 import { FakeClock } from "../../core/fake_clock.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fileVersion } from "../../../src/app/watch/file_version.ts";
 import { watchFile } from "../../../src/app/watch/watch.ts";
-import type { BackendSpec } from "../../../src/upstream/backend.ts";
+import type { BackendSpec } from "../../../src/upstream/options.ts";
 import { Discovery } from "../../../src/upstream/discover/discovery.ts";
 import { fileSource, type WatchPath } from "../../../src/upstream/discover/file_source.ts";
 import { FakeClock } from "../../core/fake_clock.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { BackendSpec } from "../../../src/upstream/backend.ts";
+import type { BackendSpec } from "../../../src/upstream/options.ts";
 import { callbackSource, type Publish } from "../../../src/upstream/discover/callback_source.ts";
 import { staticSource } from "../../../src/upstream/discover/static_source.ts";
 import { settle } from "../../support/settle.ts";

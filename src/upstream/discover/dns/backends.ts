@@ -1,5 +1,5 @@
 import { formatAddress } from "../../../net/address.ts";
-import type { BackendSpec } from "../../backend.ts";
+import type { BackendSpec } from "../../options.ts";
 import type { DnsRecord } from "./message.ts";
 
 /** An SRV record and the addresses of its target. */

@@ -1,6 +1,6 @@
 import { systemClock } from "../../../core/clock.ts";
 import type { Address } from "../../../net/address.ts";
-import type { BackendSpec } from "../../backend.ts";
+import type { BackendSpec } from "../../options.ts";
 import { backendsOfAddresses, backendsOfServices, type ServiceRecord } from "./backends.ts";
 import type { DnsRecord, DnsType } from "./message.ts";
 import { type DnsAnswer, type Resolve, type ResolveParts, serverResolve } from "./resolve.ts";

@@ -1,6 +1,6 @@
 import { describeError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
-import type { BackendSpec } from "../../backend.ts";
+import type { BackendSpec } from "../../options.ts";
 import { checkSet } from "../backend_set.ts";
 import { type EtcdKey, plainText } from "./answers.ts";
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../core/clock.ts";
 import type { Log } from "../../../core/log.ts";
-import type { BackendSpec } from "../../backend.ts";
+import type { BackendSpec } from "../../options.ts";
 
 /** Options of {@linkcode etcdSource}. */
 export interface EtcdSourceOptions {

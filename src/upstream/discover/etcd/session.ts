@@ -1,6 +1,6 @@
 import { onAbort, pause } from "../../../core/wait.ts";
 import type { Clock } from "../../../core/clock.ts";
-import type { BackendSpec } from "../../backend.ts";
+import type { BackendSpec } from "../../options.ts";
 import type { WatchMessage } from "./answers.ts";
 import { EtcdError, type EtcdErrorCode } from "./error.ts";
 import type { EtcdGateway } from "./gateway.ts";

@@ -1,7 +1,7 @@
 import { systemClock } from "../../../core/clock.ts";
 import { CulvertError, describeError } from "../../../core/errors.ts";
 import { silentLog } from "../../../core/log.ts";
-import type { BackendSpec } from "../../backend.ts";
+import type { BackendSpec } from "../../options.ts";
 import { EtcdError } from "./error.ts";
 import { EtcdGateway, type EtcdLogin } from "./gateway.ts";
 import { createEtcdClient, parseEtcdEndpoint } from "./http_client.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { BackendSpec } from "../../../../src/upstream/backend.ts";
+import type { BackendSpec } from "../../../../src/upstream/options.ts";
 import { formatAddress } from "../../../../src/net/address.ts";
 import {
   backendsOfAddresses,

@@ -1,6 +1,6 @@
 import { CulvertError } from "../../../../src/core/errors.ts";
 import { formatAddress, parseAddress } from "../../../../src/net/address.ts";
-import type { BackendSpec } from "../../../../src/upstream/backend.ts";
+import type { BackendSpec } from "../../../../src/upstream/options.ts";
 import { etcdSource } from "../../../../src/upstream/discover/etcd/source.ts";
 import type { EtcdSourceOptions } from "../../../../src/upstream/discover/etcd/options.ts";
 import type { BackendSource } from "../../../../src/upstream/discover/source.ts";

@@ -1,0 +1,116 @@
+import { formatAddress } from "../net/address.ts";
+import type { Backend } from "./backend.ts";
+import type { BalanceName, Balancer, PickOptions } from "./balance/balancer.ts";
+import { createBalancer } from "./balance/create_balancer.ts";
+import { BackendsDownError, NoBackendError } from "./errors.ts";
+import type { BackendSpec } from "./options.ts";
+
+/** What a change of the set has brought. */
+export interface BackendChanges {
+  readonly added: readonly Backend[];
+  readonly removed: readonly Backend[];
+}
+
+/**
+ * The set of backends of one upstream, with the balancers that pick from it: one for the backends proper, and one for
+ * the `backup` ones, which is asked only if none of the others is available.
+ */
+export class BackendGroup {
+  readonly #upstream: string;
+  /** By their address as text, in the order of the configuration. */
+  #backends = new Map<string, Backend>();
+  #primary: Balancer<Backend>;
+  #backup: Balancer<Backend>;
+  #hasPrimary = false;
+  #hasBackup = false;
+
+  constructor(upstream: string, balance: BalanceName) {
+    this.#upstream = upstream;
+    this.#primary = createBalancer(balance);
+    this.#backup = createBalancer(balance);
+  }
+
+  get size(): number {
+    return this.#backends.size;
+  }
+
+  /** Whether any backend may take a connection now. */
+  get available(): boolean {
+    for (const backend of this.#backends.values()) if (backend.available) return true;
+    return false;
+  }
+
+  [Symbol.iterator](): IterableIterator<Backend> {
+    return this.#backends.values();
+  }
+
+  /** The backend of this address, as text. */
+  find(key: string): Backend | undefined {
+    return this.#backends.get(key);
+  }
+
+  /** The backend for the next connection; `undefined`: none is available. */
+  pick(options: PickOptions<Backend>): Backend | undefined {
+    return (this.#hasPrimary ? this.#primary.pick(options) : undefined) ??
+      (this.#hasBackup ? this.#backup.pick(options) : undefined);
+  }
+
+  /** Whether a backend other than `tried` is full, and would take a connection otherwise. */
+  canWait(tried: readonly Backend[]): boolean {
+    for (const backend of this.#backends.values()) {
+      if (backend.full && !tried.includes(backend)) return true;
+    }
+    return false;
+  }
+
+  /** Why no backend is available. */
+  unavailable(): Error {
+    const counts = { down: 0, ejected: 0 };
+    for (const { state } of this.#backends.values()) {
+      if (state === "up" || state === "unknown") return new NoBackendError(this.#upstream); // It is full.
+      if (state !== "drained") counts[state]++;
+    }
+    const states = Object.entries(counts).filter(([, count]) => count > 0);
+    if (states.length === 0) return new NoBackendError(this.#upstream);
+    const text = states.map(([state, count]) => `${count} ${state}`).join(", ");
+    return new BackendsDownError(this.#upstream, text);
+  }
+
+  /**
+   * Takes a new set. Backends whose address stays are kept and reconfigured; `create` makes the others. The balancers
+   * follow with {@linkcode rebalance}.
+   */
+  replace(
+    specs: readonly BackendSpec[],
+    create: (key: string, spec: BackendSpec) => Backend,
+  ): BackendChanges {
+    const left = this.#backends;
+    this.#backends = new Map();
+    const added: Backend[] = [];
+    for (const spec of specs) {
+      const key = formatAddress(spec.address);
+      // An address that occurs twice is one backend, as configured last.
+      let backend = this.#backends.get(key) ?? left.get(key);
+      if (backend === undefined) added.push(backend = create(key, spec));
+      left.delete(key);
+      if (backend.spec !== spec) backend.configure(spec);
+      this.#backends.set(key, backend);
+    }
+    return { added, removed: [...left.values()] };
+  }
+
+  /** Tells the balancers that the set or weights have changed; with `balance`, replaces them. */
+  rebalance(balance?: BalanceName): void {
+    if (balance !== undefined) {
+      this.#primary = createBalancer(balance);
+      this.#backup = createBalancer(balance);
+    }
+    const backends = [...this.#backends.values()];
+    const primary = backends.filter((backend) => !backend.backup);
+    const backup = backends.filter((backend) => backend.backup);
+    this.#primary.update(primary);
+    this.#backup.update(backup);
+    this.#hasPrimary = primary.length > 0;
+    this.#hasBackup = backup.length > 0;
+  }
+}
