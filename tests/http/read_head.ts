@@ -22,6 +22,8 @@ export type Told = string;
 export interface ReadOptions extends RequestHeadOptions {
   /** The pieces that the bytes come in. */
   readonly pieces: readonly Uint8Array[];
+  /** How many requests come before the one that is told of. @default {0} */
+  readonly skip?: number;
 }
 
 function read(pieces: readonly Uint8Array[], parse: (input: InputBuffer) => string | undefined): Told {
@@ -53,11 +55,16 @@ function copyOf(fields: FieldTable): string {
 }
 
 /** All that the parser tells of a request, as one JSON text. */
-export function readRequest({ pieces, ...options }: ReadOptions): Told {
+export function readRequest({ pieces, skip = 0, ...options }: ReadOptions): Told {
   const head = new RequestHead(options);
+  let seen = 0;
   head.begin();
   return read(pieces, (input) => {
     if (!head.parse(input)) return undefined;
+    if (seen++ < skip) {
+      head.begin();
+      return undefined;
+    }
     const { method, target, form, path, routePath, query, authority, host, port, minor } = head;
     const { bodyKind, contentLength, keepAlive, expectsContinue, acceptsTrailers, upgrade } = head;
     const fields = fieldsOf(head.fields);
