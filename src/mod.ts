@@ -49,6 +49,21 @@ export { connectionFromStreams, type StreamPair } from "./net/stream_connection.
 export { type ConnectAndReset, connectAndReset } from "./net/connect_and_reset.ts";
 export { Tunnel, type TunnelEnd, type TunnelOptions } from "./net/tunnel.ts";
 
+export type { BodyKind } from "./http/body_framing.ts";
+export type { HeadLimits } from "./http/field_section.ts";
+export { HttpError, type HttpErrorCode } from "./http/http_error.ts";
+export type { NormalPathOptions } from "./http/normal_path.ts";
+export type {
+  HttpFields,
+  ParsedRequestHead,
+  ParsedResponseHead,
+  ParserEvents,
+} from "./http/parser_events.ts";
+export type { RequestHeadOptions } from "./http/request.ts";
+export { RequestParser, type RequestParserOptions } from "./http/request_parser.ts";
+export { type ExpectedResponse, ResponseParser } from "./http/response_parser.ts";
+export type { TargetForm } from "./http/target.ts";
+
 export { Authority, createAuthority, loadAuthority } from "./tls/authority/authority.ts";
 export type {
   AuthorityOptions,

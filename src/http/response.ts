@@ -53,10 +53,15 @@ export class ResponseHead {
    * request asked for, as {@linkcode RequestHead.upgrade} tells them.
    */
   begin(method: string, upgrade = ""): void {
-    this.#line.begin();
-    this.#inFields = false;
     this.#method = method;
     this.#asked = upgrade;
+    this.beginNext();
+  }
+
+  /** Behind an interim response: expects the next one to the same request. */
+  beginNext(): void {
+    this.#line.begin();
+    this.#inFields = false;
     this.length = 0;
   }
 
@@ -64,7 +69,7 @@ export class ResponseHead {
    * Reads on. `input` begins with the head, and may have been moved or have grown since the last time. When the head
    * is complete, it is taken from `input`.
    *
-   * @returns whether the head is complete. With {@linkcode ResponseHead.isInterim}, another one follows: `begin` again.
+   * @returns whether the head is complete. With {@linkcode ResponseHead.isInterim}, another one follows: `beginNext`.
    * @throws {HttpError} 502 for anything that must not be acted on.
    */
   parse(input: InputBuffer): boolean {
