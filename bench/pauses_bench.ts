@@ -2,6 +2,7 @@
 // turns of a timer, and how long the work takes as a whole; medians. Each input is measured in a process of its own,
 // so that the memory of one is no burden for the next.
 // `deno run -A bench/pauses_bench.ts`
+import { largeJsonResponse } from "../src/admin/admin_response.ts";
 import { renderMetrics } from "../src/admin/metrics/render.ts";
 import { ControlPlane } from "../src/app/control/control_plane.ts";
 import { ProgramTarget } from "../src/app/admin/program_target.ts";
@@ -47,7 +48,7 @@ const INPUTS: Readonly<Record<string, () => Promise<(round: number) => unknown>>
   },
   "GET /api/status with 10,000 backends": async () => {
     const { control } = await program();
-    return () => JSON.stringify(control.status());
+    return () => largeJsonResponse(200, control.status());
   },
 };
 

@@ -1,4 +1,5 @@
 import { escapeText } from "../core/escape_text.ts";
+import { jsonInSlices } from "../core/json_slices.ts";
 import type { Problem } from "../config/problem/problem.ts";
 
 /** A response of the admin API. The session adds its length and whether the connection is kept. */
@@ -61,6 +62,12 @@ export function jsonResponse(
     headers: { "Content-Type": "application/json", ...headers },
     body: `${escapeText(JSON.stringify(value))}\n`,
   };
+}
+
+/** As {@linkcode jsonResponse}, written in slices: a status has all backends. */
+export async function largeJsonResponse(status: number, value: unknown): Promise<AdminResponse> {
+  const body = `${await jsonInSlices(value, escapeText)}\n`;
+  return { status, headers: { "Content-Type": "application/json" }, body };
 }
 
 /** An error response: `{"error": {"code": …, "message": …}}`, with `problems` if there are any. */

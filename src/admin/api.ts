@@ -4,7 +4,7 @@ import type { RequestHead } from "../http/request_head.ts";
 import { quoteText } from "../core/escape_text.ts";
 import { AdminError } from "./admin_error.ts";
 import type { AllowedHosts } from "./allowed_hosts.ts";
-import { type AdminResponse, errorResponse, jsonResponse } from "./admin_response.ts";
+import { type AdminResponse, errorResponse, jsonResponse, largeJsonResponse } from "./admin_response.ts";
 import type { AdminHandler, AdminRequest } from "./admin_session.ts";
 import { METRICS_TYPE, renderMetrics } from "./metrics/render.ts";
 import { parseJson } from "./parse_json.ts";
@@ -37,7 +37,7 @@ const ENDPOINTS: readonly Endpoint<Handle>[] = [
   { method: "GET", pattern: "/healthz", run: () => jsonResponse(200, { status: "ok" }) },
   { method: "GET", pattern: "/readyz", run: ready },
   { method: "GET", pattern: "/metrics", run: metrics },
-  { method: "GET", pattern: "/api/status", run: ({ target }) => jsonResponse(200, target.status()) },
+  { method: "GET", pattern: "/api/status", run: ({ target }) => largeJsonResponse(200, target.status()) },
   { method: "GET", pattern: "/api/status/schema", run: () => jsonResponse(200, statusDescription()) },
   { method: "PUT", pattern: BACKENDS, body: true, run: replaceBackends },
   { method: "POST", pattern: `${BACKENDS}/*address/drain`, run: drainBackend },

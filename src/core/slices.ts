@@ -37,3 +37,15 @@ export async function runInSlices<T>(steps: Steps<T>, options: SliceOptions = {}
   }
   return step.value;
 }
+
+/** Calls `visit` with each item, in slices. What it throws rejects the promise. */
+export async function forEachInSlices<T>(items: Iterable<T>, visit: (item: T) => void): Promise<void> {
+  await runInSlices(visitSteps(items, visit));
+}
+
+function* visitSteps<T>(items: Iterable<T>, visit: (item: T) => void): Steps<void> {
+  for (const item of items) {
+    visit(item);
+    yield;
+  }
+}

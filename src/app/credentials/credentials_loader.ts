@@ -1,3 +1,4 @@
+import { forEachInSlices } from "../../core/slices.ts";
 import type { EtcdTlsPaths, ServiceTls, UpstreamTls } from "../../config/config.ts";
 import type { FileFault } from "../../config/file_faults.ts";
 import type { Path } from "../../config/problem/problem.ts";
@@ -147,7 +148,7 @@ export class CredentialsLoader {
     const ca = await this.#reader.ca(caPath, [...path, "ca"]);
     const paths = certPath === undefined || keyPath === undefined ? undefined : { certPath, keyPath };
     const own = paths && await this.#material(paths, { path, who, usage: "client" });
-    if (ca !== undefined) this.#warnOfUseless(ca, who);
+    if (ca !== undefined) await this.#warnOfUseless(ca, who);
     if ((caPath !== undefined && ca === undefined) || (paths !== undefined && own === undefined)) {
       return undefined;
     }
@@ -155,14 +156,14 @@ export class CredentialsLoader {
   }
 
   /** Warns of CAs that cannot vouch for any backend. */
-  #warnOfUseless(ca: string, who: string): void {
-    for (const authority of new TrustStore(ca).certificates) {
-      if (authority.basicConstraints?.isCa !== true) continue;
+  async #warnOfUseless(ca: string, who: string): Promise<void> {
+    await forEachInSlices(new TrustStore(ca).certificates, (authority) => {
+      if (authority.basicConstraints?.isCa !== true) return;
       const fault = issuerFault(authority, { usage: "server", nowMs: Date.now() });
-      if (fault === undefined) continue;
+      if (fault === undefined) return;
       const name = authority.subjectName;
       this.#reader.warnings.push(`${who}: tls.ca has ${name}, which cannot vouch for any backend: ${fault}`);
-    }
+    });
   }
 
   /** A certificate of ours and its key. */

@@ -1,3 +1,4 @@
+import { forEachInSlices } from "../../core/slices.ts";
 import type { ServiceTls } from "../../config/config.ts";
 import type { FileFault } from "../../config/file_faults.ts";
 import { formatPath, type Path } from "../../config/problem/problem.ts";
@@ -120,7 +121,7 @@ export class TrustLoader {
     if (caPath === undefined) return {};
     const ca = await this.#reader.ca(caPath, [...path, "ca"]) ?? used;
     const authorities = ca === undefined ? [] : new TrustStore(ca).certificates;
-    this.#warnOfUseless(authorities, { who, key: keyOf(path) });
+    await this.#warnOfUseless(authorities, { who, key: keyOf(path) });
     const crlPlace = { path: [...path, "crl"], who, authorities };
     const crls = crlPaths === undefined ? undefined : await this.#crlSet(files, crlPlace);
     const fingerprint = [authorities.map(({ fingerprint }) => fingerprint), crls?.fingerprint];
@@ -154,15 +155,18 @@ export class TrustLoader {
   }
 
   /** A certificate that may not issue others lets nobody in but, it may be, itself. */
-  #warnOfUseless(authorities: readonly Certificate[], { who, key }: { who: string; key: string }): void {
-    for (const authority of authorities) {
+  async #warnOfUseless(
+    authorities: readonly Certificate[],
+    { who, key }: { who: string; key: string },
+  ): Promise<void> {
+    await forEachInSlices(authorities, (authority) => {
       const { basicConstraints, version, subjectName } = authority;
       const isCa = basicConstraints?.isCa ?? version === 1;
       const fault = isCa ? issuerFault(authority, { usage: "client", nowMs: Date.now() }) : undefined;
-      if (isCa && fault === undefined) continue;
+      if (isCa && fault === undefined) return;
       const why = fault === undefined ? "which is no CA" : `which cannot vouch for any client: ${fault}`;
       this.#reader.warnings.push(`${who}: ${key} has ${subjectName}, ${why}`);
-    }
+    });
   }
 
   /** CRLs fail closed: clients of an issuer without a good CRL are refused. */

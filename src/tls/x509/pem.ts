@@ -1,4 +1,5 @@
 import { CulvertError } from "../../core/errors.ts";
+import { runAtOnce, type Steps } from "../../core/slices.ts";
 
 /** One block of a PEM text. */
 export interface PemBlock {
@@ -27,6 +28,11 @@ const LINE_LENGTH = 64;
  * base64: it may be the one that matters.
  */
 export function readPem(text: string): PemBlock[] {
+  return runAtOnce(pemBlocks(text));
+}
+
+/** As {@linkcode readPem}, in steps: a bundle may have thousands of blocks. */
+export function* pemBlocks(text: string): Steps<PemBlock[]> {
   const lines = text.split(/\r\n|\n|\r/);
   const blocks: PemBlock[] = [];
   for (let at = 0; at < lines.length; at++) {
@@ -36,6 +42,7 @@ export function readPem(text: string): PemBlock[] {
     const end = endOf(lines, { start: at, label });
     blocks.push({ label, ...bodyOf(lines.slice(at + 1, end), { start: at, label }) });
     at = end;
+    yield;
   }
   return blocks;
 }

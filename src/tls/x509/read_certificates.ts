@@ -5,7 +5,7 @@ import type { Certificate } from "./certificate.ts";
 import { CertificateReader } from "./certificate_reader.ts";
 import { unreadable } from "./der.ts";
 import { trustedCertificate } from "./openssl_trust.ts";
-import { readPem } from "./pem.ts";
+import { pemBlocks } from "./pem.ts";
 
 /** Peers' certificates that are larger are not read: one of a hundred names has 4 KiB. */
 export const MAX_CERTIFICATE_BYTES = 16_384;
@@ -76,7 +76,8 @@ export function readCertificates(pem: string): Certificate[] {
 
 /** As {@linkcode readCertificates}, in steps: a bundle may have thousands of certificates. */
 export function* certificatesIn(pem: string): Steps<Certificate[]> {
-  const certificates = readPem(pem).flatMap(({ label, der }) => {
+  const blocks = yield* pemBlocks(pem);
+  const certificates = blocks.flatMap(({ label, der }) => {
     if (CERTIFICATE_LABELS.has(label)) return [der];
     return label === TRUSTED_LABEL ? trustedCertificate(der) : [];
   });
