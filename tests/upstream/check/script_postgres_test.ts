@@ -7,8 +7,8 @@ import { example, tryScript } from "./script_examples.ts";
 
 const POSTGRES = ["postgres", "initdb"].map((name) => findPostgres(name) ?? name);
 const ASKED = "PostgreSQL";
-const LET_IN = "PostgreSQL, up to the end of the login";
-const AT_ALL = "PostgreSQL, whether it takes connections at all";
+const LET_IN = "PostgreSQL, the whole login";
+const AT_ALL = "PostgreSQL, whether it accepts connections";
 
 /** PostgreSQL that lets clients in by this method. */
 async function start(method: string): Promise<OwnServer> {
