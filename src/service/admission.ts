@@ -1,7 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { type EvictionPlace, EvictionQueue } from "../core/eviction_queue.ts";
-import { eventLoopPoll } from "../core/event_loop.ts";
-import { MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "../upstream/refusal.ts";
+import { RefusalDelay } from "../upstream/refusal.ts";
 import { RateLimiter } from "../core/rate_limiter.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
 import type { AddressSet } from "../net/address_set.ts";
@@ -47,8 +46,7 @@ export class Admission {
   readonly #parts: AdmissionParts;
   #policy: AdmissionPolicy;
   #limiter: RateLimiter | undefined;
-  /** Connections in {@linkcode awaitRoom}. */
-  #waiting = 0;
+  readonly #refusalDelay = new RefusalDelay();
 
   constructor(policy: AdmissionPolicy, parts: AdmissionParts) {
     this.#parts = parts;
@@ -58,7 +56,7 @@ export class Admission {
 
   /** Connections that wait for room now. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#refusalDelay.pending;
   }
 
   /** The source that `ip` belongs to, for `rate` and for the eviction of handshakes. */
@@ -72,17 +70,9 @@ export class Admission {
     return this.#checkPeer(ip) !== undefined;
   }
 
-  /**
-   * Waits some 20 ms for connections to end. The peers of some may have closed them already, such as a client that
-   * closes its last connection just before it opens another.
-   */
-  async awaitRoom(ip: string): Promise<void> {
-    if (this.#waiting >= MAX_REFUSALS_PENDING) return;
-    this.#waiting++;
-    for (let polls = 0; polls < REFUSAL_POLLS && !this.closing && !this.hasRoom(ip); polls++) {
-      await eventLoopPoll();
-    }
-    this.#waiting--;
+  /** Waits for room, see {@linkcode RefusalDelay}. */
+  awaitRoom(ip: string): Promise<void> {
+    return this.#refusalDelay.wait(() => this.closing || this.hasRoom(ip));
   }
 
   /**

@@ -207,7 +207,10 @@ export class ServiceStats {
   /** At the level of an error, as the operator must act, but at most once a minute. */
   #logCrl(failure: unknown): void {
     if (!this.#crlLogInterval.begin(this.#wheel.now())) return;
-    this.#log.error("a CRL keeps clients out", { service: this.#service, error: describeError(failure) });
+    this.#log.error("rejecting clients: CRL unusable", {
+      service: this.#service,
+      error: describeError(failure),
+    });
   }
 
   #count(reason: Reason): void {

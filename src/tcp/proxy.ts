@@ -261,7 +261,7 @@ export class TcpProxy {
         this.updateBackends(value);
       }
     } catch (error) {
-      this.#log.error("the provider of backends has failed, the last set goes on", {
+      this.#log.error("backend provider failed, keeping the last set", {
         error: describeError(error),
       });
     }

@@ -8,7 +8,7 @@ export class ConnectFailedError extends CulvertError {
   /** `cause` is what the last try failed with. */
   constructor(upstream: string, options: { tries: number; cause: unknown }) {
     const { tries, cause } = options;
-    const failed = tries === 1 ? "the one try failed" : `${tries} tries failed, the last`;
+    const failed = tries === 1 ? "the one try failed" : `${tries} attempts failed, the last`;
     const message = `Cannot connect to upstream "${upstream}": ${failed} with: ${describeError(cause)}`;
     super("connect_failed", message, { cause });
   }
@@ -32,7 +32,7 @@ export class BackendsDownError extends CulvertError {
 
   /** `states` says how many are in which state, such as `2 down, 1 ejected`. */
   constructor(upstream: string, states: string) {
-    super("backends_down", `Cannot connect to upstream "${upstream}": no backend is fit (${states})`);
+    super("backends_down", `Cannot connect to upstream "${upstream}": no backend is healthy (${states})`);
   }
 }
 
@@ -45,7 +45,7 @@ export class QueueFullError extends CulvertError {
   constructor(upstream: string, max: number) {
     super(
       "queue_full",
-      `Cannot connect to upstream "${upstream}": every backend is full, and ${max} wait already`,
+      `Cannot connect to upstream "${upstream}": every backend is full, and ${max} connections are waiting`,
     );
   }
 }

@@ -100,7 +100,7 @@ export class HealthMonitor {
   /** Once a minute at most. */
   #warn({ detail, at }: CheckOutcome): void {
     if (!this.#warnInterval.begin(at)) return;
-    this.#parts.log.warn("cannot check backends", { upstream: this.#parts.upstream, error: detail });
+    this.#parts.log.warn("cannot run health checks", { upstream: this.#parts.upstream, error: detail });
   }
 }
 

@@ -1,6 +1,5 @@
 import { Deadline } from "../core/deadline.ts";
 import { describeError } from "../core/errors.ts";
-import { eventLoopPoll } from "../core/event_loop.ts";
 import type { Log } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import { isShortage } from "../net/shortage.ts";
@@ -16,7 +15,7 @@ import { ConnectFailedError } from "./errors.ts";
 import type { OutlierDetector } from "./outlier.ts";
 import { ConnectTimeoutError, PoolBusyError } from "./pool/errors.ts";
 import { type ProxyProtocolOption, proxySending } from "./proxy_sending.ts";
-import { MAX_REFUSALS_PENDING, REFUSAL_POLLS } from "./refusal.ts";
+import type { RefusalDelay } from "./refusal.ts";
 
 /** What one client's connection asks of its upstream. */
 export interface SearchOptions {
@@ -51,8 +50,8 @@ export interface SearchContext {
   pick(options: { source?: string; exclude?: readonly Backend[] }): Backend | undefined;
   /** Where searches wait for a backend that is full. */
   readonly queue: BackendQueue;
-  /** Searches that are about to fail because every backend is full. */
-  readonly pending: { count: number };
+  /** For searches that would fail because every backend is full. */
+  readonly refusalDelay: RefusalDelay;
   /** Whether a backend other than these is full, and would take a connection otherwise. */
   canWait(tried: readonly Backend[]): boolean;
   /** A dial failed for lack of a local resource. */
@@ -168,7 +167,7 @@ export class BackendSearch implements QueuedSearch {
 
   /** Waits for a backend if all that could be used are full; `undefined`: there is none to wait for. */
   async #awaitBackend(): Promise<Backend | undefined> {
-    const { queue, pending } = this.#context;
+    const { queue, refusalDelay } = this.#context;
     if (!this.#context.canWait(this.tried)) return undefined;
     if (queue.enabled) {
       this.observer?.onSlowSearch();
@@ -177,16 +176,8 @@ export class BackendSearch implements QueuedSearch {
       backend.release();
       return undefined;
     }
-    // Connections whose end the system knows of already end first, before this one is refused.
-    if (pending.count >= MAX_REFUSALS_PENDING) return undefined;
-    pending.count++;
     let backend: Backend | undefined;
-    for (let polls = 0; polls < REFUSAL_POLLS && backend === undefined; polls++) {
-      await eventLoopPoll();
-      if (this.#aborted !== undefined) break;
-      backend = this.take();
-    }
-    pending.count--;
+    await refusalDelay.wait(() => this.#aborted !== undefined || (backend = this.take()) !== undefined);
     return backend;
   }
 
@@ -231,7 +222,7 @@ export class BackendSearch implements QueuedSearch {
     const { log, name, outlier, onShortage } = this.#context;
     const message = describeError(error);
     backend.failed(message);
-    log.debug("cannot reach a backend", { upstream: name, backend: backend.key, error: message });
+    log.debug("cannot connect to backend", { upstream: name, backend: backend.key, error: message });
     // A lack of local resources, or a pool at its limit, is not the backend's failure.
     if (isShortage(error)) onShortage?.();
     else if (!(error instanceof PoolBusyError)) outlier.connectFailed(backend);

@@ -17,6 +17,7 @@ import { type BackendSpec, DEFAULT_OUTLIER, DEFAULT_QUEUE, type UpstreamOptions 
 import { OutlierDetector } from "./outlier.ts";
 import { ConnectionPool } from "./pool/pool.ts";
 import { proxySending } from "./proxy_sending.ts";
+import { RefusalDelay } from "./refusal.ts";
 import { BackendSearch, type SearchContext, type SearchOptions } from "./search.ts";
 import { SlowStart } from "./slow_start.ts";
 
@@ -194,7 +195,7 @@ export class Upstream {
       log: this.#log,
       outlier: this.#outlier,
       queue: this.#queue,
-      pending: { count: 0 },
+      refusalDelay: new RefusalDelay(),
       onShortage,
       get retries() {
         return options().retries;

@@ -42,7 +42,7 @@ for (const format of ["json", "text"]) {
     assertEquals([line.level, line.backend, line.tries, line.connect_ms], ["INFO", dead, 1, undefined]);
     assertMatch(
       String(line.error),
-      /^Cannot connect to upstream "main": the one try failed with: .*refused/i,
+      /^Cannot connect to upstream "main": the only attempt failed with: .*refused/i,
     );
     await culvert.finish();
   });

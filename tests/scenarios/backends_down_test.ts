@@ -74,7 +74,7 @@ Deno.test("with all backends down clients are closed as backends-down, the progr
   }
   const end = await culvert.waitFor({ ...CLOSED, reason: "backends-down" }, 5);
   assertEquals(end.tries, 0);
-  assertEquals(end.error, 'Cannot connect to upstream "main": no backend is fit (3 down)');
+  assertEquals(end.error, 'Cannot connect to upstream "main": no backend is healthy (3 down)');
   const [service] = (await admin.status()).services;
   assertEquals(service!.ended["backends-down"], 5);
 

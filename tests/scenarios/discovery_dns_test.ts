@@ -11,8 +11,8 @@ import { startCulvert } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 const CLOSED = { message: "connection closed" };
-const FAILS = { message: "discovery fails, the last set stays" };
-const GOOD = { message: "discovery is good again" };
+const FAILS = { message: "discovery failed, keeping the last set" };
+const GOOD = { message: "discovery recovered" };
 
 /** The addresses of `db.internal`, as dnsmasq reads them. */
 function hosts(...members: readonly Member[]): string {
@@ -125,7 +125,7 @@ testWith(DNSMASQ, "an answer without an address empties the set, unless keepOnEm
   await culvert.reload(keeping);
   await untilSource(admin, "ok");
   await dns.write("");
-  const kept = await culvert.waitFor({ message: "discovery came back empty, the last set stays" });
+  const kept = await culvert.waitFor({ message: "discovery returned no backends, keeping the last set" });
   assertEquals([kept.level, kept.upstream, kept.backends], ["WARN", "main", 1]);
   assertEquals(await callOneByOne(culvert, 2), ["a", "a"]);
   assertEquals([(await sourceOf(admin)).size, await admin.unready()], [1, []]);

@@ -21,7 +21,7 @@ const NEEDED = ["etcd", "etcdctl"];
 const DB = "/culvert/db/";
 const OTHER = "/culvert/other/";
 const CLOSED = { message: "connection closed" };
-const FAILS = { message: "discovery fails, the last set stays" };
+const FAILS = { message: "discovery failed, keeping the last set" };
 const READ = { message: "read the backends from etcd" };
 
 /** The backends that stand under a prefix. */

@@ -11,9 +11,9 @@ import { startCulvert } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 const CLOSED = { message: "connection closed" };
-const FAILS = { message: "discovery fails, the last set stays" };
+const FAILS = { message: "discovery failed, keeping the last set" };
 const CHANGED = { message: "backends changed" };
-const GOOD = { message: "discovery is good again" };
+const GOOD = { message: "discovery recovered" };
 
 /** A list of backends in a folder of its own. */
 class BackendFile extends TemporaryFolder {

@@ -31,7 +31,7 @@ Deno.test("a backend that refuses costs a try, and the next one serves", async (
   }
   const closed = await culvert.waitFor(CLOSED);
   assertEquals([closed.backend, closed.tries, closed.reason], [good.address, 2, "client-closed"]);
-  const failed = culvert.found({ message: "cannot reach a backend" });
+  const failed = culvert.found({ message: "cannot connect to backend" });
   assertEquals(failed.map(({ backend }) => backend), [refusing]);
   await culvert.finish();
 });
@@ -53,7 +53,7 @@ Deno.test("a backend whose queue is full is given up after timeouts.connect, and
   const closed = await culvert.waitFor(CLOSED);
   assertEquals([closed.backend, closed.tries, closed.reason], [good.address, 2, "client-closed"]);
   assertGreaterOrEqual(Number(closed.connect_ms), 490);
-  const failed = await culvert.waitFor({ message: "cannot reach a backend" });
+  const failed = await culvert.waitFor({ message: "cannot connect to backend" });
   assertStringIncludes(String(failed.error), `Cannot dial "${full.address}": timed out after 500ms`);
   await culvert.finish();
 });
@@ -66,7 +66,7 @@ Deno.test("no backend is tried twice, and no more than retries allows", async ()
   const closed = await culvert.waitFor(CLOSED);
   assertEquals([closed.reason, closed.tries, closed.bytes_up], ["connect-failed", 3, 0]);
   assertStringIncludes(String(closed.error), 'Cannot connect to upstream "main": 3 tries failed');
-  const tried = culvert.found({ message: "cannot reach a backend" }).map(({ backend }) => backend);
+  const tried = culvert.found({ message: "cannot connect to backend" }).map(({ backend }) => backend);
   assertEquals(tried, REFUSING.slice(0, 3));
   await culvert.finish();
 });

@@ -60,7 +60,7 @@ Deno.test("a fleet of 200 backends goes up and down under load: what is known of
 });
 
 function failedTries(culvert: { found(match: { message: string }): unknown[] }): number {
-  return culvert.found({ message: "cannot reach a backend" }).length;
+  return culvert.found({ message: "cannot connect to backend" }).length;
 }
 
 /** Each goes down, or comes back, with a chance of three in ten; how many have gone down. */

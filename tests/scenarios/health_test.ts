@@ -13,7 +13,7 @@ import { until } from "../support/wait.ts";
 
 const DOWN = { message: "backend is down" };
 const UP = { message: "backend is up" };
-const FAILED_TRY = { message: "cannot reach a backend" };
+const FAILED_TRY = { message: "cannot connect to backend" };
 
 /** Takes whatever greets. */
 const GREETS = 'script: [{expect: "\\n"}]';

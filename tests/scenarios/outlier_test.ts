@@ -12,7 +12,7 @@ import { until } from "../support/wait.ts";
 const CLOSED = { message: "connection closed" };
 const EJECTED = { message: "backend is ejected" };
 const RETURNED = { message: "backend is no longer ejected" };
-const FAILED_TRY = { message: "cannot reach a backend" };
+const FAILED_TRY = { message: "cannot connect to backend" };
 
 /** Nobody listens there, and no port that the system picks for somebody is among them. */
 const REFUSING = ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1", "127.0.0.4:1"] as const;

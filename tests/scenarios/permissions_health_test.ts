@@ -157,7 +157,7 @@ Deno.test("a DNS server that is named, and etcd with a password, need their perm
   for (const flags of [await permissionFlags(it.file), required]) {
     await it.runs({ flags }, async (child) => {
       for (const source of [`dns A db.internal at 127.0.0.1:${dns}`, "etcd /db/"]) {
-        const { error } = await said(child, { message: "discovery fails, the last set stays", source });
+        const { error } = await said(child, { message: "discovery failed, keeping the last set", source });
         assertStringIncludes(String(error), "Connection refused");
       }
     });
@@ -206,7 +206,7 @@ Deno.test("where discovered backends may be is advice: one outside is as if it c
     await said(child, { message: "backends changed", backends: 2 });
     using client = await connect(await portOf(child));
     assertEquals(await readLine(client), "inside");
-    const { error } = await said(child, { message: "cannot reach a backend", backend: outside.address });
+    const { error } = await said(child, { message: "cannot connect to backend", backend: outside.address });
     assertStringIncludes(String(error), `a permission is missing; add --allow-net=${outside.address}`);
   });
   assertEquals(outside.accepted, 1);

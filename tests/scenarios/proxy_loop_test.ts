@@ -107,7 +107,7 @@ Deno.test("what discovery or the admin API brings does not lead back, port 0 inc
 
   await Deno.writeTextFile(file, `- 127.0.0.1:${culvert.port("found")}\n- ${backend.address}\n`);
   const left = await culvert.waitFor({
-    message: "a discovered backend is left out: it leads back to this program",
+    message: "discovered backend ignored: it leads back to this program",
   });
   assertEquals(left.backend, `127.0.0.1:${culvert.port("found")}`);
   const put = await admin.ask("/api/upstreams/listed/backends", {

@@ -13,7 +13,7 @@ const ANY = [{ any: true }];
 const REFUSED = { message: "reload refused, the configuration from before goes on" };
 const RENEWED = { message: "changed CAs and CRLs of clients are enforced, though the reload is refused" };
 /** The errors of all these tests. */
-const ERRORS: unknown[] = [REFUSED.message, "bad configuration", "a CRL keeps clients out"];
+const ERRORS: unknown[] = [REFUSED.message, "bad configuration", "rejecting clients: CRL unusable"];
 
 /** A client of this CA, of the admin API by mutual TLS. */
 async function asks(culvert: Culvert, { ca, client }: Pki): Promise<boolean> {

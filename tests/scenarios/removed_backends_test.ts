@@ -79,7 +79,7 @@ Deno.test("a key of etcd that names another address has removed the backend that
   assertEquals(culvert.found({ level: "ERROR" }), []);
 });
 
-Deno.test("a backend taken out by hand, by weight 0 or by the admin API, keeps what it has and takes nothing new", async () => {
+Deno.test("a backend drained by hand, by weight 0 or by the admin API, keeps what it has and takes nothing new", async () => {
   using members = new Members(2);
   const [a, b] = members.all as [Member, Member];
   const config = proxyConfig({ backends: members.addresses, upstream: "onRemove: close", head: ADMIN_HEAD });
@@ -95,7 +95,7 @@ Deno.test("a backend taken out by hand, by weight 0 or by the admin API, keeps w
   const both = async () => assertEquals((await callOneByOne(culvert, 4)).toSorted(), ["0", "0", "1", "1"]);
 
   const drained = await admin.set(b.address, "drain");
-  assertEquals([drained.state, drained.why, drained.active], ["drained", "taken out by hand", 1]);
+  assertEquals([drained.state, drained.why, drained.active], ["drained", "drained by hand", 1]);
   await onlyA();
   await culvert.reload(config); // Which says nothing of what was done by hand.
   await onlyA();

@@ -130,7 +130,7 @@ testWith(
     await t.step("a server without TLS is passed over", () => {
       const closed = culvert.found({ message: "connection closed", service: "both" });
       assertEquals([closed[0]!.tries, closed[0]!.backend], [2, `127.0.0.1:${secure.port}`]);
-      const [failed] = culvert.found({ message: "cannot reach a backend" });
+      const [failed] = culvert.found({ message: "cannot connect to backend" });
       assertStringIncludes(String(failed!.error), "a greeting without TLS");
     });
     await t.step("a client without TLS, and one without a certificate", async () => {

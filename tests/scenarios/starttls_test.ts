@@ -110,7 +110,7 @@ Deno.test("a backend that does not begin TLS, or keeps silent, is passed over fo
     // They have been ejected by then.
     assertEquals([line.tries, line.backend], [i === 1 ? 4 : 1, good.address]);
   }
-  const errors = culvert.found({ message: "cannot reach a backend" }).map(({ error }) => String(error));
+  const errors = culvert.found({ message: "cannot connect to backend" }).map(({ error }) => String(error));
   assertMatch(errors[0]!, /it does not begin TLS: it said "N"/);
   assertMatch(errors[1]!, /took too long/);
   assertMatch(errors[2]!, /9 bytes in clear came along/);
@@ -275,7 +275,7 @@ Deno.test("a backend that greets a client of STARTTLS with a refusal is passed o
   connection.close();
   const { tries, backend } = await culvert.waitFor({ message: "connection closed" });
   assertEquals([tries, backend], [3, good.address]);
-  const errors = culvert.found({ message: "cannot reach a backend" }).map(({ error }) => String(error));
+  const errors = culvert.found({ message: "cannot connect to backend" }).map(({ error }) => String(error));
   assertMatch(errors[0]!, /it said "421 too busy"/);
   assertMatch(errors[1]!, /timed out after 2000ms/);
   await culvert.finish();

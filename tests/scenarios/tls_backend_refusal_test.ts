@@ -49,7 +49,7 @@ for (const version of ["1.2", "1.3"] as const) {
           assertEquals(await talk(culvert), "hello\nping\n");
           const { tries, backend, reason } = await lines.next();
           assertEquals([tries, backend, reason], [2, `127.0.0.1:${good.port}`, "backend-closed"]);
-          const passedOver = await culvert.waitFor({ message: "cannot reach a backend" }, i);
+          const passedOver = await culvert.waitFor({ message: "cannot connect to backend" }, i);
           assertEquals(passedOver.backend, `127.0.0.1:${refusing.port}`);
           assertMatch(String(passedOver.error), /refused with the alert unknown_ca/);
         }
@@ -97,7 +97,7 @@ Deno.test("a backend that ends the connection when it has seen our certificate i
     assertEquals((await lines.next()).tries, 2);
     assertEquals(await refusing.reason(), "unknown-ca");
   }
-  const { error } = await culvert.waitFor({ message: "cannot reach a backend" });
+  const { error } = await culvert.waitFor({ message: "cannot connect to backend" });
   assertMatch(String(error), /left when it had seen our certificate/);
   await culvert.finish();
 });

@@ -138,7 +138,7 @@ Deno.test("a backend that can't be trusted, or never answers, is passed over for
   assertEquals(await talk(culvert), "hello\nping\n");
   const line = await lines.next();
   assertEquals([line.tries, line.backend], [3, addressOf(good)]);
-  const reached = culvert.found({ message: "cannot reach a backend" });
+  const reached = culvert.found({ message: "cannot connect to backend" });
   assertEquals(reached.map(({ backend }) => backend), [addressOf(bad), mute.address]);
   assertStringIncludes(String(reached[0]?.error), "issuer");
 

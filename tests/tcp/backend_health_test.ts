@@ -218,7 +218,7 @@ Deno.test("backends-down: nobody is fit, and the client is closed at once, with 
   const { reason, error, tries, backend } = said(fixture.lines[0]!);
   assertEquals([reason, error, tries, backend], [
     "backends-down",
-    'Cannot connect to upstream "db": no backend is fit (2 down)',
+    'Cannot connect to upstream "db": no backend is healthy (2 down)',
     0,
     undefined,
   ]);

@@ -85,7 +85,7 @@ Deno.test("connect-failed: all that were tried failed, and the line says which w
   assertEquals([fixture.reasons, await end.receive(), fixture.asked], [["connect-failed"], null, "a b"]);
   const { tries, backend, error, connect_ms } = fixture.lines[0]!.fields;
   assertEquals([tries, backend, connect_ms], [2, "b:1", undefined]);
-  const said = 'Cannot connect to upstream "db": 2 tries failed, the last with: refused by the test';
+  const said = 'Cannot connect to upstream "db": 2 attempts failed, the last with: refused by the test';
   assertEquals(error, said);
   await fixture.end();
 });

@@ -39,7 +39,10 @@ Deno.test("connections wait for a full backend, first come, first served, and on
   await settle();
   assertEquals(fixture.upstream.queue, { waiting: 2, queued: 2, full: 0, timedOut: 0 });
   const error = await assertRejects(find, QueueFullError);
-  assertEquals(error.message, 'Cannot connect to upstream "db": every backend is full, and 2 wait already');
+  assertEquals(
+    error.message,
+    'Cannot connect to upstream "db": every backend is full, and 2 connections are waiting',
+  );
 
   found.discard();
   assertEquals(fixture.upstream.backends[0]!.active, 1); // The place is the second one's already.

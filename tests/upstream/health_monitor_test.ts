@@ -134,7 +134,7 @@ Deno.test("a check for which there is no descriptor says nothing of the backend,
   await settle();
   assertEquals([fixture.a.state, fixture.told, fixture.a.health.lastBad], ["up", [], undefined]);
   assertEquals(fixture.log.lines.map(({ level, message, fields }) => [level, message, fields]), [
-    ["warn", "cannot check backends", { upstream: "db", error: "Too many open files" }],
+    ["warn", "cannot run health checks", { upstream: "db", error: "Too many open files" }],
   ]);
   await fixture.end();
 });

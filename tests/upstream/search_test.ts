@@ -28,7 +28,7 @@ Deno.test("one that fails is followed by others, never the same twice, and then 
   const error = await assertRejects(() => run, ConnectFailedError);
   assertEquals(
     error.message,
-    'Cannot connect to upstream "db": 3 tries failed, the last with: refused by the test',
+    'Cannot connect to upstream "db": 3 attempts failed, the last with: refused by the test',
   );
   assert(error.cause instanceof Deno.errors.ConnectionRefused);
   assertEquals([fixture.asked, search.tried.length], ["a b c", 3]);
@@ -46,7 +46,7 @@ Deno.test("with fewer backends than tries each is tried once", async () => {
   const run = fixture.upstream.search(WITHIN).run();
   (await fixture.dialler.call(0)).refuse();
   (await fixture.dialler.call(1)).refuse();
-  await assertRejects(() => run, ConnectFailedError, "2 tries failed");
+  await assertRejects(() => run, ConnectFailedError, "2 attempts failed");
   assertEquals(new Set(fixture.asked.split(" ")).size, 2);
   await fixture.upstream.close();
 });

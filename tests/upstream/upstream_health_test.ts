@@ -53,7 +53,7 @@ Deno.test("when nobody is fit a search says so, with how many are what", async (
   assertInstanceOf(error, BackendsDownError);
   assertEquals([error.code, error.message], [
     "backends_down",
-    'Cannot connect to upstream "db": no backend is fit (3 down)',
+    'Cannot connect to upstream "db": no backend is healthy (3 down)',
   ]);
   assertEquals([fixture.upstream.available, fixture.dialler.calls.length], [false, 0]);
   fixture.say("a b", "good");
@@ -63,7 +63,7 @@ Deno.test("when nobody is fit a search says so, with how many are what", async (
   assertEquals(fixture.states, "a ejected, b drained, c down");
   assertEquals(
     (await fixture.whyNone()).message,
-    'Cannot connect to upstream "db": no backend is fit (1 down, 1 ejected)',
+    'Cannot connect to upstream "db": no backend is healthy (1 down, 1 ejected)',
   );
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
@@ -99,7 +99,7 @@ Deno.test("backups serve while all others are down or ejected, and no longer", a
   await fixture.checked(2);
   assertEquals(
     (await fixture.whyNone()).message,
-    'Cannot connect to upstream "db": no backend is fit (2 down, 1 ejected)',
+    'Cannot connect to upstream "db": no backend is healthy (2 down, 1 ejected)',
   );
   fixture.say("a c", "good");
   await fixture.checked(2);

@@ -52,7 +52,7 @@ export function backendStatus(backend: Backend, upstream: Upstream): BackendStat
 function whyOf({ state, disabled, health, lastFailure }: Backend): string | undefined {
   switch (state) {
     case "drained":
-      return disabled ? "taken out by hand" : "its weight is 0";
+      return disabled ? "drained by hand" : "its weight is 0";
     case "down":
       return health.lastBad?.detail;
     case "ejected":

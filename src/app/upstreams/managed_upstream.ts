@@ -200,7 +200,7 @@ export class ManagedUpstream {
     if (refusal === undefined) return source;
     return filteredSource(source, {
       accepts: ({ address }) => refusal(this.upstream.name, address) === undefined,
-      message: "a discovered backend is left out: it leads back to this program",
+      message: "discovered backend ignored: it leads back to this program",
       name,
       log,
     });
@@ -224,7 +224,9 @@ export class ManagedUpstream {
     const { length } = joinSets([backends, this.#lasting!]);
     if (length === backends.length) return true; // There is nothing to keep.
     const fields = { upstream: name, backends: length };
-    if (!this.#toldEmpty) this.#parts.log.warn("discovery came back empty, the last set stays", fields);
+    if (!this.#toldEmpty) {
+      this.#parts.log.warn("discovery returned no backends, keeping the last set", fields);
+    }
     this.#toldEmpty = true;
     return false;
   }

@@ -151,7 +151,7 @@ export class CheckScheduler {
       if (!this.#warnInterval.begin(now)) return;
       const waiting = [...this.#waiting.values()].reduce((sum, { size }) => sum + size, 0);
       const fields = { upstream, late_ms: Math.round(now - dueMs), waiting, under_way: this.#underWay };
-      return this.#log.warn("checks are late: too many wait for backends that are silent", fields);
+      return this.#log.warn("health checks are late: too many wait for silent backends", fields);
     }
   }
 

@@ -22,6 +22,6 @@ export function boundedSource(source: ReportingSource, options: BoundedSourceOpt
   return filteredSource(source, {
     ...others,
     accepts: ({ address }) => address.kind === "tcp" && within.has(address.host),
-    message: "a discovered backend is left out: it is not within",
+    message: "discovered backend ignored: outside of within",
   });
 }

@@ -207,7 +207,7 @@ export class SourceRun {
     const { name, upstream, log, onSet } = this.#options;
     const keep = given.length === 0 && this.#keepOnEmpty && this.set.length > 0;
     if (keep && !this.#keptOnEmpty) {
-      log.warn("discovery came back empty, the last set stays", {
+      log.warn("discovery returned no backends, keeping the last set", {
         upstream,
         source: name,
         backends: this.#options.inUse(),
@@ -225,7 +225,7 @@ export class SourceRun {
     this.#error = describeError(error);
     if (this.#state !== "failing") {
       const fields = { upstream, source: name, error: this.#error, backends: this.#options.inUse() };
-      log.warn("discovery fails, the last set stays", fields);
+      log.warn("discovery failed, keeping the last set", fields);
     }
     this.#become("failing");
     this.#answer();
@@ -236,7 +236,7 @@ export class SourceRun {
     if (state !== "failing") this.#error = undefined;
     if (this.#state === state) return;
     if (this.#state === "failing") {
-      log.info("discovery is good again", { upstream, source: name, backends: this.#options.inUse() });
+      log.info("discovery recovered", { upstream, source: name, backends: this.#options.inUse() });
     }
     this.#state = state;
     this.#sinceMs = clock.now();

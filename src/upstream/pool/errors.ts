@@ -18,8 +18,7 @@ export class PoolBusyError extends CulvertError {
 
   /** `pool` is what log and errors call it; `cause` is why the waiting ended. */
   constructor(pool: string, cause: unknown) {
-    const message =
-      `Cannot acquire a connection to "${pool}": as many as may be are in use, and none became free`;
+    const message = `Cannot acquire a connection to "${pool}": the limit is reached, and none became free`;
     super("pool_busy", message, { cause });
   }
 }

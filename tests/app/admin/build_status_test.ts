@@ -133,7 +133,7 @@ Deno.test("a backend is drained by hand or by its weight, and says which", async
   assertEquals([weightless.effectiveWeight, weightless.backup], [0, true]);
   const byHand = await fixture.control.drainBackend("app", "b:1");
   assertEquals(byHand, fixture.backend("b"));
-  assertEquals([byHand.state, byHand.why], ["drained", "taken out by hand"]);
+  assertEquals([byHand.state, byHand.why], ["drained", "drained by hand"]);
   assertEquals([byHand.weight, byHand.effectiveWeight, byHand.maxConnections], [7, 0, 3]);
   assertEquals(fixture.upstream().available, 0);
   const back = await fixture.control.enableBackend("app", "b:1");

@@ -41,11 +41,11 @@ Deno.test("the log counts the backends in use: listed ones, and those that stand
   const fixture = await discovering();
   fixture.update(config("a", { discover: from("two") }));
   await fixture.source("file two").fail("no");
-  const failed = fixture.log.lines.find(({ message }) => message.startsWith("discovery fails"));
+  const failed = fixture.log.lines.find(({ message }) => message.startsWith("discovery failed"));
   assertEquals([fixture.hosts, failed?.fields?.backends], ["a x y", 3]);
   await fixture.give("file two", "z");
   await fixture.clock.advanceAsync(1000);
-  const good = fixture.log.lines.find(({ message }) => message === "discovery is good again");
+  const good = fixture.log.lines.find(({ message }) => message === "discovery recovered");
   assertEquals([fixture.hosts, good?.fields?.backends], ["a z", 2]);
   await fixture.end();
 });
@@ -106,7 +106,8 @@ Deno.test("an empty set of a new source is a set, also if the source has failed 
 Deno.test("with keepOnEmpty new sources that have nothing to give leave the set of before as it is", async () => {
   const fixture = await discovering();
   const keeping = (path: string, more = {}) => ({ discover: from(path, { keepOnEmpty: true, ...more }) });
-  const kept = () => fixture.log.messages.filter((message) => message.includes("came back empty")).length;
+  const kept = () =>
+    fixture.log.messages.filter((message) => message.includes("returned no backends")).length;
   fixture.update(config("a", keeping("two", dns("db"))));
   await fixture.give("file two", "");
   assertEquals([fixture.hosts, kept()], ["a x y", 0]);

@@ -322,7 +322,7 @@ Deno.test("checks that are more than an interval late are a warning, once a minu
   await fixture.clock.advanceAsync(5_000);
   assertEquals(log.messages, []);
   await fixture.clock.advanceAsync(5_000);
-  const late = "checks are late: too many wait for backends that are silent";
+  const late = "health checks are late: too many wait for silent backends";
   assertEquals(log.messages, [late]);
   assertEquals([log.lines[0]!.fields.upstream, log.lines[0]!.fields.under_way], ["db", 1]);
   await fixture.clock.advanceAsync(55_000);

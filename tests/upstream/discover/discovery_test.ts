@@ -64,10 +64,10 @@ Deno.test("a source that fails keeps its last set, and says so once until it is 
   assertEquals(discovery.status.map(({ state }) => state), ["good", "good"]);
   assertEquals(log.lines.filter(({ level }) => level === "warn"), [{
     level: "warn",
-    message: "discovery fails, the last set stays",
+    message: "discovery failed, keeping the last set",
     fields: { upstream: "db", source: "one", error: "no way", backends: 2 },
   }]);
-  assertEquals(log.lines.filter(({ message }) => message === "discovery is good again").length, 1);
+  assertEquals(log.lines.filter(({ message }) => message === "discovery recovered").length, 1);
 });
 
 Deno.test("a source that goes on failing is asked after 1 to 30 seconds, with jitter, and anew from 1 after a set", async () => {

@@ -149,7 +149,7 @@ Deno.test("a file that stays bad is one failure, and one that stays the same is 
   await file.fails();
   await new Promise((resolve) => setTimeout(resolve, 200));
   assertEquals([file.discovery.status[0]!.failures, file.parsed], [1, 1]);
-  assertEquals(file.log.messages, ["discovery fails, the last set stays"]);
+  assertEquals(file.log.messages, ["discovery failed, keeping the last set"]);
 });
 
 /** A file that a source in fake time looks at every second; each look is awaited. */

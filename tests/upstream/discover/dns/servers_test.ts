@@ -92,7 +92,7 @@ testWith(
     await db.becomes("10.0.0.9:5432");
     assertEquals(db.states, ["good"]);
     const told = db.log.messages.filter((message) => message !== "backends changed");
-    assertEquals(told, ["discovery fails, the last set stays", "discovery is good again"]);
+    assertEquals(told, ["discovery failed, keeping the last set", "discovery recovered"]);
   },
 );
 
