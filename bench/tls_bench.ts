@@ -30,7 +30,7 @@ const contexts = {
     cert: server.chainPem,
     key: server.keyPem,
     clientAuth: "require",
-    ca: ca.certPem,
+    trust: new TrustStore(ca.certPem),
   }),
 };
 

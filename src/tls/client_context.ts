@@ -2,7 +2,7 @@ import tls from "node:tls";
 import { CulvertError } from "../core/errors.ts";
 import { Caution } from "./caution.ts";
 import { parseIp } from "../net/ip.ts";
-import { type CheckedMaterial, checkServerMaterial } from "./session/credentials.ts";
+import { credentialWarnings, type OwnCredentials, readCredentials } from "./session/credentials.ts";
 import type { PathAuthorizer } from "./x509/path/check.ts";
 import type { TlsVersion } from "./session/server_context.ts";
 import { TrustStore } from "./x509/path/trust_store.ts";
@@ -56,10 +56,8 @@ export class ClientContext {
   readonly authorizer: PathAuthorizer | undefined;
   /** The only CAs that are trusted; `undefined`: the runtime's roots. */
   readonly trust: TrustStore | undefined;
-  /** Whether we have a certificate of our own to show. */
-  readonly hasCertificate: boolean;
-  /** What peers may take offence at in our own certificate. */
-  readonly warnings: readonly string[];
+  /** The client certificate and its key; absent: none is presented. */
+  readonly credentials: OwnCredentials | undefined;
   readonly now: () => number;
   /** What servers have cost so far. */
   readonly caution: Caution;
@@ -67,7 +65,7 @@ export class ClientContext {
   readonly #cautious: Readonly<tls.ConnectionOptions>;
 
   /**
-   * Checks everything: the engine would take bad material in silence.
+   * Checks everything: the engine accepts bad certificates and keys without an error.
    *
    * @throws {CulvertError} `bad_certificate` for certificates, keys and CAs that can't be used, and
    * `bad_tls_options` for options that don't go together.
@@ -85,9 +83,8 @@ export class ClientContext {
     this.authorizer = options.authorizer;
     this.now = now;
     this.trust = ca === undefined ? undefined : new TrustStore(ca);
-    this.hasCertificate = cert !== undefined;
-    const own = checkOwn(cert, { key, now });
-    this.warnings = own?.warnings ?? [];
+    const own = credentialsOf(cert, key);
+    this.credentials = own;
     const engineFor = (newest: TlsVersion): tls.ConnectionOptions => ({
       secureContext: tls.createSecureContext({
         // None of ours: they would not shorten the engine's search for a path, and the chain is verified here.
@@ -112,22 +109,24 @@ export class ClientContext {
     this.#cautious = minVersion === "1.2" && maxVersion === "1.3" ? engineFor("1.2") : this.#newest;
   }
 
+  /** What servers may reject the client certificate for. */
+  get warnings(): readonly string[] {
+    const { credentials, now } = this;
+    return credentials === undefined
+      ? []
+      : credentialWarnings(credentials, { usage: "client", now: new Date(now()) });
+  }
+
   /** For the engine, without the stream: by TLS 1.2 alone where there is reason for caution. */
   get engine(): Readonly<tls.ConnectionOptions> {
     return this.caution.isDue ? this.#cautious : this.#newest;
   }
 }
 
-function checkOwn(
-  cert: string | undefined,
-  own: { key: string | undefined; now: () => number },
-): CheckedMaterial | undefined {
-  if ((cert === undefined) !== (own.key === undefined)) {
-    throw badOptions("a certificate and its key go together");
-  }
-  if (cert === undefined) return undefined;
-  const material = { certPem: cert, keyPem: own.key!, usage: "client" } as const;
-  return checkServerMaterial(material, new Date(own.now()));
+function credentialsOf(certPem: string | undefined, keyPem: string | undefined): OwnCredentials | undefined {
+  if (certPem === undefined && keyPem === undefined) return undefined;
+  if (certPem === undefined || keyPem === undefined) throw badOptions("cert and key must be given together");
+  return readCredentials({ certPem, keyPem });
 }
 
 function badOptions(why: string): CulvertError {

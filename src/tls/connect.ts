@@ -44,7 +44,7 @@ export async function connectTls(connection: Connection, options: ConnectTlsOpti
   const handshake = new Handshake(connection, {
     ...{ signal, buffers, clock, guard: guardOf(context, connection) },
     admit: (socket) => admit(socket, context),
-    mayRefuse: (socket) => context.hasCertificate && socket.getProtocol() === "TLSv1.3",
+    mayRefuse: (socket) => context.credentials !== undefined && socket.getProtocol() === "TLSv1.3",
   });
   return await handshake.run(() => {
     const socket = tls.connect({ ...context.engine, ...offered, socket: handshake.cipher });

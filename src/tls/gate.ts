@@ -1,9 +1,9 @@
+import type { OwnCredentials } from "./session/credentials.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import { FairConnection } from "../net/fair_connection.ts";
 import { acceptTls } from "./accept.ts";
 import { type Certificate } from "./x509/certificate.ts";
-import { readCertificates } from "./x509/read_certificates.ts";
 import type { CertificateAlgorithms } from "./x509/certificate_algorithms.ts";
 import { verifyChain } from "./x509/path/chain.ts";
 import { ClientTrust, type ClientTrustOptions } from "./authorize/client_trust.ts";
@@ -11,7 +11,7 @@ import type { CrlProblem } from "./x509/crl/set.ts";
 import { GatheringConnection } from "./session/gathering_connection.ts";
 import { TlsHandshakeError } from "./session/handshake_errors.ts";
 import type { TlsSession } from "./session/handshake.ts";
-import { identityOf, nameOf, type PeerIdentity, readIdentity, readSubject } from "./x509/identity.ts";
+import { nameOf, type PeerIdentity, readIdentity, readSubject } from "./x509/identity.ts";
 import { isRuntimeTls, runtimeHandshake } from "./session/runtime_tls.ts";
 import { alpnWith, greets, isJoint, offerTls } from "./starttls/start_tls.ts";
 import type { StartTlsName } from "./starttls/protocol.ts";
@@ -19,7 +19,7 @@ import { ServerContext, type ServerContextOptions } from "./session/server_conte
 import type { PeerVerdict } from "./authorize/verify_peer.ts";
 
 /** What a {@linkcode TlsGate} is made of. */
-export interface TlsGateOptions extends Omit<ServerContextOptions, "ca">, ClientTrustOptions {
+export interface TlsGateOptions extends Omit<ServerContextOptions, "trust">, ClientTrustOptions {
   /**
    * The protocol in which clients ask for TLS, before which they speak in clear. For `postgres`, ALPN selects
    * `postgresql` unless `alpn` says otherwise. With `mysql`, whoever calls {@linkcode TlsGate.enter} has read the client's
@@ -71,10 +71,10 @@ export class TlsGate {
     this.#trust = new ClientTrust(options);
     this.#context = new ServerContext({
       ...options,
-      ca: this.#trust.bundle,
+      trust: this.#trust.store,
       alpn: alpnWith(starttls, alpn),
     });
-    this.#hostName = starttls === undefined ? "" : hostNameOf(options.cert);
+    this.#hostName = starttls === undefined ? "" : hostNameOf(this.#context.credentials);
   }
 
   /**
@@ -104,6 +104,15 @@ export class TlsGate {
    */
   get trust(): ClientTrust {
     return this.#trust;
+  }
+
+  /**
+   * The server's own certificates and key.
+   *
+   * @internal
+   */
+  get credentials(): OwnCredentials {
+    return this.#context.credentials;
   }
 
   /**
@@ -203,8 +212,7 @@ export class TlsGate {
 }
 
 /** The first name of a certificate that a host can have. */
-function hostNameOf(certPem: string): string {
-  const names = identityOf(readCertificates(certPem)[0]!).dnsNames;
+function hostNameOf({ identity: { dnsNames: names } }: OwnCredentials): string {
   return names.find((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)) ?? "localhost";
 }
 

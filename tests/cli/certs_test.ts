@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes 
 import { runCerts } from "../../src/cli/certs.ts";
 import { CulvertError } from "../../src/core/errors.ts";
 import { parseCrls } from "../../src/tls/x509/crl/read_crls.ts";
-import { checkServerMaterial } from "../../src/tls/session/credentials.ts";
+import { checkCredentials } from "../../src/tls/session/credentials.ts";
 import { run } from "../support/child.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";
@@ -24,7 +24,7 @@ testWith(
     assertEquals(identityIn(folder, "client.pem").subject, "CN=client");
     for (const [name, usage] of [["client", "client"], ["server", "server"]] as const) {
       const material = { certPem: read(folder, `${name}.pem`), keyPem: read(folder, `${name}.key`), usage };
-      assertEquals(checkServerMaterial(material, new Date()).warnings, []);
+      assertEquals(checkCredentials(material, new Date()).warnings, []);
       const question = {
         leafPem: material.certPem,
         trustPem: read(folder, "ca.pem"),

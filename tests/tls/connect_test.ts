@@ -339,7 +339,7 @@ Deno.test("a server's context that can't be used is refused when it is made", as
   const bad = [
     { ca: "" },
     { ca: "garbage" },
-    { ca: undefined },
+    { trust: undefined },
     { cert: "garbage" },
     { key: "garbage" },
     { key: other.server.keyPem },

@@ -1,3 +1,4 @@
+import { TrustStore } from "../../src/tls/x509/path/trust_store.ts";
 import { describeError } from "../../src/core/errors.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
 import type { Connection } from "../../src/net/connection.ts";
@@ -42,13 +43,13 @@ export async function makePki(algorithm: KeyAlgorithm = "ecdsa-p256", name = "Te
 /** A context that asks for a certificate of this CA's. */
 export function serverContext(
   { ca, server }: Pki,
-  options: Partial<ServerContextOptions> = {},
+  options: Partial<ServerContextOptions> & { ca?: string } = {},
 ): ServerContext {
   return new ServerContext({
     cert: server.chainPem,
     key: server.keyPem,
     clientAuth: "require",
-    ca: ca.certPem,
+    trust: new TrustStore(options.ca ?? ca.certPem),
     ...options,
   });
 }

@@ -8,7 +8,7 @@ import type { BufferPool } from "../../net/buffers.ts";
 import { type Dial, dial } from "../../net/dial.ts";
 import { canShareAddresses, type RuntimeTls } from "../../net/listen.ts";
 import type { Certificate } from "../../tls/x509/certificate.ts";
-import { type CheckedMaterial, checkServerMaterial } from "../../tls/session/credentials.ts";
+import { checkCredentials, type CheckedCredentials } from "../../tls/session/credentials.ts";
 import { issuerFault } from "../../tls/x509/path/check.ts";
 import { checkEngine } from "../../tls/session/runtime_tls.ts";
 import { type TlsConnect, tlsConnector } from "../../tls/dial.ts";
@@ -50,7 +50,7 @@ export class CredentialsLoader {
   readonly #buffers: BufferPool;
   readonly #dial: Dial;
   /** What the certificates of services are shown as, by the path of the certificate. */
-  readonly #own = new Map<string, CheckedMaterial>();
+  readonly #own = new Map<string, CheckedCredentials>();
 
   /** `buffers` lends the read buffers of connections to backends, which `dial` opens. */
   constructor(buffers: BufferPool, options: CredentialReaderOptions & { dial?: Dial | undefined } = {}) {
@@ -79,7 +79,7 @@ export class CredentialsLoader {
   async gate(tls: ServiceTls | undefined, { path, who }: Place): Promise<TlsGate | undefined> {
     if (tls === undefined) return undefined;
     const { minVersion, maxVersion, alpn, starttls, clientAuth } = tls;
-    const own = await this.#material(tls, { path, who, usage: "server" });
+    const own = await this.#credentials(tls, { path, who, usage: "server" });
     const trust = clientAuth && await this.#trust.load(clientAuth, { path, who });
     const client = clientAuth && { ...trust, clientAuth: clientAuth.mode };
     if (own === undefined || (clientAuth !== undefined && trust === undefined)) return undefined;
@@ -125,7 +125,7 @@ export class CredentialsLoader {
     const [buffers, dial] = [this.#buffers, this.#dial];
     const allow = tls.allow && await readRules(tls.allow, { reader: this.#reader, path: [...path, "allow"] });
     if (tls.allow !== undefined && allow === undefined) return undefined;
-    for (const index of pems.ca === undefined ? [] : vainRules(allow ?? [], pems.ca)) {
+    for (const index of pems.ca === undefined ? [] : vainRules(allow ?? [], new TrustStore(pems.ca))) {
       const rule = tls.allow![index]!;
       const why = `no CA of "${rule.ca}" is one of those of tls.ca`;
       this.#reader.warnings.push(`${who}: the rule ${showValue(rule)} lets no backend be used: ${why}`);
@@ -147,7 +147,7 @@ export class CredentialsLoader {
   ): Promise<{ ca: string | undefined; cert?: string; key?: string } | undefined> {
     const ca = await this.#reader.ca(caPath, [...path, "ca"]);
     const paths = certPath === undefined || keyPath === undefined ? undefined : { certPath, keyPath };
-    const own = paths && await this.#material(paths, { path, who, usage: "client" });
+    const own = paths && await this.#credentials(paths, { path, who, usage: "client" });
     if (ca !== undefined) await this.#warnOfUseless(ca, who);
     if ((caPath !== undefined && ca === undefined) || (paths !== undefined && own === undefined)) {
       return undefined;
@@ -167,19 +167,19 @@ export class CredentialsLoader {
   }
 
   /** A certificate of ours and its key. */
-  async #material(
+  async #credentials(
     { certPath, keyPath }: { certPath: string; keyPath: string },
     { path, who, usage }: Place & { usage: "server" | "client" },
-  ): Promise<CheckedMaterial | undefined> {
+  ): Promise<CheckedCredentials | undefined> {
     const cert = await this.#reader.attempt([...path, "cert"], () => this.#reader.text(certPath));
     const key = await this.#reader.attempt([...path, "key"], () => this.#reader.text(keyPath));
     if (cert === undefined || key === undefined) return undefined;
-    const material = { certPem: cert, keyPem: key, certLabel: certPath, keyLabel: keyPath, usage };
-    let checked: CheckedMaterial;
+    const input = { certPem: cert, keyPem: key, certLabel: certPath, keyLabel: keyPath, usage };
+    let checked: CheckedCredentials;
     try {
-      checked = checkServerMaterial(material, new Date());
+      checked = checkCredentials(input, new Date());
     } catch (error) {
-      this.#reader.faults.push(materialFault(error, { path, cert: certPath, key: keyPath }));
+      this.#reader.faults.push(credentialsFault(error, { path, cert: certPath, key: keyPath }));
       return undefined;
     }
     for (const warning of checked.warnings) this.#reader.warnings.push(`${who}: ${warning}`);
@@ -190,7 +190,7 @@ export class CredentialsLoader {
 }
 
 /** The message begins with the name of the one of the two that is wrong. */
-function materialFault(
+function credentialsFault(
   error: unknown,
   { path, ...files }: { path: Path; cert: string; key: string },
 ): FileFault {

@@ -39,8 +39,8 @@ export async function readRules(
  * The indexes of rules that nobody can match, as all of their CAs are roots, and none of these is one of the `trusted`
  * CAs: a path ends at one of those. Other CAs may be sent by the peer.
  */
-export function vainRules(rules: readonly AllowRule[], trusted: string): number[] {
-  const known = new Set(new TrustStore(trusted).certificates.map(authorityKey));
+export function vainRules(rules: readonly AllowRule[], trusted: TrustStore): number[] {
+  const known = new Set(trusted.certificates.map(authorityKey));
   return rules.flatMap(({ ca }, index) => {
     if (ca === undefined) return [];
     const isVain = new TrustStore(ca).certificates.every((each) =>
@@ -52,7 +52,7 @@ export function vainRules(rules: readonly AllowRule[], trusted: string): number[
 
 /** Warnings about the rules of `clientAuth` that nobody can match. */
 export function vainRuleWarnings(trust: ClientTrustOptions, { allow }: ClientAuth): string[] {
-  return vainRules(trust.allow ?? [], new ClientTrust(trust).bundle!).map((index) => {
+  return vainRules(trust.allow ?? [], new ClientTrust(trust).store!).map((index) => {
     const rule = allow[index]!;
     return `the rule ${showValue(rule)} lets nobody in: no CA of "${rule.ca}" is one of those of clientAuth`;
   });

@@ -40,8 +40,8 @@ interface Domain extends TrustDomainOptions {
 
 /** Looks at the paths of clients' certificates: which CA may vouch for whom, by which CRLs, and the rules. Immutable. */
 export class ClientTrust implements PathAuthorizer {
-  /** All CAs in PEM, those of trust domains too; `undefined` where there are none. */
-  readonly bundle: string | undefined;
+  /** All CAs, including those of trust domains; `undefined` if there are none. */
+  readonly store: TrustStore | undefined;
   readonly options: ClientTrustOptions;
   readonly #own: TrustStore | undefined;
   readonly #domains: ReadonlyMap<string, Domain> | undefined;
@@ -56,9 +56,8 @@ export class ClientTrust implements PathAuthorizer {
     this.#own = ca === undefined ? undefined : new TrustStore(ca);
     this.#domains = trustDomains && readDomains(trustDomains);
     this.#keys = new Map([...this.#domains ?? []].map(([name, { trust }]) => [name, keysOf(trust)]));
-    const pems = [ca, ...Object.values(trustDomains ?? {}).map((domain) => domain.ca)];
-    const given = pems.filter((pem) => pem !== undefined);
-    this.bundle = given.length === 0 ? undefined : given.join("\n");
+    const stores = [this.#own, ...[...this.#domains?.values() ?? []].map(({ trust }) => trust)];
+    this.store = union(stores.filter((store) => store !== undefined));
     this.#allowed = compilePathRules(allow);
   }
 
@@ -152,6 +151,11 @@ function readDomains(domains: Readonly<Record<string, TrustDomainOptions>>): Rea
     }
     return [name, { ...domain, trust: new TrustStore(domain.ca) }];
   }));
+}
+
+function union(stores: readonly TrustStore[]): TrustStore | undefined {
+  if (stores.length < 2) return stores[0];
+  return new TrustStore(stores.flatMap(({ certificates }) => certificates));
 }
 
 function keysOf({ certificates }: TrustStore): ReadonlySet<string> {

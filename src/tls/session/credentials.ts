@@ -1,5 +1,6 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, hash, type KeyObject } from "node:crypto";
 import { CulvertError, describeError } from "../../core/errors.ts";
+import { WeakCache } from "../../core/weak_cache.ts";
 import { type Certificate } from "../x509/certificate.ts";
 import { readCertificates } from "../x509/read_certificates.ts";
 import { formatAttributes } from "../x509/distinguished_name.ts";
@@ -9,72 +10,118 @@ import { Oid } from "../x509/oids.ts";
 import { type PemBlock, readPem, writePem } from "../x509/pem.ts";
 import { isSignedBy } from "../x509/signature/signature.ts";
 
-/** A certificate of ours and its key, as texts. */
-export interface Material {
-  /** The certificate in PEM, and after it those of the CAs between it and the root. */
+/** A certificate chain and its private key in PEM. */
+export interface CredentialsPem {
+  /** The certificate, followed by those of the CAs between it and the root. */
   readonly certPem: string;
-  /** PKCS#8, SEC1 or PKCS#1, in PEM, not encrypted. */
+  /** PKCS#8, SEC1 or PKCS#1, not encrypted. */
   readonly keyPem: string;
-  /** How errors and warnings call the two, such as the names of the files. @default {"the certificate"} */
+}
+
+/** How errors and warnings call the two, such as the names of the files. */
+export interface CredentialLabels {
+  /** @default {"the certificate"} */
   readonly certLabel?: string;
   /** @default {"the key"} */
   readonly keyLabel?: string;
-  /** What we are with it. @default {"server"} */
-  readonly usage?: "server" | "client";
 }
 
-/** What was found out about a {@linkcode Material} that can be used. */
-export interface CheckedMaterial {
-  /**
-   * What the runtime is to be given: the certificates alone, and the key as PKCS#8, without what else was
-   * there.
-   */
+/** A certificate chain and its key that were read and match. Immutable. */
+export interface OwnCredentials extends CredentialsPem {
+  /** What the runtime is given: the certificates alone. */
   readonly certPem: string;
+  /** The key alone, as PKCS#8. */
   readonly keyPem: string;
-  /** The certificates, ours first. */
+  /** The certificates, the leaf first. */
   readonly chain: readonly Certificate[];
   readonly identity: PeerIdentity;
-  /** When the first of them ends. */
+  /** When the first of the certificates expires. */
   readonly notAfter: Date;
-  /**
-   * What peers may take offence at: dates, usage, a chain with a hole. Each a sentence without a full stop.
-   */
+  /** Whether the key is on curve P-521. */
+  readonly isP521: boolean;
+}
+
+/** Credentials with what peers may reject them for. */
+export interface CheckedCredentials extends Omit<OwnCredentials, "isP521"> {
+  /** As of {@linkcode credentialWarnings}. */
   readonly warnings: readonly string[];
+  /** Keeps the PEM from being parsed again for as long as this is in use. */
+  readonly own: OwnCredentials;
+}
+
+/** Credentials that are in use, by a digest of their PEM: the same files are read for checks and for each reload. */
+const inUse = new WeakCache<OwnCredentials>();
+
+/**
+ * Reads a certificate chain and its key, and checks that they match and that the runtime can use them: it accepts bad
+ * ones without an error, or fails in handshakes later. PEM that is in use already is not parsed again.
+ *
+ * @throws {CulvertError} `bad_certificate`, which names the one of the two that is wrong: it cannot be read, is of a kind
+ * that the runtime cannot use, or does not match the other.
+ */
+export function readCredentials(pem: CredentialsPem, labels: CredentialLabels = {}): OwnCredentials {
+  const key = digestOf(pem);
+  const known = inUse.get(key);
+  if (known !== undefined) return known;
+  const own = parseCredentials(pem, labels);
+  inUse.set(digestOf(own), own);
+  return inUse.set(key, own);
+}
+
+/** {@linkcode readCredentials} and {@linkcode credentialWarnings} in one. */
+export function checkCredentials(
+  { usage = "server", ...input }: CredentialsPem & CredentialLabels & {
+    readonly usage?: "server" | "client";
+  },
+  now: Date,
+): CheckedCredentials {
+  const own = readCredentials(input, input);
+  return { ...own, own, warnings: credentialWarnings(own, { usage, now, certLabel: input.certLabel }) };
 }
 
 /**
- * Checks a certificate of ours and its key before they are used: the runtime takes bad ones in silence, or
- * fails handshakes with them later. Dates are no error: a server with an expired certificate still serves
- * those who don't mind.
- *
- * @throws {CulvertError} `bad_certificate`, saying which of the two is wrong and how: it can't be read, is of
- * a kind that the runtime can't use, or they don't belong together.
+ * What peers may reject the credentials for: dates, usage, a gap in the chain. Each is a sentence without a full stop.
+ * None is an error, as some peers do not check.
  */
-export function checkServerMaterial(material: Material, now: Date): CheckedMaterial {
-  const { certLabel = "the certificate", keyLabel = "the key", usage = "server" } = material;
-  const chain = readChain(material.certPem, certLabel);
-  const key = readPrivateKey(material.keyPem, keyLabel);
-  const [leaf] = chain;
-  const publicKey = leaf!.publicKey();
-  if (publicKey === undefined) throw bad(certLabel, "its key is of a kind that can't be used here");
-  const keyOfOurs = createPublicKey(key);
-  if (!isSame(publicKey, keyOfOurs)) {
-    throw bad(keyLabel, `it does not match the certificate in ${certLabel}${hintOfOrder(chain, keyOfOurs)}`);
-  }
-  const warnings = [
+export function credentialWarnings(
+  { chain, isP521 }: OwnCredentials,
+  options: { usage: "server" | "client"; now: Date; certLabel?: string | undefined },
+): string[] {
+  const { usage, now, certLabel = "the certificate" } = options;
+  return [
     ...chain.flatMap((certificate) => dateWarnings(certificate, now)),
-    ...usageWarnings(leaf!, usage),
-    ...keyWarnings(key, usage),
+    ...usageWarnings(chain[0]!, usage),
+    // With TLS 1.2 a client's key must be on a curve that the client offers, and the runtime has none for P-521.
+    ...(usage === "client" && isP521
+      ? ["its key is on curve P-521, so servers without TLS 1.3 will reject it"]
+      : []),
     ...orderWarnings(chain),
-  ];
+  ].map((warning) => `${certLabel}: ${warning}`);
+}
+
+function parseCredentials(pem: CredentialsPem, labels: CredentialLabels): OwnCredentials {
+  const { certLabel = "the certificate", keyLabel = "the key" } = labels;
+  const chain = readChain(pem.certPem, certLabel);
+  const key = readPrivateKey(pem.keyPem, keyLabel);
+  const leaf = chain[0]!;
+  const publicKey = leaf.publicKey();
+  if (publicKey === undefined) throw bad(certLabel, "its key is of a kind that is not supported");
+  const ofKey = createPublicKey(key);
+  if (!isSame(publicKey, ofKey)) {
+    throw bad(keyLabel, `it does not match the certificate in ${certLabel}${orderHint(chain, ofKey)}`);
+  }
   return {
     certPem: chain.map(({ der }) => writePem("CERTIFICATE", der)).join(""),
     keyPem: key.export({ type: "pkcs8", format: "pem" }) as string,
     chain,
-    identity: identityOf(leaf!),
+    identity: identityOf(leaf),
     notAfter: new Date(Math.min(...chain.map(({ notAfterMs }) => notAfterMs))),
-    warnings: warnings.map((warning) => `${certLabel}: ${warning}`),
+    isP521: key.asymmetricKeyDetails?.namedCurve === "secp521r1",
   };
+}
+
+function digestOf({ certPem, keyPem }: CredentialsPem): string {
+  return hash("sha256", `${certPem}\0${keyPem}`);
 }
 
 function readChain(pem: string, label: string): Certificate[] {
@@ -84,7 +131,7 @@ function readChain(pem: string, label: string): Certificate[] {
   } catch (cause) {
     throw bad(label, describeError(cause), cause);
   }
-  if (chain.length === 0) throw bad(label, "there is no certificate in PEM in it");
+  if (chain.length === 0) throw bad(label, "it has no certificate in PEM");
   return chain;
 }
 
@@ -100,34 +147,34 @@ function readPrivateKey(pem: string, label: string): KeyObject {
   if (block?.isEncrypted === true || block?.label.startsWith("ENCRYPTED") === true) {
     throw bad(label, "it is encrypted, which is not supported");
   }
-  if (block === undefined) throw bad(label, "there is no private key in PEM in it");
-  if (more.length > 0) throw bad(label, "there are several private keys in it");
+  if (block === undefined) throw bad(label, "it has no private key in PEM");
+  if (more.length > 0) throw bad(label, "it has several private keys");
   let key: KeyObject;
   try {
-    // The runtime's reader takes a file for broken that has anything else in front.
+    // The runtime's reader rejects a file that has anything else before the key.
     key = createPrivateKey(writePem(block.label, block.der));
   } catch (cause) {
-    throw bad(label, "it is not a private key, or of a kind that can't be used here", cause);
+    throw bad(label, "it is not a private key, or of a kind that is not supported", cause);
   }
   const fault = keyFault(key);
   if (fault !== undefined) throw bad(label, fault);
   return key;
 }
 
-/** What the runtime's TLS can't work with, though it can read it. */
+/** Why the runtime's TLS cannot use a key that the runtime can read. */
 function keyFault(key: KeyObject): string | undefined {
   const { modulusLength, namedCurve } = key.asymmetricKeyDetails ?? {};
   switch (key.asymmetricKeyType) {
     case "ed25519":
       return undefined;
     case "ec":
-      return CURVES.includes(namedCurve ?? "") ? undefined : `curve ${namedCurve} can't be used here`;
+      return CURVES.includes(namedCurve ?? "") ? undefined : `curve ${namedCurve} is not supported`;
     case "rsa":
       return (modulusLength ?? 0) >= MIN_RSA_BITS
         ? undefined
-        : `RSA of ${modulusLength} bits is too short; ${MIN_RSA_BITS} are the least`;
+        : `RSA of ${modulusLength} bits is too short; expected at least ${MIN_RSA_BITS}`;
     default:
-      return `keys of kind ${key.asymmetricKeyType} can't be used here; use RSA, ECDSA or Ed25519`;
+      return `keys of kind ${key.asymmetricKeyType} are not supported; use RSA, ECDSA or Ed25519`;
   }
 }
 
@@ -135,21 +182,21 @@ function isSame(a: KeyObject, b: KeyObject): boolean {
   return a.asymmetricKeyType === b.asymmetricKeyType && a.equals(b);
 }
 
-/** Where the key is that of another certificate than the first one: which must make way for it. */
-function hintOfOrder(chain: readonly Certificate[], key: KeyObject): string {
-  const ours = chain.find((certificate) => {
+/** Says so where the key is that of another certificate of the file than the first one. */
+function orderHint(chain: readonly Certificate[], key: KeyObject): string {
+  const match = chain.find((certificate) => {
     const publicKey = certificate.publicKey();
     return publicKey !== undefined && isSame(publicKey, key);
   });
-  if (ours === undefined) return "";
-  const [first, own] = [chain[0]!, ours].map(({ attributes }) => formatAttributes(attributes));
-  return `; the first one there is ${first}, and ours, ${own}, must come before it`;
+  if (match === undefined) return "";
+  const [first, own] = [chain[0]!, match].map(({ attributes }) => formatAttributes(attributes));
+  return `; the first certificate there is ${first}, but ${own}, which matches the key, must come first`;
 }
 
 function dateWarnings(certificate: Certificate, now: Date): string[] {
   const { notBeforeMs, notAfterMs, attributes } = certificate;
   const name = formatAttributes(attributes);
-  if (now.getTime() > notAfterMs) return [`${name} has expired on ${new Date(notAfterMs).toISOString()}`];
+  if (now.getTime() > notAfterMs) return [`${name} expired on ${new Date(notAfterMs).toISOString()}`];
   if (now.getTime() >= notBeforeMs) return [];
   return [`${name} is not valid before ${new Date(notBeforeMs).toISOString()}`];
 }
@@ -159,28 +206,20 @@ function usageWarnings(leaf: Certificate, usage: "server" | "client"): string[] 
   const wanted = usage === "server" ? Oid.serverAuth : Oid.clientAuth;
   const warnings: string[] = [];
   if (extendedKeyUsage !== undefined && !extendedKeyUsage.includes(wanted)) {
-    warnings.push(`its extended key usage does not include ${usage}Auth, so most peers will refuse it`);
+    warnings.push(`its extended key usage does not include ${usage}Auth, so most peers will reject it`);
   }
   if (usage === "server" && !alternativeNames.some(({ kind }) => kind === "dns" || kind === "ip")) {
-    warnings.push("it has no DNS name and no IP address, so most clients will refuse it");
+    warnings.push("it has no DNS name and no IP address, so most clients will reject it");
   }
   return warnings;
 }
 
-/** With TLS 1.2 a client's key must be on a curve that the client offers, and the runtime has none for P-521. */
-function keyWarnings(key: KeyObject, usage: "server" | "client"): string[] {
-  if (usage !== "client" || key.asymmetricKeyDetails?.namedCurve !== "secp521r1") return [];
-  return ["its key is on curve P-521, so servers that speak no TLS 1.3 will refuse it"];
-}
-
-/**
- * Each is to be followed by its issuer: RFC 8446 section 4.4.2 allows otherwise, but not every peer copes.
- */
+/** Each should be followed by its issuer: RFC 8446 section 4.4.2 allows any order, but not every peer does. */
 function orderWarnings(chain: readonly Certificate[]): string[] {
   const gap = chain.slice(1).findIndex((issuer, index) => !isSignedBy(chain[index]!, issuer));
   if (gap === -1) return [];
   const [above, below] = [chain[gap + 1]!, chain[gap]!].map(({ attributes }) => formatAttributes(attributes));
-  return [`${above} has not issued ${below}, which it follows`];
+  return [`${above} follows ${below}, but has not issued it`];
 }
 
 function bad(label: string, why: string, cause?: unknown): CulvertError {

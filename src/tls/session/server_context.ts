@@ -2,8 +2,8 @@ import tls, { type TLSSocket } from "node:tls";
 import { CulvertError } from "../../core/errors.ts";
 import type { CipherStream } from "./cipher_stream.ts";
 import { algorithmsOf, type CertificateAlgorithms } from "../x509/certificate_algorithms.ts";
-import { checkServerMaterial } from "./credentials.ts";
-import { TrustStore } from "../x509/path/trust_store.ts";
+import { credentialWarnings, type OwnCredentials, readCredentials } from "./credentials.ts";
+import type { TrustStore } from "../x509/path/trust_store.ts";
 
 /** A version of TLS. */
 export type TlsVersion = "1.2" | "1.3";
@@ -16,8 +16,12 @@ export interface ServerContextOptions {
   readonly key: string;
   /** Whether clients show certificates. @default {"none"} */
   readonly clientAuth?: "none" | "optional" | "require";
-  /** The CAs that may have issued the clients' certificates, in PEM. Needed unless `clientAuth` is `none`. */
-  readonly ca?: string | undefined;
+  /**
+   * The CAs that may have issued the clients' certificates. Needed unless `clientAuth` is `none`.
+   *
+   * @internal
+   */
+  readonly trust?: TrustStore | undefined;
   /** The oldest version that is spoken. @default {"1.2"} */
   readonly minVersion?: TlsVersion;
   /** The newest version that is spoken. @default {"1.3"} */
@@ -56,16 +60,14 @@ export class ServerContext {
   readonly clientAuth: "none" | "optional" | "require";
   /** The CAs of the clients; `undefined` if they show no certificates. */
   readonly trust: TrustStore | undefined;
-  /** What peers may take offence at in our own certificate. */
-  readonly warnings: readonly string[];
+  /** The server's own certificates and key. */
+  readonly credentials: OwnCredentials;
   readonly now: () => number;
-  /** Those of our own certificate. */
-  readonly algorithms: CertificateAlgorithms;
   readonly #options: tls.TlsOptions;
   readonly #free: Engine[] = [];
 
   /**
-   * Checks everything: the engine would take bad material in silence.
+   * Checks everything: the engine accepts bad certificates and keys without an error.
    *
    * @throws {CulvertError} `bad_certificate` for certificates, keys and CAs that can't be used, and
    * `bad_tls_options` for options that don't go together.
@@ -74,13 +76,14 @@ export class ServerContext {
     const { clientAuth = "none", minVersion = "1.2", maxVersion = "1.3", alpn = [], now = Date.now } =
       options;
     if (minVersion > maxVersion) throw badOptions("the lowest version is above the highest");
-    if (clientAuth !== "none" && options.ca === undefined) throw badOptions("client certificates need a CA");
-    const own = checkServerMaterial({ certPem: options.cert, keyPem: options.key }, new Date(now()));
+    if (clientAuth !== "none" && options.trust === undefined) {
+      throw badOptions("client certificates need a CA");
+    }
+    const own = readCredentials({ certPem: options.cert, keyPem: options.key });
     this.clientAuth = clientAuth;
-    this.warnings = own.warnings;
-    this.algorithms = algorithmsOf(own.chain[0]!);
+    this.credentials = own;
     this.now = now;
-    this.trust = clientAuth === "none" ? undefined : new TrustStore(options.ca!);
+    this.trust = clientAuth === "none" ? undefined : options.trust;
     this.#options = {
       cert: own.certPem,
       key: own.keyPem,
@@ -96,6 +99,16 @@ export class ServerContext {
       handshakeTimeout: -1,
       ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
     };
+  }
+
+  /** What clients may reject the server's certificate for. */
+  get warnings(): readonly string[] {
+    return credentialWarnings(this.credentials, { usage: "server", now: new Date(this.now()) });
+  }
+
+  /** The algorithms of the server's certificate. */
+  get algorithms(): CertificateAlgorithms {
+    return algorithmsOf(this.credentials.chain[0]!);
   }
 
   /** Begins a handshake over `stream`. What the stream brings from here on goes to the engine. */

@@ -5,7 +5,6 @@ import type { IssueOptions } from "../../../src/tls/authority/options.ts";
 import { verifyChain } from "../../../src/tls/x509/path/chain.ts";
 import { ClientTrust, type ClientTrustOptions } from "../../../src/tls/authorize/client_trust.ts";
 import { CrlSet } from "../../../src/tls/x509/crl/set.ts";
-import { TrustStore } from "../../../src/tls/x509/path/trust_store.ts";
 import { testWith } from "../../support/installed.ts";
 import { opensslVerify } from "../openssl.ts";
 import { crlSet, derOf } from "../pki.ts";
@@ -15,7 +14,7 @@ const ANY = [{ any: true }] as const;
 /** What becomes of a client with this leaf, which sends these CAs; `trusted` or the reason. */
 function verdictOf(options: ClientTrustOptions, leaf: string, sent = ""): string {
   const authorizer = new ClientTrust({ allow: ANY, ...options });
-  const trust = new TrustStore(authorizer.bundle!);
+  const trust = authorizer.store!;
   const verdict = verifyChain(derOf(leaf, sent), { trust, authorizer, now: new Date(), usage: "client" });
   return verdict.trusted ? "trusted" : verdict.reason;
 }

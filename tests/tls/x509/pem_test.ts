@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { CulvertError } from "../../../src/core/errors.ts";
 import { createAuthority } from "../../../src/tls/authority/authority.ts";
 import { readCertificates } from "../../../src/tls/x509/read_certificates.ts";
-import { checkServerMaterial } from "../../../src/tls/session/credentials.ts";
+import { checkCredentials } from "../../../src/tls/session/credentials.ts";
 import { readPem, writePem } from "../../../src/tls/x509/pem.ts";
 import { output, run } from "../../support/child.ts";
 import { TemporaryFolder } from "../../support/folder.ts";
@@ -103,9 +103,9 @@ testWith(
 Deno.test("certificate and key may stand in one file, with text around", async () => {
   const { certPem, keyPem } = await ca.issueServer({ names: ["a.test"] });
   const both = `${bag}${keyPem}${params}${bag}${certPem}`.replaceAll("\n", "\r\n");
-  assertEquals(checkServerMaterial({ certPem: both, keyPem: both }, new Date()).warnings, []);
+  assertEquals(checkCredentials({ certPem: both, keyPem: both }, new Date()).warnings, []);
   const error = assertThrows(
-    () => checkServerMaterial({ certPem, keyPem: encrypted }, new Date()),
+    () => checkCredentials({ certPem, keyPem: encrypted }, new Date()),
     CulvertError,
   );
   assertEquals(error.message, "Cannot use the key: it is encrypted, which is not supported");

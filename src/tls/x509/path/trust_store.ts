@@ -1,3 +1,4 @@
+import { WeakCache } from "../../../core/weak_cache.ts";
 import { CulvertError, describeError } from "../../../core/errors.ts";
 import { runAtOnce, runInSlices, type Steps } from "../../../core/slices.ts";
 import { type Certificate } from "../certificate.ts";
@@ -10,11 +11,8 @@ interface Bundle {
   readonly fingerprints: ReadonlySet<string>;
 }
 
-/** Bundles by their text, for as long as a store uses them: listeners often share one. */
-const inUse = new Map<string, WeakRef<Bundle>>();
-const forget = new FinalizationRegistry<string>((pem) => {
-  if (inUse.get(pem)?.deref() === undefined) inUse.delete(pem);
-});
+/** Bundles that are in use, by their PEM text: listeners often share one. */
+const bundles = new WeakCache<Bundle>();
 
 /**
  * The CAs that are trusted, each in its own right: a path ends at the first of them, root or not, as it does
@@ -24,17 +22,19 @@ export class TrustStore {
   readonly #bundle: Bundle;
 
   /**
-   * Reads a bundle in PEM.
+   * Reads a bundle in PEM, or takes certificates that have been read.
    *
-   * @throws {CulvertError} `bad_certificate` when there is no certificate in it, or one that can't be read.
+   * @throws {CulvertError} `bad_certificate` when there is no certificate in it, or one that cannot be read.
    */
-  constructor(pem: string) {
-    this.#bundle = inUse.get(pem)?.deref() ?? remember(pem, runAtOnce(readBundle(pem)));
+  constructor(content: string | readonly Certificate[]) {
+    this.#bundle = typeof content === "string"
+      ? bundles.get(content) ?? bundles.set(content, runAtOnce(readBundle(content)))
+      : runAtOnce(bundleOf(content));
   }
 
   /** The same in slices, between which the event loop goes on: a bundle may have thousands of certificates. */
   static async read(pem: string): Promise<TrustStore> {
-    if (inUse.get(pem)?.deref() === undefined) remember(pem, await runInSlices(readBundle(pem)));
+    if (bundles.get(pem) === undefined) bundles.set(pem, await runInSlices(readBundle(pem)));
     return new TrustStore(pem);
   }
 
@@ -54,12 +54,6 @@ export class TrustStore {
   }
 }
 
-function remember(pem: string, bundle: Bundle): Bundle {
-  inUse.set(pem, new WeakRef(bundle));
-  forget.register(bundle, pem);
-  return bundle;
-}
-
 function* readBundle(pem: string): Steps<Bundle> {
   let all: Certificate[];
   try {
@@ -70,6 +64,10 @@ function* readBundle(pem: string): Steps<Bundle> {
   if (all.length === 0) {
     throw new CulvertError("bad_certificate", "Cannot use the CA bundle: there is no certificate in it");
   }
+  return yield* bundleOf(all);
+}
+
+function* bundleOf(all: readonly Certificate[]): Steps<Bundle> {
   const byFingerprint = new Map(all.map((certificate) => [certificate.fingerprint, certificate]));
   const certificates = [...byFingerprint.values()];
   const bySubject = new Map<string, Certificate[]>();

@@ -54,7 +54,7 @@ Deno.test("reading, judging and making certificates needs no permission at all",
   const input = `${script.join("\n")}
 const ca = await authority.createAuthority();
 const { certPem, keyPem } = await ca.issueServer({ names: ["a.test"] });
-console.log(credentials.checkServerMaterial({ certPem, keyPem }, new Date()).warnings.length);
+console.log(credentials.checkCredentials({ certPem, keyPem }, new Date()).warnings.length);
 `;
   const args = ["run", "--quiet", "--no-prompt", "--config", config, "--ext=ts", "-"];
   const { code, stdout, stderr } = await run(Deno.execPath(), args, { input });
