@@ -20,10 +20,6 @@ export interface BodyFraming {
  * {@linkcode BodyReader.read}, the bytes of the input between `passStart` and `passEnd` can be passed on.
  */
 export class BodyReader {
-  /** Where what can be passed on begins. */
-  passStart = 0;
-  /** Behind what can be passed on. */
-  passEnd = 0;
   readonly #options: BodyReaderOptions;
   readonly #maxBytes: number;
   #chunked: ChunkedBody | undefined;
@@ -32,6 +28,8 @@ export class BodyReader {
   #left = 0;
   #received = 0;
   #ended = false;
+  #passStart = 0;
+  #passEnd = 0;
 
   /** Reads nothing yet. The bounds of a head are those of trailer fields. */
   constructor(options: BodyReaderOptions) {
@@ -50,9 +48,19 @@ export class BodyReader {
     this.#left = bodyKind === "length" ? contentLength : 0;
     this.#received = 0;
     this.#ended = false;
-    this.passStart = this.passEnd = 0;
+    this.#passStart = this.#passEnd = 0;
     if (bodyKind === "chunked") (this.#chunked ??= new ChunkedBody(this.#options)).begin(decode);
     if (this.#left > this.#maxBytes) throw bodyTooLarge(this.#maxBytes);
+  }
+
+  /** Where what can be passed on begins. */
+  get passStart(): number {
+    return this.#kind === "chunked" ? this.#chunked!.passStart : this.#passStart;
+  }
+
+  /** Behind what can be passed on. With `decode`, it holds when `read` has thrown, too. */
+  get passEnd(): number {
+    return this.#kind === "chunked" ? this.#chunked!.passEnd : this.#passEnd;
   }
 
   /** How many bytes of data have come, without the framing of chunks; of a chunk, its size counts as soon as it is read. */
@@ -84,10 +92,10 @@ export class BodyReader {
    * @throws {HttpError} for chunks or trailer fields outside the grammar, and when a bound is reached.
    */
   read(input: InputBuffer): boolean {
-    if (this.#kind === "chunked") return this.#readChunks(input, this.#chunked!);
+    if (this.#kind === "chunked") return this.#chunked!.read(input);
     const count = this.#kind === "until-close" ? input.length : Math.min(this.#left, input.length);
-    this.passStart = input.start;
-    this.passEnd = input.start += count;
+    this.#passStart = input.start;
+    this.#passEnd = input.start += count;
     this.#received += count;
     if (this.#kind === "length") this.#left -= count;
     return this.done;
@@ -101,12 +109,5 @@ export class BodyReader {
   end(): boolean {
     this.#ended = true;
     return this.done;
-  }
-
-  #readChunks(input: InputBuffer, chunked: ChunkedBody): boolean {
-    const done = chunked.read(input);
-    this.passStart = chunked.passStart;
-    this.passEnd = chunked.passEnd;
-    return done;
   }
 }

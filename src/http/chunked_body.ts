@@ -63,6 +63,7 @@ export class ChunkedBody {
     this.#section = undefined;
     this.received = 0;
     this.needsEnd = false;
+    this.passStart = this.passEnd = 0;
   }
 
   /** Whether the body is complete. */

@@ -21,9 +21,14 @@ export class MessageBody {
   /** Reads on, and returns whether the body is complete. */
   read(input: InputBuffer): boolean {
     const reader = this.#reader;
-    const done = reader.read(input);
-    if (reader.passEnd > reader.passStart) {
-      this.#events.onData?.(input.bytes.slice(reader.passStart, reader.passEnd));
+    let done = false;
+    try {
+      done = reader.read(input);
+    } finally {
+      // In other pieces, data in front of a fault would have been told before it.
+      if (reader.passEnd > reader.passStart) {
+        this.#events.onData?.(input.bytes.slice(reader.passStart, reader.passEnd));
+      }
     }
     if (done) this.#tellEnd();
     return done;
