@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { parseAddressSet } from "../net/address_set.ts";
 import type { AdmissionOptions, Timeouts } from "../service/options.ts";
 import { alpnWith } from "../tls/starttls/start_tls.ts";
+import { buildHttp } from "./build_http.ts";
 import { buildUpstream } from "./build_upstream.ts";
 import type { AdminConfig, Config, ServiceConfig, ServiceTls, UpstreamConfig } from "./config.ts";
 import { resolveRules } from "./resolve_rules.ts";
@@ -34,17 +35,23 @@ function buildService(
   { defaults, folder }: { defaults: ConfigDocument["timeouts"]; folder: string },
 ): ServiceConfig {
   const { name, listen, allow, deny, proxyProtocol, trusted, sni, tls, upstream } = service;
+  const isHttp = service.protocol === "http";
+  const timeouts = { ...defaults, ...service.timeouts };
+  // Clients of HTTP are told what is spoken here.
+  const alpn = isHttp && tls?.alpn.length === 0 ? { alpn: ["http/1.1"] } : {};
+  const leadsTo = typeof upstream === "string" ? upstream : name;
   return {
     name,
     listen: listen.map((address) => resolveAddress(address, folder)),
-    ...(upstream === undefined ? {} : { upstream: typeof upstream === "string" ? upstream : name }),
-    ...(tls === undefined ? {} : { tls: buildServiceTls(tls, folder) }),
+    ...(upstream === undefined || isHttp ? {} : { upstream: leadsTo }),
+    ...(tls === undefined ? {} : { tls: buildServiceTls({ ...tls, ...alpn }, folder) }),
+    ...(isHttp ? { http: buildHttp(service, { timeouts, folder }) } : {}),
     ...(sni === undefined ? {} : { names: new Map(Object.entries(sni)) }),
     ...(proxyProtocol ? { proxyFrom: parseAddressSet(trusted), trusted } : {}),
     ...(allow === undefined ? {} : { allow }),
     deny,
     admission: buildAdmission(service),
-    timeouts: buildTimeouts({ ...defaults, ...service.timeouts }),
+    timeouts: buildTimeouts(timeouts),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { LogLevel } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
 import type { ListenAddress } from "../net/socket_access.ts";
+import type { HttpServiceOptions } from "../http_proxy/options.ts";
 import type { ServiceOptions } from "../service/options.ts";
 import type { AllowRule } from "../tls/authorize/rules.ts";
 import type { StartTlsName } from "../tls/starttls/protocol.ts";
@@ -15,6 +16,8 @@ export interface LogConfig {
   readonly format: "text" | "json";
   /** One line for every finished connection. @default {true} */
   readonly access: boolean;
+  /** The form of the lines of HTTP requests. @default {format} */
+  readonly accessFormat?: "text" | "json" | "combined";
 }
 
 /** The TLS that a service speaks with its clients. Paths are resolved. */
@@ -116,16 +119,24 @@ export interface UpstreamConfig extends UpstreamOptions {
   readonly tls?: UpstreamTls;
 }
 
+/** What a service with `protocol: http` does. Paths are resolved. */
+export interface HttpServiceConfig extends Omit<HttpServiceOptions, "errors"> {
+  /** The files of {@linkcode HttpServiceOptions.errors}, by status. */
+  readonly errorPaths: Readonly<Record<number, string>>;
+}
+
 /** One service of the configuration: its listeners, what it does, and the upstream that it leads to. */
 export interface ServiceConfig extends ServiceOptions {
   /** At least one. Paths of unix sockets are resolved. */
   readonly listen: readonly ListenAddress[];
-  /** The name of an upstream of the same {@linkcode Config}. Absent only where `names` is there. */
+  /** The name of an upstream of the same {@linkcode Config}. Absent only where `names` or `http` is there. */
   readonly upstream?: string;
   /** Absent: what clients say goes on as it is. */
   readonly tls?: ServiceTls;
   /** Upstreams by the server name, or wildcard, that the client asks for; absent: no name is read. */
   readonly names?: ReadonlyMap<string, string>;
+  /** Absent: the service forwards bytes as they are. */
+  readonly http?: HttpServiceConfig;
   /** The addresses and subnets of `admission.allow` as they are written; absent: all clients are allowed. */
   readonly allow?: readonly string[];
   /** Those of `admission.deny`. */

@@ -4,20 +4,22 @@ import { formatMode, type ListenAddress } from "../net/socket_access.ts";
 import { DEFAULT_SOURCE_PREFIX } from "../net/source_key.ts";
 import { DEFAULT_HANDSHAKE_GRACE_MS, type Timeouts } from "../service/options.ts";
 import type { AdminConfig, Config, LogConfig, ServiceConfig, ServiceTls } from "./config.ts";
+import { describeHttpTimeouts, httpRows } from "./describe_http.ts";
 import { describeRule, describeVersions, type Row, upstreamRows } from "./describe_upstream.ts";
+import { upstreamNames } from "./upstream_names.ts";
 
 /**
  * What a configuration would do, for people to read: every service and upstream, with what holds after defaults.
  * Ends with a line end.
  */
 export function describeConfig(config: Config): string {
-  const used = new Set(
-    config.services.flatMap(({ upstream, names }) => [upstream, ...names?.values() ?? []]),
-  );
+  const used = new Set(config.services.flatMap(upstreamNames));
   const sections = [
     section("log", logRows(config.log)),
     ...(config.admin === undefined ? [] : [section("admin", adminRows(config.admin))]),
-    ...config.services.map((service) => section(`service ${service.name} (tcp)`, serviceRows(service))),
+    ...config.services.map((service) =>
+      section(`service ${service.name} (${service.http ? "http" : "tcp"})`, serviceRows(service))
+    ),
     ...[...config.upstreams.values()].map((upstream) => {
       const unused = used.has(upstream.name) ? "" : " (not used by any service)";
       return section(`upstream ${upstream.name}${unused}`, upstreamRows(upstream));
@@ -33,10 +35,12 @@ function section(title: string, rows: readonly Row[]): string {
   return [title, ...lines].join("\n");
 }
 
-function logRows({ level, format, access }: LogConfig): Row[] {
+function logRows({ level, format, access, accessFormat = format }: LogConfig): Row[] {
   const isWritten = level === "debug" || level === "info";
   const lines = !access ? "no" : isWritten ? "yes" : `no, as they are at info and the level is ${level}`;
-  return [["level", [level]], ["format", [format]], ["access lines", [lines]]];
+  return [["level", [level]], ["format", [format]], ["access lines", [
+    accessFormat === format ? lines : `${lines}; of requests: ${accessFormat}`,
+  ]]];
 }
 
 function adminRows({ listen, tls }: AdminConfig): Row[] {
@@ -44,12 +48,13 @@ function adminRows({ listen, tls }: AdminConfig): Row[] {
 }
 
 function serviceRows(service: ServiceConfig): Row[] {
+  const { http } = service;
   return [
     ["listen", service.listen.map(describeListener)],
     ["clients", clientLines(service)],
-    ["timeouts", [describeTimeouts(service.timeouts)]],
+    ["timeouts", [describeTimeouts(service.timeouts), ...http ? [describeHttpTimeouts(http.timeouts)] : []]],
     ["tls", tlsLines(service.tls)],
-    ["upstream", routeLines(service)],
+    ...(http ? httpRows(http) : [["upstream", routeLines(service)] as Row]),
   ];
 }
 

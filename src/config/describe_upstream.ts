@@ -11,7 +11,7 @@ import {
 } from "../upstream/options.ts";
 import type { HealthOptions } from "../upstream/check/options.ts";
 import type { ScriptStep } from "../upstream/check/script_steps.ts";
-import type { PoolOptions } from "../upstream/pool/options.ts";
+import { DEFAULT_MAX_USES, type PoolOptions } from "../upstream/pool/options.ts";
 import type { DiscoverConfig, UpstreamConfig, UpstreamTls } from "./config.ts";
 import { DEFAULT_PROXY_TLVS, proxySending } from "../upstream/proxy_sending.ts";
 import { showValue } from "./problem/show_value.ts";
@@ -158,11 +158,16 @@ function dnsLine({ name, type, port, intervalMs, server }: NonNullable<DiscoverC
   return `${type} of ${name}${at}, from ${asked}, every ${formatDuration(intervalMs)} at least`;
 }
 
-function describePool({ maxIdle, minIdle, maxOpen, idleTimeoutMs }: PoolOptions): string {
+function describePool(
+  { maxIdle, minIdle, maxOpen, idleTimeoutMs, maxUses = DEFAULT_MAX_USES }: PoolOptions,
+): string {
   return [
     `${minIdle} to ${maxIdle} idle for each backend`,
     maxOpen === 0 ? "any number open" : `at most ${maxOpen} open`,
     idleTimeoutMs === 0 ? "idle without end" : `idle for ${formatDuration(idleTimeoutMs)} at most`,
+    ...(maxUses === DEFAULT_MAX_USES
+      ? []
+      : [maxUses === 0 ? "any number of requests" : `${maxUses} requests at most`]),
   ].join(", ");
 }
 

@@ -1,5 +1,6 @@
 import { OwnListeners } from "../net/own_listeners.ts";
 import type { Config } from "./config.ts";
+import { upstreamNames } from "./upstream_names.ts";
 
 /** What is said of each listed backend that leads back to this program, as far as that can be told from the text. */
 export function findLoops(config: Config): string[] {
@@ -11,7 +12,7 @@ export function findLoops(config: Config): string[] {
     ],
     upstreamsOf: (name) => {
       const service = services.find((one) => one.name === name);
-      return [service?.upstream, ...service?.names?.values() ?? []].filter((one) => one !== undefined);
+      return service === undefined ? [] : upstreamNames(service);
     },
     backendsOf: (name) => upstreams.get(name)?.backends.map(({ address }) => address) ?? [],
   });

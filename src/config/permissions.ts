@@ -154,18 +154,19 @@ export function formatPermissions(
   return [...(net === "any" ? ["--allow-net"] : []), ...named].join(" ");
 }
 
-/** Certificates, keys, CAs, CRLs and passwords. */
+/** Certificates, keys, CAs, CRLs and passwords, and the pages of HTTP services. */
 export function credentialPaths(config: Config): string[] {
   const ofServices = [...config.services, config.admin].flatMap((listener) => {
     const tls = listener?.tls;
     return tls === undefined ? [] : [tls.certPath, tls.keyPath, ...clientAuthPaths(tls)];
   });
+  const errorPages = config.services.flatMap(({ http }) => Object.values(http?.errorPaths ?? {}));
   const ofUpstreams = [...config.upstreams.values()].flatMap(({ tls, discover }) => {
     const etcd = discover?.etcd;
     const paths = [tls, etcd?.tls].flatMap((each) => [each?.caPath, each?.certPath, each?.keyPath]);
     return [...paths, ...ruleAuthorityPaths(tls?.allow), etcd?.passwordPath];
   });
-  return unique([...ofServices, ...ofUpstreams].filter((path) => path !== undefined));
+  return unique([...ofServices, ...ofUpstreams, ...errorPages].filter((path) => path !== undefined));
 }
 
 function clientAuthPaths({ clientAuth }: ServiceTls): (string | undefined)[] {

@@ -2,7 +2,8 @@ import * as v from "valibot";
 import { isAppsDocument, readApps } from "./apps.ts";
 import { buildConfig } from "./build.ts";
 import type { Config } from "./config.ts";
-import { checkDocument } from "./rules/document.ts";
+import { checkDocument, type CheckDocumentOptions } from "./rules/document.ts";
+import { type ErrorFile, readErrorFiles } from "./error_files.ts";
 import { type FileFault, fromFaults } from "./file_faults.ts";
 import { type Finding, fromIssues, toProblems } from "./schema/findings.ts";
 import { findLoops } from "./loops.ts";
@@ -20,6 +21,8 @@ export interface ParseConfigOptions {
   readonly name: string;
   /** The folder that relative paths are relative to. It is not looked at. */
   readonly folder: string;
+  /** The protocols that services may have. @default those that the program runs */
+  readonly protocols?: readonly string[];
 }
 
 /**
@@ -33,6 +36,8 @@ export class ConfigReading {
   readonly warnings: readonly string[];
   /** What names certificates, keys, CAs and CRLs; of a bad one, as much as is good by itself. */
   readonly tls: TlsSections;
+  /** The pages of HTTP services for answers of the proxy itself; of a bad one, as much as is good by itself. */
+  readonly errorFiles: readonly ErrorFile[];
   readonly #text: string;
   readonly #folder: string;
   readonly #document: unknown;
@@ -44,15 +49,18 @@ export class ConfigReading {
    *
    * @throws {ConfigError} when the text is no YAML.
    */
-  constructor(text: string, { name, folder }: ParseConfigOptions) {
+  constructor(text: string, { name, folder, protocols }: ParseConfigOptions) {
     const document = readDocument(text, name);
-    const result = isAppsDocument(document) ? readApps(document, folder) : readVersion1(document, folder);
+    const result = isAppsDocument(document)
+      ? readApps(document, folder)
+      : readVersion1(document, { folder, protocols });
     const reserved = findReservedKeys(document);
     const good = "document" in result && reserved.length === 0 ? result.document : undefined;
     this.config = good && buildConfig(good, folder);
     const { config } = this;
     this.warnings = good && config ? [...findWarnings(good, folder), ...findLoops(config)] : [];
     this.tls = readTlsSections(document, folder);
+    this.errorFiles = readErrorFiles(document, folder);
     this.#text = text;
     this.#folder = folder;
     this.#document = document;
@@ -71,9 +79,9 @@ export class ConfigReading {
 
 function readVersion1(
   document: unknown,
-  folder: string,
+  options: CheckDocumentOptions,
 ): { document: ConfigDocument } | { findings: Finding[] } {
   const result = v.safeParse(documentSchema, document);
-  const findings = [...fromIssues(result.issues ?? []), ...checkDocument(document, folder)];
+  const findings = [...fromIssues(result.issues ?? []), ...checkDocument(document, options)];
   return result.success && findings.length === 0 ? { document: result.output } : { findings };
 }

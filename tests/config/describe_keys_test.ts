@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { describeConfig } from "../../src/config/describe.ts";
 import { formatPath, type Path } from "../../src/config/problem/problem.ts";
-import { complaints, parse } from "./support.ts";
+import { parseHttp as parse, problemsOf as complaints } from "./http_fixture.ts";
 
 /** Every key that there is, in as many upstreams and services as it takes. No value is a default. */
 const FULL = {
   version: 1,
-  log: { level: "debug", format: "json", access: false },
+  log: { level: "debug", format: "json", access: false, accessFormat: "combined" },
   admin: {
     listen: "127.0.0.1:9901",
     tls: {
@@ -23,7 +23,16 @@ const FULL = {
       },
     },
   },
-  timeouts: { connect: "9s", handshake: "9s", idle: "9s", halfClose: "9s", lifetime: "9s", drain: "9s" },
+  timeouts: {
+    connect: "9s",
+    handshake: "9s",
+    idle: "9s",
+    halfClose: "9s",
+    lifetime: "9s",
+    drain: "9s",
+    response: "9s",
+    request: "9s",
+  },
   upstreams: {
     db: {
       backends: [{ address: "10.0.0.1:5432", weight: 2, maxConnections: 3, backup: true }],
@@ -54,7 +63,7 @@ const FULL = {
       slowStart: "9s",
       retries: 4,
       queue: { max: 5, timeout: "9s" },
-      pool: { minIdle: 1, maxIdle: 9, maxOpen: 10, idleTimeout: "9s" },
+      pool: { minIdle: 1, maxIdle: 9, maxOpen: 10, idleTimeout: "9s", maxUses: 9 },
       onRemove: "drain",
       onDown: "close",
       proxyProtocol: "v1",
@@ -119,6 +128,40 @@ const FULL = {
     name: "named",
     listen: ["127.0.0.1:5434"],
     sni: { "a.test": "db" },
+  }, {
+    name: "web",
+    protocol: "http",
+    listen: ["127.0.0.1:5435"],
+    trusted: ["10.0.0.5"],
+    timeouts: { response: "8s", request: "8s" },
+    routes: [{
+      match: { host: "a.test", path: "/a", methods: ["GET"] },
+      upstream: "plain",
+      rewrite: "/b",
+      rewriteCookies: true,
+      hostHeader: "b.test",
+      headers: {
+        request: { set: { "X-A": "a" }, add: { "X-B": "b" }, remove: ["X-C"] },
+        response: { set: { "X-A": "a" }, add: { "X-B": "b" }, remove: ["X-C"] },
+      },
+      retries: { attempts: 3, on: ["connect", 502], idempotencyKey: true },
+      timeouts: { response: "9s", request: "9s" },
+    }, {
+      match: { path: "/r" },
+      redirect: { to: "/x", status: 301 },
+    }, {
+      match: { path: "/s" },
+      respond: { status: 200, headers: { "X-A": "a" }, body: "b" },
+    }],
+    limits: { headerSize: 2049, headers: 10, bodySize: 4000 },
+    forwarded: "both",
+    underscores: "allow",
+    encodedSlashes: "keep",
+    errors: { 502: "e.html" },
+    via: "culvert",
+    requestId: true,
+    clientCert: false,
+    identityHeader: "X-Id",
   }],
 };
 
@@ -126,6 +169,13 @@ const FULL = {
 const CHANGED: Readonly<Record<string, unknown>> = {
   "log.level": "info",
   "log.format": "text",
+  "log.accessFormat": "text",
+  "services[3].routes[0].retries.on[0]": 503,
+  "services[3].routes[0].upstream": "db",
+  "services[3].routes[1].redirect.status": 302,
+  "services[3].forwarded": "x",
+  "services[3].underscores": "drop",
+  "services[3].encodedSlashes": "reject",
   "admin.tls.clientAuth.mode": "optional",
   "admin.tls.clientAuth.crlCheck": "chain",
   "services[0].tls.clientAuth.crlCheck": "chain",

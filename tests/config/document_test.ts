@@ -31,7 +31,8 @@ const BAD_DOCUMENTS: readonly [text: string, complaints: readonly string[]][] = 
     MINIMAL.replace("upstream:", "upstream: []\n    x:"),
     [
       "services[0].x: unknown key; expected one of name, protocol, listen, allow, deny, maxConnections, maxHandshakes, " +
-      "handshakeGrace, sourcePrefix, rate, timeouts, proxyProtocol, trusted, tls, sni, upstream",
+      "handshakeGrace, sourcePrefix, rate, timeouts, proxyProtocol, trusted, tls, sni, upstream, " +
+      "routes, limits, forwarded, underscores, encodedSlashes, errors, via, requestId, clientCert, identityHeader",
       "services[0].upstream: expected an upstream: a mapping with its backends, got []",
     ].toReversed(),
   ],

@@ -15,7 +15,7 @@ Deno.test("a minimal configuration gets every default", () => {
         backup: false,
       }],
       balance: "round-robin",
-      pool: { maxIdle: 8, minIdle: 0, maxOpen: 0, idleTimeoutMs: 90_000 },
+      pool: { maxIdle: 8, minIdle: 0, maxOpen: 0, idleTimeoutMs: 90_000, maxUses: 1000 },
       retries: 2,
       queue: { max: 0, timeoutMs: 10_000 },
       onRemove: "close",
@@ -190,7 +190,8 @@ Deno.test("problems are there as data too", () => {
       value: "[1]",
       expected:
         "one of name, protocol, listen, allow, deny, maxConnections, maxHandshakes, handshakeGrace, sourcePrefix, rate, timeouts, " +
-        "proxyProtocol, trusted, tls, sni, upstream",
+        "proxyProtocol, trusted, tls, sni, upstream, routes, limits, " +
+        "forwarded, underscores, encodedSlashes, errors, via, requestId, clientCert, identityHeader",
       nearest: "maxConnections",
       line: 10,
     }]);

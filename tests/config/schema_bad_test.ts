@@ -281,9 +281,9 @@ const BAD: readonly (readonly [keys: ExtraKeys, complaint: string])[] = [
     `services[0].timeouts.connect: expected ${DURATION}, and not 0, got 0`,
   ],
   [
-    { service: "timeouts: {response: 1s}" },
-    "services[0].timeouts.response: unknown key; expected one of " +
-    "connect, handshake, idle, halfClose, lifetime, drain",
+    { service: "timeouts: {reply: 1s}" },
+    "services[0].timeouts.reply: unknown key; expected one of " +
+    "connect, handshake, idle, halfClose, lifetime, drain, response, request",
   ],
   [{ service: "maxConnection: 1" }, 'services[0].maxConnection: unknown key; did you mean "maxConnections"?'],
 ];

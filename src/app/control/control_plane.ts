@@ -3,6 +3,7 @@ import { CulvertError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { TimerWheel } from "../../core/timer_wheel.ts";
 import type { Config, ServiceConfig } from "../../config/config.ts";
+import { upstreamNames } from "../../config/upstream_names.ts";
 import type { Address } from "../../net/address.ts";
 import { BufferPool } from "../../net/buffers.ts";
 import { OwnListeners, type OwnRoutes } from "../../net/own_listeners.ts";
@@ -278,8 +279,8 @@ export class ControlPlane {
         ];
       },
       upstreamsOf: (service) => {
-        const { upstream, names } = configOf(service) ?? {};
-        return [upstream, ...names?.values() ?? []].filter((name) => name !== undefined);
+        const config = configOf(service);
+        return config === undefined ? [] : upstreamNames(config);
       },
       backendsOf: (upstream) =>
         this.#upstreams.get(upstream)?.upstream.backends.map(({ address }) => address) ?? [],

@@ -12,6 +12,8 @@ import {
   type CertificateInUse,
   CredentialsLoader,
 } from "./credentials_loader.ts";
+import type { ErrorPage } from "../../http_proxy/options.ts";
+import { loadErrorPages } from "./error_pages.ts";
 import type { CrlInUse, TrustInUse } from "./trust_loader.ts";
 
 /** What a configuration's certificates, keys, CAs and CRLs make: read, checked, ready for use. */
@@ -28,6 +30,8 @@ export interface Credentials {
   readonly admin?: AdminCredentials;
   readonly certificates: readonly CertificateInUse[];
   readonly crls: readonly CrlInUse[];
+  /** The pages of HTTP services for answers of the proxy itself, by the service's name and the status. */
+  readonly errorPages: ReadonlyMap<string, Readonly<Record<number, ErrorPage>>>;
   /** By who uses it, such as `service web`. */
   readonly trust: ReadonlyMap<string, TrustInUse>;
   /** What should be looked after, though it works; a line each. */
@@ -42,6 +46,7 @@ export const NO_CREDENTIALS: Credentials = {
   etcdTls: new Map(),
   certificates: [],
   crls: [],
+  errorPages: new Map(),
   trust: new Map(),
   warnings: [],
 };
@@ -67,10 +72,11 @@ export async function loadCredentials(
 ): Promise<Credentials> {
   const loader = new CredentialsLoader(options.buffers, { dial: options.dial });
   const made = await load(reading.tls, loader);
+  const errorPages = await loadErrorPages(reading.errorFiles, loader.reader);
   const { runtimeTls, certificates, faults, trust: { crls, trust, crlFaults } } = loader;
   if (faults.length > 0) throw new ConfigError(options.name, reading.problems([...faults, ...crlFaults]));
   const warnings = [...reading.warnings, ...loader.warnings];
-  return { ...made, runtimeTls, certificates, crls, trust, warnings };
+  return { ...made, runtimeTls, certificates, crls, errorPages, trust, warnings };
 }
 
 /**
@@ -83,6 +89,7 @@ export async function badConfig(
 ): Promise<ConfigError> {
   const loader = new CredentialsLoader(options.buffers, { permittedOnly: true });
   await load(reading.tls, loader);
+  await loadErrorPages(reading.errorFiles, loader.reader);
   return new ConfigError(options.name, reading.problems([...loader.faults, ...loader.trust.crlFaults]));
 }
 

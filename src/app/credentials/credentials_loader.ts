@@ -45,7 +45,8 @@ export interface BackendTls {
 export class CredentialsLoader {
   readonly runtimeTls = new Map<string, RuntimeTls>();
   readonly certificates: CertificateInUse[] = [];
-  readonly #reader: CredentialReader;
+  /** Reads the files. */
+  readonly reader: CredentialReader;
   readonly #trust: TrustLoader;
   readonly #buffers: BufferPool;
   readonly #dial: Dial;
@@ -56,18 +57,18 @@ export class CredentialsLoader {
   constructor(buffers: BufferPool, options: CredentialReaderOptions & { dial?: Dial | undefined } = {}) {
     this.#buffers = buffers;
     this.#dial = options.dial ?? dial;
-    this.#reader = new CredentialReader(options);
-    this.#trust = new TrustLoader(this.#reader);
+    this.reader = new CredentialReader(options);
+    this.#trust = new TrustLoader(this.reader);
   }
 
   /** What can't be read or used; there is nothing to run with then. */
   get faults(): readonly FileFault[] {
-    return this.#reader.faults;
+    return this.reader.faults;
   }
 
   /** What should be looked after, though it works; a line each. */
   get warnings(): readonly string[] {
-    return this.#reader.warnings;
+    return this.reader.warnings;
   }
 
   /** By what clients' certificates are looked at. */
@@ -84,12 +85,12 @@ export class CredentialsLoader {
     const client = clientAuth && { ...trust, clientAuth: clientAuth.mode };
     if (own === undefined || (clientAuth !== undefined && trust === undefined)) return undefined;
     const pems = { cert: own.certPem, key: own.keyPem };
-    const checked = await this.#reader.attempt([...path, "cert"], () => {
+    const checked = await this.reader.attempt([...path, "cert"], () => {
       checkEngine(pems, { native: tls.native ?? false });
       return true;
     });
     if (checked === undefined) return undefined;
-    const gate = await this.#reader.attempt(
+    const gate = await this.reader.attempt(
       path,
       () => new TlsGate({ ...pems, minVersion, maxVersion, alpn, starttls, ...client }),
     );
@@ -102,7 +103,7 @@ export class CredentialsLoader {
     const own = this.#own.get(certPath)!;
     // Where its listener can't give way to the next one without a gap, TLS of ours is spoken.
     if (canShareAddresses) this.runtimeTls.set(name, { cert: own.certPem, key: own.keyPem, alpn, certPath });
-    else this.#reader.warnings.push(`service ${name}: tls.native needs --unstable-net, and is not used`);
+    else this.reader.warnings.push(`service ${name}: tls.native needs --unstable-net, and is not used`);
   }
 
   /** As {@linkcode gate}, for the admin listener. */
@@ -118,20 +119,20 @@ export class CredentialsLoader {
     if (tls === undefined) return undefined;
     const { serverName, minVersion, maxVersion, alpn, starttls, verify } = tls;
     if (!verify) {
-      this.#reader.warnings.push(`${who}: the backends' certificates are NOT verified (tls.verify: false)`);
+      this.reader.warnings.push(`${who}: the backends' certificates are NOT verified (tls.verify: false)`);
     }
     const pems = await this.#clientPems(tls, { path, who });
     if (pems === undefined) return undefined;
     const [buffers, dial] = [this.#buffers, this.#dial];
-    const allow = tls.allow && await readRules(tls.allow, { reader: this.#reader, path: [...path, "allow"] });
+    const allow = tls.allow && await readRules(tls.allow, { reader: this.reader, path: [...path, "allow"] });
     if (tls.allow !== undefined && allow === undefined) return undefined;
     for (const index of pems.ca === undefined ? [] : vainRules(allow ?? [], new TrustStore(pems.ca))) {
       const rule = tls.allow![index]!;
       const why = `no CA of "${rule.ca}" is one of those of tls.ca`;
-      this.#reader.warnings.push(`${who}: the rule ${showValue(rule)} lets no backend be used: ${why}`);
+      this.reader.warnings.push(`${who}: the rule ${showValue(rule)} lets no backend be used: ${why}`);
     }
     const options = { ...pems, serverName, minVersion, maxVersion, alpn, starttls, verify, allow };
-    const connectTls = await this.#reader.attempt(path, () => tlsConnector({ ...options, dial, buffers }));
+    const connectTls = await this.reader.attempt(path, () => tlsConnector({ ...options, dial, buffers }));
     return connectTls && { connectTls, fingerprint: JSON.stringify(options) };
   }
 
@@ -145,7 +146,7 @@ export class CredentialsLoader {
     { caPath, certPath, keyPath }: EtcdTlsPaths,
     { path, who }: Place,
   ): Promise<{ ca: string | undefined; cert?: string; key?: string } | undefined> {
-    const ca = await this.#reader.ca(caPath, [...path, "ca"]);
+    const ca = await this.reader.ca(caPath, [...path, "ca"]);
     const paths = certPath === undefined || keyPath === undefined ? undefined : { certPath, keyPath };
     const own = paths && await this.#credentials(paths, { path, who, usage: "client" });
     if (ca !== undefined) await this.#warnOfUseless(ca, who);
@@ -162,7 +163,7 @@ export class CredentialsLoader {
       const fault = issuerFault(authority, { usage: "server", nowMs: Date.now() });
       if (fault === undefined) return;
       const name = authority.subjectName;
-      this.#reader.warnings.push(`${who}: tls.ca has ${name}, which cannot vouch for any backend: ${fault}`);
+      this.reader.warnings.push(`${who}: tls.ca has ${name}, which cannot vouch for any backend: ${fault}`);
     });
   }
 
@@ -171,18 +172,18 @@ export class CredentialsLoader {
     { certPath, keyPath }: { certPath: string; keyPath: string },
     { path, who, usage }: Place & { usage: "server" | "client" },
   ): Promise<CheckedCredentials | undefined> {
-    const cert = await this.#reader.attempt([...path, "cert"], () => this.#reader.text(certPath));
-    const key = await this.#reader.attempt([...path, "key"], () => this.#reader.text(keyPath));
+    const cert = await this.reader.attempt([...path, "cert"], () => this.reader.text(certPath));
+    const key = await this.reader.attempt([...path, "key"], () => this.reader.text(keyPath));
     if (cert === undefined || key === undefined) return undefined;
     const input = { certPem: cert, keyPem: key, certLabel: certPath, keyLabel: keyPath, usage };
     let checked: CheckedCredentials;
     try {
       checked = checkCredentials(input, new Date());
     } catch (error) {
-      this.#reader.faults.push(credentialsFault(error, { path, cert: certPath, key: keyPath }));
+      this.reader.faults.push(credentialsFault(error, { path, cert: certPath, key: keyPath }));
       return undefined;
     }
-    for (const warning of checked.warnings) this.#reader.warnings.push(`${who}: ${warning}`);
+    for (const warning of checked.warnings) this.reader.warnings.push(`${who}: ${warning}`);
     this.#own.set(certPath, checked);
     this.certificates.push({ path: certPath, usedBy: who, leaf: checked.chain[0]! });
     return checked;

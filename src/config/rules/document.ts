@@ -4,7 +4,16 @@ import { isAdminAddress } from "../../net/loopback.ts";
 import { isMapping } from "../schema/fields.ts";
 import { type Finding, withNearest } from "../schema/findings.ts";
 import { DocumentNode } from "./document_node.ts";
+import { checkProtocol, isHttp, SERVED_PROTOCOLS } from "./http.ts";
 import { checkUpstream, checkVersions } from "./upstream.ts";
+
+/** Options of {@linkcode checkDocument}. */
+export interface CheckDocumentOptions {
+  /** What relative paths are relative to. */
+  readonly folder: string;
+  /** The protocols that services may have. @default {SERVED_PROTOCOLS} */
+  readonly protocols?: readonly string[] | undefined;
+}
 
 /**
  * What is wrong between the values of a document of version 1: names that refer to nothing or repeat, listeners
@@ -13,7 +22,7 @@ import { checkUpstream, checkVersions } from "./upstream.ts";
  * It reads the document as it stands, not what the schema made of it, and passes over what has the wrong shape,
  * so that one problem does not hide another.
  */
-export function checkDocument(document: unknown, folder: string): Finding[] {
+export function checkDocument(document: unknown, { folder, protocols }: CheckDocumentOptions): Finding[] {
   const root = new DocumentNode([], document);
   const services = root.at("services").items();
   const named = root.at("upstreams");
@@ -28,6 +37,8 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
     ...findRepeats(services.flatMap((service) => service.at("name").text()), "a name of its own"),
     ...findOverlaps(listeners),
     ...findBadPaths(listeners),
+    ...services.flatMap((service) => checkServed(service, protocols)),
+    ...services.flatMap((service) => checkProtocol(service, named)),
     ...services.flatMap((service) => checkReference(service, names)),
     ...services.flatMap((service) => checkNames(service, names)),
     ...services.flatMap((service) => checkTrusted(service, folder)),
@@ -39,10 +50,18 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
   ];
 }
 
+/** A protocol that the program does not run yet is refused as one that it does not know. */
+function checkServed(service: DocumentNode, protocols: readonly string[] = SERVED_PROTOCOLS): Finding[] {
+  const protocol = service.at("protocol");
+  if (!isHttp(service) || protocols.includes("http")) return [];
+  return [{ kind: "bad_value", ...protocol, expected: '"tcp"' }];
+}
+
 function checkReference(service: DocumentNode, names: ReadonlySet<string>): Finding[] {
   const upstream = service.at("upstream");
   const { path, value } = upstream;
   if (typeof value === "string") return checkUpstreamName(upstream, names);
+  if (value === undefined && isHttp(service)) return [];
   if (value === undefined && isMapping(service.value) && service.at("sni").value === undefined) {
     return [{
       kind: "missing",

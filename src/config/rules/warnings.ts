@@ -12,7 +12,7 @@ import type { UpstreamSection } from "../schema/upstream_schema.ts";
  * paths are relative to `folder`.
  */
 export function findWarnings({ admin, services, upstreams }: ConfigDocument, folder: string): string[] {
-  const used = new Set(services.flatMap(({ upstream, sni = {} }) => [upstream, ...Object.values(sni)]));
+  const used = new Set(services.flatMap(namesOf));
   return [
     ...literalStars(admin?.tls?.clientAuth?.allow, "admin"),
     ...(admin === undefined ? [] : openSockets([admin.listen], { place: "admin", folder })),
@@ -25,8 +25,13 @@ export function findWarnings({ admin, services, upstreams }: ConfigDocument, fol
   ];
 }
 
+/** The upstreams that a service leads to. */
+function namesOf({ upstream, sni = {}, routes = [] }: Service): unknown[] {
+  return [upstream, ...Object.values(sni), ...routes.map((route) => route.upstream)];
+}
+
 function ofService(service: Service, folder: string): string[] {
-  const { name, trusted, proxyProtocol, tls, upstream } = service;
+  const { name, protocol, trusted, proxyProtocol, tls, upstream } = service;
   const place = `service ${name}`;
   const open = openSockets(service.listen, { place, folder });
   const warnings = [
@@ -34,12 +39,20 @@ function ofService(service: Service, folder: string): string[] {
     ...closedSockets(service, folder),
     ...literalStars(tls?.clientAuth?.allow, place),
   ];
-  if (trusted.length > 0 && !proxyProtocol) {
+  if (protocol === "http") warnings.push(...trustOfAll(service, place));
+  else if (trusted.length > 0 && !proxyProtocol) {
     warnings.push(
       `${place}: trusted does nothing without proxyProtocol: true: a PROXY header would go on to the backends as data`,
     );
   }
   return typeof upstream === "object" ? [...warnings, ...ofUpstream(upstream, name)] : warnings;
+}
+
+/** Fields such as X-Forwarded-For that any client may write. */
+function trustOfAll({ trusted }: Service, place: string): string[] {
+  return trusted.filter((subnet) => subnet.endsWith("/0")).map((subnet) =>
+    `${place}: trusted has ${subnet}: any client may claim any address by X-Forwarded-For`
+  );
 }
 
 /** Unix sockets that every user of the machine may connect to. */
@@ -67,9 +80,11 @@ function closedSockets({ name, listen, proxyProtocol, allow = [] }: Service, fol
 
 /** Upstreams that pass on TLVs where no client comes with any. */
 function vainForwarding({ services, upstreams }: Pick<ConfigDocument, "services" | "upstreams">): string[] {
-  const leads = services.flatMap(({ name, proxyProtocol, upstream, sni = {} }) => [
-    ...(typeof upstream === "object" ? [{ name, section: upstream, proxyProtocol }] : []),
-    ...[upstream, ...Object.values(sni)].filter((to) => typeof to === "string").map((to) => ({
+  const leads = services.flatMap(({ proxyProtocol, ...service }) => [
+    ...(typeof service.upstream === "object"
+      ? [{ name: service.name, section: service.upstream, proxyProtocol }]
+      : []),
+    ...namesOf({ proxyProtocol, ...service }).filter((to) => typeof to === "string").map((to) => ({
       name: to,
       section: upstreams[to]!,
       proxyProtocol,

@@ -27,16 +27,20 @@ import {
   subnet,
   tlsVersion,
 } from "./fields.ts";
+import { httpKeys, httpTimeouts, ownHttpTimeouts } from "./http_schema.ts";
 import { rules, trustDomains } from "./rule_fields.ts";
 import { upstream, type UpstreamSection } from "./upstream_schema.ts";
 
 // The shape of version 1 of the configuration, with its defaults. Checks that look at more than one value are in
 // checks.ts.
 
+const PROTOCOLS = ["tcp", "http"] as const;
+
 const log = mapping({
   level: v.optional(choice(["debug", "info", "warn", "error"]), "info"),
   format: v.optional(choice(["text", "json"]), "text"),
   access: v.optional(flag(), true),
+  accessFormat: v.exactOptional(choice(["text", "json", "combined"])),
 }, "a mapping of log settings");
 
 const timeouts = mapping({
@@ -46,6 +50,7 @@ const timeouts = mapping({
   halfClose: v.optional(duration({ zero: true }), formatDuration(DEFAULT_TIMEOUTS.halfCloseMs)),
   lifetime: v.optional(duration({ zero: true }), formatDuration(DEFAULT_TIMEOUTS.lifetimeMs)),
   drain: v.optional(duration({ zero: true }), formatDuration(DEFAULT_TIMEOUTS.drainMs)),
+  ...httpTimeouts,
 }, "a mapping of timeouts");
 
 /** Those of one service: what is absent is as in the defaults for all. */
@@ -56,6 +61,7 @@ const ownTimeouts = mapping({
   halfClose: v.exactOptional(duration({ zero: true })),
   lifetime: v.exactOptional(duration({ zero: true })),
   drain: v.exactOptional(duration({ zero: true })),
+  ...ownHttpTimeouts,
 }, "a mapping of timeouts");
 
 const clientAuth = mapping({
@@ -101,7 +107,7 @@ const upstreamOrName: Field<string | UpstreamSection> = v.lazy((input) =>
 
 const service = mapping({
   name: name(),
-  protocol: v.optional(choice(["tcp"]), "tcp"),
+  protocol: v.optional(choice(PROTOCOLS), "tcp"),
   listen: filledList(listenAddress(), 'a list of addresses to listen on, such as [":5432"]'),
   allow: v.exactOptional(list(subnet(), "a list of IP addresses and subnets")),
   deny: v.optional(list(subnet(), "a list of IP addresses and subnets"), []),
@@ -116,6 +122,7 @@ const service = mapping({
   tls: v.exactOptional(serviceTls),
   sni: v.exactOptional(namesByPattern()),
   upstream: v.exactOptional(upstreamOrName),
+  ...httpKeys,
 }, "a service: a mapping with its name, addresses and upstream");
 
 const admin = mapping({

@@ -4,7 +4,7 @@ import { requireHost, requireMethod, requirePath } from "../../upstream/check/ht
 import { DEFAULT_HEALTH } from "../../upstream/check/options.ts";
 import { compileScript, type ScriptStep } from "../../upstream/check/script_steps.ts";
 import { parseStatusRanges } from "../../upstream/check/status_ranges.ts";
-import { DEFAULT_POOL } from "../../upstream/pool/options.ts";
+import { DEFAULT_MAX_USES, DEFAULT_POOL } from "../../upstream/pool/options.ts";
 import { DEFAULT_OUTLIER, DEFAULT_QUEUE, DEFAULT_RETRIES } from "../../upstream/options.ts";
 import {
   backendAddress,
@@ -53,6 +53,7 @@ const pool = mapping({
   minIdle: v.optional(count(), DEFAULT_POOL.minIdle),
   maxOpen: v.optional(count(), DEFAULT_POOL.maxOpen),
   idleTimeout: v.optional(duration({ zero: true }), formatDuration(DEFAULT_POOL.idleTimeoutMs)),
+  maxUses: v.optional(count(), DEFAULT_MAX_USES),
 }, "a mapping of pool settings");
 
 /** The TLS that is spoken with backends. */

@@ -6,7 +6,7 @@ import type { PoolOptions } from "./options.ts";
 import type { ConnectionPoolOptions } from "./options.ts";
 
 /** What {@linkcode IdleConnections} need of their pool, besides its options. */
-export interface IdleConnectionsOptions extends Required<ConnectionPoolOptions> {
+export interface IdleConnectionsOptions extends Required<Omit<ConnectionPoolOptions, "maxUses">> {
   /** How many more connections the pool may have; less than 0: so many are too many. */
   readonly room: () => number;
   /** Called with each connection that was dialled ahead, which it owns from then on. */

@@ -13,7 +13,12 @@ export interface PoolOptions {
   readonly maxOpen: number;
   /** How long a connection may stay idle, in milliseconds; 0: no bound. @default {90_000} */
   readonly idleTimeoutMs: number;
+  /** Requests of one HTTP connection; 0: no bound. Without meaning for TCP. @default {DEFAULT_MAX_USES} */
+  readonly maxUses?: number;
 }
+
+/** Requests of one HTTP connection, where nothing else is said. */
+export const DEFAULT_MAX_USES = 1000;
 
 /** What holds for an upstream where nothing else is said. */
 export const DEFAULT_POOL: PoolOptions = { maxIdle: 8, minIdle: 0, maxOpen: 0, idleTimeoutMs: 90_000 };
@@ -39,7 +44,9 @@ export interface ConnectionPoolOptions extends Partial<PoolOptions> {
 }
 
 /** The options with the defaults of what they leave out. */
-export function withPoolDefaults(options: ConnectionPoolOptions): Required<ConnectionPoolOptions> {
+export function withPoolDefaults(
+  options: ConnectionPoolOptions,
+): Required<Omit<ConnectionPoolOptions, "maxUses">> {
   return {
     dial: options.dial,
     maxIdle: options.maxIdle ?? DEFAULT_POOL.maxIdle,
