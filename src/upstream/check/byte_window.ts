@@ -3,20 +3,20 @@ import type { Connection } from "../../net/connection.ts";
 
 const FIRST_BYTES = 2048;
 
-/** Bytes that have been received and not used yet, up to a bound. Its memory follows what has come. */
+/** Received bytes that have not been consumed, up to a limit. Its memory grows as needed. */
 export class ByteWindow {
   readonly #maxBytes: number;
   #buffer: Uint8Array;
   #start = 0;
   #end = 0;
 
-  /** `maxBytes`: how much is kept at the most. */
+  /** `maxBytes` is the limit. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
     this.#buffer = new Uint8Array(Math.min(FIRST_BYTES, maxBytes));
   }
 
-  /** A view, good until more is read or appended. */
+  /** A view, valid until bytes are read or appended. */
   get bytes(): Uint8Array {
     return this.#buffer.subarray(this.#start, this.#end);
   }
@@ -26,20 +26,20 @@ export class ByteWindow {
     return this.#end - this.#start === this.#maxBytes;
   }
 
-  /** Where `wanted` begins, looking from `from` on; -1 if it is not there. */
+  /** The index of `wanted`, searched from `from` on; -1: it does not occur. */
   indexOf(wanted: Uint8Array, from = 0): number {
     const length = this.#end - this.#start;
     const bytes = Buffer.from(this.#buffer.buffer as ArrayBuffer, this.#start, length);
     return bytes.indexOf(wanted, from);
   }
 
-  /** The first `count` bytes have been used. */
+  /** Removes the first `count` bytes. */
   consume(count: number): void {
     this.#start += count;
     if (this.#start === this.#end) this.#start = this.#end = 0;
   }
 
-  /** Takes as much of `bytes` as there is room for. */
+  /** Appends as much of `bytes` as fits. */
   append(bytes: Uint8Array): void {
     while (bytes.length > 0 && !this.full) {
       const room = this.#room();
@@ -50,7 +50,7 @@ export class ByteWindow {
     }
   }
 
-  /** Waits for more, when it is not full. `false`: the stream has ended. */
+  /** Reads more bytes, if it is not full. `false`: the stream has ended. */
   async readFrom(connection: Connection): Promise<boolean> {
     const count = await connection.read(this.#room());
     this.#end += count ?? 0;

@@ -12,22 +12,22 @@ import { TcpCheck } from "./tcp_check.ts";
 import { TlsCheck } from "./tls_check.ts";
 import { withPort } from "./with_port.ts";
 
-/** How checks reach backends. */
+/** What checks work with. */
 export interface CheckParts {
-  /** Opens connections as the upstream does, with a PROXY header that names nobody, and TLS, where it has these. */
+  /** Opens connections as the upstream does, with TLS and a PROXY header without a client, if configured. */
   readonly dial: Dial;
-  /** For `tls`: as `dial`, and tells of the session. */
+  /** For `tls`: as `dial`, with the TLS session. */
   readonly connectTls?: TlsConnect | undefined;
-  /** For `half-open`: started, and closed by whoever hands it in. @default one for each check */
+  /** For `half-open`: a started checker, closed by its owner. @default one for each check */
   readonly halfOpen?: HalfOpenChecker | undefined;
   /** For `tcp`. @default {connectAndReset} */
   readonly connectAndReset?: ConnectAndReset;
 }
 
 /**
- * Makes the check that `health` asks for.
+ * Creates the check that `health` configures.
  *
- * @throws {CulvertError} `bad_check`, `bad_script` or `bad_status_ranges` for what could never work; and what
+ * @throws {CulvertError} `bad_check`, `bad_script` or `bad_status_ranges` for options that are not valid; and what
  * {@linkcode HalfOpenCheck} throws.
  */
 export function createCheck(health: HealthOptions, parts: CheckParts): Check {

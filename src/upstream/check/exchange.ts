@@ -6,23 +6,23 @@ import type { Dial } from "../../net/dial.ts";
 import { CheckFailedError } from "./check.ts";
 
 /** Options of {@linkcode exchange}. */
-export interface ExchangeOptions {
+export interface CheckExchangeOptions {
   /** Opens the connection. */
   readonly dial: Dial;
-  /** Whom it goes to. */
+  /** The backend. */
   readonly address: Address;
-  /** Closes the connection at once, whatever waits for it. */
+  /** Aborts, and closes the connection at once. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Dials, lets `talk` use the connection, and closes it when that is over.
+ * Dials, runs `talk` with the connection, and closes it.
  *
- * @throws what dialling or `talk` throws; the signal's reason if it has fired; {@linkcode CheckFailedError} if the
+ * @throws what the dial or `talk` throws; the signal's reason if it has aborted; {@linkcode CheckFailedError} if the
  * connection breaks.
  */
 export async function exchange<T>(
-  options: ExchangeOptions,
+  options: CheckExchangeOptions,
   talk: (connection: Connection) => Promise<T>,
 ): Promise<T> {
   const { signal } = options;
@@ -41,8 +41,8 @@ export async function exchange<T>(
   }
 }
 
-/** Some diallers have words of their own for a signal that has fired. */
-async function dialNow({ dial, address, signal }: ExchangeOptions): Promise<Connection> {
+/** Some diallers throw another error than the signal's reason. */
+async function dialNow({ dial, address, signal }: CheckExchangeOptions): Promise<Connection> {
   try {
     return await dial(address, signal);
   } catch (error) {

@@ -4,14 +4,14 @@ import { HalfOpenChecker } from "./half_open/checker.ts";
 
 /** Options of {@linkcode HalfOpenCheck}. */
 export interface HalfOpenCheckOptions {
-  /** Makes the checks; started and closed by whoever hands it in. @default one of its own, started at once */
+  /** Runs the checks; started and closed by its owner. @default one of its own, started at once */
   readonly checker?: HalfOpenChecker;
 }
 
 const ANSWERED: CheckReport = { detail: "answered SYN with SYN-ACK" };
 
 /**
- * A backend is fit if somebody listens at its address; the application behind it does not notice. See
+ * Succeeds if the backend's port is listening; the application does not see a connection. See
  * {@linkcode HalfOpenChecker} for what it takes, and never falls back to a connection where it lacks that.
  *
  * @example
@@ -42,7 +42,7 @@ export class HalfOpenCheck implements Check {
    * Looks once.
    *
    * @param signal Gives up at once, with its reason. Without one that ends it, the kernel does after two minutes.
-   * @throws {HalfOpenConnectError} whose `failure` tells refused, unreachable, timed out and reset apart.
+   * @throws {HalfOpenConnectError} whose `failure` is refused, unreachable, timed out or reset.
    * @throws whatever else {@linkcode HalfOpenChecker.checkAddress} throws.
    */
   async run(address: Address, signal: AbortSignal): Promise<CheckReport> {

@@ -1,44 +1,44 @@
-/** What active checks say of a backend; `unknown` until the first one has ended. */
+/** The health of a backend by its checks; `unknown` until the first one has ended. */
 export type HealthState = "unknown" | "up" | "down";
 
-/** How one check ended. */
+/** The result of one check. */
 export interface CheckOutcome {
   readonly ok: boolean;
-  /** What was seen, or why it failed, in a few words. */
+  /** A short description of the result or failure. */
   readonly detail: string;
   /** When it ended, in milliseconds since 1970. */
   readonly at: number;
-  /** Until when the certificate is good that the backend showed, where it showed one. */
+  /** When the backend's certificate expires, if it has presented one. */
   readonly certificateValidTo?: Date | undefined;
-  /** It failed for want of something of our own, such as descriptors, and says nothing of the backend. */
+  /** It failed for lack of a local resource, such as file descriptors, which says nothing about the backend. */
   readonly ours?: boolean;
 }
 
-/** How many checks in a row change what is held of a backend. */
+/** How many consecutive checks change the health of a backend. */
 export interface HealthRules {
-  /** Good ones that bring it up. @default {2} */
+  /** Successful checks that mark it up. @default {2} */
   readonly rise: number;
-  /** Bad ones that bring it down. @default {3} */
+  /** Failed checks that mark it down. @default {3} */
   readonly fall: number;
 }
 
 /**
- * What the active checks of one backend have shown. The first check decides by itself, as nothing else is known;
- * from then on it takes `rise` good ones, or `fall` bad ones, in a row.
+ * The health of one backend by its checks. The first check decides alone; after that it takes `rise` successful or `fall`
+ * failed checks in a row.
  */
 export class Health {
   state: HealthState = "unknown";
-  /** When the state became what it is, in milliseconds since 1970; absent: nothing is known yet. */
+  /** When it entered this state, in milliseconds since 1970; absent: it is unknown. */
   since: number | undefined;
-  /** How many checks in a row ended as the last one. */
+  /** Consecutive checks with the same result as the last one. */
   inARow = 0;
-  /** Changes between up and down. */
+  /** The number of changes between up and down. */
   flips = 0;
   last: CheckOutcome | undefined;
   lastGood: CheckOutcome | undefined;
   lastBad: CheckOutcome | undefined;
 
-  /** Takes in how a check ended; returns whether the state has changed. */
+  /** Adds the result of a check; returns whether the state has changed. */
   observe(outcome: CheckOutcome, { rise, fall }: HealthRules): boolean {
     this.inARow = this.last?.ok === outcome.ok ? this.inARow + 1 : 1;
     this.last = outcome;
@@ -54,7 +54,7 @@ export class Health {
     return true;
   }
 
-  /** Nothing is known any more, as nobody looks. What was counted stays. */
+  /** The backend is no longer checked: its health is unknown. Counters stay. */
   reset(): void {
     this.state = "unknown";
     this.inARow = 0;

@@ -8,28 +8,28 @@ import { formatRequest, requireHost, requireMethod, requirePath } from "./http_r
 import { HttpResponse, MAX_BODY_BYTES } from "./http_response.ts";
 import { parseStatusRanges, type StatusRanges } from "./status_ranges.ts";
 
-/** What a check by HTTP asks for, and the answer that is good. */
+/** The request of an HTTP check, and the response that is expected. */
 export interface HttpCheckSpec {
-  /** In capital letters. @default {"GET"} */
+  /** The method, in capital letters. @default {"GET"} */
   readonly method?: string | undefined;
-  /** With a query, perhaps. @default {"/"} */
+  /** The path, which may have a query. @default {"/"} */
   readonly path?: string | undefined;
-  /** What is sent as `Host`. @default the backend's address */
+  /** The `Host` field. @default the backend's address */
   readonly host?: string | undefined;
-  /** Status codes that are good, as {@linkcode parseStatusRanges} reads them. @default {"200-399"} */
+  /** The expected status codes, in the form of {@linkcode parseStatusRanges}. @default {"200-399"} */
   readonly expect?: string | undefined;
-  /** Must occur in the body's first 64 KiB; not with `HEAD`. Absent: the body is not read. */
+  /** A text that must occur in the first 64 KiB of the body; not with `HEAD`. Absent: the body is not read. */
   readonly body?: string | undefined;
 }
 
 /** Options of {@linkcode HttpCheck}. */
 export interface HttpCheckOptions extends HttpCheckSpec {
-  /** Opens the connections, in plain or with TLS. */
+  /** Opens the connections, with or without TLS. */
   readonly dial: Dial;
 }
 
 /**
- * A backend is fit that answers a request as it should. HTTP/1.1, with a connection for each check.
+ * Succeeds if the backend responds to a request as expected. HTTP/1.1, with a new connection for each check.
  *
  * @example
  * ```ts
@@ -53,7 +53,7 @@ export class HttpCheck implements Check {
   /**
    * Opens nothing yet.
    *
-   * @throws {CulvertError} `bad_check` or `bad_status_ranges`, for what could never work.
+   * @throws {CulvertError} `bad_check` or `bad_status_ranges` if the options are not valid.
    */
   constructor(options: HttpCheckOptions) {
     const { dial, method = "GET", path = "/", host, expect = "200-399", body } = options;
@@ -90,7 +90,7 @@ export class HttpCheck implements Check {
 }
 
 /**
- * A text that can be looked for in what answers a request of this method.
+ * Checks that a text can occur in the response to a request with this method.
  *
  * @throws {CulvertError} `bad_check`
  */

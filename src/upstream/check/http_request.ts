@@ -9,7 +9,7 @@ export interface RequestOptions {
   readonly path: string;
   /** One that {@linkcode requireHost} lets pass. @default the address */
   readonly host?: string | undefined;
-  /** Whom the request goes to. */
+  /** The backend. */
   readonly address: Address;
 }
 

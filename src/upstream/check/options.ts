@@ -7,19 +7,19 @@ export type CheckType = "tcp" | "half-open" | "tls" | "http" | "script";
 
 /** How the backends of an upstream are checked. */
 export interface HealthOptions extends HealthRules {
-  /** What it is checked by. */
+  /** The type of the check. */
   readonly type: CheckType;
-  /** From the start of a check to the start of the next, in milliseconds. @default {5_000} */
+  /** The interval between the starts of two checks, in milliseconds. @default {5_000} */
   readonly intervalMs: number;
-  /** The time that a check has, in milliseconds. @default {2_000} */
+  /** The timeout of a check, in milliseconds. @default {2_000} */
   readonly timeoutMs: number;
-  /** The port that is checked. @default the backend's own */
+  /** The port to check. @default the backend's */
   readonly port?: number;
-  /** What `http` asks for and expects. */
+  /** The request and expected response of `http`. */
   readonly http?: HttpCheckSpec;
-  /** What `script` says and expects; that type needs it. */
+  /** The steps of `script`; required for that type. */
   readonly script?: readonly ScriptStep[];
 }
 
-/** What holds where nothing else is said. */
+/** The defaults of {@linkcode HealthOptions}. */
 export const DEFAULT_HEALTH = { intervalMs: 5_000, timeoutMs: 2_000, rise: 2, fall: 3 } as const;

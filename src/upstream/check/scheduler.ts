@@ -11,31 +11,31 @@ import type { CheckReport } from "./check.ts";
 /** Options of {@linkcode CheckScheduler}. */
 export interface CheckSchedulerOptions {
   readonly wheel: TimerWheel;
-  /** Checks under way at once; the others wait for their turn. @default {256} */
+  /** The most checks under way at once; others wait. @default {256} */
   readonly maxUnderWay?: number;
   /** Uniform in [0, 1). @default {Math.random} */
   readonly random?: () => number;
-  /** Told when checks are late. @default {silentLog} */
+  /** Logs late checks. @default {silentLog} */
   readonly log?: Log;
 }
 
-/** What is to be checked again and again. */
+/** A check that is repeated. */
 export interface CheckTask {
   readonly intervalMs: number;
-  /** Hard: what has not ended by then has failed. */
+  /** A check that has not ended by then has failed. */
   readonly timeoutMs: number;
-  /** The upstream that it is for: upstreams take turns for free places. @default one for all that name none */
+  /** The upstream of the backend. Waiting upstreams take turns. @default one for all without a name */
   readonly upstream?: string;
-  /** Looks once; gives up when `signal` fires. */
+  /** Runs the check once, until `signal` aborts. */
   run(signal: AbortSignal): Promise<CheckReport>;
-  /** Told how each check ended. Must not throw. */
+  /** Gets the result of each check. Must not throw. */
   onOutcome(outcome: CheckOutcome): void;
 }
 
-/** So often it is looked whether they are. */
+/** The interval at which late checks are looked for. */
 const LOOK_EVERY_MS = 1_000;
 
-/** A backend did not stand the check in the time that it had. */
+/** A check has reached its timeout. */
 export class CheckTimeoutError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "CheckTimeoutError";
@@ -46,11 +46,11 @@ export class CheckTimeoutError extends CulvertError {
 }
 
 /**
- * Runs the checks of all backends: each at once when it is added, then every `intervalMs`, so much earlier (a tenth
- * at the most, and for the second one anything) that those that began together do not stay together. Never more
- * than `maxUnderWay` at once, and never two of one task: one that does not end even when it is given up keeps its
- * place, and fails again every `intervalMs`. Where there are more to run than places, the upstreams take turns, so
- * that one whose backends are silent does not hold up the checks of all others.
+ * Runs the checks of all backends: each at once when it is added, then every `intervalMs`, minus a random time of up to a
+ * tenth (for the second check up to the whole interval), so that checks spread out. At most `maxUnderWay` run at once,
+ * and never two of one task: one that does not end although it was aborted keeps its slot, and fails again every
+ * `intervalMs`. If checks wait, the upstreams take turns, so that an upstream with silent backends does not delay the
+ * others.
  */
 export class CheckScheduler {
   readonly #wheel: TimerWheel;
@@ -58,14 +58,13 @@ export class CheckScheduler {
   readonly #random: () => number;
   readonly #log: Log;
   readonly #jobs = new Map<CheckTask, Job>();
-  /** Due, and waiting for a place, in their order; the upstreams in the order of their turns. */
+  /** The due checks that wait for a slot, by upstream, both in the order of their turn. */
   readonly #waiting = new Map<string, Set<Job>>();
   #underWay = 0;
-  /** Until then it is not looked whether checks are late. */
   readonly #lookInterval = new LogInterval(LOOK_EVERY_MS);
   readonly #warnInterval = new LogInterval();
 
-  /** Nothing runs until the first task is added. */
+  /** Runs nothing until a task is added. */
   constructor(options: CheckSchedulerOptions) {
     this.#wheel = options.wheel;
     this.#maxUnderWay = options.maxUnderWay ?? 256;
@@ -73,17 +72,17 @@ export class CheckScheduler {
     this.#log = options.log ?? silentLog;
   }
 
-  /** Tasks that are checked. */
+  /** The number of tasks. */
   get size(): number {
     return this.#jobs.size;
   }
 
-  /** Checks under way. */
+  /** The number of checks under way. */
   get underWay(): number {
     return this.#underWay;
   }
 
-  /** Checks `task` from now on, until it is removed. Does nothing if it is checked already. */
+  /** Checks `task` until it is removed. Does nothing if it was added already. */
   add(task: CheckTask): void {
     if (this.#jobs.has(task)) return;
     const timer = new WheelTimer(() => this.#onDue(job));
@@ -92,14 +91,14 @@ export class CheckScheduler {
     this.#due(job);
   }
 
-  /** Stops checking `task`. A check under way is given up, and nobody is told how it ended. */
+  /** Stops checking `task`. A check under way is aborted without a result. */
   remove(task: CheckTask): void {
     const job = this.#jobs.get(task);
     if (job === undefined) return;
     this.#jobs.delete(task);
     this.#forget(job);
     this.#wheel.stop(job.timer);
-    job.deadline?.abort(new CulvertError("check_removed", "The check is no longer wanted"));
+    job.deadline?.abort(new CulvertError("check_removed", "The check was removed"));
   }
 
   #onDue(job: Job): number {
@@ -107,7 +106,7 @@ export class CheckScheduler {
       this.#due(job);
       return 0;
     }
-    this.#tell(job, failure("the check was given up and has not ended"));
+    this.#tell(job, failure("the check was aborted and has not ended"));
     this.#lookForLate();
     return this.#has(job) ? this.#wheel.now() + job.task.intervalMs : 0;
   }
@@ -121,7 +120,7 @@ export class CheckScheduler {
     this.#fill();
   }
 
-  /** It no longer waits. */
+  /** Removes it from the waiting checks. */
   #forget(job: Job): void {
     const { upstream = "" } = job.task;
     const jobs = this.#waiting.get(upstream);
@@ -129,7 +128,7 @@ export class CheckScheduler {
   }
 
   #fill(): void {
-    // Whoever has had its turn goes to the end, where the loop comes to it again.
+    // An upstream that has had its turn goes to the end, where the loop reaches it again.
     for (const [upstream, jobs] of this.#waiting) {
       if (this.#underWay >= this.#maxUnderWay) return this.#lookForLate();
       const job = first(jobs);
@@ -141,7 +140,7 @@ export class CheckScheduler {
     }
   }
 
-  /** Says so when a check should have begun more than its interval ago: a backend may be long down by then. */
+  /** Logs if a check is overdue by more than its interval, as its backend may be down for that long. */
   #lookForLate(): void {
     const now = this.#wheel.now();
     if (!this.#lookInterval.begin(now)) return;
@@ -167,7 +166,7 @@ export class CheckScheduler {
     const outcome = await outcomeOf(running, signal);
     deadline[Symbol.dispose]();
     this.#tell(job, outcome);
-    // Not before it has really ended: never two of one task.
+    // Wait until it has really ended: never two of one task.
     if (signal.aborted && this.#has(job)) this.#wheel.start(job.timer, this.#untilNext(job, startedMs));
     await running.catch(() => {});
     job.deadline = undefined;
@@ -176,7 +175,7 @@ export class CheckScheduler {
     this.#fill();
   }
 
-  /** Whether it is wanted still: its task may have been added anew since. */
+  /** Whether it has not been removed; its task may have been added again since. */
   #has(job: Job): boolean {
     return this.#jobs.get(job.task) === job;
   }
@@ -191,7 +190,7 @@ export class CheckScheduler {
     this.#wheel.start(job.timer, this.#untilNext(job, startedMs - job.task.intervalMs * early));
   }
 
-  /** How long until the next check of a task whose last one began at `startedMs`. */
+  /** The time until the next check of a task whose last one began at `startedMs`. */
   #untilNext({ task }: Job, startedMs: number): number {
     return Math.max(0, startedMs + task.intervalMs - this.#wheel.now());
   }
@@ -201,19 +200,19 @@ interface Job {
   readonly task: CheckTask;
   readonly timer: WheelTimer;
   runs: number;
-  /** When it last began to wait for a place. */
+  /** When it was due. */
   dueMs: number;
   /** While a check is under way. */
   deadline: Deadline | undefined;
 }
 
-/** The one that has waited longest. */
+/** The job that has waited longest. */
 function first(jobs: ReadonlySet<Job>): Job {
   const [job] = jobs;
   return job!;
 }
 
-/** How it ends, or that it was given up before. Never rejects. */
+/** The result of a check, or that it was aborted. Never rejects. */
 async function outcomeOf(running: Promise<CheckReport>, signal: AbortSignal): Promise<CheckOutcome> {
   try {
     const { detail, certificateValidTo } = await abortable(running, signal);
@@ -228,7 +227,7 @@ function failure(detail: string): CheckOutcome {
   return { ok: false, detail, at: Date.now() };
 }
 
-/** Never throws at once. */
+/** Turns a synchronous error into a rejection. */
 async function begin(task: CheckTask, signal: AbortSignal): Promise<CheckReport> {
   return await task.run(signal);
 }

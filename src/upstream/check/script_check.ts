@@ -10,19 +10,18 @@ import { type CompiledStep, compileScript, MAX_EXPECT_BYTES, type ScriptStep } f
 
 /** Options of {@linkcode ScriptCheck}. */
 export interface ScriptCheckOptions {
-  /** Opens the connections, in plain or with TLS. */
+  /** Opens the connections, with or without TLS. */
   readonly dial: Dial;
-  /** What is said and expected, in this order. */
+  /** What is sent and expected, in order. */
   readonly steps: readonly ScriptStep[];
 }
 
 /**
- * A backend is fit with which a script can be gone through.
+ * Succeeds if all steps of a script do.
  *
- * What is expected must occur, byte for byte, in what the backend sends, wherever that may be in it; what comes up
- * to the end of that has been used, and the next step that expects looks in what follows. Sending uses nothing
- * up: how the backend's bytes are cut into packets, and when they come, makes no difference. 64 KiB may come for
- * each step that expects, and are kept.
+ * An expected text may occur anywhere in what the backend sends. The bytes up to its end are consumed, and the next
+ * expected text is searched behind it. How the backend's bytes are split into packets, and when they arrive, makes no
+ * difference. At most 64 KiB are read for each expected text.
  *
  * @example
  * ```ts
@@ -76,17 +75,19 @@ async function expect(
   for (;;) {
     const at = received.indexOf(bytes, from);
     if (at >= 0) return received.consume(at + bytes.length);
-    // What has come may end with the beginning of it.
+    // The received bytes may end with a part of the text.
     from = Math.max(0, received.bytes.length - bytes.length + 1);
     if (received.full) throw missed(step, received, `in ${MAX_EXPECT_BYTES} bytes`);
-    if (!await received.readFrom(connection)) throw missed(step, received, "before the connection ended");
+    if (!await received.readFrom(connection)) {
+      throw missed(step, received, "before the connection was closed");
+    }
   }
 }
 
 function missed(step: CompiledStep, { bytes }: ByteWindow, where: string): CheckFailedError {
   const { number, text } = step;
   const seen = bytes.length === 0
-    ? "nothing came"
-    : `what came was ${quoteText(latin1(bytes, 0, Math.min(bytes.length, 128)))}`;
+    ? "nothing was received"
+    : `received ${quoteText(latin1(bytes, 0, Math.min(bytes.length, 128)))}`;
   return new CheckFailedError(`step ${number}, ${quoteText(text)}, was not met ${where}: ${seen}`);
 }

@@ -1,30 +1,30 @@
 import { CulvertError } from "../../core/errors.ts";
 
-/** One step of a script: text stands for its bytes in UTF-8; hexadecimal digits may have blanks between them. */
+/** One step of a script: a text in UTF-8, or hexadecimal digits with optional spaces. */
 export type ScriptStep =
   | { readonly send: string }
   | { readonly sendHex: string }
   | { readonly expect: string }
   | { readonly expectHex: string };
 
-/** A step that is ready to be done. */
+/** A compiled step. */
 export interface CompiledStep {
-  /** Which of the two it does. */
+  /** Whether it sends or expects. */
   readonly kind: "send" | "expect";
-  /** What is sent or expected. */
+  /** The bytes that are sent or expected. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** From 1, for errors. */
+  /** The number of the step from 1, for errors. */
   readonly number: number;
-  /** As it was written, for errors. */
+  /** The text of the step, for errors. */
   readonly text: string;
 }
 
-/** How much may come before what is expected has come, that included. */
+/** The most bytes that are read for an expected text, itself included. */
 export const MAX_EXPECT_BYTES = 64 * 1024;
 const KEYS = ["send", "sendHex", "expect", "expectHex"] as const;
 
 /**
- * Makes a script ready, and finds what could never work.
+ * Compiles a script, and checks it.
  *
  * @throws {CulvertError} `bad_script`, naming the step.
  */
@@ -37,9 +37,9 @@ export function compileScript(steps: readonly ScriptStep[]): readonly CompiledSt
 }
 
 /**
- * The bytes that hexadecimal digits stand for, two for each. Blanks between them do not count.
+ * Parses hexadecimal digits, two for each byte. White space is ignored.
  *
- * @throws {CulvertError} `bad_hex`, saying what is wrong.
+ * @throws {CulvertError} `bad_hex`
  */
 export function parseHex(text: string): Uint8Array<ArrayBuffer> {
   const digits = text.replaceAll(/\s/g, "");
@@ -50,7 +50,7 @@ export function parseHex(text: string): Uint8Array<ArrayBuffer> {
 }
 
 function compileStep(step: ScriptStep, number: number): CompiledStep {
-  // It may be anything: it comes out of a document, perhaps.
+  // The type is not guaranteed, as the step may come from a document.
   const given: [string, unknown][] = typeof step === "object" && step !== null ? Object.entries(step) : [];
   const [key, text] = given[0] ?? [];
   if (given.length !== 1 || !isKey(key)) throw bad(`it must be one of ${KEYS.join(", ")}`, number);

@@ -9,7 +9,7 @@ export interface TcpCheckOptions {
 }
 
 /**
- * A backend is fit that takes a connection. Nothing is said; the connection is broken off with a reset.
+ * Succeeds if the backend accepts a connection, which is reset at once.
  *
  * @example
  * ```ts

@@ -5,7 +5,7 @@ import type { Check, CheckReport } from "./check.ts";
 
 /** Options of {@linkcode TlsCheck}. */
 export interface TlsCheckOptions {
-  /** Speaks TLS as the upstream does, such as what `tlsConnector` makes. */
+  /** Connects with TLS as the upstream does, such as `tlsConnector`. */
   readonly connect: TlsConnect;
   /** The time of day in milliseconds. @default {Date.now} */
   readonly now?: () => number;
@@ -13,7 +13,7 @@ export interface TlsCheckOptions {
 
 const DAY_MS = 86_400_000;
 
-/** A backend is fit that a TLS session can be begun with. It also tells for how long its certificate is good. */
+/** Succeeds if the TLS handshake does. Reports when the backend's certificate expires. */
 export class TlsCheck implements Check {
   readonly #connect: TlsConnect;
   readonly #now: () => number;
@@ -54,7 +54,7 @@ function notAfterOf(leaf: Uint8Array | undefined): number | undefined {
   try {
     return parseCertificate(leaf).notAfterMs;
   } catch {
-    // Whoever does not verify has let it pass. It is fit for use, then.
+    // With `verify: false` it was accepted.
     return undefined;
   }
 }

@@ -2,13 +2,13 @@ import { type Address, formatAddress } from "../../net/address.ts";
 import type { BackendSpec } from "../options.ts";
 import { DiscoveryError } from "./errors.ts";
 
-/** The most backends that a source may give. */
+/** The most backends that a source may return. */
 export const MAX_BACKENDS = 65_536;
 
 const MAX_WEIGHT = 65_535;
 
 /**
- * Sees to it that what a source gave is a set of backends that can be used, whoever wrote the source.
+ * Checks that a source has returned a set of backends that can be used.
  *
  * @throws {DiscoveryError} `too_many_backends` or `bad_backend`.
  */
@@ -20,14 +20,14 @@ export function checkSet(set: readonly BackendSpec[]): void {
     );
   }
   for (let i = 0; i < set.length; i++) {
-    const wrong = whatIsWrong(set[i]!);
+    const wrong = problemOf(set[i]!);
     if (wrong !== undefined) {
       throw new DiscoveryError("bad_backend", `Cannot use backend ${i + 1} of ${set.length}: ${wrong}`);
     }
   }
 }
 
-/** Joins sets in their order. An address that is named again is the backend that it was at its first mention. */
+/** Joins sets in order. Of backends with the same address the first counts. */
 export function joinSets(sets: readonly (readonly BackendSpec[])[]): BackendSpec[] {
   const seen = new Set<string>();
   const joined: BackendSpec[] = [];
@@ -42,7 +42,7 @@ export function joinSets(sets: readonly (readonly BackendSpec[])[]): BackendSpec
   return joined;
 }
 
-/** Whether both are the same backends, configured the same, in the same order. Linear, and makes nothing. */
+/** Whether both have the same backends, with the same configuration, in the same order. Allocates nothing. */
 export function equalSets(a: readonly BackendSpec[], b: readonly BackendSpec[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (!equalSpecs(a[i]!, b[i]!)) return false;
@@ -60,7 +60,7 @@ function equalAddresses(a: Address, b: Address): boolean {
   return b.kind === "tcp" && a.host === b.host && a.port === b.port;
 }
 
-function whatIsWrong({ address, weight, maxConnections, backup }: BackendSpec): string | undefined {
+function problemOf({ address, weight, maxConnections, backup }: BackendSpec): string | undefined {
   if (address.kind === "unix" ? address.path === "" : !isWhole(address.port, 1, 65_535)) {
     return `"${formatAddress(address)}" can't be dialled`;
   }

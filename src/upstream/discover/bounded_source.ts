@@ -5,17 +5,17 @@ import type { ReportingSource } from "./source.ts";
 
 /** Options of {@linkcode boundedSource}. */
 export interface BoundedSourceOptions {
-  /** Where backends may be. A host name and the path of a unix socket are in no set. */
+  /** Where backends may be. Host names and unix sockets are in no set. */
   readonly within: AddressSet;
-  /** What the source is called in the log. */
+  /** The name of the source in the log. */
   readonly name: string;
-  /** Told of what is left out. @default {silentLog} */
+  /** Logs the backends that are ignored. @default {silentLog} */
   readonly log?: Log;
 }
 
 /**
- * A source of which only those backends are taken that are where backends may be: whoever can write to DNS or to etcd
- * can't send clients anywhere else. What is left out is logged once, until it has not been there for a while.
+ * Ignores backends of `source` outside of `within`, so that write access to DNS or etcd does not allow to send clients
+ * elsewhere. An ignored backend is logged once as long as it is in the set.
  */
 export function boundedSource(source: ReportingSource, options: BoundedSourceOptions): ReportingSource {
   const { within, ...others } = options;

@@ -2,19 +2,19 @@ import { onAbort } from "../../core/wait.ts";
 import type { BackendSpec } from "../options.ts";
 import type { ReportingSource } from "./source.ts";
 
-/** Takes a complete set, which replaces the one before, or an error: then the last set goes on. */
+/** Takes a complete set, which replaces the previous one, or an error, which keeps it. */
 export type Publish = (set: readonly BackendSpec[] | Error) => void;
 
 /**
- * A source for what calls back: `subscribe` begins and gets `publish`, and returns what ends it. Sets that come
- * faster than they are taken replace one another: only the newest counts. What `subscribe` throws is a failure, after
- * which it is called again. It is ended before each such call and at the end.
+ * A source for a callback API: `subscribe` is called with `publish` and returns the function that unsubscribes. If sets
+ * are published faster than they are taken, only the newest counts. If `subscribe` throws, the source has failed and it
+ * is called again later, after the earlier subscription has been ended.
  *
  * @example
  * ```ts
  * import { callbackSource } from "@culvert/culvert";
  *
- * const members = new EventTarget(); // whatever knows who is there
+ * const members = new EventTarget(); // the membership service
  * const source = callbackSource((publish) => {
  *   const onChange = (event: Event) => {
  *     const hosts = (event as CustomEvent<string[]>).detail;
@@ -34,19 +34,19 @@ export type Publish = (set: readonly BackendSpec[] | Error) => void;
 export function callbackSource(subscribe: (publish: Publish) => () => void): ReportingSource {
   return async function* (signal) {
     let newest: readonly BackendSpec[] | Error | undefined;
-    let news = Promise.withResolvers<void>();
-    using _abort = onAbort(signal, () => news.resolve());
+    let changed = Promise.withResolvers<void>();
+    using _abort = onAbort(signal, () => changed.resolve());
     const end = subscribe((set) => {
       newest = set;
-      news.resolve();
+      changed.resolve();
     });
     try {
       while (!signal.aborted) {
-        await news.promise;
+        await changed.promise;
         if (signal.aborted || newest === undefined) continue;
         const set = newest;
         newest = undefined;
-        news = Promise.withResolvers();
+        changed = Promise.withResolvers();
         yield set;
       }
     } finally {

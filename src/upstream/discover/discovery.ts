@@ -4,42 +4,42 @@ import type { BackendSpec } from "../options.ts";
 import { checkSet, equalSets, joinSets } from "./backend_set.ts";
 import { type NamedSource, SourceRun, type SourceStatus } from "./source_run.ts";
 
-/** What of a {@linkcode Discovery} may change while it runs. */
+/** The settings of a {@linkcode Discovery} that may change while it runs. */
 export interface DiscoverySettings {
-  /** Backends that are always in the set, before those that are discovered. */
+  /** Backends that are always in the set, before the discovered ones. */
   readonly statics: readonly BackendSpec[];
-  /** An empty answer keeps the source's last set, rather than being believed. */
+  /** Whether an empty answer keeps the source's last set. */
   readonly keepOnEmpty: boolean;
 }
 
 /** Options of {@linkcode Discovery}. */
 export interface DiscoveryOptions extends Partial<DiscoverySettings> {
-  /** Whom to ask, in the order in which their sets are joined. */
+  /** The sources, in the order in which their sets are joined. */
   readonly sources: readonly NamedSource[];
   /**
-   * Gets each complete set that differs from the one before. Must not throw. The static backends alone are where it
-   * starts from: they are not passed on.
+   * Gets each complete set that differs from the previous one, beginning with the static backends alone, which are not
+   * passed on. Must not throw.
    */
   readonly onSet: (backends: readonly BackendSpec[]) => void;
-  /** Whose backends these are, for the log. @default {""} */
+  /** The name of the upstream in the log. @default {""} */
   readonly upstream?: string;
   /** How many backends the upstream has in use, for the log. @default {those of the discovery} */
   readonly inUse?: () => number;
   /** For pauses and for the times in the status. @default {systemClock} */
   readonly clock?: Clock;
-  /** Told of changes, and of failures when they begin and end. @default {silentLog} */
+  /** Logs changes, and failures when they begin and end. @default {silentLog} */
   readonly log?: Log;
-  /** Spreads the tries after failures; uniform in [0, 1). @default {Math.random} */
+  /** The jitter of the pauses after failures; uniform in [0, 1). @default {Math.random} */
   readonly random?: () => number;
 }
 
 /**
- * Keeps the backends of one upstream up to date from one or more sources, and joins what they give: the static ones
- * first, then each source's last set, in the order of the sources. An address that is named more than once is one
- * backend, as it was mentioned first.
+ * Keeps the backends of one upstream up to date from one or more sources, and joins their sets: the static backends
+ * first, then the last set of each source, in the order of the sources. Of backends with the same address the first
+ * counts.
  *
- * A source that fails keeps its last set, and is asked again after 1 to 30 seconds, or up to its `retryMaxMs`. Until it has given its first, it
- * contributes nothing. Whoever makes a discovery closes it.
+ * A source that fails keeps its last set, and is asked again after a pause of 1 second up to its `retryMaxMs`. Before its
+ * first set it contributes nothing. The owner closes the discovery.
  *
  * @example
  * ```ts
@@ -61,7 +61,7 @@ export interface DiscoveryOptions extends Partial<DiscoverySettings> {
  * ```
  */
 export class Discovery {
-  /** Resolves when each source has answered once, with a set or an error; also when the discovery is closed. */
+  /** Resolves when each source has returned a set or an error, and when the discovery is closed. */
   readonly ready: Promise<void>;
   readonly #options: DiscoveryOptions;
   readonly #log: Log;
@@ -73,9 +73,9 @@ export class Discovery {
   #closed = false;
 
   /**
-   * Nothing is asked before {@linkcode Discovery.start}.
+   * Asks nothing before {@linkcode Discovery.start}.
    *
-   * @throws {DiscoveryError} when the static backends can't be used.
+   * @throws {DiscoveryError} if the static backends can't be used.
    */
   constructor(options: DiscoveryOptions) {
     const { clock = systemClock, log = silentLog, upstream = "", random } = options;
@@ -101,30 +101,30 @@ export class Discovery {
     );
   }
 
-  /** The complete set as it is now. */
+  /** The current set. */
   get backends(): readonly BackendSpec[] {
     return this.#backends;
   }
 
-  /** How each source is, in the order of the sources. */
+  /** The status of each source, in their order. */
   get status(): readonly SourceStatus[] {
     return this.#runs.map(({ status }) => status);
   }
 
-  /** Asks the sources from now on. */
+  /** Starts asking the sources. */
   start(): void {
     if (!this.#closed) { for (const run of this.#runs) run.start(); }
   }
 
-  /** Asks each source again at once, unless its answer is awaited already. */
+  /** Asks each source again at once, unless a request is under way. */
   refresh(): void {
     if (!this.#closed) { for (const run of this.#runs) run.refresh(); }
   }
 
   /**
-   * Takes other settings; the sources go on. A set that is another one thereby is passed on.
+   * Takes new settings; the sources keep running. If that changes the set, it is passed on.
    *
-   * @throws {DiscoveryError} when the static backends can't be used; then nothing has changed.
+   * @throws {DiscoveryError} if the static backends can't be used; nothing has changed then.
    */
   update(settings: DiscoverySettings): void {
     this.#statics = takeStatics(settings.statics);
@@ -132,7 +132,7 @@ export class Discovery {
     this.#join(undefined);
   }
 
-  /** Ends all sources; nothing is passed on any more. Resolves when they have ended, after a second at the latest. */
+  /** Ends all sources; no set is passed on any more. Resolves when they have ended, after a second at the latest. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#runs.map((run) => run.close()));

@@ -6,48 +6,48 @@ import { onAbort, pause } from "../../core/wait.ts";
 import type { ReportingSource } from "./source.ts";
 
 /**
- * Begins to watch a file: `onChange` is called, from when the promise has resolved, whenever it may have changed,
- * replaced ones and ones that come anew included. Resolves to what ends it, or to `undefined` where there can be no
- * watch; what it rejects with comes to the same.
+ * Watches a file: once the promise has resolved, `onChange` is called whenever the file may have been changed, replaced or
+ * created. Resolves to the function that ends the watch; if the file can't be watched, rejects or resolves to
+ * `undefined`.
  */
 export type WatchPath = (path: string, onChange: () => void) => Promise<(() => void) | undefined>;
 
 /** Options of {@linkcode fileSource}. */
 export interface FileSourceOptions {
-  /** The file, which need not be there yet. */
+  /** The file, which need not exist yet. */
   readonly path: string;
-  /** Reads a text as a list of backends. What it throws, or rejects with, is a failure. */
+  /** Parses a text as a list of backends. If it throws or rejects, the source has failed. */
   readonly parse: (text: string) => readonly BackendSpec[] | Promise<readonly BackendSpec[]>;
-  /** Tells of changes. @default none: the file is looked at every `intervalMs` */
+  /** Watches for changes. @default none: the file is read every `intervalMs` */
   readonly watch?: WatchPath;
   /**
-   * How often the file is read where it is not watched, in milliseconds; a watched one is still looked at, ten times
-   * as seldom, in case the watch has missed something. @default {2000}
+   * The interval at which a file that is not watched is read, in milliseconds. A watched file is read every ten
+   * intervals, in case the watch misses a change. @default {2000}
    */
   readonly intervalMs?: number;
   /** For pauses. @default {systemClock} */
   readonly clock?: Clock;
 }
 
-/** The largest file that is read. */
+/** A larger file is refused. */
 const MAX_BYTES = 16 * 1024 * 1024;
-/** A file that has changed must read the same again after this time: it may still be being written. */
+/** A changed file must be unchanged after this time, as it may still be written. */
 const QUIET_MS = 100;
-/** One that is replaced again and again is taken after this time: what is put in a file's place is whole. */
+/** A file that is replaced repeatedly is taken after this time, as a file that replaces another is complete. */
 const RESTLESS_MS = 2_000;
 
 /**
- * The backends that a file lists, read at the start and whenever the file has changed, been replaced, or come back.
- * While the file can't be read or used the last set goes on; once it is repaired it is taken at once.
+ * The backends that a file lists. The file is read at the start and whenever it has been changed, replaced or created.
+ * While it can't be read or parsed, the last set is kept.
  */
 export function fileSource(options: FileSourceOptions): ReportingSource {
   const { path, watch, intervalMs = 2_000, clock = systemClock } = options;
   return async function* (signal) {
     let wake = new AbortController();
-    const onNews = () => wake.abort();
-    using _abort = onAbort(signal, onNews);
-    // Before the file is read, so that no change falls in between. Where it fails, looking will do.
-    const endWatch = await watch?.(path, onNews).catch(() => undefined);
+    const onChange = () => wake.abort();
+    using _abort = onAbort(signal, onChange);
+    // Before the file is read, so that no change is missed. If the watch fails, reading at intervals remains.
+    const endWatch = await watch?.(path, onChange).catch(() => undefined);
     try {
       let last = await read(path);
       yield await use(last, options);
@@ -79,8 +79,8 @@ async function use(
 }
 
 /**
- * Reads until it is what it was, or the same twice in a row. Where that takes long, what has been put in the place of
- * another file will do; one that is written in place may be half of what it will be.
+ * Reads until the content is that of `last`, or the same twice in a row. If that takes long, a file that has replaced
+ * another is taken; a file that is written in place may be incomplete.
  */
 async function readSettled(
   path: string,
@@ -100,18 +100,18 @@ async function readSettled(
   return content;
 }
 
-/** What was read: a text, or why there is none. */
+/** The content of a file, or why it could not be read. */
 interface Content {
   readonly text?: string;
   readonly error?: unknown;
-  /** Which file it was: its inode, where there are any. */
+  /** Its inode; absent: the system has none. */
   readonly file?: number | undefined;
 }
 
 async function read(path: string): Promise<Content> {
   try {
     const { isFile, size, ino } = await Deno.stat(path);
-    if (!isFile) return { error: "not a regular file" }; // Reading a pipe might take for ever.
+    if (!isFile) return { error: "not a regular file" }; // Reading a pipe might block forever.
     if (size > MAX_BYTES) return { error: `larger than ${MAX_BYTES} bytes` };
     return { text: await Deno.readTextFile(path), file: ino ?? undefined };
   } catch (error) {

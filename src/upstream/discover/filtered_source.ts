@@ -5,17 +5,17 @@ import type { ReportingSource } from "./source.ts";
 
 /** Options of {@linkcode filteredSource}. */
 export interface FilteredSourceOptions {
-  /** Whether a backend is taken. */
+  /** Whether a backend is kept. */
   readonly accepts: (spec: BackendSpec) => boolean;
-  /** What the log says of one that is left out. */
+  /** The log message for a backend that is ignored. */
   readonly message: string;
-  /** What the source is called in the log. */
+  /** The name of the source in the log. */
   readonly name: string;
-  /** Told of what is left out. @default {silentLog} */
+  /** Logs the backends that are ignored. @default {silentLog} */
   readonly log?: Log;
 }
 
-/** A source of which some backends are left out. Each is logged once, until it has not been there for a while. */
+/** Ignores some backends of `source`. Each is logged once as long as it is in the set. */
 export function filteredSource(source: ReportingSource, options: FilteredSourceOptions): ReportingSource {
   const { accepts, message, name, log = silentLog } = options;
   let before = new Set<string>();

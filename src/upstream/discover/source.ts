@@ -1,11 +1,11 @@
 import type { BackendSpec } from "../options.ts";
 
 /**
- * Where the backends of an upstream come from: yields complete sets, each in the place of the one before, until
- * `signal` aborts. What it throws is a failure: the last set goes on, and the source is asked anew after a pause. One
- * that ends without an error has said its last word.
+ * A source of the backends of an upstream. Yields complete sets, each of which replaces the previous one, until `signal`
+ * aborts. If it throws, the last set is kept and the source is called again after a pause. If it ends without an error,
+ * its last set is final.
  *
- * @example A source of one's own
+ * @example A custom source
  * ```ts
  * import type { BackendSource } from "@culvert/culvert";
  *
@@ -28,7 +28,7 @@ import type { BackendSpec } from "../options.ts";
 export type BackendSource = (signal: AbortSignal) => AsyncIterable<readonly BackendSpec[]>;
 
 /**
- * As {@linkcode BackendSource}, for one that goes on by itself after a failure: an error that it yields is a failure,
- * but it is not asked anew, and its next set is taken at once. Every `BackendSource` is one.
+ * A {@linkcode BackendSource} that retries by itself: it yields an error for a failure, and is not called again. Every
+ * `BackendSource` is one.
  */
 export type ReportingSource = (signal: AbortSignal) => AsyncIterable<readonly BackendSpec[] | Error>;

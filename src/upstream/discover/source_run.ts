@@ -8,44 +8,44 @@ import { checkSet, equalSets } from "./backend_set.ts";
 import { onAbort, pause, settledWithin } from "../../core/wait.ts";
 import type { ReportingSource } from "./source.ts";
 
-/** A source of backends and what it is called in status, metrics and log. */
+/** A source of backends with its name in status, metrics and log. */
 export interface NamedSource {
   /** Such as `dns db.internal`. */
   readonly name: string;
-  /** Gives its sets. */
+  /** Yields its sets. */
   readonly source: ReportingSource;
   /** The longest pause after failures, in milliseconds. @default {30_000} */
   readonly retryMaxMs?: number | undefined;
 }
 
-/** How a source is. Times are in milliseconds on the discovery's clock. */
+/** The status of a source. Times are in milliseconds on the discovery's clock. */
 export interface SourceStatus {
-  /** What it is called. */
+  /** Its name. */
   readonly name: string;
   /**
-   * `waiting`: it has not answered yet. `good`: its last word was a set. `failing`: its last word was an error; its
-   * last set, if there was one, goes on. `ended`: it has said its last word, and its last set stays.
+   * `waiting`: it has not returned anything yet. `good`: it has returned a set last. `failing`: it has failed last; its
+   * last set, if any, is kept. `ended`: its last set is final.
    */
   readonly state: "waiting" | "good" | "failing" | "ended";
-  /** Since when it is in this state. */
+  /** When it entered this state. */
   readonly sinceMs: number;
-  /** What it failed with last, while it is `failing`. */
+  /** The last error, while it is `failing`. */
   readonly error?: string;
-  /** When it gave a set last, a new one or the same again. */
+  /** When it returned a set last, whether changed or not. */
   readonly lastSetAtMs?: number;
-  /** How many backends it contributes. */
+  /** The number of backends that it contributes. */
   readonly size: number;
-  /** How often it has failed since the start. */
+  /** Failures since the start. */
   readonly failures: number;
 }
 
 /** Options of {@linkcode SourceRun}. */
 export interface SourceRunOptions extends NamedSource {
-  /** An empty answer keeps its last set. */
+  /** Whether an empty answer keeps the last set. */
   readonly keepOnEmpty: boolean;
   /** For pauses and for the times in the status. */
   readonly clock: Clock;
-  /** Told of failures when they begin and end. */
+  /** Logs failures when they begin and end. */
   readonly log: Log;
   /** The upstream's name, for the log. */
   readonly upstream: string;
@@ -53,27 +53,27 @@ export interface SourceRunOptions extends NamedSource {
   readonly inUse: () => number;
   /** For the jitter of the pauses. @default {Math.random} */
   readonly random?: () => number;
-  /** What it contributes is another set now. */
+  /** Its set has changed. */
   readonly onSet: () => void;
-  /** It has answered for the first time, or never will. */
+  /** It has returned its first set or error, or never will. */
   readonly onAnswered: () => void;
 }
 
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
-/** How long a source may take to end once it has been told to. */
+/** How long a source may take to end. */
 const END_MS = 1_000;
 
-/** One source of a discovery: asked, asked anew after failures, and what it has said. */
+/** Runs one source of a discovery: calls it again after failures, and keeps its last set and status. */
 export class SourceRun {
-  /** What it contributes now. */
+  /** The set that it contributes now. */
   set: readonly BackendSpec[] = [];
   readonly #options: SourceRunOptions;
   readonly #backoff: Backoff;
   readonly #closing = new AbortController();
   /** Ends the pause after a failure. */
   #wake = new AbortController();
-  /** Gives up the iteration of the source; only while there is one that has answered. */
+  /** Restarts the source; absent while no set has been returned since it was started. */
   #restart: (() => void) | undefined;
   #keepOnEmpty: boolean;
   #state: SourceStatus["state"] = "waiting";
@@ -81,12 +81,12 @@ export class SourceRun {
   #error: string | undefined;
   #lastSetAtMs: number | undefined;
   #failures = 0;
-  /** Its last answer was empty, and `keepOnEmpty` keeps the set before. */
+  /** The last answer was empty, and `keepOnEmpty` has kept the previous set. */
   #keptOnEmpty = false;
   #answered = false;
   #ended: Promise<void> | undefined;
 
-  /** Nothing is asked before {@linkcode SourceRun.start}. */
+  /** Asks nothing before {@linkcode SourceRun.start}. */
   constructor(options: SourceRunOptions) {
     const { random, retryMaxMs = RETRY_MAX_MS } = options;
     this.#options = options;
@@ -99,7 +99,7 @@ export class SourceRun {
     });
   }
 
-  /** How it is now. */
+  /** The current status. */
   get status(): SourceStatus {
     return {
       name: this.#options.name,
@@ -112,19 +112,19 @@ export class SourceRun {
     };
   }
 
-  /** Asks from now on. */
+  /** Starts the source. */
   start(): void {
     this.#ended ??= this.#run();
   }
 
-  /** Asks the source again at once, unless its answer is awaited already. What it gave stays until then. */
+  /** Asks the source again at once, unless a request is under way. Its set is kept until then. */
   refresh(): void {
     this.#backoff.reset();
     this.#wake.abort();
     this.#restart?.();
   }
 
-  /** Once it does not hold any more, an empty answer that came before counts at once. */
+  /** Switching it off applies an empty answer that it has suppressed. */
   set keepOnEmpty(keep: boolean) {
     this.#keepOnEmpty = keep;
     if (keep || !this.#keptOnEmpty) return;
@@ -132,7 +132,7 @@ export class SourceRun {
     this.set = [];
   }
 
-  /** Resolves when the source has ended, or when its time for that is over. */
+  /** Ends the source. Resolves when it has ended, after a second at the latest. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#wake.abort();
@@ -157,9 +157,9 @@ export class SourceRun {
     }
   }
 
-  /** Takes what the source gives until it ends, fails or is to be asked again. */
+  /** Takes sets from the source until it ends, fails or is restarted. */
   async #ask(): Promise<"ended" | "restart"> {
-    // Its own, so that a source that is given up because of what it gave is told.
+    // A controller of its own, so that the source is aborted, too, if its set can't be used.
     const asking = new AbortController();
     const iterator = this.#options.source(asking.signal)[Symbol.asyncIterator]();
     const restart = () => asking.abort();
@@ -188,7 +188,7 @@ export class SourceRun {
     }
   }
 
-  /** Lets the source clean up, but does not wait for ever. */
+  /** Lets the source clean up, within a time limit. */
   async #letGo(iterator: AsyncIterator<unknown>, next: Promise<unknown>): Promise<void> {
     const ended = Promise.allSettled([next, iterator.return?.()]);
     await settledWithin(ended, { clock: this.#options.clock, timeoutMs: END_MS });
@@ -215,7 +215,7 @@ export class SourceRun {
     }
     this.#keptOnEmpty = keep;
     if (keep || equalSets(this.set, given)) return;
-    this.set = [...given]; // The source may use its array again.
+    this.set = [...given]; // The source may reuse its array.
     onSet();
   }
 

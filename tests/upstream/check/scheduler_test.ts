@@ -218,7 +218,7 @@ Deno.test("a check that ignores its signal has failed, and fails again every int
   const deaf = fixture.task("deaf", { run: () => (runs++, ends.promise) });
   fixture.scheduler.add(deaf);
   await fixture.clock.advanceAsync(3400);
-  const hung = "the check was given up and has not ended";
+  const hung = "the check was aborted and has not ended";
   assertEquals([fixture.told, runs, fixture.scheduler.underWay], [
     [
       "deaf - 500 no result within 500ms",

@@ -64,11 +64,11 @@ Deno.test("what is expected may stand anywhere in what comes, and in any pieces"
 
 Deno.test("what has been met is used up, with all in front of it, and nothing else is", async () => {
   assertEquals(await outcome([{ expect: "a" }, { expect: "b" }, { expect: "a" }], "xaxxbxa"), "script done");
-  const again = 'step 2, "a", was not met before the connection ended: what came was "bc"';
+  const again = 'step 2, "a", was not met before the connection was closed: received "bc"';
   assertEquals(await outcome([{ expect: "a" }, { expect: "a" }], "abc"), again);
-  const passed = 'step 2, "x", was not met before the connection ended: what came was "bc"';
+  const passed = 'step 2, "x", was not met before the connection was closed: received "bc"';
   assertEquals(await outcome([{ expect: "a" }, { expect: "x" }], "xabc"), passed);
-  const nothing = 'step 2, "b", was not met before the connection ended: nothing came';
+  const nothing = 'step 2, "b", was not met before the connection was closed: nothing was received';
   assertEquals(await outcome([{ expect: "ab" }, { expect: "b" }], "ab"), nothing);
 });
 
@@ -81,21 +81,21 @@ Deno.test("sending uses up nothing of what has come already", async () => {
 
 Deno.test("the end of the stream before what is expected is a failure that quotes what came", async () => {
   const steps = [{ send: "PING\r\n" }, { expect: "+PONG" }];
-  const seen = 'step 2, "+PONG", was not met before the connection ended: ';
-  assertEquals(await outcome(steps, ""), `${seen}nothing came`);
-  assertEquals(await outcome(steps, "+PON"), `${seen}what came was "+PON"`);
+  const seen = 'step 2, "+PONG", was not met before the connection was closed: ';
+  assertEquals(await outcome(steps, ""), `${seen}nothing was received`);
+  assertEquals(await outcome(steps, "+PON"), `${seen}received "+PON"`);
   assertEquals(
     await outcome(steps, "\x1b[2J\xe4\r\n"),
-    `${seen}what came was "\\u001b[2J\\u00c3\\u00a4\\r\\n"`,
+    `${seen}received "\\u001b[2J\\u00c3\\u00a4\\r\\n"`,
   );
-  assertEquals(await outcome(steps, "x".repeat(3000)), `${seen}what came was "${"x".repeat(80)}…"`);
+  assertEquals(await outcome(steps, "x".repeat(3000)), `${seen}received "${"x".repeat(80)}…"`);
 });
 
 Deno.test("64 KiB may come for each step, and no byte more", async () => {
   const before = (count: number) => "x".repeat(count);
   const once = [{ expect: "ok" }];
   assertEquals(await outcome(once, `${before(65_534)}ok`), "script done");
-  const seen = `step 1, "ok", was not met in 65536 bytes: what came was "${before(80)}…"`;
+  const seen = `step 1, "ok", was not met in 65536 bytes: received "${before(80)}…"`;
   assertEquals(await outcome(once, `${before(65_535)}ok`), seen);
   const twice = [...once, ...once, { expectHex: "6F 6B" }];
   assertEquals(await outcome(twice, `${before(65_534)}ok`.repeat(3), 4096), "script done");

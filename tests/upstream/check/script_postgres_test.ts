@@ -76,7 +76,7 @@ testWith(
       const seen = await tryScript(example(heading), server);
       assertMatch(
         seen,
-        /^step 2, "52 [08 ]+", was not met before the connection ended: what came was "E.*FATAL/,
+        /^step 2, "52 [08 ]+", was not met before the connection was closed: received "E.*FATAL/,
       );
     }
   },

@@ -34,6 +34,6 @@ Deno.test("a server that greets with a refusal is not fit for the example for SM
   const [, port] = backend.address.split(":");
   const seen = await tryScript(example("SMTP"), { port: Number(port), dial });
   const expected =
-    'step 1, "220 ", was not met before the connection ended: what came was "421 too busy\\r\\n"';
+    'step 1, "220 ", was not met before the connection was closed: received "421 too busy\\r\\n"';
   assertEquals(seen, new CheckFailedError(expected).message);
 });

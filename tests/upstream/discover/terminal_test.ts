@@ -17,8 +17,7 @@ testWith(["python3"], "at a terminal nobody is asked who may be asked for names"
     pathOf("dns/system_resolve_program.ts"),
   ];
   const output = await runAtTerminal(command, "Allow?");
-  const why =
-    "whom to ask is not known; add --allow-read=/etc/resolv.conf, or --allow-net for all of the network";
+  const why = "the servers are not known; add --allow-read=/etc/resolv.conf, or --allow-net without a list";
   assertStringIncludes(output, `dns_unclear Cannot resolve "db.internal" (A): ${why}\r\ndone`);
 });
 

@@ -17,13 +17,13 @@ import { openLibc } from "./libc.ts";
 
 /** Options of {@linkcode HalfOpenChecker}. */
 export interface HalfOpenCheckerOptions {
-  /** Checks under way at once, each of which holds a descriptor; the others wait. @default {256} */
+  /** The most checks under way at once, each with a file descriptor; others wait. @default {256} */
   readonly maxUnderWay?: number;
-  /** Where the C library is, by its full path. @default the first of `libcPaths` that is permitted and there */
+  /** The full path of the C library. @default the first of `libcPaths` that exists and is permitted */
   readonly libraryPath?: string;
-  /** A library that is open already; `libraryPath` and permissions do not matter then. @default {none} */
+  /** A library that is open already; `libraryPath` and permissions are not used then. @default none */
   readonly library?: HeldLibc | undefined;
-  /** Runs the deadlines. @default one of its own, with ticks of 10 ms */
+  /** Runs the timeouts. @default one of its own, with ticks of 10 ms */
   readonly wheel?: TimerWheel;
 }
 
@@ -32,31 +32,31 @@ const MAX_UNDER_WAY = 256;
 /** Options of {@linkcode HalfOpenChecker.checkAddress}. */
 export interface CheckAddressOptions {
   /**
-   * Ends the check with a reset, so that the application never sees a connection. Otherwise it is ended as a
-   * connection is: the handshake is completed after all, and the application sees one that ends at once.
+   * Ends the check with a reset, so that the application never sees a connection. Otherwise the handshake is completed,
+   * and the application sees a connection that is closed at once.
    *
    * @default {true}
    */
   readonly zeroLinger?: boolean;
-  /** Gives up at once, with its reason. */
+  /** Aborts at once, with its reason. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Finds out whether somebody listens at an address without the application behind it noticing: SYN, SYN-ACK, RST. As
- * the handshake is never completed, there is nothing to accept.
+ * Checks whether a port is listening without the application noticing: SYN, SYN-ACK, RST. As the handshake is never
+ * completed, there is no connection to accept.
  *
- * It works through the C library, on Linux, and so needs `--allow-ffi` of it by its full path (see
- * {@linkcode libcPaths}). That path is all it needs: `--allow-net` is not asked, whatever address is checked.
+ * Uses the C library, on Linux, and needs `--allow-ffi` for its full path (see {@linkcode libcPaths}). `--allow-net` is
+ * not needed, whatever address is checked.
  *
- * No thread and no timer is left while no check is under way, and a checker keeps no program alive then. Between
- * `start` and `close` it holds two descriptors. A worker that is ended from outside must close it first.
+ * While no check is under way it has no thread and no timer, and does not keep the program alive. Between `start` and
+ * `close` it holds two file descriptors. Close it before the worker that uses it is terminated.
  *
- * The kernel holds the ACK back for 200 ms. Should the event loop stand still for longer than that, just between
- * an answer and the reset, the application sees a connection after all, which is reset at once. Where other work may
- * do that, give the checker a worker of its own.
+ * The kernel delays the ACK by 200 ms. If the event loop is blocked for longer, between the SYN-ACK and the reset, the
+ * application sees a connection, which is reset at once. If other work may block the event loop, run the checker in a
+ * worker of its own.
  *
- * After `checker` of https://github.com/tevino/tcp-shaker, in its means and what it offers.
+ * After `checker` of https://github.com/tevino/tcp-shaker.
  *
  * @example
  * ```ts
@@ -70,7 +70,7 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
   readonly #options: HalfOpenCheckerOptions;
   readonly #wheel: TimerWheel;
   readonly #ready = Promise.withResolvers<void>();
-  /** Checks of host names, each of which ends with its controller. */
+  /** The checks of host names under way, each with its controller. */
   readonly #names = new Set<AbortController>();
   #engine: HalfOpenEngine | undefined;
   #closing: Promise<void> | undefined;
@@ -78,7 +78,7 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
   /**
    * Opens nothing before `start`.
    *
-   * @throws {RangeError} if `maxUnderWay` is no whole number above 0.
+   * @throws {RangeError} if `maxUnderWay` is not a whole number above 0.
    */
   constructor(options: HalfOpenCheckerOptions = {}) {
     const { maxUnderWay = MAX_UNDER_WAY, wheel = new TimerWheel({ tickMs: 10 }) } = options;
@@ -87,32 +87,32 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
     }
     this.#options = options;
     this.#wheel = wheel;
-    this.#ready.promise.catch(() => {}); // Nobody need wait for it.
+    this.#ready.promise.catch(() => {}); // Its use is optional.
   }
 
-  /** Resolves when it has been started; rejects with {@linkcode HalfOpenClosedError} if it is closed before. */
+  /** Resolves when it has been started; rejects with {@linkcode HalfOpenClosedError} if it is closed first. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
 
-  /** Checks that have a socket now. */
+  /** The number of checks that have a socket. */
   get underWay(): number {
     return this.#engine?.underWay ?? 0;
   }
 
-  /** Checks that wait for one of these to end. */
+  /** The number of checks that wait for one. */
   get waiting(): number {
     return this.#engine?.waiting ?? 0;
   }
 
   /**
-   * Opens the C library. When that fails, nothing is left open and it may be tried again.
+   * Opens the C library. If it fails, nothing is left open and it may be called again.
    *
    * @throws {HalfOpenPermissionError} if that is not permitted, with the flag to add.
    * @throws {HalfOpenUnsupportedError} if this is not Linux on x86_64 or aarch64, or there is no such library.
-   * @throws {HalfOpenAlreadyStartedError} the second time.
+   * @throws {HalfOpenAlreadyStartedError} if it was started before.
    * @throws {HalfOpenClosedError} after `close`.
-   * @throws {HalfOpenSystemError} if there are no descriptors to be had.
+   * @throws {HalfOpenSystemError} if there are no free file descriptors.
    */
   start(): void {
     if (this.#closing !== undefined) throw new HalfOpenClosedError();
@@ -129,21 +129,20 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Resolves when the backend has answered with a SYN-ACK. A literal address costs no lookup; all addresses of a host
-   * name (eight at the most) are checked at once, and the first that answers is enough.
+   * Resolves when the backend has answered with a SYN-ACK. Of a host name all addresses, up to eight, are checked at once,
+   * and the first that answers is enough.
    *
    * Its socket is closed when the promise settles.
    *
-   * @param timeoutMs The time for all of it, waiting for a turn included, in milliseconds; 0: no bound but the
-   * kernel's, about two minutes.
+   * @param timeoutMs The time in milliseconds, including the wait for a socket; 0: that of the kernel, about two minutes.
    * @throws {HalfOpenTimeoutError} if there was no answer in that time.
-   * @throws {HalfOpenConnectError} if it was refused, can't be reached or was reset, with the system's code.
+   * @throws {HalfOpenConnectError} if it was refused, unreachable or reset, with the system's code.
    * @throws {HalfOpenResolveError} if the name can't be resolved.
    * @throws {HalfOpenUnsupportedError} for a unix socket, and an address without a host.
-   * @throws {HalfOpenSystemError} if this machine lacks something, such as a free descriptor.
+   * @throws {HalfOpenSystemError} if a local resource is lacking, such as a file descriptor.
    * @throws {HalfOpenNotStartedError} before `start`.
-   * @throws {HalfOpenClosedError} if the checker is closed, before or meanwhile.
-   * @throws {RangeError} if `timeoutMs` is no number from 0 up.
+   * @throws {HalfOpenClosedError} if the checker is or gets closed.
+   * @throws {RangeError} if `timeoutMs` is negative or not finite.
    * @throws the signal's reason.
    */
   async checkAddress(address: Address, timeoutMs: number, options: CheckAddressOptions = {}): Promise<void> {
@@ -159,8 +158,8 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Ends the checks under way with {@linkcode HalfOpenClosedError}, at once. Resolves when all that it holds has been
-   * given back: as soon as the thread that waits has been woken, unless a lookup of a name goes on for longer.
+   * Ends the checks under way with {@linkcode HalfOpenClosedError}, at once. Resolves when all resources have been released,
+   * which may wait for a lookup under way.
    */
   close(): Promise<void> {
     if (this.#closing === undefined) {
@@ -215,7 +214,7 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
     this.#names.add(end);
     try {
       const targets = await abortable(resolver.resolve(address), end.signal);
-      end.signal.throwIfAborted(); // It may have been between the two.
+      end.signal.throwIfAborted(); // It may have aborted after the lookup.
       const checks = targets.map((target) =>
         this.#checkTarget(target, 0, { zeroLinger, signal: end.signal })
       );
@@ -225,18 +224,18 @@ export class HalfOpenChecker implements Disposable, AsyncDisposable {
     } finally {
       this.#names.delete(end);
       this.#wheel.stop(timer);
-      end.abort(); // The other addresses.
+      end.abort(); // The checks of the other addresses.
     }
   }
 }
 
 function needTcp(address: Address): TcpAddress {
   if (address.kind === "unix") {
-    const why = "half-open checks are made of TCP, not of unix sockets";
+    const why = "half-open checks need TCP, not a unix socket";
     throw new HalfOpenUnsupportedError(`Cannot check "unix:${address.path}": ${why}`);
   }
   if (address.host === "") {
-    throw new HalfOpenUnsupportedError(`Cannot check ":${address.port}": it names no host`);
+    throw new HalfOpenUnsupportedError(`Cannot check ":${address.port}": it has no host`);
   }
   return address;
 }

@@ -9,48 +9,48 @@ import type { Libc } from "./libc.ts";
 
 /** Options of {@linkcode HalfOpenEngine}. */
 export interface HalfOpenEngineOptions {
-  /** Probes that have a socket at once. */
+  /** The most probes with a socket at once. */
   readonly maxUnderWay: number;
-  /** Runs the probes' timers. */
+  /** Runs the timers of the probes. */
   readonly wheel: TimerWheel;
 }
 
-/** How many that have had their turn may be left at the front of the line, before it is moved up. */
+/** The most consumed entries at the front of the queue, before it is compacted. */
 const MAX_SPENT = 1024;
 
 /**
- * What runs the probes of a checker: each gets a place and a socket, waits for news, and is settled. Owns the C
- * library that it is given, from when it is made to the end of `close`.
+ * Runs the probes of a checker: each gets a slot and a socket, waits for an event, and is settled. Owns the C library
+ * until `close` has resolved.
  *
- * Whatever a probe fails with at once is told in the next turn, so that a thousand of them that can't even start hold
- * nobody up.
+ * A probe that fails immediately is settled in the next turn of the event loop, so that a thousand of them do not block
+ * it.
  */
 export class HalfOpenEngine {
   /** The C library. */
   readonly libc: Libc;
-  /** Finds the addresses of names. */
+  /** Resolves host names. */
   readonly resolver: HalfOpenResolver;
   readonly #wheel: TimerWheel;
   readonly #sockets: HalfOpenSockets;
   readonly #events: HalfOpenEvents;
-  /** Those under way, by their marks. What an old event says of a place makes its probe look, no more. */
-  readonly #places: (HalfOpenProbe | undefined)[];
+  /** The probes under way, by their slots. An outdated event of a slot does no harm: its probe only looks at its socket. */
+  readonly #slots: (HalfOpenProbe | undefined)[];
   readonly #free: number[];
-  /** Those without a place, from `#head` on; some may be settled already. */
-  readonly #line: HalfOpenProbe[] = [];
+  /** The waiting probes, from `#head` on; some may be settled already. */
+  readonly #queue: HalfOpenProbe[] = [];
   #head = 0;
   #waiting = 0;
-  /** Those that have a place and nothing to wait for. */
+  /** Probes with a slot that have failed and wait for no event. */
   readonly #failed: HalfOpenProbe[] = [];
   #running: Promise<void> | undefined;
-  /** Whether the loop is waiting for events, with nothing to end that but news. */
+  /** Whether the loop waits for events without a timeout. */
   #asleep = false;
   #closed = false;
 
   /**
-   * At rest until the first probe.
+   * Runs nothing until the first probe.
    *
-   * @throws {HalfOpenSystemError} if there are no descriptors to be had; `libc` is the caller's then.
+   * @throws {HalfOpenSystemError} if there are no free file descriptors; `libc` stays the caller's then.
    */
   constructor(libc: Libc, options: HalfOpenEngineOptions) {
     const { maxUnderWay, wheel } = options;
@@ -58,32 +58,32 @@ export class HalfOpenEngine {
     this.#wheel = wheel;
     this.#sockets = new HalfOpenSockets(libc);
     this.resolver = new HalfOpenResolver(libc);
-    this.#places = new Array(maxUnderWay).fill(undefined);
-    this.#free = Array.from(this.#places, (_, i) => maxUnderWay - 1 - i);
+    this.#slots = new Array(maxUnderWay).fill(undefined);
+    this.#free = Array.from(this.#slots, (_, i) => maxUnderWay - 1 - i);
     this.#events = new HalfOpenEvents(libc);
   }
 
-  /** Probes that have a place. */
+  /** The number of probes with a slot. */
   get underWay(): number {
-    return this.#places.length - this.#free.length;
+    return this.#slots.length - this.#free.length;
   }
 
-  /** Probes that wait for one. */
+  /** The number of probes that wait for one. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** Takes a probe, now or when there is a place. Settles it in any case, sooner or later. */
+  /** Runs a probe, now or when there is a free slot. Settles it in any case. */
   enter(probe: HalfOpenProbe): void {
     if (this.#free.length > 0) {
       this.#begin(probe);
       return;
     }
-    this.#line.push(probe);
+    this.#queue.push(probe);
     this.#waiting++;
   }
 
-  /** Ends a probe, with an error if there is one. Does nothing the second time. */
+  /** Ends a probe; `undefined`: without an error. Does nothing the second time. */
   settle(probe: HalfOpenProbe, error: unknown): void {
     if (probe.settled) return;
     this.#wheel.stop(probe.timer);
@@ -96,29 +96,28 @@ export class HalfOpenEngine {
       this.#waiting--;
       return;
     }
-    this.#places[slot] = undefined;
+    this.#slots[slot] = undefined;
     this.#free.push(slot);
     if (!this.#closed) this.#beginNext();
     if (this.underWay === 0) this.#wake();
   }
 
   /**
-   * A probe's time is up. Should the answer have come and the event loop not have got round to it, that counts: it is
-   * the backend that is checked.
+   * A probe has reached its timeout. An answer that has arrived, but was not processed yet, counts.
    */
   expire(probe: HalfOpenProbe, error: Error): void {
-    if (probe.slot !== -1) this.#look(probe);
+    if (probe.slot !== -1) this.#check(probe);
     this.settle(probe, error);
   }
 
-  /** Ends every probe with {@linkcode HalfOpenClosedError}, at once. Resolves when everything has been given back. */
+  /** Ends every probe with {@linkcode HalfOpenClosedError}, at once. Resolves when all resources have been released. */
   async close(): Promise<void> {
     this.#closed = true;
     const error = new HalfOpenClosedError();
-    for (const probe of [...this.#line.slice(this.#head), ...this.#places]) {
+    for (const probe of [...this.#queue.slice(this.#head), ...this.#slots]) {
       if (probe !== undefined) this.settle(probe, error);
     }
-    // Neither a thread nor a lookup may be left that still uses what is given back.
+    // A thread or lookup under way uses the library.
     await Promise.all([this.#running, this.resolver.close()]);
     this.#events[Symbol.dispose]();
     this.libc[Symbol.dispose]();
@@ -127,7 +126,7 @@ export class HalfOpenEngine {
   #begin(probe: HalfOpenProbe): void {
     const { target, zeroLinger } = probe;
     probe.slot = this.#free.pop()!;
-    this.#places[probe.slot] = probe;
+    this.#slots[probe.slot] = probe;
     try {
       probe.fd = this.#sockets.open(target.family, zeroLinger);
       const errno = this.#sockets.connect(probe.fd, target);
@@ -146,11 +145,11 @@ export class HalfOpenEngine {
   }
 
   #beginNext(): void {
-    while (this.#head < this.#line.length) {
-      const probe = this.#line[this.#head]!;
+    while (this.#head < this.#queue.length) {
+      const probe = this.#queue[this.#head]!;
       this.#head++;
-      if (this.#head === this.#line.length || this.#head === MAX_SPENT) {
-        this.#line.splice(0, this.#head);
+      if (this.#head === this.#queue.length || this.#head === MAX_SPENT) {
+        this.#queue.splice(0, this.#head);
         this.#head = 0;
       }
       if (probe.settled) continue;
@@ -160,18 +159,18 @@ export class HalfOpenEngine {
     }
   }
 
-  /** Runs while there are probes under way, and settles them, a batch in each turn of the event loop. Never rejects. */
+  /** Settles probes, a batch in each turn of the event loop, while there are any under way. Never rejects. */
   async #run(): Promise<void> {
     try {
       for (;;) {
-        // While calls come back at once, the runtime goes on to its timers only after some 128 of them (measured with
-        // Deno 2.9.6): where there is always news, nobody else would have a turn for a tenth of a second.
+        // If calls return at once, the runtime runs its timers only after some 128 of them (measured with Deno 2.9.6): with
+        // a constant flow of events, everything else would be delayed by a tenth of a second.
         await eventLoopTurn();
         if (this.underWay === 0) break;
         this.#asleep = this.#failed.length === 0;
         const count = await this.#events.wait(this.#asleep ? -1 : 0);
         this.#asleep = false;
-        for (let i = 0; i < count; i++) this.#look(this.#places[this.#events.mark(i)]);
+        for (let i = 0; i < count; i++) this.#check(this.#slots[this.#events.mark(i)]);
         for (const probe of this.#failed.splice(0)) this.settle(probe, probe.error);
       }
     } catch (error) {
@@ -180,7 +179,7 @@ export class HalfOpenEngine {
     this.#running = undefined;
   }
 
-  #look(probe: HalfOpenProbe | undefined): void {
+  #check(probe: HalfOpenProbe | undefined): void {
     if (probe === undefined || probe.error !== undefined) return;
     const seen = this.#sockets.look(probe.fd, probe.target);
     if (seen === WAITING) return;
@@ -188,10 +187,10 @@ export class HalfOpenEngine {
     this.settle(probe, seen === ANSWERED ? undefined : new HalfOpenConnectError(address, seen));
   }
 
-  /** Nobody can be waited for any more; each end lets the next one begin. */
+  /** Ends all probes, as events can't be waited for any more. Each end begins the next probe. */
   #endAll(error: unknown): void {
     while (this.underWay > 0) {
-      for (const probe of this.#places) if (probe !== undefined) this.settle(probe, error);
+      for (const probe of this.#slots) if (probe !== undefined) this.settle(probe, error);
     }
   }
 

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import { CulvertError } from "../../../core/errors.ts";
 import { type Address, formatAddress } from "../../../net/address.ts";
 
-/** In what way a half-open check has failed: what it means for the backend, whatever the system calls it. */
+/** How a half-open check has failed, whatever the system's code. */
 export type HalfOpenFailure = "refused" | "unreachable" | "timed out" | "reset" | "failed";
 
 const FAILURES: Readonly<Record<string, HalfOpenFailure>> = {
@@ -17,34 +17,34 @@ const FAILURES: Readonly<Record<string, HalfOpenFailure>> = {
 };
 
 const NAMES = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno as number, name]));
-// Two names for one number: the usual one.
+// Two names have this number; this is the usual one.
 NAMES.set(constants.errno.EAGAIN, "EAGAIN");
 
-/** The backend did not answer with a SYN-ACK in the time that it had. */
+/** The backend did not answer with a SYN-ACK in time. */
 export class HalfOpenTimeoutError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "HalfOpenTimeoutError";
-  /** The same word as in {@linkcode HalfOpenConnectError}. */
+  /** As in {@linkcode HalfOpenConnectError}. */
   readonly failure: HalfOpenFailure = "timed out";
 
-  /** `timeoutMs` is the time that the check had, waiting for its turn included. */
+  /** `timeoutMs` is the timeout, including the wait for a socket. */
   constructor(address: Address, timeoutMs: number) {
     super("half_open_timeout", `Cannot check "${formatAddress(address)}": timed out after ${timeoutMs}ms`);
   }
 }
 
-/** The system could not connect to the backend, or the backend would not have it. */
+/** The connection was refused, reset or not possible. */
 export class HalfOpenConnectError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "HalfOpenConnectError";
-  /** What that means for the backend. */
+  /** The kind of failure. */
   readonly failure: HalfOpenFailure;
-  /** The system's name for it, such as `ECONNREFUSED`, or `errno 999` if it has none. */
+  /** The name of the system's error, such as `ECONNREFUSED`, or `errno 999` if it has none. */
   readonly systemCode: string;
-  /** The system's number for it. */
+  /** The number of the system's error. */
   readonly errno: number;
 
-  /** `errno` is what the system has said. */
+  /** `errno` is the number of the system's error. */
   constructor(address: Address, errno: number) {
     const systemCode = systemCodeOf(errno);
     const failure = FAILURES[systemCode] ?? "failed";
@@ -55,13 +55,13 @@ export class HalfOpenConnectError extends CulvertError {
   }
 }
 
-/** The machine that checks has not got what a check takes, such as a free descriptor. Says nothing of the backend. */
+/** A local resource is lacking, such as a file descriptor. Says nothing about the backend. */
 export class HalfOpenSystemError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "HalfOpenSystemError";
-  /** The system's name for it, such as `EMFILE`. */
+  /** The name of the system's error, such as `EMFILE`. */
   readonly systemCode: string;
-  /** The system's number for it. */
+  /** The number of the system's error. */
   readonly errno: number;
 
   /** `operation` is the system call that failed. */
@@ -78,20 +78,20 @@ export class HalfOpenResolveError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "HalfOpenResolveError";
 
-  /** `why` is what the resolver says. */
+  /** `why` is the error of the resolver. */
   constructor(host: string, why: string) {
     super("half_open_resolve", `Cannot resolve "${host}" to check it: ${why}`);
   }
 }
 
-/** `start` was called before. */
+/** `start` was called twice. */
 export class HalfOpenAlreadyStartedError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "HalfOpenAlreadyStartedError";
 
-  /** Nothing has changed. */
+  /** The checker keeps running. */
   constructor() {
-    super("half_open_already_started", "Cannot start the half-open checker: it was started before");
+    super("half_open_already_started", "Cannot start the half-open checker: it is already started");
   }
 }
 
@@ -107,29 +107,29 @@ export class HalfOpenNotStartedError extends CulvertError {
   }
 }
 
-/** The checker was closed, before the check or during it. */
+/** The checker was closed before or during the check. */
 export class HalfOpenClosedError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "HalfOpenClosedError";
 
-  /** One may serve for all that end with the checker. */
+  /** May be shared by all checks. */
   constructor() {
     super("half_open_closed", "Cannot check: the half-open checker is closed");
   }
 }
 
-/** The C library may not be used. There is no other way to check like that, and none is tried. */
+/** The permission to use the C library is missing, which half-open checks need. */
 export class HalfOpenPermissionError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "HalfOpenPermissionError";
-  /** What to start the program with, such as `--allow-ffi=/lib/x86_64-linux-gnu/libc.so.6`. */
+  /** The flag to add, such as `--allow-ffi=/lib/x86_64-linux-gnu/libc.so.6`. */
   readonly flag: string;
 
-  /** `paths` are where the C library may be, the likeliest first. */
+  /** `paths` are the possible paths of the C library, the likeliest first. */
   constructor(paths: readonly string[]) {
     const [first, ...others] = paths;
     const flag = `--allow-ffi=${first}`;
-    const other = others.length === 0 ? "" : ` (or, where the C library is there, =${others.join(", =")})`;
+    const other = others.length === 0 ? "" : ` (or, if the C library is there, =${others.join(", =")})`;
     super(
       "half_open_permission",
       `Cannot make half-open checks: a permission is missing; add ${flag}${other}`,
@@ -138,12 +138,12 @@ export class HalfOpenPermissionError extends CulvertError {
   }
 }
 
-/** This can't be checked half-open: not on this system, or not this kind of address. */
+/** Half-open checks are not supported on this system, or for this address. */
 export class HalfOpenUnsupportedError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "HalfOpenUnsupportedError";
 
-  /** `message` says what was wanted and why it can't be done. */
+  /** `message` describes the request and why it is not supported. */
   constructor(message: string, options?: ErrorOptions) {
     super("half_open_unsupported", message, options);
   }

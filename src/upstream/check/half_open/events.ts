@@ -11,17 +11,16 @@ const EPOLLET = 0x8000_0000;
 /** `struct epoll_event` is packed on x86_64 alone. */
 const EVENT_BYTES = Deno.build.arch === "x86_64" ? 12 : 16;
 const DATA_OFFSET = EVENT_BYTES - 8;
-/** More would hold up the event loop, which has other things to do between two batches. */
+/** The most events of one wait; more would block the event loop. */
 const BATCH = 64;
-/** The mark of what only wakes. */
+/** The mark of the event that only wakes. */
 const WAKE = 0xffff_ffff;
-/** A signal may interrupt a wait, but not so many in a row. */
+/** A signal may interrupt a wait, but not this often in a row. */
 const MAX_FAILURES = 100;
 
 /**
- * Waits for news of many sockets at once, on one thread of the runtime's pool, and on none while nobody waits. A
- * socket that is closed is forgotten by itself. Holds two descriptors until it is disposed of, which must not be
- * during a wait.
+ * Waits for events of many sockets at once (epoll), on one thread of the runtime's pool during a wait. A socket that is
+ * closed is removed automatically. Holds two file descriptors until it is disposed of; not during a wait.
  */
 export class HalfOpenEvents implements Disposable {
   readonly #libc: Libc;
@@ -34,16 +33,16 @@ export class HalfOpenEvents implements Disposable {
   #failures = 0;
 
   /**
-   * `libc` stays the caller's to close.
+   * `libc` stays the caller's.
    *
-   * @throws {HalfOpenSystemError} if there are no descriptors to be had; nothing is left open then.
+   * @throws {HalfOpenSystemError} if there are no free file descriptors; nothing is left open then.
    */
   constructor(libc: Libc) {
     const { call } = this.#libc = libc;
     this.#epoll = call.epoll_create1(EPOLL_CLOEXEC);
     if (this.#epoll < 0) throw new HalfOpenSystemError("epoll_create1", libc.errno);
     this.#wakeup = call.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    // Edge-triggered, so that it wakes anew at each write and never has to be read.
+    // Edge-triggered, so that each write wakes and nothing has to be read.
     if (this.#wakeup >= 0 && this.#add(this.#wakeup, EPOLLIN | EPOLLET, WAKE)) return;
     const { errno } = libc;
     if (this.#wakeup >= 0) call.close(this.#wakeup);
@@ -52,20 +51,19 @@ export class HalfOpenEvents implements Disposable {
   }
 
   /**
-   * Wants to hear of a socket, under the number `mark`, until it is closed; during a wait too.
+   * Adds a socket, with the number `mark`, until it is closed; also during a wait.
    *
-   * @throws {HalfOpenSystemError} if the system has no room.
+   * @throws {HalfOpenSystemError} if the system refuses.
    */
   add(fd: number, mark: number): void {
     if (!this.#add(fd, EPOLLOUT, mark)) throw new HalfOpenSystemError("epoll_ctl", this.#libc.errno);
   }
 
   /**
-   * Waits until there is news, or `wake` is called, but at most `timeoutMs`; -1: for ever. One wait at a
-   * time.
+   * Waits until there is an event, or `wake` is called, but at most `timeoutMs`; -1: no limit. One wait at a time.
    *
-   * @returns How many there are for `mark`; 0 says nothing.
-   * @throws {HalfOpenSystemError} if waiting has become impossible.
+   * @returns The number of events for `mark`; may be 0 early.
+   * @throws {HalfOpenSystemError} if waiting fails repeatedly.
    */
   async wait(timeoutMs: number): Promise<number> {
     const count = await this.#libc.call.epoll_wait(this.#epoll, this.#eventBytes, BATCH, timeoutMs);
@@ -77,13 +75,13 @@ export class HalfOpenEvents implements Disposable {
     return 0;
   }
 
-  /** Of whom there is news, which may be old: that mark may have gone to another since. -1: of nobody. */
+  /** The mark of an event, which may have been given to another socket since. -1: of none. */
   mark(index: number): number {
     const mark = this.#events.getUint32(index * EVENT_BYTES + DATA_OFFSET, LITTLE_ENDIAN);
     return mark === WAKE ? -1 : mark;
   }
 
-  /** Ends the wait that is under way, or the next one. */
+  /** Ends the wait under way, or the next one. */
   wake(): void {
     this.#libc.call.eventfd_write(this.#wakeup, 1n);
   }

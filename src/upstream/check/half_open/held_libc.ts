@@ -4,11 +4,11 @@ import { libcPaths } from "./libc_paths.ts";
 const opened = new WeakMap<HeldLibc, Libc>();
 
 /**
- * The C library, opened once for the life of a program, which then gives up the permission to open any (`ffi`). The
- * functions that half-open checks call go on working; no others can be reached from then on, by a bug or by a
- * dependency that has been tampered with. The library is never closed.
+ * The C library, opened once for the life of the program, which then revokes its permission to open any (`ffi`). Half-open
+ * checks keep working; a bug or a compromised dependency can't call other native functions from then on. The library is
+ * never closed.
  *
- * @example Not run as a test: it would take the permission from all the others
+ * @example Not run as a test, as it would revoke the permission of all tests
  * ```ts ignore
  * import { HalfOpenChecker, HeldLibc } from "@culvert/culvert";
  *
@@ -25,9 +25,8 @@ export class HeldLibc {
   }
 
   /**
-   * Opens the library if that is permitted and it is not open yet, and gives up the permission. Where it can't be
-   * opened nothing happens: a checker says so when it is started. Nobody is asked for the permission, also at a
-   * terminal.
+   * Opens the library if that is permitted and it is not open yet, and revokes the permission. If it can't be opened,
+   * nothing happens: the checker fails when it is started. Never prompts.
    */
   open(): void {
     if (this.isOpen || !libcPaths().some(isPermitted)) return;
@@ -40,7 +39,7 @@ export class HeldLibc {
   }
 }
 
-/** The library for one checker, which may dispose of it; `undefined` where it is not open. */
+/** The library for one checker, which may dispose of it; `undefined`: it is not open. */
 export function borrowLibc(held: HeldLibc | undefined): Libc | undefined {
   const libc = held && opened.get(held);
   return libc && new Libc(libc);

@@ -1,7 +1,7 @@
 import { HalfOpenPermissionError, HalfOpenUnsupportedError } from "./errors.ts";
 import { libcPaths } from "./libc_paths.ts";
 
-/** The functions of the C library that half-open checks take. `size_t` and `socklen_t` as on 64-bit Linux. */
+/** The functions that half-open checks call. `size_t` and `socklen_t` as on 64-bit Linux. */
 const SYMBOLS = {
   __errno_location: { parameters: [], result: "usize" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -13,7 +13,7 @@ const SYMBOLS = {
   close: { parameters: ["i32"], result: "i32" },
   epoll_create1: { parameters: ["i32"], result: "i32" },
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
-  // On a thread of its own, as it waits. That thread's errno is out of reach.
+  // On another thread, as it blocks. The errno of that thread can't be read.
   epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   eventfd_write: { parameters: ["i32", "u64"], result: "i32" },
@@ -25,15 +25,15 @@ const SYMBOLS = {
   strlen: { parameters: ["usize"], result: "usize" },
 } as const;
 
-/** The byte order of this machine, as `DataView` wants it: true for little-endian. */
+/** The byte order of this machine, as an argument for `DataView`. */
 export const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** A text as C has it: its bytes and a zero. */
+/** A text with a terminating zero. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-/** The C library, opened. Whoever has opened it closes it, once no call of it is under way. */
+/** The open C library. Its owner closes it when no call is under way. */
 export class Libc implements Disposable {
   readonly #library: Deno.DynamicLibrary<typeof SYMBOLS>;
   readonly #owned: boolean;
@@ -42,14 +42,14 @@ export class Libc implements Disposable {
   readonly #errnoBytes = new Uint8Array(this.#errno.buffer);
 
   /**
-   * `from` is the full path, as it is permitted, or a library that is open and that somebody else closes.
+   * `from` is the full path, as permitted, or an open library, which stays its owner's.
    *
    * @throws what `Deno.dlopen` throws.
    */
   constructor(from: string | Libc) {
     this.#owned = typeof from === "string";
     this.#library = typeof from === "string" ? Deno.dlopen(from, SYMBOLS) : from.#library;
-    // It belongs to the thread, and the thread that runs this never changes.
+    // The address is that of this thread, which runs all calls.
     this.#errnoAddress = this.#library.symbols.__errno_location();
   }
 
@@ -58,38 +58,37 @@ export class Libc implements Disposable {
     return this.#library.symbols;
   }
 
-  /** What the last call that failed has left; to be read at once. Not for calls that wait on another thread. */
+  /** The error number of the last failed call; to be read at once. Not for nonblocking calls. */
   get errno(): number {
     this.copy(this.#errnoAddress, this.#errnoBytes);
     return this.#errno[0]!;
   }
 
   /**
-   * Fills `bytes` with what is in memory from `address` on, which must be the C library's word. The runtime's own means
-   * (`Deno.UnsafePointerView`) would need permission for every library there is.
+   * Copies memory from `address`, which must come from the C library, to `bytes`. `Deno.UnsafePointerView` would need
+   * permission for every library.
    */
   copy(address: bigint, bytes: Uint8Array<ArrayBuffer>): void {
     this.#library.symbols.memcpy(bytes, address, BigInt(bytes.length));
   }
 
-  /** The text that ends with a zero, in memory from `address` on. */
+  /** The zero-terminated text at `address`. */
   text(address: bigint): string {
     const bytes = new Uint8Array(Number(this.#library.symbols.strlen(address)));
     this.copy(address, bytes);
     return new TextDecoder().decode(bytes);
   }
 
-  /** Lets go of the library. No function may be called any more. */
+  /** Releases the library. No function may be called any more. */
   [Symbol.dispose](): void {
     if (this.#owned) this.#library.close();
   }
 }
 
 /**
- * Opens the C library, at the first of `paths` that is permitted and there.
+ * Opens the C library at the first of `paths` that exists and is permitted.
  *
- * @throws {HalfOpenPermissionError} if none of them is permitted, with the flag to add. The runtime is not asked for
- * it, even at a terminal: this may be called at any time.
+ * @throws {HalfOpenPermissionError} if none of them is permitted, with the flag to add. Never prompts.
  * @throws {HalfOpenUnsupportedError} if there are none for this machine, or none could be opened.
  */
 export function openLibc(paths: readonly string[] = libcPaths()): Libc {

@@ -1,20 +1,20 @@
-/** What {@linkcode libcPaths} looks at; `Deno.build` has it all. */
+/** The platform for {@linkcode libcPaths}, such as `Deno.build`. */
 export interface LibcPlatform {
   /** Such as `linux`. */
   readonly os: string;
   /** Such as `x86_64`. */
   readonly arch: string;
-  /** Which C library the runtime itself was built for, such as `gnu`. */
+  /** The C library that the runtime was built for, such as `gnu`. */
   readonly env?: string | undefined;
 }
 
 const ARCHITECTURES = ["x86_64", "aarch64"];
 
 /**
- * Where the C library may be, by its full path, the likeliest first: Debian and Ubuntu, then the others. Empty where
- * half-open checks can't be made: they need Linux, on x86_64 or aarch64. Looks at nothing on the disk.
+ * The possible full paths of the C library, the likeliest first: Debian and Ubuntu, then others. Empty if half-open checks
+ * are not supported: they need Linux on x86_64 or aarch64. Does not access the file system.
  *
- * The runtime's own kind of C library is the only one named: a second one in the same process would do harm.
+ * Only the kind of C library that the runtime uses: a second one in the same process would do harm.
  *
  * @example
  * ```ts

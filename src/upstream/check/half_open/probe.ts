@@ -1,30 +1,30 @@
 import { WheelTimer } from "../../../core/timer_wheel.ts";
 import type { HalfOpenTarget } from "./target.ts";
 
-/** What a {@linkcode HalfOpenProbe} was asked for. */
+/** Options of a {@linkcode HalfOpenProbe}. */
 export interface HalfOpenProbeOptions {
   /** See `CheckAddressOptions`. */
   readonly zeroLinger: boolean;
-  /** Its abort ends the probe. */
+  /** Ends the probe. */
   readonly signal: AbortSignal | undefined;
-  /** Called when its signal aborts. */
+  /** Called when the signal aborts. */
   readonly onAbort: (probe: HalfOpenProbe) => void;
-  /** Called when its time is up. */
+  /** Called at the timeout. */
   readonly onTimeout: (probe: HalfOpenProbe) => void;
 }
 
-/** One check of one literal address, from the call to its end. */
+/** One check of one literal address. */
 export class HalfOpenProbe {
   readonly target: HalfOpenTarget;
   readonly zeroLinger: boolean;
   /** Settles with the probe. */
   readonly promise: Promise<void>;
   readonly timer: WheelTimer;
-  /** Its socket, which the checker closes; -1: none. */
+  /** Its socket, which the engine closes; -1: none. */
   fd = -1;
-  /** Its place among those under way; -1: it waits for its turn, or is over. */
+  /** Its slot; -1: it waits for one, or has ended. */
   slot = -1;
-  /** It failed before anything was to be waited for. */
+  /** The error of a probe that has failed immediately. */
   error: Error | undefined;
   settled = false;
   readonly #signal: AbortSignal | undefined;
@@ -32,7 +32,7 @@ export class HalfOpenProbe {
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
 
-  /** Listens to its signal from now on, which must not have been aborted. Its timer is the caller's to start. */
+  /** The signal must not be aborted yet. The caller starts the timer. */
   constructor(target: HalfOpenTarget, options: HalfOpenProbeOptions) {
     const { zeroLinger, signal, onAbort, onTimeout } = options;
     this.target = target;
@@ -51,7 +51,7 @@ export class HalfOpenProbe {
     signal.addEventListener("abort", this.#onAbort);
   }
 
-  /** It is over, well if there is no `error`. */
+  /** Ends it; `undefined`: without an error. */
   settle(error: unknown): void {
     this.settled = true;
     if (this.#onAbort !== undefined) this.#signal!.removeEventListener("abort", this.#onAbort);

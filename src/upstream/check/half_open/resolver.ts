@@ -9,16 +9,16 @@ const SOCK_STREAM = 1;
 /** Offsets in `struct addrinfo` and its size, on 64-bit Linux; glibc's and musl's are the same. */
 const ADDRINFO = { family: 4, socketType: 8, address: 24, next: 40, bytes: 48 };
 
-/** A lookup holds a thread of the runtime's pool, and can't be given up. */
+/** A lookup blocks a thread of the runtime's pool, and can't be aborted. */
 const MAX_LOOKUPS = 4;
-/** Of what a name has. */
+/** The most addresses of a name. */
 const MAX_ADDRESSES = 8;
 
 type Ip = Pick<HalfOpenTarget, "family" | "words" | "scopeId">;
 
 /**
- * Resolves host names as everything else on the machine does, `/etc/hosts` included, by the C library's
- * `getaddrinfo`. Those who ask for the same name at the same time share a lookup; at most four are under way.
+ * Resolves host names by `getaddrinfo` of the C library, including `/etc/hosts`. Concurrent requests for the same name share
+ * a lookup; at most four are under way.
  */
 export class HalfOpenResolver {
   readonly #libc: Libc;
@@ -27,7 +27,7 @@ export class HalfOpenResolver {
   #underWay = 0;
   #closed: PromiseWithResolvers<void> | undefined;
 
-  /** `libc` stays the caller's to close, after `close` has resolved. */
+  /** The caller closes `libc`, after `close` has resolved. */
   constructor(libc: Libc) {
     this.#libc = libc;
   }
@@ -48,7 +48,7 @@ export class HalfOpenResolver {
     return (await lookup).map((ip) => ({ address, port, ...ip }));
   }
 
-  /** Begins no further lookups. Resolves when those under way have ended, which may take as long as they take. */
+  /** Starts no more lookups. Resolves when those under way have ended, which has no time limit. */
   close(): Promise<void> {
     if (this.#closed === undefined) {
       this.#closed = Promise.withResolvers();
@@ -59,8 +59,8 @@ export class HalfOpenResolver {
   }
 
   async #lookup(host: string): Promise<readonly Ip[]> {
-    // C would read no further than the zero, and so another name.
-    if (host.includes("\0")) throw new HalfOpenResolveError(host, "this is no host name");
+    // C would end the name at the zero byte.
+    if (host.includes("\0")) throw new HalfOpenResolveError(host, "it is not a host name");
     await this.#turn();
     try {
       return await this.#ask(host);
@@ -76,7 +76,6 @@ export class HalfOpenResolver {
     if (this.#underWay >= MAX_LOOKUPS) {
       const waiter = Promise.withResolvers<void>();
       this.#line.push(waiter);
-      // Whoever gives the turn away does so before anybody else can come.
       await waiter.promise;
       if (this.#closed !== undefined) throw new HalfOpenClosedError();
     }

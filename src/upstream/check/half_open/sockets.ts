@@ -53,7 +53,7 @@ export class HalfOpenSockets {
   readonly #length = new Uint32Array(1);
   readonly #lengthBytes = new Uint8Array(this.#length.buffer);
 
-  /** `libc` stays the caller's to close. */
+  /** `libc` stays the caller's. */
   constructor(libc: Libc) {
     this.#libc = libc;
     this.#ipv4.setUint16(0, AF_INET, LITTLE_ENDIAN);
@@ -63,7 +63,7 @@ export class HalfOpenSockets {
   /**
    * Opens a socket, ready to connect.
    *
-   * @throws {HalfOpenSystemError} if there is none to be had; nothing is left open then.
+   * @throws {HalfOpenSystemError} if that fails; nothing is left open then.
    */
   open(family: 4 | 6, zeroLinger: boolean): number {
     const { call } = this.#libc;
@@ -78,17 +78,17 @@ export class HalfOpenSockets {
     throw new HalfOpenSystemError("setsockopt", errno);
   }
 
-  /** Sends the SYN. Returns `WAITING`, or the system's number for a failure that it knows of already. */
+  /** Sends the SYN. Returns `WAITING`, or the error number of an immediate failure. */
   connect(fd: number, target: HalfOpenTarget): number {
     const result = target.family === 4 ? this.#connect4(fd, target) : this.#connect6(fd, target);
     if (result === 0) return WAITING;
     const { errno } = this.#libc;
     if (errno === EINPROGRESS) return WAITING;
-    // What the runtime does between the two calls may have changed errno; the socket's own state can't lie.
+    // The runtime may have changed errno between the two calls; the state of the socket is reliable.
     return this.#state(fd) === TCP_CLOSE ? errno || ECONNABORTED : WAITING;
   }
 
-  /** What has come of it: `ANSWERED`, `WAITING`, or the system's number for the failure. */
+  /** The result so far: `ANSWERED`, `WAITING`, or the error number of the failure. */
   look(fd: number, target: HalfOpenTarget): number {
     const errno = this.#option(fd, { level: SOL_SOCKET, name: SO_ERROR, length: 4 })
       ? this.#answer.getInt32(0, LITTLE_ENDIAN)
@@ -106,16 +106,16 @@ export class HalfOpenSockets {
     }
   }
 
-  /** Closes it; with a reset, if it is to and there is somebody to reset. Its number may be another's at once. */
+  /** Closes a socket, with a reset if it has zero linger and a peer. */
   close(fd: number): void {
-    // Whatever it returns: on Linux the descriptor is free.
+    // On Linux the descriptor is closed even if this returns an error.
     this.#libc.call.close(fd);
   }
 
   /**
-   * Whether a socket has met itself: where nobody listens on a port that the system may also give to us, its own SYN
-   * may be answered by itself ("simultaneous open", RFC 9293, 3.5). One in 30,000 checks of a dead backend on this
-   * machine would call it well.
+   * Whether a socket is connected to itself: if a port of the ephemeral range is not listening, the socket may get that
+   * port and answer its own SYN ("simultaneous open", RFC 9293, 3.5). About one in 30,000 checks of a local port would
+   * succeed by mistake.
    */
   #isItself(fd: number, port: number): boolean {
     const { call } = this.#libc;
@@ -141,7 +141,7 @@ export class HalfOpenSockets {
     return this.#libc.call.connect(fd, this.#ipv6Bytes, SOCKADDR_IN6_BYTES);
   }
 
-  /** The state of the connection, the first byte of `struct tcp_info`; -1 if it can't be told. */
+  /** The state of the connection, the first byte of `struct tcp_info`; -1: not known. */
   #state(fd: number): number {
     return this.#option(fd, { level: IPPROTO_TCP, name: TCP_INFO, length: 1 }) ? this.#answerBytes[0]! : -1;
   }

@@ -3,26 +3,26 @@ import { parseIp } from "../../../net/ip.ts";
 import { HalfOpenUnsupportedError } from "./errors.ts";
 import { cString, type Libc } from "./libc.ts";
 
-/** A literal address to check, as the system wants to hear it. */
+/** A literal address to check, in the form of the system. */
 export interface HalfOpenTarget {
-  /** The same, for errors. */
+  /** The address, for errors. */
   readonly address: Address;
   readonly family: 4 | 6;
-  /** One number of 32 bits for IPv4, four for IPv6, the highest bits first. */
+  /** One 32-bit number for IPv4, four for IPv6, the most significant first. */
   readonly words: readonly number[];
   readonly port: number;
-  /** The number of the interface that an IPv6 address is meant on; 0: none was named. */
+  /** The interface index of an IPv6 zone; 0: none. */
   readonly scopeId: number;
 }
 
-/** An address of TCP. */
+/** A TCP address. */
 export type TcpAddress = Extract<Address, { kind: "tcp" }>;
 
 /**
- * Reads a literal address, IPv6 perhaps with a zone (`fe80::1%eth0`, `fe80::1%2`).
+ * Parses a literal address; IPv6 may have a zone (`fe80::1%eth0`, `fe80::1%2`).
  *
  * @returns `undefined` if the host is a name.
- * @throws {HalfOpenUnsupportedError} if no such interface is there.
+ * @throws {HalfOpenUnsupportedError} if the interface does not exist.
  */
 export function parseTarget(address: TcpAddress, libc: Libc): HalfOpenTarget | undefined {
   const { host, port } = address;

@@ -4,23 +4,23 @@ import type { DnsRecord } from "./message.ts";
 
 /** An SRV record and the addresses of its target. */
 export interface ServiceRecord {
-  /** Of those that have addresses, those with the lowest number are used first. */
+  /** Targets with the lowest number are used first, of those that have addresses. */
   readonly priority: number;
-  /** The share among those of the same priority; 0: hardly any. */
+  /** The share among targets of the same priority; 0: a very small one. */
   readonly weight: number;
-  /** Where the service is, at each of the addresses. */
+  /** The port of the service at each of the addresses. */
   readonly port: number;
-  /** Of the target. */
+  /** The addresses of the target. */
   readonly addresses: readonly string[];
 }
 
-/** A weight of 0 beside others gets the hundredth part of a weight of 1. */
+/** A weight of 0 beside others counts as this part of a weight of 1. */
 const SMALL = 0.01;
 const MAX_WEIGHT = 65_535;
-/** Shares between addresses come out even up to here; beyond they are rounded. */
+/** Up to this factor weights are split exactly between addresses; above it they are rounded. */
 const MAX_FACTOR = 100_000;
 
-/** A backend for each address, in an order that does not depend on that of the answer. */
+/** A backend for each address, sorted, as the order of a DNS answer varies. */
 export function backendsOfAddresses(records: readonly DnsRecord[], port: number): BackendSpec[] {
   const hosts = new Set<string>();
   for (const record of records) if (record.type === "A" || record.type === "AAAA") hosts.add(record.address);
@@ -28,9 +28,9 @@ export function backendsOfAddresses(records: readonly DnsRecord[], port: number)
 }
 
 /**
- * A backend for each address of each target (RFC 2782). The lowest priority number that has any makes the backends;
- * all others are backups. Weights are shared out between the addresses of a target, and stay in proportion within a
- * priority. An address that is there twice counts once, with its lowest priority.
+ * A backend for each address of each target (RFC 2782). The targets with the lowest priority number become backends, all
+ * others backups. The weight of a target is split between its addresses; weights stay in proportion within a priority. An
+ * address that occurs twice counts once, with its lowest priority.
  */
 export function backendsOfServices(records: readonly ServiceRecord[]): BackendSpec[] {
   const usable = records.filter(({ addresses }) => addresses.length > 0);
@@ -43,7 +43,7 @@ export function backendsOfServices(records: readonly ServiceRecord[]): BackendSp
       addresses.map((host) => backend(host, { port, weight, backup }))
     );
     const keyed = specs.map((spec) => [formatAddress(spec.address), spec] as const);
-    // By weight among the same address, so that it does not matter which record came first.
+    // By weight within an address, so that the order of the records does not matter.
     keyed.sort(([a, x], [b, y]) => a < b ? -1 : a > b ? 1 : y.weight - x.weight);
     for (const [key, spec] of keyed) if (!byKey.has(key)) byKey.set(key, spec);
   }
@@ -57,7 +57,7 @@ function weigh(records: readonly ServiceRecord[]): ServiceRecord[] {
   const shares = records.map(({ weight, addresses }) => (weight === 0 ? zero : weight) / addresses.length);
   const mixed = weighted && records.some(({ weight }) => weight === 0);
   const even = records.reduce((factor, { addresses }) => leastMultiple(factor, addresses.length), 1);
-  // Where all have as many addresses, the weights are the records' own.
+  // If all targets have the same number of addresses, the weights of the records are used unchanged.
   const alike = records.every(({ addresses }) => addresses.length === records[0]!.addresses.length);
   const wanted = Math.min(alike ? records[0]!.addresses.length : even, MAX_FACTOR) * (mixed ? 1 / SMALL : 1);
   const largest = shares.reduce((a, b) => Math.max(a, b), 0);

@@ -3,24 +3,24 @@ import { formatIp } from "../../../net/ip.ts";
 import { readName, writeName } from "./name.ts";
 import { DnsError } from "../errors.ts";
 
-/** The types of records that can be asked for. */
+/** The record types of questions. */
 export type DnsType = "A" | "AAAA" | "SRV";
 
-/** What a server is asked. */
+/** A question to a server. */
 export interface DnsQuestion {
-  /** With or without a dot at the end. */
+  /** With or without a trailing dot. */
   readonly name: string;
-  /** Which of its records. */
+  /** The record type. */
   readonly type: DnsType;
 }
 
-/** One record of a kind that is of use here. Names are in lower case, without the dot at the end. */
+/** A record of a type that is used here. Names are in lower case, without a trailing dot. */
 export type DnsRecord =
   & { readonly name: string; readonly ttlS: number }
   & (
     | { readonly type: "A" | "AAAA"; readonly address: string }
     | { readonly type: "CNAME"; readonly target: string }
-    /** How long it holds that there is nothing (RFC 2308): `ttlS`. */
+    /** `ttlS` is the time to live of a negative answer (RFC 2308). */
     | { readonly type: "SOA" }
     | {
       readonly type: "SRV";
@@ -31,23 +31,23 @@ export type DnsRecord =
     }
   );
 
-/** A message of a server, decoded. */
+/** A decoded response. */
 export interface DnsResponse {
-  /** That of the query. */
+  /** The id of the query. */
   readonly id: number;
-  /** It did not fit into a datagram; then its records are not looked at. */
+  /** It did not fit into a datagram; its records are not decoded then. */
   readonly truncated: boolean;
-  /** 0: no error; 3: there is no such name. */
+  /** 0: no error; 3: the name does not exist. */
   readonly rcode: number;
-  /** What it says that it was asked, such as `db.internal A`; as {@linkcode questionKey} writes it. */
+  /** The question that it repeats, such as `db.internal A`, in the form of {@linkcode questionKey}. */
   readonly question: string;
-  /** To the question. */
+  /** The answer section. */
   readonly answers: readonly DnsRecord[];
-  /** About the zone. */
+  /** The authority section. */
   readonly authority: readonly DnsRecord[];
-  /** Not asked for, but of use. */
+  /** The additional section. */
   readonly additional: readonly DnsRecord[];
-  /** It has no answer and names others to ask. */
+  /** It has no answer and refers to other servers. */
   readonly referral: boolean;
 }
 
@@ -59,10 +59,10 @@ const FLAG_AUTHORITATIVE = 0x0400;
 const FLAG_TRUNCATED = 0x0200;
 const FLAG_RECURSION_DESIRED = 0x0100;
 const FLAG_RECURSION_AVAILABLE = 0x0080;
-/** Longer times to live count as 0 (RFC 2181, section 8). */
+/** A longer time to live counts as 0 (RFC 2181, section 8). */
 const MAX_TTL_S = 0x7fff_ffff;
 
-/** A question as text, for comparing: `db.internal A`. */
+/** A question as text, for comparison: `db.internal A`. */
 export function questionKey({ name, type }: DnsQuestion): string {
   return `${name.toLowerCase().replace(/\.$/, "")} ${TYPES[type]}`;
 }
@@ -70,7 +70,7 @@ export function questionKey({ name, type }: DnsQuestion): string {
 /**
  * Writes a query that asks for recursion (RFC 1035, section 4.1).
  *
- * @throws {DnsError} `dns_malformed` for what is no name.
+ * @throws {DnsError} `dns_malformed` if the name is not valid.
  */
 export function encodeQuery(id: number, { name, type }: DnsQuestion): Uint8Array<ArrayBuffer> {
   const labels = writeName(name);
@@ -86,7 +86,7 @@ export function encodeQuery(id: number, { name, type }: DnsQuestion): Uint8Array
 }
 
 /**
- * Reads a response, strictly within its bounds; records of other types and classes are passed over.
+ * Decodes a response, strictly within its bounds; records of other types and classes are ignored.
  *
  * @throws {DnsError} `dns_malformed`.
  */
@@ -96,13 +96,13 @@ export function decodeResponse(bytes: Uint8Array): DnsResponse {
   const id = cursor.uint(2, "the id");
   const flags = cursor.uint(2, "the flags");
   const counts = [0, 0, 0, 0].map(() => cursor.uint(2, "a count"));
-  if ((flags & FLAG_RESPONSE) === 0) throw fail("it is no response");
+  if ((flags & FLAG_RESPONSE) === 0) throw fail("it is not a response");
   if (counts[0] !== 1) throw fail(`it has ${counts[0]} questions`);
   const question = `${takeName(bytes, cursor)} ${cursor.uint(2, "the question's type")}`;
   if (cursor.uint(2, "the question's class") !== CLASS_IN) throw fail("its class is not IN");
   const truncated = (flags & FLAG_TRUNCATED) !== 0;
   const rcode = flags & 0xf;
-  // Some servers cut a record in two.
+  // Some servers cut a record in the middle.
   if (truncated) {
     return { id, truncated, rcode, question, answers: [], authority: [], additional: [], referral: false };
   }
@@ -125,11 +125,11 @@ export function decodeResponse(bytes: Uint8Array): DnsResponse {
 
 interface Section {
   readonly records: readonly DnsRecord[];
-  /** Of all its records, those passed over too. */
+  /** The types of all its records, including ignored ones. */
   readonly types: ReadonlySet<number>;
 }
 
-/** A count that lies comes to the end of the bytes: each record takes eleven at least. */
+/** A wrong count reaches the end of the bytes: each record takes at least eleven. */
 function readSection(bytes: Uint8Array, { cursor, count }: { cursor: ByteCursor; count: number }): Section {
   const records: DnsRecord[] = [];
   const types = new Set<number>();

@@ -2,20 +2,23 @@ import { DnsError } from "../errors.ts";
 
 const MAX_NAME_BYTES = 255;
 const MAX_LABEL_BYTES = 63;
-/** Far more than any server writes. Without a bound, chains of pointers would cost much more than their bytes. */
+/** Far more than any server writes. Without a limit, chains of pointers would cost much more than their bytes. */
 const MAX_POINTERS = 32;
 
 /**
  * Writes a name as labels (RFC 1035, section 3.1).
  *
- * @throws {DnsError} `dns_malformed` for what is no name.
+ * @throws {DnsError} `dns_malformed` if the name is not valid.
  */
 export function writeName(name: string): Uint8Array {
   const labels = name.replace(/\.$/, "").split(".");
   const bytes: number[] = [];
   for (const label of labels) {
     if (!/^[\x21-\x7e]+$/.test(label) || label.length > MAX_LABEL_BYTES) {
-      throw new DnsError("dns_malformed", `Cannot resolve "${name}": it is no name of a host or service`);
+      throw new DnsError(
+        "dns_malformed",
+        `Cannot resolve "${name}": it is not a valid name of a host or service`,
+      );
     }
     bytes.push(label.length);
     for (let i = 0; i < label.length; i++) bytes.push(label.charCodeAt(i));
@@ -28,8 +31,8 @@ export function writeName(name: string): Uint8Array {
 }
 
 /**
- * Reads the name at `offset` of a message, in lower case and without the dot at the end, and says where it ends
- * there. Its pointers (RFC 1035, section 4.1.4) may only lead backwards, and not through too many places.
+ * Reads the name at `offset` of a message, in lower case and without a trailing dot; `end` is the offset behind it. Its
+ * pointers (RFC 1035, section 4.1.4) must point backwards; their number is limited.
  *
  * @throws {DnsError} `dns_malformed`.
  */
@@ -41,26 +44,28 @@ export function readName(message: Uint8Array, offset: number): { name: string; e
   let pointers = 0;
   for (;;) {
     const length = message[at];
-    if (length === undefined) throw badName("it is cut short");
+    if (length === undefined) throw badName("it is truncated");
     if (length === 0) return { name, end: end === -1 ? at + 1 : end };
     if (length >= 0xc0) {
       const low = message[at + 1];
-      if (low === undefined) throw badName("it is cut short");
+      if (low === undefined) throw badName("it is truncated");
       const target = (length & 0x3f) * 256 + low;
-      if (target >= at || ++pointers > MAX_POINTERS) throw badName("its pointers lead astray");
+      if (target >= at || ++pointers > MAX_POINTERS) {
+        throw badName("it has a forward pointer or too many pointers");
+      }
       if (end === -1) end = at + 2;
       at = target;
       continue;
     }
     size += length + 1;
     if (length > MAX_LABEL_BYTES || size > MAX_NAME_BYTES) throw badName("it is too long");
-    if (at + 1 + length > message.length) throw badName("it is cut short");
+    if (at + 1 + length > message.length) throw badName("it is truncated");
     name += (name === "" ? "" : ".") + labelText(message.subarray(at + 1, at + 1 + length));
     at += 1 + length;
   }
 }
 
-/** What would not be itself in a name (a dot, say) is written as `\ddd`. */
+/** Bytes that would be ambiguous in a name, such as a dot, are written as `\ddd`. */
 function labelText(label: Uint8Array): string {
   let text = "";
   for (const byte of label) {

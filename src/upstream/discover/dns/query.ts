@@ -1,18 +1,18 @@
 import { decodeResponse, type DnsQuestion, type DnsResponse, encodeQuery, questionKey } from "./message.ts";
 import { DnsError } from "../errors.ts";
 
-/** One question under way: what is sent, and what counts as its answer. */
+/** A question under way: the message to send, and the check of its answer. */
 export class DnsQuery {
-  /** What is asked. */
+  /** The question. */
   readonly question: DnsQuestion;
   /** The message to send. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #id: number;
 
   /**
-   * Its id can't be guessed.
+   * Takes a random id.
    *
-   * @throws {DnsError} `dns_malformed` when the name is none.
+   * @throws {DnsError} `dns_malformed` if the name is not valid.
    */
   constructor(question: DnsQuestion) {
     this.question = question;
@@ -21,9 +21,9 @@ export class DnsQuery {
   }
 
   /**
-   * Reads a message as the answer.
+   * Decodes a message as the answer.
    *
-   * @throws {DnsError} `dns_malformed` when it can't be read, or answers something else.
+   * @throws {DnsError} `dns_malformed` if it can't be decoded or answers another question.
    */
   read(message: Uint8Array): DnsResponse {
     const response = decodeResponse(message);

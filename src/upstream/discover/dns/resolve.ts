@@ -9,24 +9,24 @@ import { askOverUdp } from "./udp.ts";
 import { DnsError } from "../errors.ts";
 import { withTimeout } from "../../../core/wait.ts";
 
-/** What there is of a name. */
+/** The result of a lookup. */
 export interface DnsAnswer {
-  /** Those of the type that was asked for; none when there is no such name, or none of this type. */
+  /** The records of the requested type; empty if the name does not exist or has none. */
   readonly records: readonly DnsRecord[];
-  /** What the server told besides, such as the addresses of an SRV record's target. */
+  /** Other records of the response, such as the addresses of the target of an SRV record. */
   readonly additional: readonly DnsRecord[];
-  /** How long this holds, in milliseconds, where that is known: aliases on the way included; of nothing too. */
+  /** Time to live in milliseconds, including that of aliases, also of a negative answer; absent: not known. */
   readonly ttlMs?: number;
 }
 
 /**
- * Looks a name up. Aliases are followed. That there is nothing is an answer.
+ * Looks a name up, following aliases. A name without records is no error.
  *
- * @throws {DnsError} when it can't be told what there is.
+ * @throws {DnsError} if the lookup fails.
  */
 export type Resolve = (question: DnsQuestion, signal: AbortSignal) => Promise<DnsAnswer>;
 
-/** How long a server has for one query, in milliseconds, unless told otherwise. */
+/** The default time for one query, in milliseconds. */
 export const QUERY_MS = 5_000;
 
 /** What {@linkcode serverResolve} works with. */
@@ -39,7 +39,7 @@ export interface ResolveParts {
   readonly timeoutMs?: number;
 }
 
-/** How many times it is asked anew for what an alias leads to. */
+/** The most queries for one chain of aliases. */
 const MAX_ALIASES = 8;
 const NO_SUCH_NAME = 3;
 /** RFC 1035, section 4.1.1. */
@@ -48,8 +48,8 @@ const RCODES = ["", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];
 type Ask = (query: DnsQuery, signal: AbortSignal) => Promise<DnsResponse>;
 
 /**
- * Asks one server, over TCP and, where that does not work, over UDP; what worked last is tried first. Names are taken
- * as they are, without a search list. Each of the two ways has half of the time.
+ * Asks one server, over TCP and, if that fails, over UDP; the transport that worked last is tried first. Each has half of
+ * the time. Names are complete: there is no search list.
  */
 export function serverResolve(server: Address, parts: ResolveParts = {}): Resolve {
   const { clock = systemClock, timeoutMs = QUERY_MS } = parts;
@@ -79,7 +79,7 @@ export function serverResolve(server: Address, parts: ResolveParts = {}): Resolv
   return (question, signal) => follow(question, { ask, server, signal });
 }
 
-/** Asks until the chain of aliases has come to its end. */
+/** Asks until the end of the chain of aliases. */
 async function follow(
   question: DnsQuestion,
   { ask, server, signal }: { ask: Ask; server: Address; signal: AbortSignal },
@@ -104,7 +104,7 @@ async function follow(
   throw new DnsError("dns_malformed", `Cannot resolve ${show(question)}: too many aliases`);
 }
 
-/** The records of the type that was asked for, at the end of the aliases that the message tells of. */
+/** The records of the requested type, at the end of the aliases in the message. */
 function pickAnswers(
   { answers }: DnsResponse,
   asked: DnsQuestion,
@@ -117,7 +117,7 @@ function pickAnswers(
   for (let alias = aliases.get(name); alias !== undefined; alias = aliases.get(name)) {
     name = alias.target;
     if (seen.has(name)) {
-      throw new DnsError("dns_malformed", `Cannot resolve ${show(asked)}: its aliases go round`);
+      throw new DnsError("dns_malformed", `Cannot resolve ${show(asked)}: its aliases form a loop`);
     }
     seen.add(name);
     ttlS = Math.min(ttlS, alias.ttlS);
@@ -135,12 +135,12 @@ function checkResponse(
   if (rcode !== 0 && rcode !== NO_SUCH_NAME) {
     throw new DnsError("dns_refused", `${at}: the server answered ${RCODES[rcode] ?? `code ${rcode}`}`);
   }
-  // "Ask them" is no word on whether there is anything.
-  if (referral) throw new DnsError("dns_refused", `${at}: the server only names others to ask`);
-  if (truncated) throw new DnsError("dns_truncated", `${at}: the answer is cut short`);
+  // A referral does not say whether there are records.
+  if (referral) throw new DnsError("dns_refused", `${at}: the server only refers to others`);
+  if (truncated) throw new DnsError("dns_truncated", `${at}: the answer is truncated`);
 }
 
-/** Gives up after a time, and says in errors which way it was. */
+/** Limits the time, and names the transport in errors. */
 function limited(ask: Ask, options: { way: string; clock: Clock; timeoutMs: number }): Ask {
   const { way, clock, timeoutMs } = options;
   const timeoutError = () => new DnsError("dns_timeout", `no answer in ${timeoutMs}ms`);

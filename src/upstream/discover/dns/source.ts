@@ -13,30 +13,30 @@ import { systemResolve } from "./system_resolve.ts";
 export interface DnsSourceOptions extends ResolveParts {
   /** The name to look up. */
   readonly name: string;
-  /** `A` and `AAAA`: each address is a backend at `port`. `SRV`: ports, priorities and weights are the records'. */
+  /** `A` and `AAAA`: each address is a backend at `port`. `SRV`: with the port, priority and weight of the record. */
   readonly type: DnsType;
-  /** For `A` and `AAAA`. */
+  /** The port of the backends, for `A` and `AAAA`. */
   readonly port?: number | undefined;
   /**
-   * How often it asks, in milliseconds. Sooner when the answer holds for less, but not more often than every second
-   * because of that. @default {10_000}
+   * The interval of lookups, in milliseconds. Shorter if the time to live is shorter, down to a second.
+   * @default {10_000}
    */
   readonly intervalMs?: number;
-  /** The server to ask, by its address: the name is taken as it is then. @default the system's servers */
+  /** The address of the server to ask, without a search list. @default the system's servers */
   readonly server?: Address | undefined;
-  /** Another way to look names up altogether. */
+  /** Replaces the lookup. */
   readonly resolve?: Resolve;
 }
 
 const MIN_TTL_MS = 1_000;
-/** How many targets of SRV records are looked up at once. */
+/** The most targets of SRV records that are looked up at once. */
 const MAX_LOOKUPS = 8;
 
 /**
- * The backends that a name stands for. A name that does not exist, or has no such records, is an empty set; that no
- * server can tell is a failure. The order of an answer's records does not matter.
+ * The backends of a DNS name. A name that does not exist or has no such records is an empty set; a lookup that fails is a
+ * failure of the source. The order of the records does not matter.
  *
- * @throws {DiscoveryError} `bad_source` when `port` is missing where it is needed.
+ * @throws {DiscoveryError} `bad_source` if `port` is missing.
  */
 export function dnsSource(options: DnsSourceOptions): BackendSource {
   const { name, type, port, server, intervalMs = 10_000, clock = systemClock } = options;
@@ -57,7 +57,7 @@ export function dnsSource(options: DnsSourceOptions): BackendSource {
   };
 }
 
-/** How its targets are looked up. */
+/** How the targets of SRV records are looked up. */
 interface LookupOptions {
   readonly resolve: Resolve;
   readonly signal: AbortSignal;
@@ -67,7 +67,7 @@ async function servicesOf(
   answer: DnsAnswer,
   options: LookupOptions,
 ): Promise<{ set: BackendSpec[]; ttlMs: number }> {
-  // A target that is the root says that there is no such service, and at port 0 there can be none.
+  // The root as target means that there is no such service (RFC 2782). Port 0 can't be dialled.
   const services = answer.records.filter((record) => record.type === "SRV")
     .filter(({ target, port }) => target !== "" && port !== 0);
   const found = new Map<string, readonly string[]>();
@@ -75,10 +75,10 @@ async function servicesOf(
   const open: string[] = [];
   const byName = Map.groupBy(answer.additional.filter(isAddress), ({ name }) => name);
   for (const target of new Set(services.map(({ target }) => target))) {
-    const told = byName.get(target) ?? [];
-    found.set(target, addressesOf(told));
-    for (const { ttlS } of told) ttlMs = Math.min(ttlMs, ttlS * 1_000);
-    if (told.length === 0) open.push(target);
+    const given = byName.get(target) ?? [];
+    found.set(target, addressesOf(given));
+    for (const { ttlS } of given) ttlMs = Math.min(ttlMs, ttlS * 1_000);
+    if (given.length === 0) open.push(target);
   }
   const lookUp = async () => {
     for (let target = open.pop(); target !== undefined; target = open.pop()) {
@@ -87,15 +87,15 @@ async function servicesOf(
       ttlMs = Math.min(ttlMs, result.ttlMs);
     }
   };
-  const lookups = Array.from({ length: MAX_LOOKUPS }, () => lookUp().finally(() => open.length = 0) // After a failure the others need not go on.
-  );
+  // After a failure the remaining targets are not looked up.
+  const lookups = Array.from({ length: MAX_LOOKUPS }, () => lookUp().finally(() => open.length = 0));
   const failed = (await Promise.allSettled(lookups)).find(({ status }) => status === "rejected");
   if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
   const records: ServiceRecord[] = services.map((srv) => ({ ...srv, addresses: found.get(srv.target)! }));
   return { set: backendsOfServices(records), ttlMs };
 }
 
-/** Both kinds of addresses of a host; its name is complete. */
+/** The IPv4 and IPv6 addresses of a host. */
 async function addressesAt(
   target: string,
   { resolve, signal }: LookupOptions,

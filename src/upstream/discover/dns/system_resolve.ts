@@ -5,17 +5,17 @@ import { type DnsAnswer, QUERY_MS, type Resolve, type ResolveParts, serverResolv
 import { DnsError } from "../errors.ts";
 import { withTimeout } from "../../../core/wait.ts";
 
-/** What the system says about how names are looked up. */
+/** The resolver configuration of the system. */
 export interface ResolverSettings {
-  /** Whom to ask, in this order. */
+  /** The servers, in order. */
   readonly servers: readonly Address[];
-  /** Appended to names that are not complete. */
+  /** Domains that are appended to names. */
   readonly search: readonly string[];
-  /** A name with at least so many dots is tried as it is first. */
+  /** A name with at least this number of dots is tried without a domain first. */
   readonly ndots: number;
 }
 
-/** Where the system keeps them. */
+/** The file of the resolver configuration. */
 export const RESOLV_CONF = "/etc/resolv.conf";
 
 const MAX_SERVERS = 3;
@@ -23,10 +23,9 @@ const MAX_SEARCH = 32;
 const MAX_NDOTS = 15;
 
 /**
- * Asks the system's servers in their order, with its search list, as its resolver would: what `/etc/resolv.conf` says
- * is read for each question. `/etc/hosts` is not looked at. Where that file may not be read, or there is none, the
- * runtime's resolver is asked, which tells no time to live; nor does it tell a name that has no records from a server
- * that failed, so that nothing found is an error then.
+ * Asks the system's servers in order, with its search list. `/etc/resolv.conf` is read for each question; `/etc/hosts` is
+ * not used. If that file does not exist or must not be read, the runtime's resolver is asked. It gives no time to live,
+ * and does not distinguish a name without records from a server failure, so that an empty result is an error then.
  */
 export function systemResolve(parts: ResolveParts & { path?: string } = {}): Resolve {
   const { path = RESOLV_CONF } = parts;
@@ -46,12 +45,12 @@ export function systemResolve(parts: ResolveParts & { path?: string } = {}): Res
         (signal) => runtimeResolve(question, signal),
       );
     }
-    if (servers.size > MAX_SERVERS) servers.clear(); // They have changed.
+    if (servers.size > MAX_SERVERS) servers.clear(); // The configuration has changed.
     return await search(question, { settings, resolveAt, signal });
   };
 }
 
-/** Reads the text of a `resolv.conf`; what is not known in it is passed over. */
+/** Parses a `resolv.conf`; unknown lines are ignored. */
 export function parseResolvConf(text: string): ResolverSettings {
   let servers: Address[] = [];
   let search: string[] = [];
@@ -73,14 +72,14 @@ export function parseResolvConf(text: string): ResolverSettings {
   return { servers, search, ndots };
 }
 
-/** The names to try for a name, in their order (resolv.conf(5)). */
+/** The names to try for `name`, in order (resolv.conf(5)). */
 export function candidates(name: string, { search, ndots }: ResolverSettings): string[] {
   if (name.endsWith(".")) return [name];
   const extended = search.map((domain) => `${name}.${domain}`);
   return name.split(".").length - 1 >= ndots ? [name, ...extended] : [...extended, name];
 }
 
-/** The first name that has records counts. Where none has, a failure on the way leaves it open whether one might. */
+/** The first name with records counts. If none has any, a failure for one of the names is an error. */
 async function search(
   question: DnsQuestion,
   options: { settings: ResolverSettings; resolveAt: (server: Address) => Resolve; signal: AbortSignal },
@@ -124,7 +123,7 @@ async function askInTurn(
 
 async function readSettings(path: string): Promise<ResolverSettings | undefined> {
   const { state } = await Deno.permissions.query({ name: "read", path });
-  if (state !== "granted") return undefined; // Reading would ask where there is a terminal.
+  if (state !== "granted") return undefined; // Reading would prompt at a terminal.
   try {
     return parseResolvConf(await Deno.readTextFile(path));
   } catch {
@@ -133,9 +132,8 @@ async function readSettings(path: string): Promise<ResolverSettings | undefined>
 }
 
 async function runtimeResolve({ name, type }: DnsQuestion, signal: AbortSignal): Promise<DnsAnswer> {
-  if (mightAsk()) {
-    const why =
-      `whom to ask is not known; add --allow-read=${RESOLV_CONF}, or --allow-net for all of the network`;
+  if (mightPrompt()) {
+    const why = `the servers are not known; add --allow-read=${RESOLV_CONF}, or --allow-net without a list`;
     throw new DnsError("dns_unclear", `Cannot resolve "${name}" (${type}): ${why}`);
   }
   const base = { name, ttlS: 0 };
@@ -148,17 +146,17 @@ async function runtimeResolve({ name, type }: DnsQuestion, signal: AbortSignal):
   } catch (cause) {
     signal.throwIfAborted();
     const why = cause instanceof Deno.errors.NotFound
-      ? `nothing was found, or the server failed; with --allow-read=${RESOLV_CONF} it could be told`
+      ? `no records were found, or the server failed; --allow-read=${RESOLV_CONF} tells which`
       : String(cause);
     throw new DnsError("dns_unclear", `Cannot resolve "${name}" (${type}): ${why}`, { cause });
   }
 }
 
 /**
- * Whether the runtime might ask for the permission to reach the servers, whom only it knows: it does where it can ask
- * and be answered, and everything stands still meanwhile.
+ * Whether the runtime might prompt for the permission to reach the servers, which are not known here. The prompt blocks
+ * the whole program.
  */
-function mightAsk(): boolean {
+function mightPrompt(): boolean {
   if (Deno.permissions.querySync({ name: "net" }).state === "granted") return false;
   return Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
 }

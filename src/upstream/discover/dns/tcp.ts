@@ -6,18 +6,18 @@ import type { DnsResponse } from "./message.ts";
 import type { DnsQuery } from "./query.ts";
 import { DnsError } from "../errors.ts";
 
-/** How a query is asked. */
-export interface ExchangeOptions {
-  /** Whom to ask. */
+/** How a query is sent. */
+export interface DnsTransportOptions {
+  /** The server. */
   readonly server: Address;
-  /** Gives up. */
+  /** Aborts. */
   readonly signal: AbortSignal;
 }
 
-/** Asks over TCP, on a connection of its own (RFC 7766): nothing is cut short, and nobody else can answer. */
+/** Asks over TCP on a new connection (RFC 7766): answers are not truncated and can't be spoofed as easily as over UDP. */
 export async function askOverTcp(
   query: DnsQuery,
-  options: ExchangeOptions & { dial: Dial },
+  options: DnsTransportOptions & { dial: Dial },
 ): Promise<DnsResponse> {
   const { server, signal, dial } = options;
   const connection = await dial(server, signal);
@@ -32,7 +32,7 @@ export async function askOverTcp(
   }
 }
 
-/** The message behind its length. */
+/** The message behind a length of two bytes. */
 function frame(message: Uint8Array): Uint8Array {
   const framed = new Uint8Array(2 + message.length);
   framed[0] = message.length >> 8;

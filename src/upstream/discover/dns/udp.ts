@@ -5,25 +5,25 @@ import { formatAddress } from "../../../net/address.ts";
 import { formatIp, type Ip, parseIp } from "../../../net/ip.ts";
 import type { DnsResponse } from "./message.ts";
 import type { DnsQuery } from "./query.ts";
-import type { ExchangeOptions } from "./tcp.ts";
+import type { DnsTransportOptions } from "./tcp.ts";
 import { DnsError } from "../errors.ts";
 
-/** A datagram may get lost: it is sent again after this time. */
+/** Datagrams may get lost: the query is sent again after this time. */
 const RESEND_MS = 1_000;
 
 /**
- * Asks over UDP, for servers that can't be reached over TCP. Messages from others, or to other questions, are passed
- * over. Needs the permission to bind any port, as `--allow-net=0.0.0.0:0` (`[::]:0` for IPv6).
+ * Asks over UDP, for servers that can't be reached over TCP. Messages from other addresses, or with other questions, are
+ * ignored. Needs the permission to bind any port, as `--allow-net=0.0.0.0:0` (`[::]:0` for IPv6).
  */
 export async function askOverUdp(
   query: DnsQuery,
-  options: ExchangeOptions & { clock: Clock },
+  options: DnsTransportOptions & { clock: Clock },
 ): Promise<DnsResponse> {
   const { server, signal, clock } = options;
   const ip = server.kind === "tcp" ? parseIp(server.host) : undefined;
   if (server.kind !== "tcp" || ip === undefined) throw unreachable("only addresses can be asked");
   const local = ip.family === 4 ? "0.0.0.0:0" : "[::]:0";
-  // Otherwise the runtime throws where nobody can catch it, or asks, where there is a terminal.
+  // Without the permission the runtime throws where it can't be caught, or prompts at a terminal.
   const missing = [local, formatAddress(server)].filter((host) => !isPermitted(host));
   if (missing.length > 0) throw unreachable(`not permitted, add --allow-net=${missing.join(",")}`);
   signal.throwIfAborted();
@@ -58,7 +58,7 @@ async function nextAnswer(
       if (response.truncated) reject(new DnsError("dns_truncated", "the answer is too large for a datagram"));
       else resolve(response);
     } catch {
-      // Somebody else may have sent it: the real answer may still come.
+      // It may be spoofed: the answer may still come.
     }
   });
   return await promise;

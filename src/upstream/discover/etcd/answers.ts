@@ -1,29 +1,29 @@
 import { BadAnswerError } from "./error.ts";
 
-/** Who answers, and where its data stand. */
+/** The cluster that answers, and the revision of its data. */
 export interface EtcdHeader {
   readonly clusterId: string;
-  /** The revision of the whole store: each change anywhere in it raises it by one. */
+  /** The revision of the whole store, which each change increments. */
   readonly revision: number;
 }
 
-/** A key as it is now. */
+/** A key with its current value. */
 export interface EtcdKey {
-  /** Its bytes, one character for each. */
+  /** The bytes of the key, a character for each. */
   readonly key: string;
-  /** The revision that changed it last. */
+  /** The revision of its last change. */
   readonly revision: number;
-  /** Its value in base64, not decoded yet; empty in the news of a deletion. */
+  /** The value in base64; empty in a deletion event. */
   readonly value: string;
 }
 
-/** The answer to a range. */
+/** The answer to a range request. */
 export interface RangeAnswer {
   readonly header: EtcdHeader;
   readonly keys: readonly EtcdKey[];
-  /** How many keys there are in the whole range. */
+  /** The number of keys in the whole range. */
   readonly count: number;
-  /** There are more keys than `limit` allowed. */
+  /** There are more keys than `limit`. */
   readonly more: boolean;
 }
 
@@ -35,11 +35,11 @@ export interface EtcdEvent extends EtcdKey {
 /** A message of a watch. */
 export interface WatchMessage {
   readonly header: EtcdHeader;
-  /** The watch stands. */
+  /** The watch has been created. */
   readonly created: boolean;
   /** The server has ended the watch. */
   readonly canceled: boolean;
-  /** Above 0: it was canceled because the revisions up to this one are gone. */
+  /** Above 0: it was canceled because the revisions up to this one were compacted. */
   readonly compactRevision: number;
   readonly cancelReason: string;
   readonly events: readonly EtcdEvent[];
@@ -48,10 +48,10 @@ export interface WatchMessage {
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Reads what the gateway says to `kv/range`. As in all its answers, 64-bit numbers are text, and what is zero,
- * empty or false is left out.
+ * Parses the answer of the gateway to `kv/range`. As in all its answers, 64-bit numbers are text, and fields that are
+ * zero, empty or false are absent.
  *
- * @throws {BadAnswerError} for anything else.
+ * @throws {BadAnswerError} if it is not valid.
  */
 export function readRangeAnswer(value: unknown): RangeAnswer {
   const answer = fields(value, "the answer");
@@ -64,9 +64,9 @@ export function readRangeAnswer(value: unknown): RangeAnswer {
 }
 
 /**
- * Reads one message of a watch.
+ * Parses a message of a watch.
  *
- * @throws {BadAnswerError} for anything else.
+ * @throws {BadAnswerError} if it is not valid.
  */
 export function readWatchMessage(value: unknown): WatchMessage {
   const result = fields(fields(value, "the message").result, "its result");
@@ -81,9 +81,9 @@ export function readWatchMessage(value: unknown): WatchMessage {
 }
 
 /**
- * Reads the token out of the answer to `auth/authenticate`.
+ * Parses the answer to `auth/authenticate`; returns its token.
  *
- * @throws {BadAnswerError} where there is none that a header can carry.
+ * @throws {BadAnswerError} if it has no token that is valid in a header.
  */
 export function readToken(value: unknown): string {
   const token = text(fields(value, "the answer").token, "token");
@@ -91,7 +91,7 @@ export function readToken(value: unknown): string {
   return token;
 }
 
-/** What an answer says of an error, in one printable line; `undefined` when it says nothing of one. */
+/** The error message of an answer, in one printable line; `undefined`: it has none. */
 export function readFailure(value: unknown): string | undefined {
   if (!isFields(value)) return undefined;
   const { error, message } = value;
@@ -100,9 +100,9 @@ export function readFailure(value: unknown): string | undefined {
   return typeof said === "string" ? plainText(said) : undefined;
 }
 
-/** Text from elsewhere as it may stand in a message: one line, printable, at most 200 characters. */
+/** Makes text of a server safe to show: one line, printable, at most 200 characters. */
 export function plainText(text: string): string {
-  // Cut first: what etcd sends may have megabytes, and the expression takes its time.
+  // Cut first, as the text may have megabytes.
   const line = text.slice(0, 400).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
@@ -168,7 +168,7 @@ function flag(value: unknown, name: string): boolean {
 
 function whole(value: unknown, name: string): number {
   if (value === undefined) return 0;
-  // Beyond 2^53 two revisions could look like one. At a million changes a second that is 285 years away.
+  // Above 2^53 two revisions could look equal; a million changes a second reach that in 285 years.
   const number = typeof value === "string" && /^\d{1,16}$/.test(value) ? Number(value) : value;
   if (!Number.isSafeInteger(number) || (number as number) < 0) {
     throw new BadAnswerError(`${name} is no whole number`);

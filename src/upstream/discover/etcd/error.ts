@@ -1,16 +1,16 @@
 import { CulvertError } from "../../../core/errors.ts";
 
 /**
- * What went wrong between us and an etcd server:
+ * Why an etcd server could not be used:
  *
- * - `etcd_unreachable`: no connection, or one that broke.
+ * - `etcd_unreachable`: no connection could be made, or it broke.
  * - `etcd_timeout`: no answer in time.
- * - `etcd_refused`: it answered with an error of its own.
- * - `etcd_no_password`: the user's password could not be had.
- * - `etcd_bad_answer`: what it said is not what an etcd server says, or too long.
- * - `etcd_compacted`: what was asked for has been compacted; reading anew helps.
- * - `etcd_stale`: its watch keeps silent about changes, or its data have gone back.
- * - `etcd_too_much`: there are more keys or bytes under the prefix than we take.
+ * - `etcd_refused`: it answered with an error.
+ * - `etcd_no_password`: the user's password could not be read.
+ * - `etcd_bad_answer`: its answer is not valid or too long.
+ * - `etcd_compacted`: the requested revision has been compacted; reading all keys again helps.
+ * - `etcd_stale`: its watch misses changes, or its revision has decreased.
+ * - `etcd_too_much`: there are too many keys or bytes under the prefix.
  */
 export type EtcdErrorCode =
   | "etcd_unreachable"
@@ -22,26 +22,26 @@ export type EtcdErrorCode =
   | "etcd_stale"
   | "etcd_too_much";
 
-/** The backends could not be read from an etcd server, or no longer followed. */
+/** The backends could not be read from an etcd server, or not be watched. */
 export class EtcdError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "EtcdError";
-  /** What went wrong. */
+  /** The kind of failure. */
   declare readonly code: EtcdErrorCode;
 
-  /** `endpoint` is the server's URL, `what` completes "Cannot follow etcd at …:". */
+  /** `endpoint` is the URL of the server, `what` completes "Cannot follow etcd at …:". */
   constructor(code: EtcdErrorCode, options: { endpoint: string; what: string; cause?: unknown }) {
     const { endpoint, what, cause } = options;
     super(code, `Cannot follow etcd at "${endpoint}": ${what}`, cause === undefined ? {} : { cause });
   }
 }
 
-/** What a server said is no answer of etcd's. Whoever knows the server makes an {@linkcode EtcdError} of it. */
+/** An answer is not one of etcd. Callers that know the server turn it into an {@linkcode EtcdError}. */
 export class BadAnswerError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "BadAnswerError";
 
-  /** `what` says what is wrong with it. */
+  /** `what` describes the fault. */
   constructor(what: string) {
     super("etcd_bad_answer", what);
   }

@@ -17,17 +17,17 @@ import type { EtcdTls, EtcdUser } from "./options.ts";
 
 /** The longest answer, and the longest message of a watch, in bytes. */
 const MAX_ANSWER_BYTES = 16 * 2 ** 20;
-/** Of an answer that is an error no more than this is read. */
+/** The most bytes that are read of an error answer. */
 const MAX_FAILURE_BYTES = 16 * 1024;
-/** What etcd says when a token is missing or does not hold any longer. */
+/** The errors of etcd for a missing or expired token. */
 const NEEDS_TOKEN = /invalid auth token|user name is empty|revision of auth store is old/;
 const NO_AUTHENTICATION = /authentication is not enabled/;
 const COMPACTED = /revision has been compacted/;
 
-/** The user's token, shared by the gateways of one cluster: its members know each other's. */
+/** The user's token, shared by the gateways of one cluster, as it is valid for all members. */
 export interface EtcdLogin {
   readonly user: EtcdUser;
-  /** Empty: etcd asks for none. `undefined`: not known yet. */
+  /** Empty: etcd requires none. `undefined`: not known yet. */
   token: string | undefined;
 }
 
@@ -41,14 +41,14 @@ export interface EtcdGatewayOptions {
   readonly requestMs: number;
 }
 
-/** One server's HTTP gateway (`/v3/...`, etcd 3.4 and later). Whoever makes it disposes of it. */
+/** The HTTP gateway of one server (`/v3/...`, etcd 3.4 and later). The owner disposes of it. */
 export class EtcdGateway implements Disposable {
-  /** Its URL, as errors and the log name it. */
+  /** Its URL, for errors and the log. */
   readonly endpoint: string;
   readonly #options: EtcdGatewayOptions;
   readonly #client: Deno.HttpClient;
 
-  /** Connects to nobody yet. */
+  /** Opens no connection yet. */
   constructor(endpoint: string, options: EtcdGatewayOptions) {
     this.endpoint = endpoint;
     this.#options = options;
@@ -56,9 +56,9 @@ export class EtcdGateway implements Disposable {
   }
 
   /**
-   * Asks for keys.
+   * Requests a range of keys.
    *
-   * @throws {EtcdError} when there is no good answer in time.
+   * @throws {EtcdError} if there is no valid answer in time.
    */
   range(request: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<RangeAnswer> {
     return this.#within(signal, async (signal) => {
@@ -68,9 +68,9 @@ export class EtcdGateway implements Disposable {
   }
 
   /**
-   * The messages of a watch, until the server ends it. It has no deadline of its own: `signal` ends it.
+   * The messages of a watch, until the server ends it. There is no deadline: `signal` ends it.
    *
-   * @throws {EtcdError} when the server says something that it should not, or the connection breaks.
+   * @throws {EtcdError} if an answer is not valid, or the connection breaks.
    */
   async *watch(
     request: Readonly<Record<string, unknown>>,
@@ -93,7 +93,7 @@ export class EtcdGateway implements Disposable {
     this.#client.close();
   }
 
-  /** Runs `work` with a signal that fires at the deadline as well. */
+  /** Runs `work` with a signal that also aborts at the deadline. */
   async #within<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { clock, requestMs } = this.#options;
     const controller = new AbortController();
@@ -109,7 +109,7 @@ export class EtcdGateway implements Disposable {
     }
   }
 
-  /** Sends a request, with a token if there is a user; with a new one if the old one does not hold any longer. */
+  /** Sends a request, with a token if there is a user; again with a new one if the token has expired. */
   async #authorized(path: string, body: unknown, signal: AbortSignal): Promise<Response> {
     const { login } = this.#options;
     for (let attempt = 1;; attempt++) {
@@ -124,7 +124,7 @@ export class EtcdGateway implements Disposable {
     }
   }
 
-  /** A token; an empty one if this etcd knows no users, as etcd's own clients have it. */
+  /** A token; empty if authentication is disabled in etcd, as with etcd's own clients. */
   async #authenticate(user: EtcdUser, signal: AbortSignal): Promise<string> {
     const password = await this.#password(user);
     const response = await this.#post("auth/authenticate", { name: user.name, password }, { signal });
@@ -153,10 +153,10 @@ export class EtcdGateway implements Disposable {
       body: JSON.stringify(body),
       headers: {
         "content-type": "application/json",
-        "accept-encoding": "identity", // Who compresses a watch may hold its messages back.
+        "accept-encoding": "identity", // A compressing proxy may delay messages of a watch.
         ...(token === undefined || token === "" ? {} : { authorization: token }),
       },
-      redirect: "error", // Nobody else is to see the token.
+      redirect: "error", // The token must not be sent elsewhere.
       signal,
       client: this.#client,
     });
@@ -166,14 +166,14 @@ export class EtcdGateway implements Disposable {
     return parseJson(await readText(response.body ?? emptyStream(), MAX_ANSWER_BYTES));
   }
 
-  /** Reads what a server says that refuses. */
+  /** Reads an error answer. */
   async #failure(response: Response): Promise<EtcdError> {
     const text = await readText(response.body ?? emptyStream(), MAX_FAILURE_BYTES);
     let said: string | undefined;
     try {
       said = readFailure(JSON.parse(text));
     } catch {
-      said = plainText(text); // Of a proxy in between, maybe.
+      said = plainText(text); // Perhaps of a proxy.
     }
     return this.#refusal(`it answered ${response.status}: ${said || "nothing more"}`);
   }
@@ -186,9 +186,9 @@ export class EtcdGateway implements Disposable {
     return new EtcdError(code, { endpoint: this.endpoint, what, cause });
   }
 
-  /** What is thrown for something that was thrown underneath. */
+  /** Converts an error of `fetch` or of a parser. */
   #explain(error: unknown, signal: AbortSignal): unknown {
-    if (signal.aborted) return signal.reason; // The runtime may say it in words of its own.
+    if (signal.aborted) return signal.reason; // The runtime may throw another error.
     if (error instanceof EtcdError) return error;
     if (error instanceof BadAnswerError) return this.#error("etcd_bad_answer", error.message, error);
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;

@@ -2,10 +2,10 @@ import { CulvertError, describeError } from "../../../core/errors.ts";
 import type { EtcdTls } from "./options.ts";
 
 /**
- * Reads an endpoint: `http://` or `https://`, a host, and a port if it is not the scheme's. Returns it in its
- * normal form, without a slash at the end.
+ * Parses an endpoint: `http://` or `https://`, a host, and a port if it is not that of the scheme. Returns it normalized,
+ * without a trailing slash.
  *
- * @throws {CulvertError} `bad_etcd_endpoint` for anything else.
+ * @throws {CulvertError} `bad_etcd_endpoint` if it is not valid.
  */
 export function parseEtcdEndpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -18,13 +18,13 @@ export function parseEtcdEndpoint(text: string): string {
 }
 
 /**
- * What `fetch` reaches an endpoint with. Whoever asks for it closes it.
+ * The HTTP client for an endpoint. The caller closes it.
  *
- * @throws {CulvertError} `bad_etcd_tls` for certificates and keys that can't be used.
+ * @throws {CulvertError} `bad_etcd_tls` if a certificate or key can't be used.
  */
 export function createEtcdClient(endpoint: string, tls: EtcdTls | undefined): Deno.HttpClient {
   const url = new URL(endpoint);
-  // HTTP/1.1, so that a watch and the check of it take a connection each.
+  // HTTP/1.1, so that a watch and its check use separate connections.
   if (url.protocol === "http:") return Deno.createHttpClient({ http2: false, proxy: direct(url) });
   const { ca, cert, key } = tls ?? {};
   try {
@@ -41,9 +41,9 @@ export function createEtcdClient(endpoint: string, tls: EtcdTls | undefined): De
 }
 
 /**
- * The endpoint itself as what everything goes through: otherwise requests would go through what the environment's
- * HTTP_PROXY names, which no permission keeps them from. It writes the whole URL into the request line, which every
- * server of HTTP/1.1 takes (RFC 9112, 3.2.2). With `https` it would leave TLS out.
+ * The endpoint as its own proxy: otherwise requests would use the proxy of the environment variable HTTP_PROXY, which no
+ * permission prevents. Requests then have the absolute form, which every HTTP/1.1 server accepts (RFC 9112, 3.2.2). Not
+ * for `https`, as it would disable TLS.
  */
 function direct(url: URL): Deno.Proxy {
   return { transport: "tcp", hostname: url.hostname, port: Number(url.port || 80) };

@@ -4,19 +4,19 @@ import type { BackendSpec } from "../../options.ts";
 import { checkSet } from "../backend_set.ts";
 import { type EtcdKey, plainText } from "./answers.ts";
 
-/** The most keys that are taken. */
+/** The most keys. */
 export const MAX_KEYS = 65_536;
-/** The longest value of a key, in bytes. A backend takes about a hundred. */
+/** The longest value of a key, in bytes. A backend has about a hundred. */
 export const MAX_VALUE_BYTES = 3072;
-/** The most that keys and values may hold together, in bytes as they are kept. */
+/** The most bytes of all keys and values together, as they are stored. */
 export const MAX_KEPT_BYTES = 64 * 2 ** 20;
 
-/** Stands for a value that is too long to be kept. It is no base64. */
+/** Replaces a value that is too long. Not valid base64. */
 const TOO_LONG = "!";
 
 /** What {@linkcode EtcdKeys} needs. */
 export interface EtcdKeysOptions {
-  /** Makes a backend of a value; throws when it is none. */
+  /** Parses a value as a backend; throws if it is not valid. */
   readonly parse: (value: unknown) => BackendSpec;
   readonly log: Log;
 }
@@ -25,40 +25,40 @@ interface Entry {
   readonly key: string;
   readonly revision: number;
   readonly value: string;
-  /** `undefined`: the value is no backend, and the key is left out. */
+  /** `undefined`: the value is not valid, and the key is ignored. */
   readonly spec: BackendSpec | undefined;
 }
 
-/** The keys under the prefix and the backends that they stand for. A value is parsed once. */
+/** The keys under the prefix with their backends. Each value is parsed once. */
 export class EtcdKeys {
   readonly #options: EtcdKeysOptions;
   readonly #entries = new Map<string, Entry>();
-  /** What was known before: what is still the same is neither parsed nor complained about again. */
+  /** The keys of the previous session: unchanged values are neither parsed nor logged again. */
   #before: ReadonlyMap<string, Entry> | undefined;
   #keptBytes = 0;
 
-  /** Empty. `before` are the keys as they were read the last time. */
+  /** `before` are the keys of the previous session. */
   constructor(options: EtcdKeysOptions, before?: EtcdKeys) {
     this.#options = options;
     this.#before = before === undefined ? undefined : before.#entries;
   }
 
-  /** How many keys there are, with those that are left out. */
+  /** The number of keys, including ignored ones. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Whether there are more than we take. Asked after each change. */
+  /** Whether a limit is exceeded. The caller asks after each change. */
   get tooMany(): boolean {
     return this.#entries.size > MAX_KEYS || this.#keptBytes > MAX_KEPT_BYTES;
   }
 
-  /** All keys have been read for the first time: what was known before is let go. */
+  /** All keys have been read: forgets the previous session. */
   complete(): void {
     this.#before = undefined;
   }
 
-  /** Takes a key as it is now. Returns whether that changes the set of backends. */
+  /** Adds or replaces a key. Returns whether that changes the set of backends. */
   put(now: EtcdKey): boolean {
     const { key, revision } = now;
     const value = now.value.length > MAX_VALUE_BYTES / 3 * 4 ? TOO_LONG : now.value;
@@ -73,7 +73,7 @@ export class EtcdKeys {
     return spec !== old?.spec;
   }
 
-  /** Takes a key out. Returns whether that changes the set of backends. */
+  /** Removes a key. Returns whether that changes the set of backends. */
   delete(key: string): boolean {
     const old = this.#entries.get(key);
     if (old === undefined) return false;
@@ -82,7 +82,7 @@ export class EtcdKeys {
     return old.spec !== undefined;
   }
 
-  /** The backends, in the order of their keys' bytes. Those that have not changed are the same objects. */
+  /** The backends, in the byte order of their keys. Unchanged ones are the same objects. */
   specs(): readonly BackendSpec[] {
     const specs: BackendSpec[] = [];
     for (const { spec } of [...this.#entries.values()].sort(byKey)) if (spec !== undefined) specs.push(spec);
@@ -92,7 +92,7 @@ export class EtcdKeys {
   #read({ key, revision }: EtcdKey, value: string): BackendSpec | undefined {
     try {
       const spec = this.#options.parse(decodeValue(value));
-      checkSet([spec]); // Now, as later it would take all the others with it.
+      checkSet([spec]); // Here, as one bad backend makes the whole set invalid later.
       return spec;
     } catch (error) {
       this.#options.log.warn("left out a key of etcd's: its value is no backend", {
@@ -111,7 +111,7 @@ function decodeValue(value: string): unknown {
   return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
 }
 
-/** The beginning of a key for people to read: most are UTF-8. */
+/** The beginning of a key for the log; most keys are UTF-8. */
 function printableKey(key: string): string {
   const bytes = Uint8Array.from(key.slice(0, 400), (character) => character.charCodeAt(0));
   return plainText(new TextDecoder().decode(bytes));

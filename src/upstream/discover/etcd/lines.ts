@@ -3,10 +3,10 @@ import { BadAnswerError } from "./error.ts";
 const LINE_FEED = 10;
 
 /**
- * The lines of a stream of UTF-8, without their ends and without the empty ones. What follows the last line feed
- * is a line as well. Whoever stops early cancels the stream.
+ * The lines of a UTF-8 stream, without line ends and empty lines. The bytes behind the last line feed are a line, too.
+ * Ending the iteration early cancels the stream.
  *
- * @throws {BadAnswerError} for a line longer than `maxBytes`, and for what is not UTF-8.
+ * @throws {BadAnswerError} if a line is longer than `maxBytes` or not UTF-8.
  */
 export async function* readLines(
   stream: ReadableStream<Uint8Array>,
@@ -28,9 +28,9 @@ export async function* readLines(
 }
 
 /**
- * A whole stream of UTF-8 as text.
+ * A whole UTF-8 stream as text.
  *
- * @throws {BadAnswerError} when it is longer than `maxBytes`, and when it is not UTF-8.
+ * @throws {BadAnswerError} if it is longer than `maxBytes` or not UTF-8.
  */
 export async function readText(stream: ReadableStream<Uint8Array>, maxBytes: number): Promise<string> {
   const text = new Pieces(maxBytes);
@@ -38,7 +38,7 @@ export async function readText(stream: ReadableStream<Uint8Array>, maxBytes: num
   return text.take();
 }
 
-/** Bytes that belong together, and came in pieces. Joined once, so that many small ones cost no more than one. */
+/** Collects chunks, and joins them once. */
 class Pieces {
   readonly #maxBytes: number;
   #pieces: Uint8Array[] = [];
@@ -57,7 +57,7 @@ class Pieces {
     this.#pieces.push(piece);
   }
 
-  /** What there is, as text; it is empty afterwards. */
+  /** The bytes as text; it is empty afterwards. */
   take(): string {
     const whole = this.#pieces.length === 1 ? this.#pieces[0]! : this.#join();
     this.#pieces = [];

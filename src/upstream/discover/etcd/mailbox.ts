@@ -1,25 +1,25 @@
 /**
- * Holds the latest of something for one who waits for it: what came before and was not taken is passed over. After
- * a failure nothing more is put in.
+ * Holds the latest value for one reader; a value that is not taken in time is replaced. After a failure no value is
+ * accepted.
  */
 export class Mailbox<T> {
   #latest: { readonly value: T } | undefined;
   #failure: { readonly error: unknown } | undefined;
   #waiting: (() => void) | undefined;
 
-  /** Puts the latest in. */
+  /** Sets the latest value. */
   put(value: T): void {
     this.#latest = { value };
     this.#wake();
   }
 
-  /** There will be nothing more: `take` throws `error` once it has handed out what is there. The first counts. */
+  /** Makes `take` throw `error`, once the last value has been taken. The first call counts. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.#wake();
   }
 
-  /** Resolves to the latest as soon as there is one that was not taken yet. For one at a time. */
+  /** Waits for a value that has not been taken. One call at a time. */
   async take(): Promise<T> {
     for (;;) {
       const latest = this.#latest;

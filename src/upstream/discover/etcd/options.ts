@@ -4,49 +4,48 @@ import type { BackendSpec } from "../../options.ts";
 
 /** Options of {@linkcode etcdSource}. */
 export interface EtcdSourceOptions {
-  /** The servers' URLs, such as `http://127.0.0.1:2379`: members of one cluster, the preferred one first. */
+  /** The URLs of the members of one cluster, such as `http://127.0.0.1:2379`, the preferred one first. */
   readonly endpoints: readonly string[];
   /**
-   * Keys that begin with this are backends. End it with a slash, as `/culvert/db` is a beginning of
-   * `/culvert/db-test/a` as well.
+   * The prefix of the keys of the backends. It should end with a slash, as `/culvert/db` is also a prefix of
+   * `/culvert/db-test/a`.
    */
   readonly prefix: string;
-  /** Makes a backend of a key's value, which was JSON; throws when it is none. */
+  /** Converts the value of a key, parsed as JSON, to a backend; throws if it is not valid. */
   readonly parse: (value: unknown) => BackendSpec;
-  /** Whom to be, where etcd asks for it. @default nobody */
+  /** The user, if etcd requires authentication. @default none */
   readonly user?: EtcdUser | undefined;
-  /** For endpoints with `https`. @default the runtime's roots, and no certificate of our own */
+  /** For endpoints with `https`. @default the runtime's roots, and no client certificate */
   readonly tls?: EtcdTls | undefined;
-  /** Where it says what it leaves out and when it changes servers. @default {silentLog} */
+  /** Logs ignored keys and changes of the server. @default {silentLog} */
   readonly log?: Log | undefined;
-  /** Tells and keeps the time. @default {systemClock} */
+  /** For timeouts and intervals. @default {systemClock} */
   readonly clock?: Clock | undefined;
-  /** How requests are sent. @default {fetch} */
+  /** Sends the requests. @default {fetch} */
   readonly fetch?: typeof fetch | undefined;
-  /** How often it is checked that the server answers and the watch is told everything, in ms. @default {10_000} */
+  /** The interval of checks that the server answers and the watch misses nothing, in ms. @default {10_000} */
   readonly checkMs?: number | undefined;
   /** How long one request may take, in milliseconds. @default {5_000} */
   readonly requestMs?: number | undefined;
-  /** How long the watch may lag behind what a check has seen, in milliseconds. @default {2_000} */
+  /** How long the watch may lag behind a check, in milliseconds. @default {2_000} */
   readonly graceMs?: number | undefined;
 }
 
-/** A user of etcd's. */
+/** A user of etcd. */
 export interface EtcdUser {
   /** Its name. */
   readonly name: string;
   /**
-   * The password. A function is asked each time that a token is needed, so that a file may change; it should not
-   * take long.
+   * The password. A function is called for each new token, so that a file may change; it should be quick.
    */
   readonly password: string | (() => string | Promise<string>);
 }
 
-/** TLS towards etcd. */
+/** TLS to etcd. */
 export interface EtcdTls {
-  /** CAs that are trusted, in PEM, besides the runtime's roots. */
+  /** CAs in PEM, trusted in addition to the runtime's roots. */
   readonly ca?: string | undefined;
-  /** Our client certificate in PEM, and after it those between it and the root. Needs `key`. */
+  /** The client certificate in PEM, followed by its intermediates. Needs `key`. */
   readonly cert?: string | undefined;
   /** Its private key in PEM. */
   readonly key?: string | undefined;

@@ -7,15 +7,15 @@ import type { EtcdGateway } from "./gateway.ts";
 import type { EtcdKeys } from "./keys.ts";
 import { Mailbox } from "./mailbox.ts";
 
-/** How many keys are asked for at once. */
+/** The most keys of one request. */
 const PAGE_KEYS = 1000;
 
 /** What {@linkcode EtcdSession} needs. */
 export interface EtcdSessionOptions {
   readonly gateway: EtcdGateway;
-  /** Empty ones, for this session alone. */
+  /** Empty, for this session alone. */
   readonly keys: EtcdKeys;
-  /** The prefix's bytes, one character for each; not empty. */
+  /** The bytes of the prefix, a character for each; not empty. */
   readonly prefix: string;
   readonly clock: Clock;
   readonly checkMs: number;
@@ -26,16 +26,16 @@ export interface EtcdSessionOptions {
 }
 
 /**
- * What one server says, from reading all keys to the first sign that something is wrong: then it is over, and
- * another one begins anew. So no revision is carried over a break, and neither compaction nor a server that has
- * lost its data in the meantime needs care of its own.
+ * Follows one server, from reading all keys to the first failure. Then the session is over, and the next one reads all
+ * keys again. So no revision is kept across failures, and neither compaction nor a server that has lost its data is a
+ * special case.
  *
- * A watch that is told nothing and one that is dead look the same. So every `checkMs` a range asks two things: how
- * many keys there are, and whether any of them is newer than what the watch has told. With both as expected the
- * picture is complete; a server that is cut off from its quorum cannot answer at all.
+ * A watch without changes and a dead one look alike. So every `checkMs` a range request asks for the number of keys, and
+ * for a key that is newer than the last event of the watch. If both are as expected, the keys are complete; a server
+ * without quorum can't answer.
  */
 export class EtcdSession {
-  /** A check has found everything as it should be. */
+  /** A check has found the keys complete. */
   steady = false;
   readonly #options: EtcdSessionOptions;
   readonly #box = new Mailbox<readonly BackendSpec[]>();
@@ -44,7 +44,7 @@ export class EtcdSession {
   #clusterId = "";
   /** The revision up to which the keys are known. */
   #revision = 0;
-  /** Messages of the watch so far. */
+  /** Messages that the watch has received. */
   #messages = 0;
 
   /** Runs once. */
@@ -54,10 +54,10 @@ export class EtcdSession {
   }
 
   /**
-   * The sets as they come; one that is not taken in time is passed over. Never ends by itself: it throws.
+   * Yields the sets; one that is not taken in time is skipped. Never returns.
    *
-   * @throws {EtcdError} when the server fails.
-   * @throws the reason of `signal`, when that aborts.
+   * @throws {EtcdError} if the server fails.
+   * @throws the reason of `signal`.
    */
   async *sets(signal: AbortSignal): AsyncGenerator<readonly BackendSpec[], never, undefined> {
     using _abort = onAbort(signal, () => this.#stop.abort(signal.reason));
@@ -70,7 +70,7 @@ export class EtcdSession {
     }
   }
 
-  /** Never rejects. What goes wrong first ends everything, and is what the reader of the sets gets. */
+  /** Never rejects. The first error ends everything, and is thrown by `sets`. */
   async #run(): Promise<void> {
     const fail = (error: unknown) => {
       this.#box.fail(error);
@@ -84,7 +84,7 @@ export class EtcdSession {
     await Promise.all([this.#watch().catch(fail), this.#check().catch(fail)]);
   }
 
-  /** Reads all keys as they are at one revision. */
+  /** Reads all keys at one revision. */
   async #load(): Promise<void> {
     const { gateway, keys, onLoaded } = this.#options;
     let last = "";
@@ -109,7 +109,7 @@ export class EtcdSession {
     this.#box.put(keys.specs());
   }
 
-  /** Follows the changes since then. */
+  /** Follows the changes since that revision. */
   async #watch(): Promise<void> {
     const { gateway, clock, requestMs } = this.#options;
     const late = () => this.#stop.abort(this.#error("etcd_timeout", `no watch within ${requestMs}ms`));
@@ -150,16 +150,16 @@ export class EtcdSession {
       await this.#sleep(checkMs);
       if (!await this.#agrees()) {
         const messages = this.#messages;
-        await this.#sleep(graceMs); // What was missing may be on its way.
+        await this.#sleep(graceMs); // The events may be on their way.
         if (!await this.#agrees() && messages === this.#messages) {
-          throw this.#error("etcd_stale", "the watch keeps silent about changes");
+          throw this.#error("etcd_stale", "the watch misses changes");
         }
       }
       this.steady = true;
     }
   }
 
-  /** Whether the server has what the watch has told, and no more. A watch that speaks meanwhile is alive. */
+  /** Whether the server has no changes that the watch has missed. A watch that receives a message meanwhile is alive. */
   async #agrees(): Promise<boolean> {
     const { gateway, keys } = this.#options;
     const messages = this.#messages;
@@ -172,12 +172,12 @@ export class EtcdSession {
     this.#expectCluster(header.clusterId);
     if (header.revision < this.#revision) {
       const went = `from revision ${this.#revision} to ${header.revision}`;
-      throw this.#error("etcd_stale", `its data have gone back ${went}`);
+      throw this.#error("etcd_stale", `its revision has decreased ${went}`);
     }
     return found.length === 0 && count === keys.size;
   }
 
-  /** Rejects with the reason of the end, when that comes first. */
+  /** Rejects if the session ends first. */
   async #sleep(ms: number): Promise<void> {
     const { signal } = this.#stop;
     await pause(ms, { clock: this.#options.clock, signal });
@@ -186,12 +186,12 @@ export class EtcdSession {
 
   #inside<T extends { readonly key: string }>(key: T): T {
     if (key.key.startsWith(this.#options.prefix)) return key;
-    throw this.#error("etcd_bad_answer", "it told of a key outside of the prefix");
+    throw this.#error("etcd_bad_answer", "it sent a key outside of the prefix");
   }
 
   #expectCluster(clusterId: string): void {
     if (clusterId === this.#clusterId) return;
-    throw this.#error("etcd_stale", "another cluster answers there");
+    throw this.#error("etcd_stale", "another cluster answers");
   }
 
   #expectNotTooMany(): void {
@@ -205,7 +205,7 @@ export class EtcdSession {
   }
 }
 
-/** The first text after all that begin with `prefix`. UTF-8 has no byte 255. */
+/** The first key behind all with this prefix. UTF-8 has no byte 255. */
 function prefixEnd(prefix: string): string {
   return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }

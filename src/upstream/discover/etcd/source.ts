@@ -10,15 +10,15 @@ import type { EtcdSourceOptions } from "./options.ts";
 import { EtcdSession } from "./session.ts";
 import type { BackendSource } from "../source.ts";
 
-/** How often in a row keys that were compacted away while they were read are read anew at once. */
+/** Consecutive compactions after which all keys are read again without changing the server. */
 const MAX_COMPACTIONS = 3;
 
 /**
- * Backends that stand in etcd under a prefix, one key for each, and are followed as they change. The sets are in
- * the order of the keys. A key whose value is no backend is left out, and logged once for each of its revisions.
+ * The backends under a prefix in etcd, one for each key, in the order of the keys. Changes are followed by a watch. A key
+ * whose value is not valid is ignored, and logged once for each of its revisions.
  *
- * A server that fails, or does not answer in time, is left for the next one at once; when each has failed without
- * having been of any use in between, the last error is thrown. What is thrown is an {@linkcode EtcdError}.
+ * If a server fails or does not answer in time, the next one is used at once; if all have failed in turn, the last error
+ * is thrown, an {@linkcode EtcdError}.
  *
  * @throws {CulvertError} `bad_etcd_endpoint`, `bad_etcd_options` or `bad_etcd_tls` for options that can't be used.
  *
@@ -47,15 +47,15 @@ export function etcdSource(options: EtcdSourceOptions): BackendSource {
   return (signal) => follow(context, signal);
 }
 
-/** What one run of the source leaves to the next. */
+/** The state that is kept between runs of the source. */
 interface Context {
   readonly options: EtcdSourceOptions;
   readonly endpoints: readonly string[];
   readonly prefix: string;
   readonly login: EtcdLogin | undefined;
-  /** The endpoint whose turn it is. */
+  /** The index of the current endpoint. */
   at: number;
-  /** The keys as they were last read in full. */
+  /** The keys of the last session. */
   keys: EtcdKeys | undefined;
 }
 
@@ -110,12 +110,12 @@ function checkedEndpoints({ endpoints, tls }: EtcdSourceOptions): readonly strin
     if (secure === undefined) {
       throw new CulvertError("bad_etcd_options", "Cannot use etcd: tls is given, but no endpoint has https");
     }
-    createEtcdClient(secure, tls).close(); // Complains now, not at the first connection.
+    createEtcdClient(secure, tls).close(); // Fails here, not at the first connection.
   }
   return checked;
 }
 
-/** A text as its UTF-8 bytes, one character for each, as keys are kept. */
+/** The UTF-8 bytes of a text, a character for each, as keys are stored. */
 function binary(text: string): string {
   return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
 }

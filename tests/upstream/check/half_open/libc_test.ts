@@ -29,7 +29,7 @@ Deno.test("the error for a missing permission names the flag", () => {
   assertEquals(
     error.message,
     "Cannot make half-open checks: a permission is missing; add --allow-ffi=/lib/x86_64-linux-gnu/libc.so.6 " +
-      "(or, where the C library is there, =/lib64/libc.so.6)",
+      "(or, if the C library is there, =/lib64/libc.so.6)",
   );
 });
 

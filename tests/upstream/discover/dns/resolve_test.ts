@@ -56,7 +56,7 @@ Deno.test("what an alias leads to is asked for where the answer does not tell it
 
 Deno.test("aliases that go round, in one answer or from one to the next, are given up", async () => {
   const circle = ["db.internal 9 CNAME a.internal", "a.internal 9 CNAME db.internal"];
-  has(await asked({ answers: circle }), "its aliases go round");
+  has(await asked({ answers: circle }), "its aliases form a loop");
   let i = 0;
   await using server = new FakeDnsServer(({ name }) => ({ answers: [`${name} 1 CNAME n${++i}.internal`] }));
   await assertRejects(() => serverResolve(server.address)(QUESTION, never), DnsError, "too many aliases");
@@ -82,13 +82,13 @@ Deno.test("a server that can't or won't tell is an error, and not an empty answe
     has(said, "dns_refused");
     has(said, `the server answered ${name}`);
   }
-  has(await asked({ flags: 0x8000, authority: ["internal 9 NS ns.internal"] }), "only names others to ask");
+  has(await asked({ flags: 0x8000, authority: ["internal 9 NS ns.internal"] }), "only refers to others");
 });
 
 Deno.test("an answer with another id, to another question or in pieces is an error", async () => {
   has(await asked({ idOff: 1, answers: ["db.internal 9 A 10.6.6.6"] }), "over TCP: Cannot use a DNS message");
   has(await asked({ question: { name: "x.internal", type: "A" } }), "it answers another question");
-  has(await asked({ counts: [1, 65_535, 0, 0] }), "is cut short");
+  has(await asked({ counts: [1, 65_535, 0, 0] }), "is truncated");
   has(await asked(new Uint8Array(0)), "is cut short");
   has(await asked(Uint8Array.of(1)), "is cut short");
   has(await asked({ flags: 0x8380 }), "dns_truncated");

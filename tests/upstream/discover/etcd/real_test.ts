@@ -161,7 +161,7 @@ testWith(
     await put(server, "b", "10.0.0.2:1");
     await follower.until("10.0.0.1:1 10.0.0.2:1");
     const why = [...log.lines.map(({ fields }) => String(fields.error)), ...follower.failures].join("\n");
-    assertStringIncludes(why, "the watch keeps silent about changes");
+    assertStringIncludes(why, "the watch misses changes");
   },
 );
 
