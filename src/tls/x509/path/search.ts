@@ -64,7 +64,23 @@ export class PathSearch {
 
   /** A good path from this leaf, or `undefined`: then there is a {@linkcode finding}, unless no issuer is known. */
   from(leaf: Certificate): readonly Certificate[] | undefined {
-    return this.#extend([leaf]);
+    return this.#mayEnd(leaf) ? this.#extend([leaf]) : undefined;
+  }
+
+  /**
+   * Whether, by names alone, a path from this leaf could end at what is trusted: if not, no signature is checked. A
+   * stranger's own CAs, however they certify each other, cost next to nothing then.
+   */
+  #mayEnd(leaf: Certificate): boolean {
+    const { trust, sent } = this.#options;
+    const reached = new Set([leaf]);
+    for (const certificate of reached) {
+      if (trust.has(certificate)) return true;
+      const { issuer } = certificate;
+      if (trust.bySubject(issuer).length > 0) return true;
+      for (const next of sent) if (next.subject === issuer) reached.add(next);
+    }
+    return false;
   }
 
   #extend(path: readonly Certificate[]): readonly Certificate[] | undefined {

@@ -22,12 +22,14 @@ export interface CaWeb {
  * CAs of one name, each of which has certified another, and a leaf under them: a search for a path to a trusted CA
  * that has no bound takes exponential time. Nine of them have 11 KB, and cost the engine of the runtime 2.4 s.
  */
-export function makeCaWeb({ count = 9, padding = 100 }: { count?: number; padding?: number } = {}): CaWeb {
+export function makeCaWeb(
+  { count = 9, padding = 100, cn = "web" }: { count?: number; padding?: number; cn?: string } = {},
+): CaWeb {
   const keys = Array.from({ length: count }, () => keyOf({ curve: "prime256v1" }));
-  const issuer = (index: number): Bare => ({ cn: "web", privateKey: keys[index % count]!, certPem: "" });
+  const issuer = (index: number): Bare => ({ cn, privateKey: keys[index % count]!, certPem: "" });
   const cas = keys.map((privateKey, index) =>
     bareCertificate({
-      cn: "web",
+      cn,
       privateKey,
       issuer: issuer(index + 1),
       extensions: [CA, ...paddingOf(padding)],
