@@ -1,4 +1,5 @@
 import { cpuUsage } from "node:process";
+import { eventLoopPoll } from "../../core/event_loop.ts";
 import { runInSlices, type SliceOptions, type Steps } from "../../core/slices.ts";
 import type { Status } from "../status/status.ts";
 import { BACKEND_METRICS, backendSubjects } from "./backends.ts";
@@ -30,12 +31,15 @@ export interface MetricsOptions extends SliceOptions {
  * The state of the program in the text format of Prometheus, in UTF-8. It is written in slices, so that connections
  * are served meanwhile: with ten thousand backends it has 6 MB.
  */
-export function renderMetrics(
+export async function renderMetrics(
   { status, ready }: Pick<ProgramFigures, "status" | "ready">,
   options: MetricsOptions = {},
 ): Promise<Uint8Array> {
-  const { memory = Deno.memoryUsage, cpuSeconds = usedCpuSeconds } = options;
-  return runInSlices(writeAll({ status, ready, memory: memory(), cpuSeconds: cpuSeconds() }), options);
+  const { memory = Deno.memoryUsage, cpuSeconds = usedCpuSeconds, pause = eventLoopPoll } = options;
+  const figures = { status, ready, memory: memory(), cpuSeconds: cpuSeconds() };
+  // Collecting a large status has taken a slice of its own.
+  await pause();
+  return await runInSlices(writeAll(figures), { ...options, pause });
 }
 
 function* writeAll(figures: ProgramFigures): Steps<Uint8Array> {
@@ -49,6 +53,7 @@ function* writeAll(figures: ProgramFigures): Steps<Uint8Array> {
   yield* writer.write(CERTIFICATE_METRICS, certificateSubjects(certificates));
   yield* writer.write(CRL_FILE_METRICS, crlFileSubjects(crls));
   yield* writer.write(CRL_METRICS, crlSubjects(crls));
+  yield;
   return writer.finish();
 }
 

@@ -4,6 +4,7 @@ import type { ServiceStatus } from "../../admin/status/service.ts";
 import type { Status } from "../../admin/status/status.ts";
 import { ConfigError } from "../../config/problem/problem.ts";
 import type { Clock } from "../../core/clock.ts";
+import { isoTime } from "../../core/iso_time.ts";
 import { formatAddress } from "../../net/address.ts";
 import { isRefusal, type Reason } from "../../service/reason.ts";
 import { formatAttributes } from "../../tls/x509/distinguished_name.ts";
@@ -11,7 +12,7 @@ import type { ControlPlane, ServiceStatus as RunningService } from "../control/c
 import type { CertificateInUse } from "../credentials/credentials_loader.ts";
 import type { CrlInUse } from "../credentials/trust_loader.ts";
 import type { ReloadState } from "../control/reloader.ts";
-import { iso, upstreamStatus } from "./build_upstream_status.ts";
+import { upstreamStatus } from "./build_upstream_status.ts";
 
 /** What the status is made of. */
 export interface StatusParts {
@@ -33,7 +34,7 @@ export function programStatus(parts: StatusParts): Status {
     version,
     pid: Deno.pid,
     state: app.state,
-    startedAt: iso(startedAt),
+    startedAt: isoTime(startedAt),
     uptimeSeconds: Math.round(clock.now() - startedAtMs) / 1000,
     reload: reloadStatus(reload),
     services: app.services.map(serviceStatus),
@@ -44,7 +45,7 @@ export function programStatus(parts: StatusParts): Status {
 }
 
 function reloadStatus({ generation, appliedAt, at, why, outcome }: ReloadState): ReloadStatus {
-  const status = { generation, appliedAt: iso(appliedAt), at: iso(at), ok: outcome.ok, why };
+  const status = { generation, appliedAt: isoTime(appliedAt), at: isoTime(at), ok: outcome.ok, why };
   if (outcome.ok) return status;
   const { error } = outcome;
   const problems = error instanceof ConfigError ? { problems: error.problems } : {};
@@ -82,8 +83,8 @@ function certificateStatus(uses: readonly [CertificateInUse, ...CertificateInUse
     path,
     usedBy: uses.map(({ usedBy }) => usedBy),
     subject: formatAttributes(leaf.attributes),
-    notBefore: iso(leaf.notBeforeMs),
-    notAfter: iso(leaf.notAfterMs),
+    notBefore: isoTime(leaf.notBeforeMs),
+    notAfter: isoTime(leaf.notAfterMs),
   };
 }
 
@@ -102,7 +103,7 @@ function crlStatus(uses: readonly [CrlInUse, ...CrlInUse[]]): CrlStatus[] {
   return crls.map(({ issuerName, thisUpdateMs, nextUpdateMs }) => ({
     ...common,
     issuer: issuerName,
-    thisUpdate: iso(thisUpdateMs),
-    ...(nextUpdateMs === undefined ? {} : { nextUpdate: iso(nextUpdateMs) }),
+    thisUpdate: isoTime(thisUpdateMs),
+    ...(nextUpdateMs === undefined ? {} : { nextUpdate: isoTime(nextUpdateMs) }),
   }));
 }

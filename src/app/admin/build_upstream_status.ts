@@ -5,6 +5,7 @@ import type {
   UpstreamStatus,
 } from "../../admin/status/upstream.ts";
 import type { Clock } from "../../core/clock.ts";
+import { isoTime } from "../../core/iso_time.ts";
 import type { Backend } from "../../upstream/backend.ts";
 import type { SourceStatus } from "../../upstream/discover/source_run.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
@@ -35,7 +36,7 @@ export function backendStatus(backend: Backend, upstream: Upstream): BackendStat
     address: key,
     state,
     ...(why === undefined ? {} : { why }),
-    since: iso(stateSince),
+    since: isoTime(stateSince),
     weight: spec.weight,
     effectiveWeight: takes ? weight : 0,
     maxConnections: spec.maxConnections,
@@ -44,7 +45,7 @@ export function backendStatus(backend: Backend, upstream: Upstream): BackendStat
     total,
     failures,
     pool: { idle, waiting, waits },
-    ...(ejectedForMs === undefined ? {} : { ejectedUntil: iso(Date.now() + ejectedForMs) }),
+    ...(ejectedForMs === undefined ? {} : { ejectedUntil: isoTime(Date.now() + ejectedForMs) }),
     ...(health === undefined ? {} : { check: checkStatus(backend, health.type) }),
   };
 }
@@ -69,9 +70,9 @@ function checkStatus({ health }: Backend, type: string): CheckStatus {
   const validTo = lastGood?.certificateValidTo;
   return {
     type,
-    ...(last === undefined ? {} : { lastAt: iso(last.at), ok: last.ok, detail: last.detail }),
-    ...(lastGood === undefined ? {} : { goodAt: iso(lastGood.at) }),
-    ...(lastBad === undefined ? {} : { badAt: iso(lastBad.at) }),
+    ...(last === undefined ? {} : { lastAt: isoTime(last.at), ok: last.ok, detail: last.detail }),
+    ...(lastGood === undefined ? {} : { goodAt: isoTime(lastGood.at) }),
+    ...(lastBad === undefined ? {} : { badAt: isoTime(lastBad.at) }),
     inARow,
     flips,
     ...(validTo === undefined ? {} : { certificateValidTo: validTo.toISOString() }),
@@ -82,7 +83,7 @@ function sourceStatus(
   { name, state, sinceMs, error, lastSetAtMs, size, failures }: SourceStatus,
   clock: Clock,
 ): DiscoveryStatus {
-  const at = (ms: number) => iso(Date.now() - (clock.now() - ms));
+  const at = (ms: number) => isoTime(Date.now() - (clock.now() - ms));
   return {
     name,
     state: state === "good" ? "ok" : state,
@@ -92,9 +93,4 @@ function sourceStatus(
     size,
     failures,
   };
-}
-
-/** Milliseconds since 1970 as the API writes times. */
-export function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }
