@@ -2,19 +2,19 @@ import { CulvertError, describeError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import { closeQuietly, type Connection, writeAll } from "../net/connection.ts";
-import { HttpRequestError, type RequestHead } from "../http/request_head.ts";
-import { HttpRequestReader } from "../http/request_reader.ts";
+import { HttpError } from "../http/http_error.ts";
 import { type AdminResponse, errorResponse, formatResponse } from "./admin_response.ts";
+import { type AdminRequestHead, RequestReader } from "./request_reader.ts";
 
 /** A request with its body, which is empty if there is none. */
-export interface AdminRequest extends RequestHead {
+export interface AdminRequest extends AdminRequestHead {
   readonly body: Uint8Array;
 }
 
 /** Handles the requests of a session. */
 export interface AdminHandler {
   /** Called before the body is read. A response rejects the request. Must not throw. */
-  admit(head: RequestHead): AdminResponse | undefined;
+  admit(head: AdminRequestHead): AdminResponse | undefined;
   /** Handles the request. A rejection is logged and answered as an internal error. */
   handle(request: AdminRequest): Promise<AdminResponse>;
 }
@@ -72,7 +72,7 @@ export class AdminSession {
   readonly #connection: Connection;
   readonly #parts: AdminSessionParts;
   readonly #log: Log;
-  readonly #reader: HttpRequestReader;
+  readonly #reader: RequestReader;
   #first = true;
   /** No byte of the next request has been received. */
   #idle = true;
@@ -86,7 +86,7 @@ export class AdminSession {
     this.#connection = connection;
     this.#parts = parts;
     this.#log = parts.log ?? silentLog;
-    this.#reader = new HttpRequestReader(connection);
+    this.#reader = new RequestReader(connection);
   }
 
   /** Serves the connection until it is closed. Never rejects. */
@@ -133,7 +133,7 @@ export class AdminSession {
 
   /** One request and its response. False if it was the last one. */
   async #exchange(): Promise<boolean> {
-    let head: RequestHead | undefined;
+    let head: AdminRequestHead | undefined;
     let response: AdminResponse;
     let whole = false;
     let listening = true;
@@ -143,7 +143,7 @@ export class AdminSession {
       whole = refusal === undefined || (head.contentLength ?? 0) === 0;
       response = refusal ?? await this.#handle({ ...head, body: await this.#readBody(head) });
     } catch (error) {
-      if (!(error instanceof HttpRequestError)) throw error;
+      if (!(error instanceof HttpError)) throw error;
       whole = false;
       listening = error.status !== 408; // Otherwise a read is still pending.
       response = errorResponse(error.status, { code: error.code, message: error.message });
@@ -155,18 +155,18 @@ export class AdminSession {
     return keep;
   }
 
-  async #readHead(): Promise<RequestHead> {
+  async #readHead(): Promise<AdminRequestHead> {
     const { headMs = 10_000 } = this.#parts;
     const what = "the request head";
     return await this.#received(this.#reader.readHead(), { timeoutMs: headMs, what });
   }
 
-  async #readBody(head: RequestHead): Promise<Uint8Array> {
+  async #readBody(head: AdminRequestHead): Promise<Uint8Array> {
     const { bodyMs = 10_000, maxBodyBytes = 4 * 1024 * 1024 } = this.#parts;
     const { contentLength = 0, expectsContinue } = head;
     if (contentLength > maxBodyBytes) {
       const message = `Cannot read the body: ${contentLength} bytes exceed the limit of ${maxBodyBytes}`;
-      throw new HttpRequestError("body_too_large", message, { status: 413 });
+      throw new HttpError("body_too_large", message, { status: 413 });
     }
     if (expectsContinue && contentLength > 0 && this.#reader.buffered === 0) await this.#send(CONTINUE);
     const what = "the request body";
@@ -230,7 +230,7 @@ export class AdminSession {
       return await this.#within(work, options);
     } catch (error) {
       if (!(error instanceof LateError) || this.#closed) throw error;
-      throw new HttpRequestError("request_timeout", error.message, { status: 408, cause: error });
+      throw new HttpError("request_timeout", error.message, { status: 408, cause: error });
     }
   }
 
@@ -253,7 +253,7 @@ export class AdminSession {
   }
 
   /** Requests that change something are logged at info, the others at debug. */
-  #logRequest(head: RequestHead | undefined, { status }: AdminResponse): void {
+  #logRequest(head: AdminRequestHead | undefined, { status }: AdminResponse): void {
     const readsOnly = head === undefined || head.method === "GET" || head.method === "HEAD";
     this.#log[readsOnly ? "debug" : "info"]("admin request", {
       method: head?.method.slice(0, LOGGED_CHARS),

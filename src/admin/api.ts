@@ -1,6 +1,5 @@
 import { ConfigError } from "../config/problem/problem.ts";
 import { formatAddress, parseAddress } from "../net/address.ts";
-import type { RequestHead } from "../http/request_head.ts";
 import { quoteText } from "../core/escape_text.ts";
 import { AdminError } from "./admin_error.ts";
 import type { AllowedHosts } from "./allowed_hosts.ts";
@@ -11,6 +10,7 @@ import { parseJson } from "./parse_json.ts";
 import { type Endpoint, findEndpoint } from "./endpoints.ts";
 import { statusDescription } from "./status/description.ts";
 import type { AdminTarget } from "./admin_target.ts";
+import type { AdminRequestHead } from "./request_reader.ts";
 
 /** Options of {@linkcode AdminApi}. */
 export interface AdminApiOptions {
@@ -59,7 +59,7 @@ export class AdminApi implements AdminHandler {
   }
 
   /** Checks the head of a request, before its body is read. `undefined` if the request is allowed. */
-  admit(head: RequestHead): AdminResponse | undefined {
+  admit(head: AdminRequestHead): AdminResponse | undefined {
     try {
       this.#checkSender(head);
       const found = findEndpoint(ENDPOINTS, head);
@@ -87,7 +87,7 @@ export class AdminApi implements AdminHandler {
   }
 
   /** Rejects requests that a page of another origin makes a browser send (DNS rebinding, CSRF). */
-  #checkSender({ method, headers }: RequestHead): void {
+  #checkSender({ method, headers }: AdminRequestHead): void {
     const host = headers.get("host");
     // It is absent only in HTTP/1.0, which no browser sends.
     if (host !== undefined && !this.#hosts.isHost(host)) {
@@ -114,7 +114,7 @@ export class AdminApi implements AdminHandler {
   }
 }
 
-function checkBody({ headers, contentLength = 0 }: RequestHead, hasBody: boolean): void {
+function checkBody({ headers, contentLength = 0 }: AdminRequestHead, hasBody: boolean): void {
   if (!hasBody) {
     if (contentLength === 0) return;
     throw new AdminError("unexpected_body", `Cannot accept a body of ${contentLength} bytes: expected none`);
@@ -127,7 +127,7 @@ function checkBody({ headers, contentLength = 0 }: RequestHead, hasBody: boolean
   throw new AdminError("bad_content_type", `Cannot read ${quoteText(type)}: expected application/json`);
 }
 
-function wrongMethod({ method, path }: RequestHead, allowed: readonly string[]): AdminResponse {
+function wrongMethod({ method, path }: AdminRequestHead, allowed: readonly string[]): AdminResponse {
   const allow = allowed.join(", ");
   const message = `Cannot ${quoteText(method)} ${quoteText(path)}: expected ${allow}`;
   return errorResponse(405, { code: "method_not_allowed", message }, { "Allow": allow });

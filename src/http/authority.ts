@@ -1,11 +1,13 @@
 import { latin1 } from "../core/latin1.ts";
 import { formatIp, parseIpv6 } from "../net/ip.ts";
 import type { ByteRange } from "./name_table.ts";
-import { COLON, COMMA, decodeHex, isDigit, PATH, PERCENT, PLAIN, UNRESERVED } from "./octets.ts";
+import { COLON, decodeHex, isDigit, PERCENT, PLAIN, UNRESERVED } from "./octets.ts";
 
 const OPENING = 0x5b;
 const CLOSING = 0x5d;
-const AT = 0x40;
+/** `sub-delims` but the comma, RFC 3986 section 2.2. */
+const SUB_DELIMS = new Uint8Array(256);
+for (const char of "!$&'()*+;=") SUB_DELIMS[char.charCodeAt(0)] = PLAIN;
 const MAX_PORT = 65_535;
 /** `IPvFuture` of RFC 3986 section 3.2.2. */
 const FUTURE_ADDRESS = /^v[0-9a-f]+\.[-\w.~!$&'()*+,;=:]+$/i;
@@ -74,7 +76,7 @@ function endOfName(bytes: Uint8Array, { start, end }: ByteRange): number {
     else if (octet === PERCENT) {
       if (at + 2 >= end || UNRESERVED[decodeHex(bytes, at + 1)] !== PLAIN) return -1;
       at += 3;
-    } else if (octet !== COMMA && octet !== AT && PATH[octet] === PLAIN) at++;
+    } else if (SUB_DELIMS[octet] === PLAIN) at++;
     else return -1;
   }
   return at;

@@ -9,6 +9,10 @@ export type HttpErrorCode =
   | "bad_request"
   /** 405: CONNECT, which a reverse proxy does not serve. */
   | "method_not_allowed"
+  /** 408: the head or the body did not come in time. */
+  | "request_timeout"
+  /** 411: a body without a length, where one is wanted. */
+  | "length_required"
   /** 413: a body over its bound. */
   | "body_too_large"
   /** 414: the request line does not fit into the bound of a head. */

@@ -56,15 +56,12 @@ VALUE[TAB] = PLAIN;
 /** An octet of a target that needs more than a look at the table. */
 export const SPECIAL = 3;
 /**
- * The path of a target: `pchar` of RFC 3986 section 3.3; `/`, `.`, `%`, `?` and the brackets of an IPv6 address are
- * {@linkcode SPECIAL}.
+ * The path of a target: `pchar` of RFC 3986 section 3.3, and the brackets, which browsers send as they stand. `/`, `.`,
+ * `%` and `?` are {@linkcode SPECIAL}.
  */
-export const PATH = table("/.%?[]", SPECIAL, table(`${ALPHANUMERIC}-_~!$&'()*+,;=:@`));
+export const PATH = table("/.%?", SPECIAL, table(`${ALPHANUMERIC}-_~!$&'()*+,;=:@[]`));
 
-/**
- * The query of a target: RFC 3986 section 3.4, and the brackets, which browsers send there as they stand. `%` is
- * {@linkcode SPECIAL}.
- */
+/** The query of a target: RFC 3986 section 3.4, and the brackets. `%` is {@linkcode SPECIAL}. */
 export const QUERY = table("%", SPECIAL, table(`${ALPHANUMERIC}-._~!$&'()*+,;=:@/?[]`));
 
 /** The value of a hexadecimal digit, and 16 for what is none. */

@@ -238,7 +238,7 @@ export class RequestHead {
     const { bytes, base } = this.fields;
     const { targetStart, targetEnd, marks } = this.#line;
     const isOptions = this.#methodId === OPTIONS_METHOD;
-    this.#target.read(bytes, { start: base + targetStart, end: base + targetEnd, marks, isOptions });
+    this.#target.read(bytes, { start: base + targetStart, end: base + targetEnd, isOptions });
     if ((marks & (TargetMarks.percent | TargetMarks.dot)) !== 0) this.#path = this.#readPath();
   }
 

@@ -1,4 +1,4 @@
-import { badMessage, refusedRequest, showOctet } from "./http_error.ts";
+import { badMessage, type HttpError, refusedRequest, showOctet } from "./http_error.ts";
 import type { InputBuffer } from "./input_buffer.ts";
 import {
   CR,
@@ -31,8 +31,6 @@ export const TargetMarks = {
   dot: 2,
   /** Two slashes, one after the other. */
   doubleSlash: 4,
-  /** A bracket, which may only enclose an IPv6 address in a URL. */
-  bracket: 8,
 } as const;
 
 /** `HTTP/1.1` with a zero for each digit. */
@@ -92,7 +90,7 @@ export class RequestLine {
     while (at < end && this.#state <= TARGET_QUERY) at = this.#readTarget(input, { at, end });
     while (at < end && this.#state === VERSION) this.#readVersion(bytes[at++]!, at - start);
     if (at < end && this.#state === RETURN) {
-      if (bytes[at++] !== CR) throw badMessage("request", "the request line does not end behind the version");
+      if (bytes[at++] !== CR) throw badEnd(bytes[at - 1]!);
       this.#state = LINE_FEED;
     }
     const complete = at < end && this.#state === LINE_FEED;
@@ -129,8 +127,7 @@ export class RequestLine {
     } else if (octet === QUESTION) {
       this.pathEnd = at - start;
       this.#state = TARGET_QUERY;
-    } else if (octet !== SLASH && octet !== DOT) this.marks |= TargetMarks.bracket;
-    else if (bytes[at - 1] === SLASH) {
+    } else if (bytes[at - 1] === SLASH) {
       this.marks |= octet === DOT ? TargetMarks.dot : TargetMarks.doubleSlash;
     }
     return at + 1;
@@ -165,4 +162,9 @@ export class RequestLine {
       throw refusedRequest("bad_version", 505, `it is HTTP/${major}.${this.minor}, expected HTTP/1.1`);
     }
   }
+}
+
+function badEnd(octet: number): HttpError {
+  if (octet === LF) return badMessage("request", "a line ends in a bare line feed");
+  return badMessage("request", "the request line does not end behind the version");
 }

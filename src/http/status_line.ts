@@ -48,7 +48,8 @@ export class StatusLine {
     if (this.reasonEnd === 0) {
       while (at < end && VALUE[bytes[at]!] === PLAIN) at++;
       if (at < end) {
-        if (bytes[at] !== CR) throw badMessage("response", "the status line does not end as it should");
+        if (bytes[at] === LF) throw badMessage("response", "a line ends in a bare line feed");
+        if (bytes[at] !== CR) throw badMessage("response", "a control character in its status line");
         this.reasonEnd = at++ - start;
       }
     }

@@ -2,7 +2,6 @@ import { Authority } from "./authority.ts";
 import { badMessage } from "./http_error.ts";
 import type { ByteRange } from "./name_table.ts";
 import { LOWER, QUESTION, SLASH } from "./octets.ts";
-import { TargetMarks } from "./request_line.ts";
 
 /** The forms of a target, RFC 9112 section 3.2, but for that of CONNECT, which is not served. */
 export type TargetForm =
@@ -18,8 +17,6 @@ const SCHEMES = ["http://", "https://"].map((text) => new TextEncoder().encode(t
 
 /** A target whose octets and percent-encoding are known to be good. */
 export interface TargetRange extends ByteRange {
-  /** {@linkcode TargetMarks} of the part before the query. */
-  readonly marks: number;
   /** The method is OPTIONS. */
   readonly isOptions: boolean;
 }
@@ -39,13 +36,10 @@ export class RequestTarget {
 
   /** @throws {HttpError} 400 for a target that is of none of the forms. */
   read(bytes: Uint8Array, target: TargetRange): void {
-    const { start, end, marks, isOptions } = target;
+    const { start, end, isOptions } = target;
     this.pathStart = start;
     if (bytes[start] === SLASH) {
       this.form = "origin";
-      if ((marks & TargetMarks.bracket) !== 0) {
-        throw badMessage("request", "a bracket in the path of the target");
-      }
     } else if (bytes[start] === ASTERISK && end === start + 1) {
       this.form = "asterisk";
       if (!isOptions) throw badMessage("request", "the target * is for OPTIONS alone");
@@ -65,11 +59,6 @@ export class RequestTarget {
     this.pathStart = at;
     if (!this.authority.parse(bytes, { start: this.authorityStart, end: at })) {
       throw badMessage("request", "the URL of the target has no good host and port");
-    }
-    for (; at < end && bytes[at] !== QUESTION; at++) {
-      if (bytes[at] === 0x5b || bytes[at] === 0x5d) {
-        throw badMessage("request", "a bracket in the path of the target");
-      }
     }
   }
 }

@@ -56,6 +56,7 @@ const TARGETS: AcceptedRequest[] = [
   ["a query with question marks and slashes", target("/a?b?c/../d"), { path: "/a", query: "?b?c/../d" }],
   ["a query with brackets", target("/?a[]=1"), { path: "/", query: "?a[]=1" }],
   ["an encoded query, byte for byte", target("/?%41%2f%00%5c%2e%2e"), { query: "?%41%2f%00%5c%2e%2e" }],
+  ["a path with brackets", target("/[::1]:80/a[0]"), { path: "/[::1]:80/a[0]" }],
   ["all octets of a path", target("/-._~!$&'()*+,;=:@09azAZ"), { path: "/-._~!$&'()*+,;=:@09azAZ" }],
   ["8,000 bytes", target(`/${"a".repeat(7999)}`), { path: `/${"a".repeat(7999)}` }],
   ["unreserved octets decoded", target("/%41%7a%30%2d%2E%5f%7e"), { path: "/Az0-._~" }],

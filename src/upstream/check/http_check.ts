@@ -67,14 +67,7 @@ export class HttpCheck implements Check {
 
   async run(address: Address, signal: AbortSignal): Promise<CheckReport> {
     const options = { dial: this.#dial, address, signal };
-    return await exchange(options, async (connection) => {
-      try {
-        return await this.#ask(connection, address);
-      } catch (error) {
-        if (!(error instanceof CulvertError) || error.code !== "bad_http") throw error;
-        throw new CheckFailedError(error.message, { cause: error });
-      }
-    });
+    return await exchange(options, (connection) => this.#ask(connection, address));
   }
 
   async #ask(connection: Connection, address: Address): Promise<CheckReport> {

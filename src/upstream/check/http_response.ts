@@ -1,8 +1,10 @@
-import { latin1 } from "../../core/latin1.ts";
-import { ChunkedDecoder } from "../../http/chunked_decoder.ts";
-import type { Connection } from "../../net/connection.ts";
-import { bodyFraming, HeadScanner, parseResponseHead, type ResponseHead } from "../../http/response_head.ts";
 import { quoteText } from "../../core/escape_text.ts";
+import { BodyReader } from "../../http/body.ts";
+import { HttpError } from "../../http/http_error.ts";
+import { InputBuffer } from "../../http/input_buffer.ts";
+import { latin1 } from "../../core/latin1.ts";
+import { ResponseHead } from "../../http/response.ts";
+import type { Connection } from "../../net/connection.ts";
 import { ByteWindow } from "./byte_window.ts";
 import { CheckFailedError } from "./check.ts";
 
@@ -10,7 +12,10 @@ import { CheckFailedError } from "./check.ts";
 export const MAX_HEAD_BYTES = 16 * 1024;
 /** How much of a body is searched. */
 export const MAX_BODY_BYTES = 64 * 1024;
+const MAX_TRAILER_BYTES = 8 * 1024;
 const MAX_INTERIM = 8;
+const FIRST_BYTES = 2048;
+const SHOWN_BYTES = 128;
 
 /**
  * Reads the answer to one request, strictly and no further than needed. The caller owns the connection, and
@@ -19,7 +24,8 @@ const MAX_INTERIM = 8;
 export class HttpResponse {
   readonly #connection: Connection;
   readonly #method: string;
-  readonly #window = new ByteWindow(MAX_HEAD_BYTES);
+  readonly #input = new InputBuffer(new Uint8Array(FIRST_BYTES));
+  readonly #head = new ResponseHead({ headerSize: MAX_HEAD_BYTES });
 
   /** `method` is that of the request, which has been sent. */
   constructor(connection: Connection, options: { method: string }) {
@@ -30,13 +36,15 @@ export class HttpResponse {
   /**
    * Reads the head, passing over those that are only in between (1xx).
    *
-   * @throws {CheckFailedError} or {CulvertError} `bad_http`
+   * @throws {CheckFailedError}
    */
   async readHead(): Promise<ResponseHead> {
+    const head = this.#head;
+    head.begin(this.#method);
     for (let interim = 0; interim <= MAX_INTERIM; interim++) {
-      const head = await this.#readOneHead();
-      // Nobody has asked for another protocol: that one is an answer, if a strange one.
-      if (head.status >= 200 || head.status === 101) return head;
+      await this.#readOneHead();
+      if (!head.isInterim) return head;
+      head.beginNext();
     }
     throw new CheckFailedError(`sent more than ${MAX_INTERIM} interim answers`);
   }
@@ -44,64 +52,64 @@ export class HttpResponse {
   /**
    * Reads the body until `text` has come in it.
    *
-   * @throws {CheckFailedError} if the body ends without it, or is longer than is searched; {CulvertError}
-   * `bad_http`
+   * @throws {CheckFailedError} if the body ends without it, is longer than is searched, or can't be read.
    */
   async findInBody(head: ResponseHead, text: string): Promise<void> {
     const wanted = new TextEncoder().encode(text);
     const body = new ByteWindow(MAX_BODY_BYTES);
-    let from = 0;
-    for await (const ended of this.#receiveBody(head, body)) {
+    const reader = new BodyReader({ side: "response", headerSize: MAX_TRAILER_BYTES });
+    reader.begin(head, { decode: true });
+    for (let from = 0;;) {
+      const ended = this.#readBody(reader, body);
       if (body.indexOf(wanted, from) >= 0) return;
       // What has come may end with the beginning of it.
       from = Math.max(0, body.bytes.length - wanted.length + 1);
-      if (ended === "cut") throw notFound(text, `which broke off: ${excerpt(body)}`);
       if (body.full) throw notFound(text, `of which ${MAX_BODY_BYTES} bytes were searched`);
-    }
-    throw notFound(text, `which is ${excerpt(body)}`);
-  }
-
-  async #readOneHead(): Promise<ResponseHead> {
-    const window = this.#window;
-    const scanner = new HeadScanner();
-    for (;;) {
-      const length = scanner.scan(window.bytes);
-      if (length > 0) {
-        const head = parseResponseHead(window.bytes.subarray(0, length));
-        window.consume(length);
-        return head;
-      }
-      if (window.full) {
-        throw new CheckFailedError(`the head of its answer is longer than ${MAX_HEAD_BYTES} bytes`);
-      }
-      if (await window.readFrom(this.#connection)) continue;
-      if (window.bytes.length === 0) throw new CheckFailedError("closed the connection without an answer");
-      throw new CheckFailedError(`closed the connection within the head of its answer: ${excerpt(window)}`);
+      if (!ended && await this.#fill()) continue;
+      const whole = ended || reader.end();
+      throw notFound(text, `which ${whole ? "is" : "broke off:"} ${excerpt(body.bytes)}`);
     }
   }
 
-  /** Fills `body` from what has been read already, and then piece by piece. */
-  async *#receiveBody(head: ResponseHead, body: ByteWindow): AsyncGenerator<"more" | "cut"> {
-    const window = this.#window;
-    const framing = bodyFraming(head, this.#method);
-    const chunks = framing.kind === "chunked" ? new ChunkedDecoder() : undefined;
-    let left = framing.kind === "length" ? framing.length : framing.kind === "none" ? 0 : Infinity;
-    while (left > 0) {
-      const { bytes } = window;
-      if (chunks !== undefined) {
-        chunks.decode(bytes, (data) => body.append(data));
-        if (chunks.done) left = 0;
-      } else {
-        body.append(left < bytes.length ? bytes.subarray(0, left) : bytes);
-        left -= Math.min(left, bytes.length);
-      }
-      window.consume(bytes.length);
-      yield "more";
-      if (left > 0 && !await window.readFrom(this.#connection)) {
-        if (framing.kind !== "until-close") yield "cut";
-        return;
-      }
+  async #readOneHead(): Promise<void> {
+    while (!this.#parseHead()) {
+      if (await this.#fill()) continue;
+      if (this.#input.length === 0) throw new CheckFailedError("closed the connection without an answer");
+      throw new CheckFailedError(`closed the connection within the head of its answer: ${this.#excerpt()}`);
     }
+  }
+
+  #parseHead(): boolean {
+    try {
+      return this.#head.parse(this.#input);
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      throw new CheckFailedError(`${error.message}; it begins with ${this.#excerpt()}`, { cause: error });
+    }
+  }
+
+  /** Moves what has come of the body. Whether it is complete. */
+  #readBody(reader: BodyReader, body: ByteWindow): boolean {
+    try {
+      const done = reader.read(this.#input);
+      body.append(this.#input.bytes.subarray(reader.passStart, reader.passEnd));
+      return done;
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      throw new CheckFailedError(error.message, { cause: error });
+    }
+  }
+
+  /** Waits for more. False at the end of the stream. */
+  async #fill(): Promise<boolean> {
+    const count = await this.#connection.read(this.#input.room());
+    this.#input.end += count ?? 0;
+    return count !== null;
+  }
+
+  #excerpt(): string {
+    const { bytes, start, end } = this.#input;
+    return excerpt(bytes.subarray(start, end));
   }
 }
 
@@ -109,6 +117,7 @@ function notFound(text: string, where: string): CheckFailedError {
   return new CheckFailedError(`${quoteText(text)} is not in the body, ${where}`);
 }
 
-function excerpt({ bytes }: ByteWindow): string {
-  return bytes.length === 0 ? "empty" : quoteText(latin1(bytes, 0, Math.min(bytes.length, 128)));
+function excerpt(bytes: Uint8Array): string {
+  if (bytes.length === 0) return "empty";
+  return quoteText(latin1(bytes, 0, Math.min(bytes.length, SHOWN_BYTES)));
 }
