@@ -1,23 +1,23 @@
 import type { AddressSet } from "../net/address_set.ts";
 import type { SourcePrefix } from "../net/source_key.ts";
 
-/** How long each wait of a connection may take, in milliseconds. 0 switches a timer off. */
+/** The timeouts of a connection, in milliseconds; 0: none. */
 export interface Timeouts {
-  /** Dialling one backend; never 0. @default {10_000} */
+  /** For connecting to one backend; never 0. @default {10_000} */
   readonly connectMs: number;
-  /** What the client must say before it is served (TLS, PROXY header, request head). @default {10_000} */
+  /** For the handshake of the client (PROXY header, ClientHello, TLS, request head). @default {10_000} */
   readonly handshakeMs: number;
-  /** No byte in either direction. @default {90_000} */
+  /** Without a byte in either direction. @default {90_000} */
   readonly idleMs: number;
-  /** After one side has finished, how long the other may go on. @default {60_000} */
+  /** For the other side to finish after one has. @default {60_000} */
   readonly halfCloseMs: number;
-  /** The longest that a connection may live. @default {0} */
+  /** For the whole connection. @default {0} */
   readonly lifetimeMs: number;
-  /** On stop or reload, how long live connections may finish. @default {30_000} */
+  /** For open connections to finish on stop or reload. @default {30_000} */
   readonly drainMs: number;
 }
 
-/** What holds where nothing else is said. */
+/** The defaults of {@linkcode Timeouts}. */
 export const DEFAULT_TIMEOUTS: Timeouts = {
   connectMs: 10_000,
   handshakeMs: 10_000,
@@ -27,49 +27,48 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   drainMs: 30_000,
 };
 
-/** Connections of a service at once, where nothing else is said. */
+/** The default of `maxConnections`. */
 export const DEFAULT_MAX_CONNECTIONS = 10_000;
 
-/** Handshakes of a service at once, where nothing else is said. */
+/** The default of `maxHandshakes`. */
 export const DEFAULT_MAX_HANDSHAKES = 1000;
 
-/** How old a handshake is when it is the first to be evicted, where nothing else is said, in milliseconds. */
+/** The default of `handshakeGraceMs`, in milliseconds. */
 export const DEFAULT_HANDSHAKE_GRACE_MS = 1000;
 
-/** A token bucket for each source of connections. */
+/** A token bucket for each source. */
 export interface RateOptions {
-  /** Connections that a client may open in `perMs`. */
+  /** Connections that a source may open in `perMs`. */
   readonly connections: number;
-  /** The time that `connections` refers to, in milliseconds. */
+  /** The period, in milliseconds. */
   readonly perMs: number;
-  /** Connections that it may open at once after a rest. @default `connections` */
+  /** Connections that it may open at once. @default `connections` */
   readonly burst: number;
 }
 
-/** Who may come in, and how many at once. */
+/** Which connections a service admits. */
 export interface AdmissionOptions {
-  /** Client addresses that may come in; absent: all. */
+  /** Addresses that are admitted; absent: all. */
   readonly allow?: AddressSet;
-  /** Client addresses that may not; wins over `allow`. */
+  /** Addresses that are refused; takes precedence over `allow`. */
   readonly deny?: AddressSet;
-  /** Connections at once; 0: no bound. One more is refused, within some 20 ms. @default {10_000} */
+  /** The most connections at once; 0: no limit. The next one is refused, within some 20 ms. @default {10_000} */
   readonly maxConnections: number;
   /**
-   * Clients at once that have not yet said what they must (TLS handshake, PROXY header, server name); 0: no bound.
-   * At the bound, and at `maxConnections`, one of them is evicted for the next client: the oldest of the source that
-   * has the most if that has more than the next client's; else the oldest if it is older than `handshakeGraceMs`;
-   * else a random one.
+   * The most pending handshakes (PROXY header, ClientHello, TLS) at once; 0: no limit. At the limit, and at
+   * `maxConnections`, one of them is evicted for the next client: the oldest of the source with the most, if that has
+   * more than the source of the next client; else the oldest, if it is older than `handshakeGraceMs`; else a random one.
    * @default {1000}
    */
   readonly maxHandshakes?: number;
-  /** From what age on, in milliseconds, the oldest handshake is evicted rather than a random one. @default {1000} */
+  /** The age from which on the oldest handshake is evicted rather than a random one, in milliseconds. @default {1000} */
   readonly handshakeGraceMs?: number;
   /**
-   * What counts as one source, for `rate` and for evicting handshakes: addresses that have so many leading bits in
-   * common. @default {DEFAULT_SOURCE_PREFIX}
+   * The prefix lengths of a source, for `rate` and for the eviction of handshakes: addresses with the same prefix are one
+   * source. @default {DEFAULT_SOURCE_PREFIX}
    */
   readonly sourcePrefix?: SourcePrefix;
-  /** How fast a client may come back; absent: as it likes. */
+  /** The rate at which a source may open connections; absent: no limit. */
   readonly rate?: RateOptions;
 }
 

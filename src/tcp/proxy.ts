@@ -33,19 +33,19 @@ import {
 } from "../service/options.ts";
 import { TcpService } from "./service.ts";
 
-/** A backend, as a program writes it: its address, or more. */
+/** A backend: its address, or more options. */
 export type BackendInput = string | {
-  /** `host:port`, `[ipv6]:port` or `unix:/path`; or the same as {@linkcode parseAddress} reads it. */
+  /** `host:port`, `[ipv6]:port` or `unix:/path`; or the result of {@linkcode parseAddress}. */
   readonly address: string | Address;
   /** Its share of new connections. @default {1} */
   readonly weight?: number;
-  /** The most connections at once; 0: no bound. @default {0} */
+  /** The most connections at once; 0: no limit. @default {0} */
   readonly maxConnections?: number;
-  /** Used only when no other backend is available. @default {false} */
+  /** Used only if no other backend is available. @default {false} */
   readonly backup?: boolean;
 };
 
-/** What a listener accepts: any connection, with the peer's address where there is one. */
+/** A connection that a listener accepts, with addresses if it has any. */
 export type ProxiedConnection = Connection & {
   readonly remoteAddr?: Deno.Addr;
   readonly localAddr?: Deno.Addr;
@@ -54,54 +54,53 @@ export type ProxiedConnection = Connection & {
 /** Options of {@linkcode TcpProxy}. */
 export interface TcpProxyOptions {
   /**
-   * The set of backends; or a provider of it: complete sets, one after the other, each in the place of the one
-   * before. Until the first there is none. When the provider ends or fails, the last set goes on. A source, such as
-   * {@linkcode dnsSource} makes one, is asked anew after a failure.
+   * The set of backends; or a provider that yields complete sets, each of which replaces the previous one. When the
+   * provider ends or fails, the last set is kept. A source, such as {@linkcode dnsSource}, is called again after a
+   * failure.
    */
   readonly backends: readonly BackendInput[] | AsyncIterable<readonly BackendInput[]> | ReportingSource;
-  /** How a backend is chosen. @default {"round-robin"} */
+  /** The balancer. @default {"round-robin"} */
   readonly balance?: BalanceName;
-  /** Live connections of a backend that has left the set end at once, or may finish. @default {"close"} */
+  /** Whether connections of a backend that is removed end at once or drain. @default {"close"} */
   readonly onRemove?: "close" | "drain";
-  /** Live connections of a backend whose checks say that it is down go on, or end. @default {"keep"} */
+  /** Whether connections of a backend that checks mark as down end at once or go on. @default {"keep"} */
   readonly onDown?: "keep" | "close";
-  /** How backends are checked; `tls` needs `connectTls`. @default they are not */
+  /** How backends are checked; `tls` needs `connectTls`. @default no checks */
   readonly health?: Partial<HealthOptions> & { readonly type: HealthOptions["type"] };
-  /** What live traffic may show of a backend before it is left alone for a while. @default {DEFAULT_OUTLIER} */
+  /** When live traffic ejects a backend. @default {DEFAULT_OUTLIER} */
   readonly outlier?: Partial<OutlierOptions>;
-  /** How long a backend that has come (back) takes to its full weight, in milliseconds; 0: none. @default {0} */
+  /** Slow start: how long a new or recovered backend takes to reach its weight, in milliseconds; 0: none. @default {0} */
   readonly slowStartMs?: number;
-  /** How connections to each backend are kept. @default {DEFAULT_POOL} */
+  /** The limits of the connection pools. @default {DEFAULT_POOL} */
   readonly pool?: Partial<PoolOptions>;
   /**
-   * The PROXY header that tells the backends who the client is: the first that is said over what `dial` opens.
-   * @default {"none"}
+   * The PROXY header that backends are sent, first on a connection of `dial`. @default {"none"}
    */
   readonly proxyProtocol?: ProxyProtocolOption;
-  /** Further backends tried when a connection can't be made. @default {2} */
+  /** Further backends that are tried if a connection can't be made. @default {2} */
   readonly retries?: number;
-  /** How connections wait where every backend is at `maxConnections`. @default they are refused */
+  /** How connections wait while every backend is at `maxConnections`. @default they are refused */
   readonly queue?: Partial<QueueOptions>;
-  /** How long each wait may take. @default {DEFAULT_TIMEOUTS} */
+  /** The timeouts. @default {DEFAULT_TIMEOUTS} */
   readonly timeouts?: Partial<Timeouts>;
-  /** Who may come in. @default everybody, 10,000 at once */
+  /** Which connections are admitted. @default all, up to 10,000 at once */
   readonly admission?: Partial<AdmissionOptions>;
   /** Opens connections to backends. @default {dial} */
   readonly dial?: Dial;
   /**
-   * Speaks TLS with the backends, such as what {@linkcode tlsConnector} makes. With `proxyProtocol` it does so over a
-   * connection of `dial`, behind the header, and else over one of its own. @default none is spoken
+   * Speaks TLS with the backends, such as {@linkcode tlsConnector}: with `proxyProtocol` over a connection of `dial`, behind
+   * the header, otherwise over a connection of its own. @default no TLS
    */
   readonly connectTls?: TlsConnect;
-  /** What the log and errors call it. @default {"proxy"} */
+  /** Its name in log and errors. @default {"proxy"} */
   readonly name?: string;
-  /** Told of failures, and of each connection that has ended. @default {silentLog} */
+  /** Logs failures, and each connection when it ends. @default {silentLog} */
   readonly log?: Log;
 }
 
-/** What a {@linkcode TcpProxy} has done and is doing. */
+/** The statistics of a {@linkcode TcpProxy}. */
 export interface TcpProxyStats extends ServiceCounters {
-  /** The set as it is now, with what each has done. */
+  /** The current set of backends. */
   readonly backends: readonly {
     readonly address: string;
     readonly weight: number;
@@ -113,11 +112,9 @@ export interface TcpProxyStats extends ServiceCounters {
 }
 
 /**
- * A balancer over any listener: what it accepts is carried to the backends, of which any dialler makes connections,
- * and whose set may change at any time. Connections to a backend that leaves the set end at once, unless
- * `onRemove` is `drain`.
+ * A TCP load balancer over any listener and any dialler. The set of backends may change at any time.
  *
- * The proxy owns the listener: {@linkcode TcpProxy.close} and `destroy` close it, and every connection.
+ * The proxy owns the listener: {@linkcode TcpProxy.close} and `destroy` close it and every connection.
  *
  * @example
  * ```ts
@@ -130,7 +127,7 @@ export interface TcpProxyStats extends ServiceCounters {
  * const response = await fetch(`http://127.0.0.1:${listener.addr.port}/`, { headers: { connection: "close" } });
  * console.log(await response.text(), proxy.stats.total); // hello 1
  *
- * proxy.updateBackends([]); // ends the connections of those that have left
+ * proxy.updateBackends([]); // ends the connections of removed backends
  * await proxy.close();
  * await backend.shutdown();
  * ```
@@ -144,9 +141,9 @@ export class TcpProxy {
   #discovery: Discovery | undefined;
 
   /**
-   * Accepts from now on.
+   * Starts accepting.
    *
-   * @throws {CulvertError} `bad_address` for a backend's address that is none.
+   * @throws {CulvertError} `bad_address` if the address of a backend is not valid.
    */
   constructor(listener: Acceptor<ProxiedConnection>, options: TcpProxyOptions) {
     const { backends, name = "proxy", log = silentLog } = options;
@@ -182,7 +179,7 @@ export class TcpProxy {
     else if (Symbol.asyncIterator in backends) void this.#follow(backends);
   }
 
-  /** A picture of this moment. */
+  /** The current statistics. */
   get stats(): TcpProxyStats {
     const backends = this.#upstream.backends.map(({ key, spec, state, active, total, failures }) => ({
       address: key,
@@ -196,7 +193,7 @@ export class TcpProxy {
   }
 
   /**
-   * Takes a new set of backends. Those that stay, by address, keep what they have.
+   * Takes a new set of backends. Those with the same address keep their state and connections.
    *
    * @throws {CulvertError} `bad_address`; nothing has changed then.
    */
@@ -205,16 +202,16 @@ export class TcpProxy {
   }
 
   /**
-   * Asks the source of backends again at once, unless its answer is awaited already; for a program that knows of a
-   * change, or that an outage is over. Without a source it does nothing.
+   * Asks the source of backends again at once, unless a request is under way; for a program that knows of a change, or of
+   * the end of an outage. Does nothing without a source.
    */
   refreshBackends(): void {
     this.#discovery?.refresh();
   }
 
   /**
-   * Stops accepting and lets live connections finish within `timeouts.drainMs`; then cuts them. Resolves when
-   * everything has ended, to how many were cut.
+   * Stops accepting, lets open connections finish within `timeouts.drainMs`, and then cuts them. Resolves when everything
+   * has ended, to the number that were cut.
    */
   async close(): Promise<number> {
     this.#stop();
@@ -223,7 +220,7 @@ export class TcpProxy {
     return cut;
   }
 
-  /** Stops accepting and ends everything now. */
+  /** Stops accepting and ends all connections now. */
   async destroy(): Promise<void> {
     this.#stop();
     await this.#service.destroy();
@@ -234,7 +231,7 @@ export class TcpProxy {
     try {
       prepareSocket(connection);
     } catch {
-      // Reset already, which the service finds out.
+      // It was reset already, which the service notices.
     }
     const address = clientAddress(connection.remoteAddr);
     const { localAddr } = connection;
@@ -269,7 +266,7 @@ export class TcpProxy {
 
   #stop(): void {
     this.#loop.close();
-    // A provider that waits for news may take its time to end; nobody waits for it.
+    // Not awaited, as a provider may take long to end.
     this.#provider?.return?.()?.catch(() => {});
     this.#provider = undefined;
   }

@@ -3,21 +3,21 @@ import type { Backend } from "./backend.ts";
 import { QueueFullError, QueueTimeoutError } from "./errors.ts";
 import { DEFAULT_QUEUE, type QueueOptions } from "./options.ts";
 
-/** What a {@linkcode BackendQueue} has done and is doing. */
+/** The statistics of a {@linkcode BackendQueue}. */
 export interface QueueStats {
   /** Connections that wait now. */
   readonly waiting: number;
-  /** Connections that had to wait, since the start. */
+  /** Connections that have had to wait since the start. */
   readonly queued: number;
-  /** Connections refused as the queue was full, since the start. */
+  /** Connections refused because the queue was full, since the start. */
   readonly full: number;
-  /** Connections refused as they had waited too long, since the start. */
+  /** Connections refused because `timeoutMs` had expired, since the start. */
   readonly timedOut: number;
 }
 
-/** A connection that waits. Made by its search. */
+/** A search that waits. */
 export interface QueuedSearch {
-  /** Takes a backend for it, which counts as in use then; `undefined`: none is free for it. */
+  /** Picks a backend, which counts as in use then; `undefined`: none is available for it. */
   take(): Backend | undefined;
 }
 
@@ -28,13 +28,13 @@ interface Waiter extends PromiseWithResolvers<Backend> {
 
 /**
  * The connections of an upstream that wait for a backend below its `maxConnections`, first come, first served, as in
- * HAProxy's queue. Its upstream says when there may be room ({@linkcode serve}).
+ * HAProxy's queue. The upstream calls {@linkcode serve} when there may be room.
  */
 export class BackendQueue {
   readonly #name: string;
   readonly #wheel: TimerWheel;
   #options: QueueOptions = DEFAULT_QUEUE;
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #waiters = new Map<QueuedSearch, Waiter>();
   #queued = 0;
   #full = 0;
@@ -50,7 +50,7 @@ export class BackendQueue {
     return this.#options.max > 0;
   }
 
-  /** How many wait now. */
+  /** The number of waiting connections. */
   get size(): number {
     return this.#waiters.size;
   }
@@ -64,16 +64,17 @@ export class BackendQueue {
     };
   }
 
-  /** Takes new bounds, for the connections that come. Those that wait go on as they began. */
+  /** Takes new options, for connections that are queued from now on. */
   configure(options: QueueOptions): void {
     this.#options = options;
   }
 
   /**
-   * Waits until there is a backend for `search`, which counts as in use then.
+   * Waits for a backend for `search`, which counts as in use then.
    *
-   * @throws {QueueFullError} when as many wait as may.
-   * @throws {QueueTimeoutError} after `timeoutMs`; and what `cancel` and `dismiss` are given.
+   * @throws {QueueFullError} if `max` connections wait already.
+   * @throws {QueueTimeoutError} after `timeoutMs`.
+   * @throws the reason of `cancel` or `dismiss`.
    */
   async wait(search: QueuedSearch): Promise<Backend> {
     const { max, timeoutMs } = this.#options;
@@ -93,7 +94,7 @@ export class BackendQueue {
     return await waiter.promise;
   }
 
-  /** Removes one that waits, whose `wait` rejects with `reason`. Does nothing if it does not wait. */
+  /** Removes a waiting search, whose `wait` rejects with `reason`. Does nothing if it does not wait. */
   cancel(search: QueuedSearch, reason: Error): void {
     const waiter = this.#waiters.get(search);
     if (waiter === undefined) return;
@@ -101,18 +102,18 @@ export class BackendQueue {
     waiter.reject(reason);
   }
 
-  /** Gives backends that have become free to those that wait. */
+  /** Gives available backends to waiting searches. */
   serve(): void {
     for (const waiter of this.#waiters.values()) {
       const backend = waiter.search.take();
-      // Another one might find a backend that this one has tried already; it is not worth looking for.
+      // Another search might use a backend that this one has tried; finding that out is not worth its cost.
       if (backend === undefined) return;
       this.#remove(waiter);
       waiter.resolve(backend);
     }
   }
 
-  /** Ends the waiting of all: no backend can become free. */
+  /** Rejects all waiting searches: no backend can become available. */
   dismiss(reason: Error): void {
     for (const { search } of [...this.#waiters.values()]) this.cancel(search, reason);
   }

@@ -5,62 +5,62 @@ import { type ProxyTls, type ProxyTlv, TLV } from "../net/proxy_protocol/header.
 import { tryAscii } from "../net/proxy_protocol/text.ts";
 import { DEFAULT_PROXY_TLVS, type ProxySending, type ProxyTlvName } from "./proxy_sending.ts";
 
-/** What backends are told of a client, with a PROXY header. */
+/** What a PROXY header tells backends about a client. */
 export interface ProxyHeaderInfo extends ProxyEnds {
-  /** What this program calls the connection, at most 128 characters of ASCII. */
+  /** The id of the connection in this program, at most 128 ASCII characters. */
   readonly uniqueId?: string;
-  /** What its TLS says of it; absent: it did not come over TLS that ends here. */
+  /** Its TLS; absent: none is terminated here. */
   readonly tls?: ProxyTls | undefined;
-  /** The name that it asked for. */
+  /** The server name (SNI) that it requested. */
   readonly authority?: string | undefined;
-  /** The protocol that was agreed on with it, a character for each byte. */
+  /** The protocol that was negotiated by ALPN, a character for each byte. */
   readonly alpn?: string | undefined;
-  /** The TLVs of the PROXY header that it came with. */
+  /** The TLVs of the PROXY header that was received. */
   readonly tlvs?: readonly ProxyTlv[] | undefined;
 }
 
 /** A PROXY header for the backends of one client. */
 export interface ClientHeader {
   readonly bytes: Uint8Array;
-  /** What it calls the connection, as text; absent: nothing. */
+  /** The unique id in the header, as text; absent: it has none. */
   readonly uniqueId?: string | undefined;
 }
 
 /**
- * Writes the PROXY header that tells backends of a client.
+ * Formats the PROXY header for one client.
  *
- * A TLV that the client came with is passed on unless one of that type is told of the connection as it is here; of
- * unique ids it is the other way round, as they are there to find the same connection in several logs.
+ * A TLV of the received header is forwarded unless a TLV of that type is sent for the connection itself. A received unique
+ * id takes precedence, however, as it identifies the connection in the logs of several proxies.
  *
- * @throws {CulvertError} `bad_proxy_header` if there is more to tell than a header can hold.
+ * @throws {CulvertError} `bad_proxy_header` if the header would be too large.
  */
 export function clientHeader(sending: ProxySending, client: ProxyHeaderInfo): ClientHeader {
-  const { uniqueId: ownId, tls, authority, alpn, tlvs: came = [], ...ends } = client;
+  const { uniqueId: ownId, tls, authority, alpn, tlvs: received = [], ...ends } = client;
   if (sending.version === "v1") return { bytes: formatProxyV1(ends) };
-  const told = new Set(sending.tlvs ?? DEFAULT_PROXY_TLVS);
-  const forwarded = came.filter(({ type }) => isForwarded(type, sending.forwardTlvs));
-  const cameId = forwarded.find(({ type }) => type === TLV.uniqueId)?.value;
-  const uniqueId = cameId === undefined && told.has("unique-id") ? ownId : undefined;
-  const ssl = tls && tellsTls(told) ? { ssl: chosen(tls, told) } : {};
+  const sent = new Set(sending.tlvs ?? DEFAULT_PROXY_TLVS);
+  const forwarded = received.filter(({ type }) => isForwarded(type, sending.forwardTlvs));
+  const receivedId = forwarded.find(({ type }) => type === TLV.uniqueId)?.value;
+  const uniqueId = receivedId === undefined && sent.has("unique-id") ? ownId : undefined;
+  const ssl = tls && sendsTls(sent) ? { ssl: selectTls(tls, sent) } : {};
   const tlvs = {
-    ...(alpn === undefined || !told.has("alpn") ? {} : { alpn }),
+    ...(alpn === undefined || !sent.has("alpn") ? {} : { alpn }),
     ...(uniqueId === undefined ? {} : { uniqueId: new TextEncoder().encode(uniqueId) }),
     ...ssl,
-    ...(authority === undefined || !told.has("authority") ? {} : { authority }),
+    ...(authority === undefined || !sent.has("authority") ? {} : { authority }),
   };
   const own = new Set(Object.keys(tlvs).map((key) => TLV[key as keyof typeof tlvs]));
   const more = forwarded.filter(({ type }) => !own.has(type as typeof TLV.alpn));
-  const bytes = formatProxyV2({ ...ends, tlvs, more, crc32c: told.has("crc32c") });
-  return { bytes, uniqueId: cameId === undefined ? uniqueId : showId(cameId) };
+  const bytes = formatProxyV2({ ...ends, tlvs, more, crc32c: sent.has("crc32c") });
+  return { bytes, uniqueId: receivedId === undefined ? uniqueId : showId(receivedId) };
 }
 
 function isForwarded(type: number, forward: ProxySending["forwardTlvs"] = false): boolean {
   return typeof forward === "boolean" ? forward : forward.includes(type);
 }
 
-/** As in HAProxy, what is inside of the SSL TLV asks for that. */
-function tellsTls(told: ReadonlySet<ProxyTlvName>): boolean {
-  return INSIDE_SSL.some(([name]) => told.has(name)) || told.has("ssl");
+/** As in HAProxy, a part of the SSL TLV implies it. */
+function sendsTls(sent: ReadonlySet<ProxyTlvName>): boolean {
+  return INSIDE_SSL.some(([name]) => sent.has(name)) || sent.has("ssl");
 }
 
 const INSIDE_SSL = [
@@ -71,9 +71,9 @@ const INSIDE_SSL = [
   ["client-cert", "clientCertificateDer"],
 ] as const;
 
-function chosen(tls: ProxyTls, told: ReadonlySet<ProxyTlvName>): ProxyTls {
+function selectTls(tls: ProxyTls, sent: ReadonlySet<ProxyTlvName>): ProxyTls {
   const left: { -readonly [Key in keyof ProxyTls]: ProxyTls[Key] } = { ...tls };
-  for (const [name, key] of INSIDE_SSL) if (!told.has(name)) delete left[key];
+  for (const [name, key] of INSIDE_SSL) if (!sent.has(name)) delete left[key];
   return left;
 }
 

@@ -1,11 +1,11 @@
 import { CulvertError, describeError } from "../core/errors.ts";
 
-/** Every backend that was tried failed. `cause` is what the last one said. */
+/** Every backend that was tried failed. `cause` is the error of the last one. */
 export class ConnectFailedError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "ConnectFailedError";
 
-  /** `cause` is what the last try failed with. */
+  /** `cause` is the error of the last attempt. */
   constructor(upstream: string, options: { tries: number; cause: unknown }) {
     const { tries, cause } = options;
     const failed = tries === 1 ? "the one try failed" : `${tries} attempts failed, the last`;
@@ -14,34 +14,34 @@ export class ConnectFailedError extends CulvertError {
   }
 }
 
-/** No backend may take the connection now: there is none, or all are full or at weight 0. */
+/** No backend can take the connection: there is none, or all are full or at weight 0. */
 export class NoBackendError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "NoBackendError";
 
-  /** `upstream` is its name. */
+  /** `upstream` is the name of the upstream. */
   constructor(upstream: string) {
     super("no_backend", `Cannot connect to upstream "${upstream}": no backend is available`);
   }
 }
 
-/** There are backends that would take the connection if they were fit, and all of them are down or ejected. */
+/** All backends that could take the connection are down or ejected. */
 export class BackendsDownError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "BackendsDownError";
 
-  /** `states` says how many are in which state, such as `2 down, 1 ejected`. */
+  /** `states` has the number of backends in each state, such as `2 down, 1 ejected`. */
   constructor(upstream: string, states: string) {
     super("backends_down", `Cannot connect to upstream "${upstream}": no backend is healthy (${states})`);
   }
 }
 
-/** Every backend has as many connections as it may, and as many wait as may. */
+/** Every backend is at `maxConnections`, and the queue is full. */
 export class QueueFullError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "QueueFullError";
 
-  /** `max` is how many may wait. */
+  /** `max` is the limit of the queue. */
   constructor(upstream: string, max: number) {
     super(
       "queue_full",
@@ -50,12 +50,12 @@ export class QueueFullError extends CulvertError {
   }
 }
 
-/** Every backend had as many connections as it may, and none became free in time. */
+/** Every backend is at `maxConnections`, and none became available in time. */
 export class QueueTimeoutError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "QueueTimeoutError";
 
-  /** `timeoutMs` is how long the connection has waited. */
+  /** `timeoutMs` is the timeout of the queue. */
   constructor(upstream: string, timeoutMs: number) {
     const message =
       `Cannot connect to upstream "${upstream}": every backend is full, and none became free in ${timeoutMs}ms`;

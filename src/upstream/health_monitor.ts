@@ -11,16 +11,16 @@ export interface HealthMonitorParts {
   readonly upstream: string;
   readonly scheduler: CheckScheduler;
   readonly log: Log;
-  /** Checks have found a backend down. */
+  /** Checks have marked a backend down. */
   readonly onDown: (backend: Backend) => void;
-  /** Checks have brought a backend up that was down. */
+  /** Checks have marked a backend up that was down. */
   readonly onUp: (backend: Backend) => void;
 }
 
-/** Has the backends of one upstream checked, and tells when that changes what is held of one. */
+/** Runs the health checks of the backends of one upstream, and reports changes. */
 export class HealthMonitor {
   readonly #parts: HealthMonitorParts;
-  /** The backends that it watches; those without a task are not checked now. */
+  /** The watched backends; those without a task are not checked. */
   readonly #tasks = new Map<Backend, CheckTask | undefined>();
   #options: HealthOptions | undefined;
   #check: Check | undefined;
@@ -31,11 +31,10 @@ export class HealthMonitor {
   }
 
   /**
-   * Checks in this way from now on, or no longer. It owns `check`. What earlier checks have shown stays as long as
-   * there are any, and is forgotten when there are none.
+   * Takes another check, or none, and owns it. The health of backends is kept, but becomes unknown without a check.
    */
   configure(options: HealthOptions | undefined, check: Check | undefined): void {
-    // First of all: what a check under way makes of its end is no news of its backend.
+    // First, as the error of a check that is aborted here says nothing about its backend.
     for (const task of this.#tasks.values()) this.#drop(task);
     this.#check?.close?.();
     this.#options = options;
@@ -43,7 +42,7 @@ export class HealthMonitor {
     for (const backend of this.#tasks.keys()) this.watch(backend);
   }
 
-  /** Has `backend` checked until it is forgotten. */
+  /** Checks `backend` until `forget`. */
   watch(backend: Backend): void {
     const options = this.#options;
     const check = this.#check;
@@ -64,7 +63,7 @@ export class HealthMonitor {
     this.#parts.scheduler.add(task);
   }
 
-  /** It is no longer checked. */
+  /** Stops checking `backend`. */
   forget(backend: Backend): void {
     this.#drop(this.#tasks.get(backend));
     this.#tasks.delete(backend);
@@ -97,7 +96,7 @@ export class HealthMonitor {
     }
   }
 
-  /** Once a minute at most. */
+  /** At most once a minute. */
   #warn({ detail, at }: CheckOutcome): void {
     if (!this.#warnInterval.begin(at)) return;
     this.#parts.log.warn("cannot run health checks", { upstream: this.#parts.upstream, error: detail });

@@ -4,7 +4,7 @@ import { formatDuration } from "../core/units.ts";
 import type { Backend } from "./backend.ts";
 import type { OutlierOptions } from "./options.ts";
 
-/** The longest ejection, as a multiple of the first. */
+/** The longest ejection, as a multiple of the shortest. */
 const MAX_TIMES = 10;
 
 /** What an {@linkcode OutlierDetector} works with. */
@@ -12,17 +12,17 @@ export interface OutlierParts {
   readonly upstream: string;
   readonly wheel: TimerWheel;
   readonly log: Log;
-  /** A backend has come back. */
+  /** An ejection has ended. */
   readonly onReturn: (backend: Backend) => void;
 }
 
 /**
- * Passive detection: ejects backends of one upstream that fail live traffic again and again, each for `ejectionMs`
- * times the number of ejections that it has had of late, ten at the most. For each `ejectionMs` in which it then
- * behaves, one of these is forgotten. Only time brings an ejected backend back, or a set that has become too small.
+ * Passive health checking, after Envoy's outlier detection: ejects backends of one upstream that fail live traffic. An
+ * ejection lasts `ejectionMs` times the number of recent ejections of the backend, ten at most; each `ejectionMs` without
+ * an ejection takes one off that number. It ends early only if the set becomes too small for it.
  *
- * Connects that fail and connections that are reset before any byte came are counted apart: a backend that accepts
- * and then resets fails, however well it accepts. After Envoy's outlier detection.
+ * Failed connects and connections that are reset before a byte was received are counted separately, so that a backend
+ * that accepts and then resets is ejected.
  */
 export class OutlierDetector {
   readonly #parts: OutlierParts;
@@ -37,8 +37,8 @@ export class OutlierDetector {
   }
 
   /**
-   * What holds from now on, for a set of `size`. Those who are ejected stay so until their time is over, unless they
-   * are more than the set allows now: then those come back whose time is over first.
+   * Takes new options, for a set of `size` backends. If more are ejected than are allowed now, the ejections that would end
+   * first end at once.
    */
   configure(options: OutlierOptions, size: number): void {
     this.#options = options;
@@ -50,7 +50,7 @@ export class OutlierDetector {
     for (const [backend] of ejected.slice(0, tooMany)) this.#return(backend);
   }
 
-  /** No connection could be made. */
+  /** A connection could not be made. */
   connectFailed(backend: Backend): void {
     const record = this.#record(backend);
     record.connectFailures++;
@@ -63,25 +63,25 @@ export class OutlierDetector {
     if (record !== undefined) record.connectFailures = 0;
   }
 
-  /** A connection ended badly before the backend had said anything. */
+  /** A connection broke before the backend had sent a byte. */
   broke(backend: Backend): void {
     const record = this.#record(backend);
     record.breaks++;
     this.#judge(backend, record.breaks);
   }
 
-  /** The backend has said something. */
+  /** The backend has sent a byte. */
   answered(backend: Backend): void {
     const record = this.#records.get(backend);
     if (record !== undefined) record.breaks = 0;
   }
 
-  /** Until when it is ejected, on the wheel's clock; absent: it is not. */
+  /** When its ejection ends, in milliseconds on the timer wheel; absent: it is not ejected. */
   ejectedUntilMs(backend: Backend): number | undefined {
     return backend.ejected ? this.#records.get(backend)?.timer.dueMs : undefined;
   }
 
-  /** It has left the set. */
+  /** It was removed from the set. */
   forget(backend: Backend): void {
     const record = this.#records.get(backend);
     if (record === undefined) return;
@@ -109,7 +109,7 @@ export class OutlierDetector {
     if (this.#ejected < this.#mostEjected) this.#eject(backend, inARow);
   }
 
-  /** A hair more than the product, which can be a hair too small: 0.29 * 100 is below 29. */
+  /** Rounding may make the product too small by a fraction: 0.29 * 100 is below 29. */
   get #mostEjected(): number {
     return Math.floor(this.#size * this.#options.maxEjected + 1e-9);
   }
@@ -118,8 +118,8 @@ export class OutlierDetector {
     const { wheel, log, upstream } = this.#parts;
     const { ejectionMs } = this.#options;
     const record = this.#record(backend);
-    const good = Math.floor((wheel.now() - record.returnedAtMs) / ejectionMs);
-    record.times = Math.min(Math.max(0, record.times - good) + 1, MAX_TIMES);
+    const forgiven = Math.floor((wheel.now() - record.returnedAtMs) / ejectionMs);
+    record.times = Math.min(Math.max(0, record.times - forgiven) + 1, MAX_TIMES);
     const forMs = ejectionMs * record.times;
     backend.ejected = true;
     this.#ejected++;
@@ -147,13 +147,13 @@ export class OutlierDetector {
   }
 }
 
-/** What live traffic has shown of a backend. */
+/** The failures of one backend. */
 interface Outlier {
-  /** In a row. */
+  /** Consecutive. */
   connectFailures: number;
-  /** In a row. */
+  /** Consecutive. */
   breaks: number;
-  /** Ejections that it has not yet made up for. */
+  /** The number of recent ejections. */
   times: number;
   returnedAtMs: number;
   /** Ends its ejection. */

@@ -1,7 +1,7 @@
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import type { Backend } from "./backend.ts";
 
-/** Over so many steps a weight grows. */
+/** The number of steps in which a weight grows. */
 const STEPS = 20;
 
 /** What a {@linkcode SlowStart} works with. */
@@ -12,17 +12,17 @@ export interface SlowStartParts {
 }
 
 /**
- * Lets the share of backends that have come (back) grow to their full weight, in twenty steps of equal size, the
- * first of which they have at once. One timer for all backends of an upstream.
+ * Increases the share of new and recovered backends to their full weight, in twenty equal steps, the first of which takes
+ * effect at once. One timer for all backends of an upstream.
  */
 export class SlowStart {
   readonly #parts: SlowStartParts;
   readonly #timer: WheelTimer;
-  /** Those that grow, and when they began. */
+  /** The backends that grow, with their start time. */
   readonly #growing = new Map<Backend, number>();
   #durationMs: number;
 
-  /** `durationMs` is how long a backend takes to its full weight; 0: none. */
+  /** `durationMs` is the time until the full weight; 0: no slow start. */
   constructor(durationMs: number, parts: SlowStartParts) {
     this.#durationMs = durationMs;
     this.#parts = parts;
@@ -32,14 +32,14 @@ export class SlowStart {
     });
   }
 
-  /** Takes another duration, for those too that grow already. */
+  /** Takes another duration, also for backends that grow already. */
   configure(durationMs: number): void {
     if (this.#durationMs === durationMs) return;
     this.#durationMs = durationMs;
     if (this.#growing.size > 0) this.#run();
   }
 
-  /** `backend` begins anew. The caller tells the balancers of its weight. */
+  /** Starts `backend` at the first step. The caller updates the balancers. */
   begin(backend: Backend): void {
     if (this.#durationMs === 0) return;
     this.#growing.set(backend, this.#parts.wheel.now());
@@ -47,7 +47,7 @@ export class SlowStart {
     if (!this.#timer.running) this.#run();
   }
 
-  /** It has left the set, or is down: it has its full weight again, which does not matter now. */
+  /** Ends the slow start of a backend that was removed or is down. */
   forget(backend: Backend): void {
     if (!this.#growing.delete(backend)) return;
     backend.scale(1);

@@ -1,41 +1,40 @@
 import { CulvertError } from "../../core/errors.ts";
 
-/** What a balancer needs to know of a backend. {@linkcode Backend} is one; so is any object with these. */
+/** What a balancer needs to know about a backend. */
 export interface Candidate {
-  /** Identity across updates, such as the address as text. */
+  /** The identity across updates, such as the address as text. */
   readonly key: string;
-  /** Share of new connections, above 0 in everything that {@linkcode available} lets through. */
+  /** The share of new connections; above 0 if it is available. */
   readonly weight: number;
-  /** Connections in use now. */
+  /** Connections in use. */
   readonly active: number;
-  /** Whether it may take one more connection now. Read anew at each pick. */
+  /** Whether it may take another connection. Read at each pick. */
   readonly available: boolean;
 }
 
-/** What is known about the connection that needs a backend. Every part is optional. */
+/** What is known about the connection that needs a backend. */
 export interface PickOptions<B extends Candidate> {
-  /** What source-hash hashes: the client's address, without the port. */
+  /** The client's address without the port, for `source-hash`. */
   readonly source?: string;
   /** Backends that must not be picked, such as those already tried for this connection. */
   readonly exclude?: readonly B[];
 }
 
 /**
- * Chooses a backend for each new connection, out of a set that it is told. It counts nothing and opens
- * nothing: whoever picks keeps `active` up to date.
+ * Picks a backend for each new connection. It neither opens nor counts connections: the caller keeps `active` up to date.
  */
 export interface Balancer<B extends Candidate> {
-  /** Takes a new set, in this order. State of those that stay (the same key) survives. O(size). */
+  /** Takes a new set, in this order. Backends with the same key keep their state. O(size). */
   update(backends: readonly B[]): void;
   /**
-   * The next backend, or `undefined` when none is available (all excluded, at weight 0 or full).
+   * The next backend; `undefined`: none is available, or all available ones are excluded.
    *
-   * @throws {EmptySetError} when the set is empty.
+   * @throws {EmptySetError} if the set is empty.
    */
   pick(options?: PickOptions<B>): B | undefined;
 }
 
-/** The configuration's names of the balancers. */
+/** The names of the balancers in the configuration. */
 export type BalanceName =
   | "round-robin"
   | "least-connections"
@@ -43,7 +42,7 @@ export type BalanceName =
   | "source-hash"
   | "first";
 
-/** Thrown by `pick` when there is no backend at all, which is not the same as none being available. */
+/** The set is empty, as opposed to a set without an available backend. */
 export class EmptySetError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "EmptySetError";

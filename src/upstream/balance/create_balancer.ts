@@ -5,7 +5,7 @@ import { RandomTwoChoices } from "./random_two_choices.ts";
 import { SmoothWeightedRoundRobin } from "./smooth_weighted_round_robin.ts";
 import { SourceHash } from "./source_hash.ts";
 
-/** Makes the balancer of that name, with an empty set. */
+/** Creates the balancer with this name, with an empty set. */
 export function createBalancer<B extends Candidate>(name: BalanceName): Balancer<B> {
   switch (name) {
     case "round-robin":

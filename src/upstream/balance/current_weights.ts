@@ -1,25 +1,24 @@
 import type { Candidate } from "./balancer.ts";
 
 /**
- * A set of backends with what smooth weighted round-robin remembers of each, in parallel arrays so that a pick
- * walks through memory in order. Shared by the balancers that turn in this way; not meant for others.
+ * A set of backends with the current weights of smooth weighted round-robin, in parallel arrays so that a pick reads
+ * memory in order.
  */
 export class CurrentWeights<B extends Candidate> {
-  /** The set, in the order in which it was given. */
+  /** The set, in order. */
   backends: readonly B[] = [];
   /** The weight of each backend as of the last update. */
   weights = new Float64Array(0);
   /** The sum of the weights. */
   round = 0;
-  /** The current weight of each backend. Their balancer writes here. */
+  /** The current weight of each backend. Written by the balancer. */
   currents = new Float64Array(0);
 
   /**
-   * Takes a new set. A backend that stays (the same key) keeps its current weight, a new one starts at 0.
+   * Takes a new set. Backends with the same key keep their current weight, new ones start at 0.
    *
-   * In undisturbed turning a current weight never exceeds the sum of the weights. One that does so now was
-   * earned under larger weights, and its backend would starve, or get everything, for many rounds: it is cut
-   * down to one round.
+   * While the set does not change, a current weight never exceeds the sum of the weights. A larger one, from before an
+   * update, would starve its backend or give it everything for many rounds, so it is limited to one round.
    */
   update(backends: readonly B[]): void {
     const weights = Float64Array.from(backends, (backend) => Math.max(0, backend.weight));
@@ -31,7 +30,7 @@ export class CurrentWeights<B extends Candidate> {
     for (let i = 0; i < backends.length; i++) {
       const key = backends[i]!.key;
       let current: number;
-      // Most updates change little: where the order is the same, nothing needs to be looked up.
+      // Most updates keep the order, which saves the lookup.
       if (this.backends[i]?.key === key) {
         current = this.currents[i]!;
       } else {

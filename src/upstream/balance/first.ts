@@ -1,9 +1,8 @@
 import { type Balancer, type Candidate, EmptySetError, type PickOptions } from "./balancer.ts";
 
 /**
- * The first backend, in the order of the set, that is available: each is filled up to its `maxConnections`
- * before the next gets any, so that the last ones may be switched off when there is little to do. Weights do
- * not matter, except that 0 still means none.
+ * Picks the first available backend in the order of the set: each is filled up to its `maxConnections` before the next
+ * gets any, so that the last ones can be switched off at low load. Weights other than 0 are ignored.
  *
  * This is HAProxy's `balance first` (`src/lb_fas.c`).
  *

@@ -1,6 +1,6 @@
 /**
  * A 32-bit hash of a text, the same on every machine and in every run: MurmurHash3 (x86, 32 bits; Austin
- * Appleby, public domain), with each UTF-16 unit taken as one block. Not for secrets: it has no key, so who
+ * Appleby, public domain), with each UTF-16 unit taken as one block. Not for secrets: it has no key, so a client that
  * can choose texts can make them collide.
  *
  * @param seed Texts that collide under one seed most likely do not under another.

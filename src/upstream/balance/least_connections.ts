@@ -2,8 +2,8 @@ import { type Balancer, type Candidate, EmptySetError, type PickOptions } from "
 import { CurrentWeights } from "./current_weights.ts";
 
 /**
- * The backend with the fewest connections for its weight. Those that tie take turns by smooth weighted
- * round-robin among themselves, so that an idle set is not filled from its front.
+ * Picks the backend with the fewest connections for its weight. Ties are resolved by smooth weighted round-robin, so that
+ * an idle set is not filled from its front.
  *
  * This is nginx's `least_conn` (`src/http/modules/ngx_http_upstream_least_conn_module.c`). Loads are compared
  * by cross multiplication, which is exact where a division would round.
@@ -54,7 +54,7 @@ export class LeastConnections<B extends Candidate> implements Balancer<B> {
     return backends[tied ? this.#takeTurns(best, exclude) : best];
   }
 
-  /** One turn among all that are loaded as `first` is, which is the first of them. */
+  /** A step of round-robin among the backends with the same load as `first`, which is the first of them. */
   #takeTurns(first: number, exclude: readonly B[] | undefined): number {
     const { backends, weights, currents } = this.#set;
     const firstActive = backends[first]!.active;

@@ -1,17 +1,17 @@
 /**
- * Draws numbers from 0 up, each as often as its weight says: a table of running sums and a binary search. It
- * allocates only when it is made, so that it can be filled anew at each use.
+ * Draws indices with a probability in proportion to their weights: a table of running sums and a binary search. Allocates
+ * only in the constructor, so that it can be refilled at each use.
  */
 export class Lottery {
   readonly #sums: Float64Array;
   #size = 0;
 
-  /** @param capacity How many entries it can take. */
+  /** @param capacity The most entries. */
   constructor(capacity: number) {
     this.#sums = new Float64Array(capacity);
   }
 
-  /** How many entries it has. */
+  /** The number of entries. */
   get size(): number {
     return this.#size;
   }
@@ -21,32 +21,32 @@ export class Lottery {
     return this.#size === 0 ? 0 : this.#sums[this.#size - 1]!;
   }
 
-  /** Takes all entries out. */
+  /** Removes all entries. */
   clear(): void {
     this.#size = 0;
   }
 
-  /** Puts in the next number, with a weight of 0 or more. One of weight 0 is not drawn. */
+  /** Adds the next index, with a weight of 0 or more. Weight 0 is not drawn. */
   add(weight: number): void {
     this.#sums[this.#size] = this.total + weight;
     this.#size++;
   }
 
   /**
-   * Draws one number.
+   * Draws an index.
    *
    * @param luck A random number from 0 to below 1.
-   * @returns The number, or -1 when no entry has any weight.
+   * @returns The index; -1: no entry has a weight.
    */
   draw(luck: number): number {
     return this.total > 0 ? this.#find(luck * this.total) : -1;
   }
 
   /**
-   * Draws one number that is not `first`, as if that was not in the table.
+   * Draws an index other than `first`, as if that was not in the table.
    *
    * @param luck A random number from 0 to below 1.
-   * @returns The number, or `first` when no other entry has any weight.
+   * @returns The index; `first`: no other entry has a weight.
    */
   drawOther(luck: number, first: number): number {
     const start = first === 0 ? 0 : this.#sums[first - 1]!;
@@ -57,7 +57,7 @@ export class Lottery {
     return this.#find(at < start ? at : at + weight);
   }
 
-  /** The first number whose running sum is above `at`. */
+  /** The first index whose running sum is above `at`. */
   #find(at: number): number {
     let low = 0;
     let high = this.#size - 1;

@@ -1,24 +1,23 @@
 import { type Balancer, type Candidate, EmptySetError, type PickOptions } from "./balancer.ts";
 import { Lottery } from "./lottery.ts";
 
-/** What {@linkcode RandomTwoChoices} can be given. */
+/** Options of {@linkcode RandomTwoChoices}. */
 export interface RandomTwoChoicesOptions {
   /** Random numbers from 0 to below 1. @default {Math.random} */
   readonly random?: () => number;
 }
 
 /**
- * Draws two different backends at random, each as likely as its weight says, and takes the one with fewer
- * connections for its weight (the first drawn when they are level). Nearly as even as least connections, at a
- * cost that hardly grows with the set; and several proxies in front of the same backends, each knowing only its
- * own connections, do not all run to the same one.
+ * Draws two different backends at random, in proportion to their weights, and picks the one with fewer connections for its
+ * weight (the first drawn in a tie). Nearly as even as least connections, at a cost that hardly grows with the set; and
+ * several proxies with the same backends, each knowing only its own connections, do not all pick the same one.
  *
- * The source is M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE Transactions on
+ * Source: M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE Transactions on
  * Parallel and Distributed Systems 12 (2001); weights as in nginx's `random two least_conn`
  * (`src/http/modules/ngx_http_upstream_random_module.c`).
  *
- * A pick takes O(log size) and two random numbers. When one of the two can't be had, both are drawn anew from
- * only those that can, which takes O(size): it finds one whenever there is one.
+ * A pick takes O(log size) and two random numbers. If one of the two is not available, both are drawn from the available
+ * ones instead, which takes O(size).
  *
  * @example
  * ```ts
@@ -27,18 +26,18 @@ export interface RandomTwoChoicesOptions {
  * const selector = new RandomTwoChoices();
  * const backend = (key: string, active: number) => ({ key, weight: 1, active, available: true });
  * selector.update([backend("a", 2), backend("b", 1)]);
- * console.log(selector.pick()?.key); // b: there are no two others
+ * console.log(selector.pick()?.key); // b: the set has only two
  * ```
  */
 export class RandomTwoChoices<B extends Candidate> implements Balancer<B> {
   readonly #random: () => number;
   #backends: readonly B[] = [];
   #all = new Lottery(0);
-  /** Scratch space of a pick that has to look at all: who can be had, and where it stands in the set. */
+  /** Scratch space of a pick that looks at all backends: the available ones, and their index in the set. */
   #eligible = new Lottery(0);
   #places = new Uint32Array(0);
 
-  /** Its set is empty until the first `update`. */
+  /** The set is empty until the first `update`. */
   constructor(options: RandomTwoChoicesOptions = {}) {
     this.#random = options.random ?? Math.random;
   }

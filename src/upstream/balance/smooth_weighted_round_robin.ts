@@ -2,17 +2,17 @@ import { type Balancer, type Candidate, EmptySetError, type PickOptions } from "
 import { CurrentWeights } from "./current_weights.ts";
 
 /**
- * Each backend in turn, as often as its weight says and as evenly spread as possible: weights 5, 1, 1 give
+ * Picks backends in turn, in proportion to their weights and spread as evenly as possible: weights 5, 1, 1 give
  * `a a b a c a a`, not `a a a a a b c`.
  *
  * This is nginx's smooth weighted round-robin (`ngx_http_upstream_get_peer` in
- * `src/http/ngx_http_upstream_round_robin.c`, commit 52327e0627f4, described there). At each pick every backend
- * that may be picked gains its weight; the one that then has the most is picked and loses the sum of what was
- * gained. Unavailable backends neither gain nor count, so they do not come back with a burst. Excluded ones do, up
- * to one round: they are passed over for one client alone, mostly as it has just found them dead, and if they stood
- * still meanwhile, the dead ones would gather in the rotation, for one client to meet them all in a row.
+ * `src/http/ngx_http_upstream_round_robin.c`, commit 52327e0627f4, described there). At each pick every
+ * available backend gains its weight; the one that then has the most is picked and loses the sum of all gains.
+ * Unavailable backends do not gain, so that they do not return with a burst. Excluded ones do, up to one round: they are
+ * skipped for one client alone, mostly because they have just failed for it. Without the gain, failing backends would
+ * become neighbours in the rotation, and one client would meet all of them in a row.
  *
- * A pick takes O(size): who is available is only known by asking.
+ * A pick takes O(size), as availability may change at any time.
  *
  * @example
  * ```ts

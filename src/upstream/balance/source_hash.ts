@@ -6,16 +6,15 @@ const KEY_SEED_1 = 0x2545f491;
 const KEY_SEED_2 = 0x9e3779b9;
 
 /**
- * The same client always gets the same backend, in every process and whatever the order of the set. Clients
- * without a source all count as one.
+ * Picks the same backend for the same client, in every process and for any order of the set. Connections without a source
+ * count as one client.
  *
  * This is rendezvous hashing: each backend draws a number for the client by hashing the two together, and the
  * best number wins (D. Thaler and C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM
  * Transactions on Networking 6, 1998), weighted by `-weight / ln(number)` (C. Schindelhauer and G. Schomaker,
- * "Weighted Distributed Hash Tables", SPAA 2005). It was preferred to a ring and to Maglev's table because a
- * share is as exact as its weight and changes move nothing that need not move: an n-th backend takes 1/n of
- * the clients, all of them to itself; one that leaves hands on its own clients only, each to its second best;
- * and so does one that can't take more just now.
+ * "Weighted Distributed Hash Tables", SPAA 2005). Unlike with a
+ * ring or Maglev's table, shares are exact and changes move no more clients than necessary: an n-th backend takes 1/n of
+ * the clients; of a backend that is removed or not available only its own clients move, each to its second best.
  *
  * A pick takes O(size), with two multiplications for each backend.
  *
@@ -27,7 +26,7 @@ const KEY_SEED_2 = 0x9e3779b9;
  * const backend = (key: string) => ({ key, weight: 1, active: 0, available: true });
  * selector.update([backend("a"), backend("b"), backend("c")]);
  * const first = selector.pick({ source: "192.0.2.7" });
- * console.log(first === selector.pick({ source: "192.0.2.7" })); // true, and so it stays
+ * console.log(first === selector.pick({ source: "192.0.2.7" })); // true
  * ```
  */
 export class SourceHash<B extends Candidate> implements Balancer<B> {

@@ -6,24 +6,24 @@ import { type TimerWheel, WheelTimer } from "../../core/timer_wheel.ts";
 import { closeQuietly, type Connection } from "../../net/connection.ts";
 import { ConnectTimeoutError } from "./errors.ts";
 
-/** What a {@linkcode DialAhead} needs of its pool. */
+/** What a {@linkcode DialAhead} works with. */
 export interface DialAheadOptions {
   readonly dial: (signal: AbortSignal) => Promise<Connection>;
   readonly wheel: TimerWheel;
   readonly log: Log;
-  /** What log and errors call the backend. */
+  /** The name of the backend in log and errors. */
   readonly name: string;
   /** How long a dial may take, in milliseconds. */
   readonly connectMs: number;
-  /** Whether one more should be dialled now, besides those under way. */
+  /** Whether another connection should be dialled now, besides those under way. */
   readonly wanted: () => boolean;
-  /** Called with each connection, which it owns from then on. */
+  /** Gets each connection, and owns it. */
   readonly onConnection: (connection: Connection) => void;
-  /** Called when a dial has brought nothing, so that its place is free: to be filled again, when that may be. */
+  /** A dial has failed, so that its place in the pool is free. */
   readonly onFreed: () => void;
 }
 
-/** Dials what a pool keeps ready for clients to come; after a failure it waits, longer each time. */
+/** Dials the connections that a pool keeps ready (`minIdle`); backs off after failures. */
 export class DialAhead {
   readonly #options: DialAheadOptions;
   readonly #underWay = new Map<Deadline, Promise<void>>();
@@ -39,12 +39,12 @@ export class DialAhead {
     this.#options = options;
   }
 
-  /** How many are being dialled now. */
+  /** The number of dials under way. */
   get size(): number {
     return this.#underWay.size;
   }
 
-  /** Dials what is wanted, unless it has to wait after a failure. */
+  /** Dials the connections that are wanted, unless it backs off. */
   fill(): void {
     while (!this.#closed && !this.#retry.running && this.#options.wanted()) {
       const { wheel, name, connectMs } = this.#options;
@@ -54,22 +54,22 @@ export class DialAhead {
     }
   }
 
-  /** What is under way is of no use any more: how connections are made has changed. */
+  /** Discards the dials under way: connections are made in another way now. */
   renew(): void {
     this.#epoch++;
   }
 
-  /** A connection has been of use: the next failure is the first one again. */
+  /** A connection was usable: resets the backoff. */
   succeeded(): void {
     this.#backoff.reset();
   }
 
-  /** A dial has failed, or what it brought was of no use. Several failures together count as one. */
+  /** A dial has failed, or its connection was not usable. Failures during the backoff count as one. */
   failed(): void {
     if (!this.#closed && !this.#retry.running) this.#options.wheel.start(this.#retry, this.#backoff.next());
   }
 
-  /** Gives up what is under way. Resolves when nothing is. */
+  /** Aborts the dials under way. Resolves when they have ended. */
   async close(reason: Error): Promise<void> {
     this.#closed = true;
     this.#options.wheel.stop(this.#retry);
@@ -82,7 +82,7 @@ export class DialAhead {
     const { dial, name, log, onConnection, onFreed } = this.#options;
     const epoch = this.#epoch;
     try {
-      const connection = await (async () => await dial(deadline.signal))(); // It may throw at once, too.
+      const connection = await (async () => await dial(deadline.signal))(); // It may also throw synchronously.
       this.#over(deadline);
       if (epoch === this.#epoch) return onConnection(connection);
       closeQuietly(connection);

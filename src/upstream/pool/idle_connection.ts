@@ -3,21 +3,21 @@ import type { BufferPool } from "../../net/buffers.ts";
 import { closeQuietly, type Connection } from "../../net/connection.ts";
 import { ReadAhead } from "../../net/read_ahead.ts";
 
-/** What an idle connection needs of its pool. */
+/** Options of {@linkcode IdleConnection}. */
 export interface IdleConnectionOptions {
   readonly wheel: TimerWheel;
   readonly buffers: BufferPool;
-  /** How long it may stay idle; 0: no bound. */
+  /** How long it may stay idle, in milliseconds; 0: no limit. */
   readonly idleTimeoutMs: number;
-  /** Called once when its peer has ended or broken it, or its time is up. It is still to be closed. */
+  /** Called once when its peer has ended or broken it, or it has been idle too long. The caller closes it. */
   readonly onUnusable: () => void;
 }
 
-/** A backend connection that waits in a pool, and is read from, so that its end is noticed. */
+/** An idle backend connection in a pool. It is read from, so that its end is noticed. */
 export class IdleConnection {
   readonly connection: Connection;
   readonly ahead: ReadAhead;
-  /** Since when it has been idle, on the wheel's clock. */
+  /** When it became idle, in milliseconds on the timer wheel. */
   readonly sinceMs: number;
   readonly #options: IdleConnectionOptions;
   readonly #timer: WheelTimer;
@@ -39,12 +39,12 @@ export class IdleConnection {
     if (options.idleTimeoutMs > 0) options.wheel.start(this.#timer, options.idleTimeoutMs);
   }
 
-  /** It is to be used now: no timer ends it any more. */
+  /** It is used now: stops the idle timer. */
   take(): void {
     this.#options.wheel.stop(this.#timer);
   }
 
-  /** Closes it and gives its buffer back as soon as the read under way is over. */
+  /** Closes it, and returns its buffer when the read under way has ended. */
   async close(): Promise<void> {
     this.take();
     this.ahead.detach();

@@ -7,31 +7,31 @@ import type { ConnectionPoolOptions } from "./options.ts";
 
 /** What {@linkcode IdleConnections} need of their pool, besides its options. */
 export interface IdleConnectionsOptions extends Required<Omit<ConnectionPoolOptions, "maxUses">> {
-  /** How many more connections the pool may have; less than 0: so many are too many. */
+  /** How many more connections the pool may have; negative: it has too many. */
   readonly room: () => number;
-  /** Called with each connection that was dialled ahead, which it owns from then on. */
+  /** Gets each connection that was dialled ahead, and owns it. */
   readonly onConnection: (connection: Connection) => void;
-  /** Called when a place in the pool has become free, which `fill` may take again. */
+  /** A place in the pool has become free. */
   readonly onFreed: () => void;
 }
 
-/** One that its peer ends sooner than this counts as a failure to dial. */
+/** A connection that its peer ends sooner than this counts as a failed dial. */
 const SHORT_LIFE_MS = 1000;
 
 /**
- * The connections of a pool that nobody uses: those that have come back, and those dialled ahead. Each leaves when it
- * is taken, has grown too old, or has been ended by its peer.
+ * The idle connections of a pool: released ones, and those that were dialled ahead. Each leaves when it is taken, has been
+ * idle too long, or is ended by its peer.
  */
 export class IdleConnections {
   readonly #options: IdleConnectionsOptions;
-  /** The one that has waited least is last, and is used first: the others may grow old and go. */
+  /** The most recently used one is last, and is taken first, so that others can reach their idle timeout. */
   readonly #kept: IdleConnection[] = [];
   readonly #ahead: DialAhead;
   readonly #ending = new Set<Promise<void>>();
   #bounds: PoolOptions;
   #resting: boolean;
 
-  /** Dials nothing before the first call of `fill`. */
+  /** Dials nothing before `fill`. */
   constructor(options: IdleConnectionsOptions) {
     this.#options = options;
     this.#bounds = options;
@@ -42,22 +42,22 @@ export class IdleConnections {
     });
   }
 
-  /** How many there are. */
+  /** The number of idle connections. */
   get size(): number {
     return this.#kept.length;
   }
 
-  /** How many more are being dialled ahead. */
+  /** The number of connections that are being dialled ahead. */
   get dialling(): number {
     return this.#ahead.size;
   }
 
-  /** Dials ahead what is wanted and there is room for, unless it has to wait after a failure. */
+  /** Dials ahead up to `minIdle`, if there is room, unless it backs off after a failure. */
   fill(): void {
     this.#ahead.fill();
   }
 
-  /** Takes in a connection that may be used again. Returns false, and leaves it alone, if no more are kept. */
+  /** Keeps a reusable connection. Returns false if no more are kept; the caller closes it then. */
   keep(connection: Connection): boolean {
     if (this.#resting || this.#kept.length >= this.#bounds.maxIdle) return false;
     const { wheel, buffers } = this.#options;
@@ -71,33 +71,33 @@ export class IdleConnections {
     return true;
   }
 
-  /** Gives away the one that has waited least. Whoever takes it says by `succeeded` or `lost` what it was worth. */
+  /** Takes the most recently used one. The caller calls `succeeded` or `lost`. */
   take(): IdleConnection | undefined {
     const idle = this.#kept.pop();
     idle?.take();
     return idle;
   }
 
-  /** One that was taken is of use: the next failure to dial ahead is the first one again. */
+  /** A connection that was taken is usable: resets the backoff. */
   succeeded(): void {
     this.#ahead.succeeded();
   }
 
-  /** Ends one that has been taken or has left, and is of no use to anybody. */
+  /** Closes a connection that was taken and is not usable. */
   lost(idle: IdleConnection): void {
     this.#end(idle);
-    // A backend that takes connections and ends them at once is no better than one that refuses them.
+    // A backend that accepts connections and ends them at once is treated like one that refuses them.
     const refused = idle.ahead.ended && this.#options.wheel.now() - idle.sinceMs < SHORT_LIFE_MS;
     if (refused) this.#ahead.failed();
     else this.#ahead.succeeded();
   }
 
-  /** Gives back the buffer of what was read ahead, as soon as nothing is read into it any more. */
+  /** Returns the buffer of a read-ahead when its read under way has ended. */
   recycle(ahead: ReadAhead): void {
     this.#track(this.#recycle(ahead));
   }
 
-  /** Takes new bounds. The oldest of those beyond them end. */
+  /** Takes new limits. Closes the oldest connections that exceed them. */
   configure(bounds: PoolOptions): void {
     this.#bounds = bounds;
     const { room, onFreed } = this.#options;
@@ -107,13 +107,13 @@ export class IdleConnections {
     onFreed();
   }
 
-  /** How connections are made has changed: all end, and what is being dialled is dialled anew. */
+  /** Connections are made in another way now: closes all, and dials those under way again. */
   renew(): void {
     this.#ahead.renew();
     this.drop();
   }
 
-  /** At rest nothing is dialled ahead, and no connection is kept. */
+  /** While resting, no connection is kept or dialled ahead. */
   rest(resting: boolean): void {
     if (resting === this.#resting) return;
     this.#resting = resting;
@@ -121,13 +121,13 @@ export class IdleConnections {
     else this.fill();
   }
 
-  /** Ends all, for new ones to be dialled in their place. */
+  /** Closes all; `minIdle` new ones are dialled. */
   drop(): void {
     this.#endAll();
     this.#options.onFreed();
   }
 
-  /** Ends all, and gives up what is being dialled. Resolves when nothing is under way. */
+  /** Closes all, and aborts dials under way. Resolves when these have ended. */
   async close(reason: Error): Promise<void> {
     const aheadClosed = this.#ahead.close(reason);
     this.#endAll();
@@ -141,7 +141,7 @@ export class IdleConnections {
     return !this.#resting && this.#kept.length + this.#ahead.size < wanted && this.#options.room() > 0;
   }
 
-  /** One has grown too old, or its peer has ended it. */
+  /** A connection has been idle too long, or its peer has ended it. */
   #onUnusable(idle: IdleConnection): void {
     const index = this.#kept.indexOf(idle);
     if (index < 0) return; // Taken already.

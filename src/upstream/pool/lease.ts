@@ -1,26 +1,26 @@
 import { closeQuietly, type Connection } from "../../net/connection.ts";
 import type { ReadAhead } from "../../net/read_ahead.ts";
 
-/** How a lease has ended: the connection may be used again, is to be closed, or has been closed. */
+/** How a lease has ended: the connection can be reused, must be closed, or has been closed. */
 export type LeaseEnd = "released" | "discarded" | "closed";
 
-/** A backend connection on loan from a pool. Whoever holds it ends it once, by one of its three methods. */
+/** A connection on loan from a pool. Its holder ends it once, with `release`, `discard` or `closed`. */
 export class Lease {
-  /** The connection, to be used as if it had just been dialled. */
+  /** The connection, as if just dialled. */
   readonly connection: Connection;
   /**
-   * The bare connection with what it has said while it was idle, for a tunnel, which can do without the detour
-   * of `connection`. Absent for a connection just dialled.
+   * The bare connection with the bytes that it has received while idle, for a tunnel, which does not need `connection`.
+   * Absent for a connection just dialled.
    */
   readonly ahead: ReadAhead | undefined;
-  /** In which of its pool's epochs its connection was made, or was known to be good. */
+  /** The epoch of its pool in which the connection was made or taken. */
   readonly epoch: number;
-  /** Whether something is spoken over `connection`, by {@linkcode Lease.over}; no tunnel takes `ahead` then. */
+  /** Whether a protocol layer uses `connection`, see {@linkcode Lease.over}; no tunnel uses `ahead` then. */
   covered = false;
   readonly #onEnd: (lease: Lease, how: LeaseEnd) => void;
   #ended = false;
 
-  /** Made by a pool, which is told by `onEnd` how it ended. */
+  /** `onEnd` is called once, when it ends. */
   constructor(options: {
     connection: Connection;
     ahead?: ReadAhead | undefined;
@@ -33,14 +33,14 @@ export class Lease {
     this.#onEnd = options.onEnd;
   }
 
-  /** Gives the connection back for others to use. Only for one in a clean state: no exchange under way. */
+  /** Returns the connection for reuse. Only if no exchange is under way on it. */
   release(): void {
     this.#end("released");
   }
 
   /**
-   * A lease of `connection`, which is spoken over this one's and closes that with itself. It takes the place of this
-   * one, whose connection is of no use to anybody else any more.
+   * A lease of `connection`, a protocol layer on this one's, which it closes with itself. It replaces this lease, whose
+   * connection can't be reused any more.
    */
   over(connection: Connection): Lease {
     this.covered = true;
@@ -56,7 +56,7 @@ export class Lease {
     this.#end("discarded");
   }
 
-  /** The holder has closed the connection itself, as a tunnel does. */
+  /** The holder has closed the connection, as a tunnel does. */
   closed(): void {
     this.#end("closed");
   }

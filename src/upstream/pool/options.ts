@@ -3,15 +3,15 @@ import { TimerWheel } from "../../core/timer_wheel.ts";
 import { BufferPool } from "../../net/buffers.ts";
 import type { Connection } from "../../net/connection.ts";
 
-/** How connections to each backend of an upstream are kept. */
+/** The limits of a connection pool. */
 export interface PoolOptions {
-  /** Idle connections kept for each backend at the most. @default {8} */
+  /** The most idle connections of each backend. @default {8} */
   readonly maxIdle: number;
-  /** Connections dialled ahead for each backend. @default {0} */
+  /** Idle connections of each backend that are kept ready, by dialling ahead. @default {0} */
   readonly minIdle: number;
-  /** Connections of each backend, idle and in use together; 0: no bound. @default {0} */
+  /** The most connections of each backend, idle and in use; 0: no limit. @default {0} */
   readonly maxOpen: number;
-  /** How long a connection may stay idle, in milliseconds; 0: no bound. @default {90_000} */
+  /** How long a connection may stay idle, in milliseconds; 0: no limit. @default {90_000} */
   readonly idleTimeoutMs: number;
   /** Requests of one HTTP connection; 0: no bound. Without meaning for TCP. @default {DEFAULT_MAX_USES} */
   readonly maxUses?: number;
@@ -20,30 +20,30 @@ export interface PoolOptions {
 /** Requests of one HTTP connection, where nothing else is said. */
 export const DEFAULT_MAX_USES = 1000;
 
-/** What holds for an upstream where nothing else is said. */
+/** The defaults of {@linkcode PoolOptions} in an upstream. */
 export const DEFAULT_POOL: PoolOptions = { maxIdle: 8, minIdle: 0, maxOpen: 0, idleTimeoutMs: 90_000 };
 
-/** Options of {@linkcode ConnectionPool}. Bounds are for this one pool, which is a pool to one backend. */
+/** Options of {@linkcode ConnectionPool}. The limits are those of this pool, which is for one backend. */
 export interface ConnectionPoolOptions extends Partial<PoolOptions> {
-  /** Opens a connection; the signal gives up. The pool closes what it has dialled. */
+  /** Opens a connection; the signal aborts. The pool closes the connections. */
   readonly dial: (signal: AbortSignal) => Promise<Connection>;
-  /** Connections, idle and in use together; 0: no bound. @default {64} */
+  /** The most connections, idle and in use; 0: no limit. @default {64} */
   readonly maxOpen?: number;
-  /** How long a dial ahead may take, in milliseconds. @default {10_000} */
+  /** The timeout of dialling ahead, in milliseconds. @default {10_000} */
   readonly connectMs?: number;
-  /** What log and errors call it. @default {"backend"} */
+  /** Its name in log and errors. @default {"backend"} */
   readonly name?: string;
   /** Runs its timers. @default one of its own */
   readonly wheel?: TimerWheel;
-  /** Lends what idle connections are read into. @default one of its own */
+  /** The buffers of idle connections. @default one of its own */
   readonly buffers?: BufferPool;
-  /** Told of failures to dial ahead. @default {silentLog} */
+  /** Logs failures to dial ahead. @default {silentLog} */
   readonly log?: Log;
-  /** Whether it begins at rest, see {@linkcode ConnectionPool.rest}. @default {false} */
+  /** Whether it starts resting, see {@linkcode ConnectionPool.rest}. @default {false} */
   readonly resting?: boolean;
 }
 
-/** The options with the defaults of what they leave out. */
+/** Adds the defaults. */
 export function withPoolDefaults(
   options: ConnectionPoolOptions,
 ): Required<Omit<ConnectionPoolOptions, "maxUses">> {

@@ -9,23 +9,23 @@ import { type ConnectionPoolOptions, withPoolDefaults } from "./options.ts";
 import { eventLoopTurn } from "../../core/event_loop.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
-/** What a pool is doing. */
+/** The statistics of a pool. */
 export interface PoolStats {
-  /** Connections that wait to be used. */
+  /** Idle connections. */
   readonly idle: number;
-  /** Connections in use, or being dialled for somebody. */
+  /** Connections in use, or being dialled for a caller. */
   readonly active: number;
-  /** Callers of `acquire` that wait at the bound now. */
+  /** Callers of `acquire` that wait at the limit now. */
   readonly waiting: number;
-  /** How many have had to wait, since the start. */
+  /** Callers that have had to wait since the start. */
   readonly waits: number;
 }
 
 /**
- * Connections to one backend: bounded, dialled ahead where asked for, and given out first come, first served.
+ * Connections to one backend: limited, optionally dialled ahead, and given to waiting callers in order.
  *
- * An idle connection is read from all the while: one that its peer has ended or broken leaves the pool at once,
- * and what a backend says first (a greeting) is kept for whoever gets the connection ({@linkcode Lease.ahead}).
+ * Idle connections are read from: one that its peer has ended or broken leaves the pool at once, and bytes that the
+ * backend sends first (a greeting) are kept for the caller that gets the connection ({@linkcode Lease.ahead}).
  *
  * @example
  * ```ts
@@ -48,14 +48,14 @@ export class ConnectionPool {
   readonly #dial: (signal: AbortSignal) => Promise<Connection>;
   readonly #name: string;
   readonly #idle: IdleConnections;
-  readonly #line = new WaitQueue();
+  readonly #waiters = new WaitQueue();
   #maxOpen: number;
   #active = 0;
-  /** How often the way in which connections are made has changed. */
+  /** Incremented when connections are made in another way. */
   #epoch = 0;
   #closed = false;
 
-  /** Begins to dial ahead, where `minIdle` asks for it. */
+  /** Dials `minIdle` connections ahead. */
   constructor(options: ConnectionPoolOptions) {
     const complete = withPoolDefaults(options);
     this.#dial = complete.dial;
@@ -73,43 +73,43 @@ export class ConnectionPool {
     this.#idle.fill();
   }
 
-  /** A picture of this moment. */
+  /** The current statistics. */
   get stats(): PoolStats {
-    const { size: waiting, waits } = this.#line;
+    const { size: waiting, waits } = this.#waiters;
     return { idle: this.#idle.size, active: this.#active, waiting, waits };
   }
 
   /**
-   * A connection: an idle one, or one dialled now, or, at the bound, the next that becomes free. Those who wait
-   * are served in the order in which they came.
+   * Returns an idle connection, or dials one, or, at the limit, waits for one to become free. Waiting callers are served in
+   * order.
    *
-   * @throws {PoolClosedError} when the pool is closed, or closes meanwhile.
-   * @throws {PoolBusyError} when the signal fires while it waits at the bound.
-   * @throws the signal's reason when that fires first otherwise, and the dialler's error when dialling fails.
+   * @throws {PoolClosedError} if the pool is or gets closed.
+   * @throws {PoolBusyError} if the signal aborts while it waits at the limit.
+   * @throws the signal's reason if that aborts otherwise, and the error of a failed dial.
    */
   acquire(options: { signal: AbortSignal }): Promise<Lease> {
     const { signal } = options;
-    // The common case, without a detour: nothing idle, nobody waiting, room for one more.
-    const straight = this.#idle.size === 0 && this.#line.size === 0 && this.#room > 0 && !this.#closed;
+    // The common case without an async function: nothing idle, no waiting callers, room for another connection.
+    const straight = this.#idle.size === 0 && this.#waiters.size === 0 && this.#room > 0 && !this.#closed;
     if (!straight) return this.#acquireInTurn(signal);
     this.#active++;
     return this.#dialNow(signal);
   }
 
-  /** Whether connections are still made as the one of this lease was. */
+  /** Whether connections are still made in the way in which that of the lease was. */
   isCurrent({ epoch }: Lease): boolean {
     return epoch === this.#epoch;
   }
 
-  /** Takes new bounds. What is open beyond them ends as it becomes idle or is given back. */
+  /** Takes new limits. Connections that exceed them are closed when they are idle or returned. */
   configure(bounds: PoolOptions): void {
     this.#maxOpen = bounds.maxOpen;
     this.#idle.configure(bounds);
   }
 
   /**
-   * How connections are made has changed: the idle ones end, what is being dialled is dialled anew, and those in use
-   * go on, but are not used again.
+   * Connections are made in another way now: idle ones are closed, dials under way are repeated, and connections in use are
+   * not reused.
    */
   renew(): void {
     this.#epoch++;
@@ -117,34 +117,32 @@ export class ConnectionPool {
   }
 
   /**
-   * At rest nothing is dialled ahead, and no connection is kept idle, as nobody is to use any. Those who ask for one
-   * nevertheless get it.
+   * While resting, no connection is kept idle or dialled ahead, as none will be used soon. `acquire` still works.
    */
   rest(resting: boolean): void {
     this.#idle.rest(resting);
   }
 
-  /** Ends the idle connections, for new ones to be dialled in their place. */
+  /** Closes the idle connections; `minIdle` new ones are dialled. */
   dropIdle(): void {
     this.#idle.drop();
   }
 
   /**
-   * Ends the idle connections, gives up what is being dialled ahead, and answers all who wait with
-   * {@linkcode PoolClosedError}. Connections in use go on; they are closed as they come back. Resolves when
-   * nothing of the pool's own is under way.
+   * Closes the idle connections, aborts dialling ahead, and rejects waiting callers with {@linkcode PoolClosedError}.
+   * Connections in use are closed when they are returned. Resolves when the pool has nothing under way.
    */
   async close(): Promise<void> {
     this.#closed = true;
     const error = new PoolClosedError(this.#name);
-    this.#line.dismiss(error);
+    this.#waiters.dismiss(error);
     await this.#idle.close(error);
   }
 
   async #acquireInTurn(signal: AbortSignal): Promise<Lease> {
     signal.throwIfAborted();
     if (this.#closed) throw new PoolClosedError(this.#name);
-    const idle = this.#line.size === 0 ? this.#idle.take() : undefined;
+    const idle = this.#waiters.size === 0 ? this.#idle.take() : undefined;
     if (idle !== undefined) return await this.#reuse(idle, signal);
     if (this.#room > 0) this.#active++;
     else {
@@ -154,16 +152,15 @@ export class ConnectionPool {
     return await this.#dialNow(signal);
   }
 
-  /** How many more connections there may be; less than 0, after the bound has become less: so many are too many. */
+  /** How many more connections there may be; negative after the limit was lowered. */
   get #room(): number {
     if (this.#maxOpen === 0) return Infinity;
     return this.#maxOpen - this.#active - this.#idle.size - this.#idle.dialling;
   }
 
   /**
-   * Leases an idle connection, if it is still good: its end may be among the news of this very turn of the event
-   * loop, so the rest of the turn is awaited. If it is not, the next one, or one dialled in its place: whoever
-   * asked is not sent to the end of the line.
+   * Leases an idle connection if it has not ended: its end may be among the events of the current turn of the event loop,
+   * so the rest of that turn is awaited. If it has ended, takes the next one or dials one, without queueing again.
    */
   async #reuse(youngest: IdleConnection, signal: AbortSignal): Promise<Lease> {
     this.#active++;
@@ -184,7 +181,7 @@ export class ConnectionPool {
     return await this.#dialNow(signal);
   }
 
-  /** Dials for a caller that counts as active already. */
+  /** Dials for a caller that is counted as active. */
   async #dialNow(signal: AbortSignal): Promise<Lease> {
     try {
       for (;;) {
@@ -216,30 +213,30 @@ export class ConnectionPool {
   readonly #onLeaseEnd = ({ connection, ahead, epoch, covered }: Lease, end: LeaseEnd): void => {
     const how = end === "released" && epoch !== this.#epoch ? "discarded" : end;
     if (!(connection instanceof ReadAheadConnection)) return this.#giveBack(connection, how);
-    // One that has not been read to the end of what was read ahead can't be handed on.
+    // With unread bytes it can't be reused.
     const reusable = how === "released" && connection.passedOn;
     this.#giveBack(connection.bare, reusable || how === "closed" ? how : "discarded");
-    if (how !== "closed" || covered) this.#idle.recycle(ahead!); // A tunnel has done so.
+    if (how !== "closed" || covered) this.#idle.recycle(ahead!); // Else the tunnel has returned the buffer.
   };
 
   #giveBack(connection: Connection, how: LeaseEnd): void {
     const reusable = how === "released" && !this.#closed && this.#room >= 0;
-    if (reusable && this.#line.size > 0) return void this.#line.serve(this.#lease(connection));
+    if (reusable && this.#waiters.size > 0) return void this.#waiters.serve(this.#lease(connection));
     this.#active--;
     if (reusable && this.#idle.keep(connection)) return;
     if (how !== "closed") closeQuietly(connection);
     this.#freed();
   }
 
-  /** A place has become free: for those who wait first, then for connections dialled ahead. */
+  /** A place has become free: for waiting callers first, then for dialling ahead. */
   #freed(): void {
-    while (this.#room > 0 && this.#line.serve(undefined)) this.#active++;
+    while (this.#room > 0 && this.#waiters.serve(undefined)) this.#active++;
     this.#idle.fill();
   }
 
-  /** Waits its turn. What it is given counts as active already. */
+  /** Waits at the limit. The grant is counted as active. */
   async #wait(signal: AbortSignal): Promise<Lease | undefined> {
-    const handedOver = await this.#line.wait(signal, (reason) => new PoolBusyError(this.#name, reason));
+    const handedOver = await this.#waiters.wait(signal, (reason) => new PoolBusyError(this.#name, reason));
     if (handedOver === undefined || !signal.aborted) return handedOver;
     handedOver.release();
     throw signal.reason;
