@@ -19,14 +19,16 @@ async function program(backends: number): Promise<ProgramTarget> {
     upstreams: { db: { backends: set } },
     services: [{ name: "postgres", listen: ["127.0.0.1:0"], upstream: "db" }],
   });
-  const app = new ControlPlane({ log: silentLog });
-  await app.apply(parseConfig(text, { name: "bench.json", folder: "/" }));
+  const controlPlane = new ControlPlane({ log: silentLog });
+  using plan = await controlPlane.prepare(parseConfig(text, { name: "bench.json", folder: "/" }));
+  plan.commit();
   const reloader = new Reloader({ log: silentLog, reload: () => Promise.resolve() });
-  return new ProgramTarget({ app, reloader, version: "0.0.0", folder: "/" });
+  return new ProgramTarget({ controlPlane, reloader, version: "0.0.0", folder: "/" });
 }
 
-function scrape(control: ProgramTarget, options: MetricsOptions = {}): Promise<Uint8Array> {
-  return renderMetrics({ status: control.status(), ready: control.ready().ready }, options);
+async function scrape(control: ProgramTarget, options: MetricsOptions = {}): Promise<Uint8Array> {
+  const [status, { ready }] = await Promise.all([control.status(), control.ready()]);
+  return await renderMetrics({ status, ready }, options);
 }
 
 /** The longest that a scrape keeps the event loop without a pause, the median of some, and how much it writes. */

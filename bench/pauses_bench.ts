@@ -38,17 +38,20 @@ const INPUTS: Readonly<Record<string, () => Promise<(round: number) => unknown>>
     return Promise.resolve(() => new ConfigReading(text, options));
   },
   "a reload of 10,000 backends": async () => {
-    const { app } = await program();
+    const { controlPlane } = await program();
     const text = read("backends.json");
-    return () => app.apply(new ConfigReading(text, options).config!);
+    return () => change(controlPlane, text);
   },
   "GET /metrics with 10,000 backends": async () => {
     const { control } = await program();
-    return () => renderMetrics({ status: control.status(), ready: control.ready().ready });
+    return async () => {
+      const [status, { ready }] = await Promise.all([control.status(), control.ready()]);
+      return await renderMetrics({ status, ready });
+    };
   },
   "GET /api/status with 10,000 backends": async () => {
     const { control } = await program();
-    return () => largeJsonResponse(200, control.status());
+    return async () => await largeJsonResponse(200, await control.status());
   },
 };
 
@@ -65,7 +68,6 @@ function copy(file: string, round: number): string {
 
 /** Reads all that a service with mutual TLS names. What was read first stays in use. */
 async function credentials(clientAuth: (round: number) => Record<string, string>) {
-  const { buffers } = new ControlPlane({ log: silentLog });
   const readings = Array.from({ length: ROUNDS + 1 }, (_, round) => {
     const tls = {
       cert: "server.pem",
@@ -75,17 +77,25 @@ async function credentials(clientAuth: (round: number) => Record<string, string>
     const service = { name: "s", listen: ["127.0.0.1:0"], upstream: { backends: ["10.0.0.1:1"] }, tls };
     return new ConfigReading(JSON.stringify({ version: 1, services: [service] }), options);
   });
-  const inUse = [await loadCredentials(readings[ROUNDS]!, { name: "bench", buffers })];
-  return async (round: number) =>
-    inUse.push(await loadCredentials(readings[round]!, { name: "bench", buffers }));
+  const inUse = [await loadCredentials(readings[ROUNDS]!, "bench")];
+  return async (round: number) => inUse.push(await loadCredentials(readings[round]!, "bench"));
 }
 
 /** A program with one service and 10,000 backends, without checks. */
-async function program(): Promise<{ app: ControlPlane; control: ProgramTarget }> {
-  const app = new ControlPlane({ log: silentLog });
-  await app.apply(new ConfigReading(read("backends.json"), options).config!);
+async function program(): Promise<{ controlPlane: ControlPlane; control: ProgramTarget }> {
+  const controlPlane = new ControlPlane({ log: silentLog });
+  await change(controlPlane, read("backends.json"));
   const reloader = new Reloader({ log: silentLog, reload: () => Promise.resolve() });
-  return { app, control: new ProgramTarget({ app, reloader, version: "0.0.0", folder: "/" }) };
+  return {
+    controlPlane,
+    control: new ProgramTarget({ controlPlane, reloader, version: "0.0.0", folder: "/" }),
+  };
+}
+
+/** What a reload does, but for reading files. */
+async function change(controlPlane: ControlPlane, text: string): Promise<void> {
+  using plan = await controlPlane.prepare(new ConfigReading(text, options).config!);
+  plan.commit();
 }
 
 /** The longest time between two turns of a timer while `work` is done, and how long that takes, in milliseconds. */

@@ -23,9 +23,9 @@ export type ReloadResult =
  */
 export interface AdminTarget {
   /** Whether every listener is bound and each upstream has an available backend; not while draining. */
-  ready(): Readiness;
+  ready(): Promise<Readiness>;
   /** The present status. */
-  status(): Status;
+  status(): Promise<Status>;
   /**
    * Replaces the set of backends of an upstream by the one in `body`, a JSON value. Resolves to the new set, in its
    * order.

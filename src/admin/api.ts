@@ -37,7 +37,7 @@ const ENDPOINTS: readonly Endpoint<Handle>[] = [
   { method: "GET", pattern: "/healthz", run: () => jsonResponse(200, { status: "ok" }) },
   { method: "GET", pattern: "/readyz", run: ready },
   { method: "GET", pattern: "/metrics", run: metrics },
-  { method: "GET", pattern: "/api/status", run: ({ target }) => largeJsonResponse(200, target.status()) },
+  { method: "GET", pattern: "/api/status", run: status },
   { method: "GET", pattern: "/api/status/schema", run: () => jsonResponse(200, statusDescription()) },
   { method: "PUT", pattern: BACKENDS, body: true, run: replaceBackends },
   { method: "POST", pattern: `${BACKENDS}/*address/drain`, run: drainBackend },
@@ -133,13 +133,18 @@ function wrongMethod({ method, path }: AdminRequestHead, allowed: readonly strin
   return errorResponse(405, { code: "method_not_allowed", message }, { "Allow": allow });
 }
 
-function ready({ target }: Call): AdminResponse {
-  const { ready, reasons } = target.ready();
+async function status({ target }: Call): Promise<AdminResponse> {
+  return await largeJsonResponse(200, await target.status());
+}
+
+async function ready({ target }: Call): Promise<AdminResponse> {
+  const { ready, reasons } = await target.ready();
   return jsonResponse(ready ? 200 : 503, { ready, reasons });
 }
 
 async function metrics({ target }: Call): Promise<AdminResponse> {
-  const body = await renderMetrics({ status: target.status(), ready: target.ready().ready });
+  const [status, { ready }] = await Promise.all([target.status(), target.ready()]);
+  const body = await renderMetrics({ status, ready });
   return { status: 200, headers: { "Content-Type": METRICS_TYPE }, body };
 }
 

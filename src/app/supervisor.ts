@@ -13,7 +13,7 @@ import { ProgramTarget } from "./admin/program_target.ts";
 import type { LineWriter } from "./log/line_writer.ts";
 import { fileVersions, FileWatches } from "./watch/file_watches.ts";
 import { configureLog, programLog } from "./log/log.ts";
-import { badConfig, loadCredentials } from "./credentials/credentials.ts";
+import { badConfig, type Credentials, loadCredentials } from "./credentials/credentials.ts";
 import { unreadiness } from "./admin/readiness.ts";
 import { Reloader, type ReloadOutcome } from "./control/reloader.ts";
 import { renewTrust } from "./credentials/renew_trust.ts";
@@ -45,7 +45,7 @@ export interface Stopped {
  * A second signal cuts at once.
  */
 export class Supervisor implements Disposable {
-  readonly app: ControlPlane;
+  readonly controlPlane: ControlPlane;
   readonly #options: SupervisorOptions;
   readonly #log: Log = programLog();
   readonly #reloader: Reloader;
@@ -67,17 +67,17 @@ export class Supervisor implements Disposable {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.app = new ControlPlane({ log: this.#log, library: options.library });
+    this.controlPlane = new ControlPlane({ log: this.#log, library: options.library });
     this.#reloader = new Reloader({ log: this.#log, reload: () => this.#reload() });
-    const { app } = this;
+    const { controlPlane } = this;
     const { version, source: { folder, path } } = options;
     this.#path = path === undefined ? undefined : join(folder, basename(path));
     this.#admin = new AdminServer({
-      target: new ProgramTarget({ app, reloader: this.#reloader, version, folder }),
-      wheel: app.wheel,
-      buffers: app.buffers,
+      target: new ProgramTarget({ controlPlane, reloader: this.#reloader, version, folder }),
+      wheel: controlPlane.wheel,
+      buffers: controlPlane.buffers,
       log: this.#log,
-      onShortage: () => app.budget.exhausted({ admin: true }),
+      onShortage: () => controlPlane.dataPlane.freeDescriptors(),
     });
   }
 
@@ -96,7 +96,7 @@ export class Supervisor implements Disposable {
     });
     this.#surviveBugs();
     try {
-      // Reading may take for ever: standard input that nobody ends.
+      // Standard input may never end.
       await Promise.race([this.#apply(), this.#stopped.promise]);
     } catch (error) {
       if (!this.#stopping) {
@@ -104,8 +104,9 @@ export class Supervisor implements Disposable {
         throw error;
       }
     }
-    if (this.#stopping) return;
-    this.#sayStarted();
+    const { config } = this.controlPlane;
+    if (this.#stopping || config === undefined) return;
+    await this.#logStarted(config);
     this.#started.resolve();
   }
 
@@ -119,7 +120,7 @@ export class Supervisor implements Disposable {
     return this.#stopped.promise;
   }
 
-  /** Reads the configuration again and changes to it, or says why not and goes on with the one from before. */
+  /** Reads the configuration again and changes to it, or logs why not and keeps the current one. */
   async reload(why: string): Promise<ReloadOutcome> {
     await this.#started.promise;
     return await this.#reloader.request(why);
@@ -130,9 +131,9 @@ export class Supervisor implements Disposable {
     if (!this.#stopping) {
       this.#log.info("stopping", { why });
       void this.#drain();
-    } else if (this.app.state === "draining") {
+    } else if (this.controlPlane.state === "draining") {
       this.#log.warn("stopping at once", { why });
-      void this.app.destroy();
+      void this.controlPlane.destroy();
     }
   }
 
@@ -147,19 +148,19 @@ export class Supervisor implements Disposable {
   }
 
   get #stopping(): boolean {
-    const { state } = this.app;
+    const { state } = this.controlPlane;
     return state === "draining" || state === "stopped";
   }
 
-  #sayStarted(): void {
-    this.#log.info("started", { services: this.app.services.length });
-    const reasons = unreadiness(this.app);
+  async #logStarted(config: Config): Promise<void> {
+    this.#log.info("started", { services: config.services.length });
+    const reasons = await unreadiness(this.controlPlane);
     if (reasons.length > 0) this.#log.info("not ready yet", { reasons: reasons.join("; ") });
   }
 
   async #drain(): Promise<void> {
     this.#watches.end(); // Nothing that changes from here on counts any more.
-    const cut = await this.app.drain();
+    const cut = await this.controlPlane.drain();
     await this.#admin.close();
     if (cut > 0) this.#log.warn("stopped", { cut });
     else this.#log.info("stopped", { cut });
@@ -180,26 +181,28 @@ export class Supervisor implements Disposable {
   }
 
   /**
-   * The configuration from before goes on, whatever is wrong with the one of now. Who was revoked, or whose CA was
-   * removed, is shut out nevertheless: anything else would be open.
+   * The current configuration is kept, whatever is wrong with the new one. A client whose certificate was revoked, or
+   * whose CA was removed, is rejected nevertheless: anything else would fail open.
    */
   async #renewTrust(): Promise<void> {
-    const { app } = this;
-    const { config } = app;
+    const { controlPlane } = this;
+    const { config } = controlPlane;
     if (config === undefined || this.#stopping) return;
     try {
-      const renewed = await renewTrust(config, app.credentials);
+      const renewed = await renewTrust(config, controlPlane.credentials);
       if (renewed === undefined || this.#stopping) return;
       const { credentials, usedBy } = renewed;
-      app.renewGates(credentials);
-      this.#admin.serve(config.admin, { bound: undefined, material: credentials.admin });
+      await controlPlane.renewTrust(renewed);
+      this.#admin.renew(credentials.admin);
       if (usedBy.length > 0) {
-        const message = "changed CAs and CRLs of clients are enforced, though the reload is refused";
+        const message = "reload failed, but changed CAs and CRLs for client certificates are in use";
         this.#log.warn(message, { used_by: usedBy.join(", ") });
       }
       for (const warning of credentials.warnings) this.#log.warn(warning);
     } catch (error) {
-      this.#log.error("cannot read the clients' CAs and CRLs again", { error: describeError(error) });
+      this.#log.error("cannot read CAs and CRLs for client certificates again", {
+        error: describeError(error),
+      });
     }
   }
 
@@ -212,28 +215,28 @@ export class Supervisor implements Disposable {
     }
     const reading = new ConfigReading(text, source);
     const { config } = reading;
-    const named = { name: source.name, buffers: this.app.buffers };
-    if (config === undefined) throw await badConfig(reading, named);
-    const starting = this.app.state === "starting";
+    if (config === undefined) throw await badConfig(reading, source.name);
+    const starting = this.controlPlane.state === "starting";
     if (!starting && source.path === undefined && credentialPaths(config).length === 0) {
       throw new CulvertError("reload_failed", `Cannot reload: ${source.name} can't be read again`);
     }
     await checkPermissions(config, { ask: starting });
     const ofCredentials = await fileVersions(credentialPaths(config)); // A change from here on is noticed.
-    const credentials = await loadCredentials(reading, { ...named, dial: this.app.dial });
+    const credentials = await loadCredentials(reading, source.name);
     if (starting) await configureLog(config.log, writer);
-    const bound = await this.#admin.bind(config.admin);
-    try {
-      await this.app.apply(config, credentials);
-    } catch (error) {
-      bound?.close();
-      throw error;
-    }
-    this.#admin.serve(config.admin, { bound, material: credentials.admin });
-    this.app.adminAddress = this.#admin.address;
+    await this.#change(config, credentials);
     await configureLog(config.log, writer);
     for (const warning of credentials.warnings) this.#log.warn(warning);
     await this.#watches.follow(new Map([...ofConfig, ...ofCredentials]));
+  }
+
+  /** Prepares everything, which may fail, and commits then. */
+  async #change(config: Config, credentials: Credentials): Promise<void> {
+    using admin = await this.#admin.prepare({ config: config.admin, credentials: credentials.admin });
+    using plan = await this.controlPlane.prepare(config, credentials);
+    plan.commit();
+    admin.commit();
+    this.controlPlane.adminAddress = this.#admin.address;
   }
 
   async #read(): Promise<string> {
@@ -243,15 +246,15 @@ export class Supervisor implements Disposable {
   }
 
   /**
-   * What one connection brings about must not end all others: an error that nobody caught, which is a bug, is logged
-   * with its stack, and the program goes on.
+   * An error in one connection must not end all others: an uncaught error, which is a bug, is logged with its stack,
+   * and the program goes on.
    */
   #surviveBugs(): void {
     const onError = (event: ErrorEvent | PromiseRejectionEvent) => {
       event.preventDefault();
       const cause: unknown = "reason" in event ? event.reason : event.error;
       const stack = cause instanceof Error ? cause.stack : undefined;
-      this.#log.error("an error that nobody caught; please report it", {
+      this.#log.error("uncaught error, please report it", {
         error: stack ?? describeError(cause),
       });
     };

@@ -1,6 +1,7 @@
 import { LineWriter } from "../app/log/line_writer.ts";
 import { Supervisor } from "../app/supervisor.ts";
-import { formatAddress } from "../net/address.ts";
+import type { DataPlaneReport } from "../dataplane/report.ts";
+import { type Address, formatAddress } from "../net/address.ts";
 import { type DemoBackend, startDemoBackend } from "./demo_backend.ts";
 import { CERTS, findObstacle, type Obstacle } from "./demo_certs.ts";
 import { flowLine } from "./demo_line.ts";
@@ -35,7 +36,7 @@ export async function runDemo(): Promise<ExitCode> {
     await supervisor.start();
     let live: ReturnType<typeof setInterval> | undefined;
     if (supervisor.adminAddress !== undefined) { // Else it has been stopped meanwhile.
-      console.log(introduction(supervisor, obstacle));
+      console.log(introduction(supervisor.adminAddress, { report: await reportOf(supervisor), obstacle }));
       live = setInterval(liveLine(supervisor), LIVE_LINE_MS);
     }
     const { cut } = await supervisor.stopped;
@@ -78,10 +79,13 @@ const MUTUAL_TLS = `  - name: mutual-tls
 `;
 
 /** What there is to try. Each command can be run as it stands, in the folder that the demo runs in. */
-function introduction(supervisor: Supervisor, obstacle: Obstacle | undefined): string {
-  const [plain, mutual] = supervisor.app.services.map(({ listeners }) => listeners[0]!);
-  const api = `http://${formatAddress(supervisor.adminAddress!)}/api`;
-  const [first] = supervisor.app.upstream("hello")!.upstream.backends;
+function introduction(
+  admin: Address,
+  { report, obstacle }: { report: DataPlaneReport; obstacle: Obstacle | undefined },
+): string {
+  const [plain, mutual] = report.services.map(({ listeners }) => listeners[0]!);
+  const api = `http://${formatAddress(admin)}/api`;
+  const [first] = report.upstreams[0]!.backends;
   return `
 The demo has three backends with weights 5, 1, 1, and a listener in front of them. Try:
 
@@ -114,14 +118,18 @@ To have it, ${help}.
 `;
 }
 
+function reportOf({ controlPlane }: Supervisor): Promise<DataPlaneReport> {
+  return controlPlane.dataPlane.report();
+}
+
 /** Prints what flows, whenever that has changed. */
-function liveLine(supervisor: Supervisor): () => void {
+function liveLine(supervisor: Supervisor): () => Promise<void> {
   let last = "";
-  return () => {
-    const backends = supervisor.app.upstream("hello")?.upstream.backends ?? [];
+  return async () => {
+    const { services, upstreams } = await reportOf(supervisor);
     const names = Object.keys(WEIGHTS);
-    const shares = backends.map(({ total }, index) => ({ name: names[index]!, total }));
-    const line = flowLine(supervisor.app.services, shares);
+    const shares = (upstreams[0]?.backends ?? []).map(({ total }, index) => ({ name: names[index]!, total }));
+    const line = flowLine(services, shares);
     if (line !== last) console.log(line);
     last = line;
   };

@@ -1,8 +1,8 @@
-import type { ServiceStatus } from "../app/control/control_plane.ts";
+import type { ServiceReport } from "../dataplane/report.ts";
 import type { Reason } from "../service/reason.ts";
 
 /** What the line tells of a service. */
-export type Flow = Pick<ServiceStatus, "active" | "rejected" | "ended" | "bytesUp" | "bytesDown">;
+export type Flow = Pick<ServiceReport, "active" | "rejected" | "ended" | "bytesUp" | "bytesDown">;
 
 /** One backend, and how many connections it has got. */
 export interface Share {

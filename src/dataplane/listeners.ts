@@ -1,14 +1,24 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
-import type { ServiceConfig } from "../config/config.ts";
 import { AcceptLoop } from "../net/accept_loop.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { clientAddress } from "../net/client_address.ts";
 import { prepareSocket } from "../net/dial.ts";
 import { type BoundListener, listen, type RuntimeTls } from "../net/listen.ts";
 import { groupId, type ListenAddress, type SocketAccess } from "../net/socket_access.ts";
-import type { TcpService } from "../tcp/service.ts";
 import { changeAccess } from "../net/change_access.ts";
+import { runtimeTlsOf } from "./credentials.ts";
+import type { Service } from "../service/service.ts";
+import type { ServiceSnapshot } from "./snapshot.ts";
+
+/** The service that gets what a listener accepts. */
+export type Acceptor = Pick<Service, "name" | "serve" | "acceptFailed">;
+
+/** The bound addresses of each service, with the ports that the system has picked. */
+export type BoundAddresses = ReadonlyMap<string, readonly Address[]>;
+
+/** Finds the service of a name, once all of them run. */
+export type FindAcceptor = (name: string) => Acceptor;
 
 /** A listener that is bound, and the service that gets what it accepts: another one after a reload, perhaps. */
 interface Held {
@@ -20,16 +30,15 @@ interface Held {
   access: SocketAccess | undefined;
   /** Whether another listener can take its place while it still listens. */
   readonly shared: boolean;
-  service: TcpService | undefined;
+  service: Acceptor;
 }
 
-/** New listeners, bound but not yet serving: to be taken over, or closed again. */
-export type BoundSet = ReadonlyMap<string, BoundListener>;
+/** Listeners that are bound, and accept once the plan is committed. */
+export interface ListenersPlan extends Disposable {
+  commit(find: FindAcceptor): void;
+}
 
-/**
- * The program's listening sockets. A change of configuration binds what is new first ({@linkcode bind}), which may
- * fail, and then takes everything over at once ({@linkcode serve}), which can't.
- */
+/** The listening sockets. */
 export class Listeners {
   readonly #log: Log;
   readonly #clock: Clock;
@@ -47,75 +56,76 @@ export class Listeners {
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** Where each service really listens: with the ports that were picked, for port 0. */
-  addresses(service: TcpService): Address[] {
-    return [...this.#held.values()].filter((held) => held.service === service)
-      .map((held) => held.listener.address);
+  /** The bound addresses by the name of their service, with the ports that the system has picked. */
+  get addresses(): BoundAddresses {
+    const addresses = new Map<string, Address[]>();
+    for (const { service, listener } of this.#held.values()) {
+      const known = addresses.get(service.name);
+      if (known === undefined) addresses.set(service.name, [listener.address]);
+      else known.push(listener.address);
+    }
+    return addresses;
   }
 
   /**
-   * Binds what these services need and is not bound yet.
+   * Binds what these services need and is not bound yet. The plan makes them the only ones that are served; sockets
+   * that stay are kept, so that no client is refused meanwhile.
    *
    * @throws {CulvertError} `listen_failed`; what had been bound by then is closed again.
    */
-  async bind(
-    services: readonly ServiceConfig[],
-    runtimeTls: ReadonlyMap<string, RuntimeTls> = new Map(),
-  ): Promise<BoundSet> {
+  async prepare(services: readonly ServiceSnapshot[]): Promise<ListenersPlan> {
     const bound = new Map<string, BoundListener>();
+    const close = () => {
+      for (const listener of bound.values()) listener.close();
+      bound.clear();
+    };
     try {
       for (const service of services) {
         for (const [key, address] of keyed(service)) {
-          const tls = tlsOn(address, runtimeTls.get(service.name));
+          const tls = tlsOn(address, runtimeTlsOf(service.tls));
           const held = this.#held.get(key);
           if (held !== undefined && !mustChange(held, tls)) {
             const { group } = address.access ?? {};
-            if (group !== undefined) await groupId(group); // Only to see whether there is such a group.
+            if (group !== undefined) await groupId(group); // Throws if there is no such group.
             continue;
           }
-          // Where one listens already, its picked port is to be kept.
+          // A port that the system has picked is kept.
           const where = held?.listener.address ?? address;
           const share = tls !== undefined || held !== undefined;
           bound.set(key, await listen(where, { tls, share, who: `service ${service.name}` }));
         }
       }
     } catch (error) {
-      for (const listener of bound.values()) listener.close();
+      close();
       throw error;
     }
-    return bound;
+    const commit = (find: FindAcceptor) => {
+      this.#serve(services, { bound: new Map(bound), find });
+      bound.clear(); // They are ours from here on.
+    };
+    return { commit, [Symbol.dispose]: close };
   }
 
-  /** Serves from these listeners and no others. Those that stay keep their sockets: nobody is refused meanwhile. */
-  serve(
-    services: readonly ServiceConfig[],
-    options: {
-      bound: BoundSet;
-      runtimeTls?: ReadonlyMap<string, RuntimeTls>;
-      find: (name: string) => TcpService;
-    },
+  #serve(
+    services: readonly ServiceSnapshot[],
+    { bound, find }: { bound: ReadonlyMap<string, BoundListener>; find: FindAcceptor },
   ): void {
     const stay = new Set<string>();
-    for (const config of services) {
-      const service = options.find(config.name);
-      for (const [key, address] of keyed(config)) {
+    for (const snapshot of services) {
+      const service = find(snapshot.name);
+      for (const [key, address] of keyed(snapshot)) {
         stay.add(key);
         const held = this.#held.get(key);
-        const listener = options.bound.get(key);
+        const listener = bound.get(key);
+        const { access } = address;
         if (listener === undefined) {
           held!.service = service;
-          const { access: to } = address;
-          changeAccess(held!.listener.address, { from: held!.access, to, log: this.#log });
-          held!.access = to;
+          changeAccess(held!.listener.address, { from: held!.access, to: access, log: this.#log });
+          held!.access = access;
         } else {
-          const tls = tlsOn(address, options.runtimeTls?.get(config.name));
-          this.#open(key, {
-            listener,
-            service,
-            tls,
-            access: address.access,
-            shared: tls !== undefined || held !== undefined,
-          });
+          const tls = tlsOn(address, runtimeTlsOf(snapshot.tls));
+          const shared = tls !== undefined || held !== undefined;
+          this.#open(key, { listener, service, tls, access, shared });
           void held?.loop.retire(); // Only now, so that there is always one that listens.
         }
       }
@@ -135,7 +145,7 @@ export class Listeners {
 
   #open(
     key: string,
-    { listener, service, tls, access, shared }: Omit<Held, "loop" | "service"> & { service: TcpService },
+    { listener, service, tls, access, shared }: Omit<Held, "loop">,
   ): void {
     const name = formatAddress(listener.address);
     const loop = new AcceptLoop<Deno.Conn>(listener, {
@@ -143,7 +153,7 @@ export class Listeners {
       clock: this.#clock,
       log: this.#log,
       onFailure: (failure) => {
-        held.service!.acceptFailed(failure);
+        held.service.acceptFailed(failure);
         if (failure === "descriptors") this.#onShortage();
       },
       onConnection: (connection) => this.#accepted(connection, { held, name }),
@@ -161,7 +171,7 @@ export class Listeners {
     }
     const { remoteAddr, localAddr } = connection;
     if (localAddr.transport === "tcp") this.#onLocalIp(localAddr.hostname);
-    void held.service!.serve({ connection, address: clientAddress(remoteAddr), localAddr, listener: name });
+    void held.service.serve({ connection, address: clientAddress(remoteAddr), localAddr, listener: name });
   }
 
   #close(key: string, held: Held): void {
@@ -183,7 +193,7 @@ function mustChange({ tls, shared }: Held, wanted: RuntimeTls | undefined): bool
 }
 
 /** A key for each listener of a service. An address may move to another service, a port picked by us may not. */
-function* keyed(service: ServiceConfig): Iterable<[string, ListenAddress]> {
+function* keyed(service: ServiceSnapshot): Iterable<[string, ListenAddress]> {
   for (const [index, address] of service.listen.entries()) {
     const picked = address.kind === "tcp" && address.port === 0;
     yield [picked ? `${service.name}[${index}] ${formatAddress(address)}` : formatAddress(address), address];

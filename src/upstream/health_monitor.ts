@@ -1,32 +1,43 @@
 import { LogInterval } from "../core/log_interval.ts";
 import type { Log } from "../core/log.ts";
-import type { Backend } from "./backend.ts";
+import type { Address } from "../net/address.ts";
 import type { Check } from "./check/check.ts";
 import type { HealthOptions } from "./check/options.ts";
 import type { CheckScheduler, CheckTask } from "./check/scheduler.ts";
-import type { CheckOutcome } from "./check/health.ts";
+import type { CheckOutcome, Health } from "./check/health.ts";
+
+/** What is checked. */
+export interface CheckedBackend {
+  /** The address as text. */
+  readonly key: string;
+  readonly address: Address;
+  /** The results of its checks. The monitor changes them. */
+  readonly health: Health;
+  /** `health` has changed; `checked` says whether there are checks. */
+  followHealth(checked: boolean): void;
+}
 
 /** What a {@linkcode HealthMonitor} works with. */
-export interface HealthMonitorParts {
+export interface HealthMonitorParts<B extends CheckedBackend> {
   readonly upstream: string;
   readonly scheduler: CheckScheduler;
   readonly log: Log;
   /** Checks have marked a backend down. */
-  readonly onDown: (backend: Backend) => void;
+  readonly onDown: (backend: B) => void;
   /** Checks have marked a backend up that was down. */
-  readonly onUp: (backend: Backend) => void;
+  readonly onUp: (backend: B) => void;
 }
 
 /** Runs the health checks of the backends of one upstream, and reports changes. */
-export class HealthMonitor {
-  readonly #parts: HealthMonitorParts;
+export class HealthMonitor<B extends CheckedBackend> {
+  readonly #parts: HealthMonitorParts<B>;
   /** The watched backends; those without a task are not checked. */
-  readonly #tasks = new Map<Backend, CheckTask | undefined>();
+  readonly #tasks = new Map<B, CheckTask | undefined>();
   #options: HealthOptions | undefined;
   #check: Check | undefined;
   readonly #warnInterval = new LogInterval();
 
-  constructor(parts: HealthMonitorParts) {
+  constructor(parts: HealthMonitorParts<B>) {
     this.#parts = parts;
   }
 
@@ -43,7 +54,7 @@ export class HealthMonitor {
   }
 
   /** Checks `backend` until `forget`. */
-  watch(backend: Backend): void {
+  watch(backend: B): void {
     const options = this.#options;
     const check = this.#check;
     if (options === undefined || check === undefined) {
@@ -64,7 +75,7 @@ export class HealthMonitor {
   }
 
   /** Stops checking `backend`. */
-  forget(backend: Backend): void {
+  forget(backend: B): void {
     this.#drop(this.#tasks.get(backend));
     this.#tasks.delete(backend);
   }
@@ -73,7 +84,7 @@ export class HealthMonitor {
     if (task !== undefined) this.#parts.scheduler.remove(task);
   }
 
-  #observe(backend: Backend, outcome: CheckOutcome): void {
+  #observe(backend: B, outcome: CheckOutcome): void {
     if (outcome.ours) return this.#warn(outcome);
     const { health } = backend;
     const { upstream, log, onDown, onUp } = this.#parts;

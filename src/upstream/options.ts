@@ -59,6 +59,11 @@ export interface UpstreamOptions {
   readonly proxyProtocol: ProxyProtocolOption;
   /** How backends are checked; absent: they are not. */
   readonly health?: HealthOptions | undefined;
+  /**
+   * Backends are checked elsewhere, and {@linkcode Upstream.setHealth} takes the results; a backend is `unknown` until
+   * then. Without `health`. @default {false}
+   */
+  readonly externalHealth?: boolean;
   /** When live traffic ejects a backend. @default {DEFAULT_OUTLIER} */
   readonly outlier?: OutlierOptions;
   /** Slow start: how long a new or recovered backend takes to reach its weight, in milliseconds; 0: none. @default {0} */

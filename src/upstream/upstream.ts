@@ -9,7 +9,9 @@ import { BackendGroup } from "./backend_group.ts";
 import { BackendQueue, type QueueStats } from "./backend_queue.ts";
 import type { Check } from "./check/check.ts";
 import { type CheckParts, createCheck } from "./check/create_check.ts";
+import type { HealthState } from "./check/health.ts";
 import type { HealthOptions } from "./check/options.ts";
+import { checkParts, sameChecks } from "./check_parts.ts";
 import { CheckScheduler } from "./check/scheduler.ts";
 import { BackendConnector, type ConnectorOptions } from "./connector.ts";
 import { HealthMonitor } from "./health_monitor.ts";
@@ -54,7 +56,7 @@ export class Upstream {
   readonly #refusal: UpstreamParts["refusal"];
   readonly #group: BackendGroup;
   readonly #queue: BackendQueue;
-  readonly #monitor: HealthMonitor;
+  readonly #monitor: HealthMonitor<Backend>;
   readonly #outlier: OutlierDetector;
   readonly #slowStart: SlowStart;
   readonly #context: SearchContext;
@@ -164,13 +166,31 @@ export class Upstream {
     this.#outlier.configure(options.outlier ?? DEFAULT_OUTLIER, this.#group.size);
     this.#slowStart.configure(options.slowStartMs ?? 0);
     if (!keepsCheck) this.#monitor.configure(options.health, check);
-    for (const backend of added) this.#monitor.watch(backend);
+    const isWatchedElsewhere = previous.externalHealth !== options.externalHealth;
+    for (const backend of isWatchedElsewhere ? this.#group : added) this.#watch(backend);
     if (!isFirstSet) { // In a first set no other backend could take more meanwhile.
       for (const backend of added) this.#slowStart.begin(backend);
       this.#group.rebalance();
     }
     this.#updating = false;
     this.#onRoom(false);
+  }
+
+  /**
+   * Takes the results of health checks that run elsewhere, by the backends' address as text. Only with
+   * `externalHealth`. Other backends keep their state, and addresses that are not in the set are ignored.
+   */
+  setHealth(states: ReadonlyMap<string, HealthState>): void {
+    if (this.#options.externalHealth !== true) return;
+    for (const [key, state] of states) {
+      const backend = this.#group.find(key);
+      if (backend === undefined || backend.health.state === state) continue;
+      const wasDown = backend.down;
+      backend.health.state = state;
+      backend.followHealth(true);
+      if (state === "down") this.#onDown(backend);
+      else if (wasDown) this.#onUp(backend);
+    }
   }
 
   /** As {@linkcode update}, with another set and everything else unchanged. */
@@ -236,17 +256,16 @@ export class Upstream {
 
   #createCheck({ health }: UpstreamOptions, { connectTls }: BackendConnector): Check | undefined {
     if (health === undefined) return undefined;
-    const http = health.type === "http";
-    // By the connector of the moment of each check: a reload may replace it.
-    return this.#makeCheck(health, {
-      dial: (address, signal) =>
-        this.#open(address, () => this.#connector.openForCheck(address, signal, { http })),
-      connectTls: connectTls &&
-        ((to, signal) => {
-          const address = to.kind === "open" ? to.address : to;
-          return this.#open(address, () => this.#connector.connectTlsForCheck(to, signal));
-        }),
-    });
+    const hasTls = connectTls !== undefined;
+    const connector = () => this.#connector;
+    return this.#makeCheck(health, checkParts(health, { connector, hasTls, refusal: this.#refusal }));
+  }
+
+  #watch(backend: Backend): void {
+    if (this.#options.externalHealth !== true) return this.#monitor.watch(backend);
+    this.#monitor.forget(backend);
+    backend.health.reset();
+    backend.followHealth(true);
   }
 
   /** Opens a connection to `address`, unless that must not be dialled. */
@@ -284,10 +303,4 @@ export class Upstream {
     this.#slowStart.forget(backend);
     backend.remove(this.#options.onRemove);
   }
-}
-
-/** Whether both configure the same checks. */
-function sameChecks(a: UpstreamOptions, b: UpstreamOptions): boolean {
-  if (proxySending(a.proxyProtocol)?.version !== proxySending(b.proxyProtocol)?.version) return false;
-  return a.health === b.health || JSON.stringify(a.health) === JSON.stringify(b.health);
 }

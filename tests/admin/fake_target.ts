@@ -13,12 +13,12 @@ export class FakeTarget implements AdminTarget {
   document: Status = SMALL_STATUS;
   #waiting: (() => void) | undefined;
 
-  ready(): Readiness {
-    return this.readiness;
+  ready(): Promise<Readiness> {
+    return Promise.resolve(this.readiness);
   }
 
-  status(): Status {
-    return this.document;
+  status(): Promise<Status> {
+    return Promise.resolve(this.document);
   }
 
   replaceBackends(upstream: string, body: unknown): Promise<readonly BackendStatus[]> {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { ConfigSource } from "../../src/app/config_source.ts";
 import { LineWriter } from "../../src/app/log/line_writer.ts";
 import { Supervisor } from "../../src/app/supervisor.ts";
+import type { ServiceReport } from "../../src/dataplane/report.ts";
 import { CulvertError } from "../../src/core/errors.ts";
 import { freePort } from "../support/folder.ts";
 import { settle } from "../support/settle.ts";
@@ -44,13 +45,13 @@ Deno.test("a stop while the start waits for its configuration ends it at once, a
   supervisor.stop("test");
   await start;
   assertEquals(await supervisor.stopped, { cut: 0 });
-  assertEquals(supervisor.app.state, "stopped");
+  assertEquals(supervisor.controlPlane.state, "stopped");
   let [asked, reloaded] = [false, false];
   void gate.reached.promise.then(() => asked = true);
   void supervisor.reload("test").then(() => reloaded = true);
   text.resolve(`version: 1\n${SERVICE}`);
   await settle();
-  assertEquals([asked, reloaded, supervisor.app.services], [false, false, []]);
+  assertEquals([asked, reloaded, await servicesOf(supervisor)], [false, false, []]);
 });
 
 Deno.test("what fails at the start when the stop has come is of no interest any more", async () => {
@@ -79,7 +80,7 @@ Deno.test("a stop while the start waits for anything else leaves nothing bound",
   assertEquals(await supervisor.stopped, { cut: 0 });
   checked.resolve();
   await new Promise((resolve) => setTimeout(resolve, 50)); // The start goes on in the background, to its end.
-  assertEquals([supervisor.app.state, supervisor.app.services], ["stopped", []]);
+  assertEquals([supervisor.controlPlane.state, await servicesOf(supervisor)], ["stopped", []]);
   await assertRejects(() => Deno.connect({ hostname: "127.0.0.1", port }), Deno.errors.ConnectionRefused);
 });
 
@@ -95,7 +96,7 @@ Deno.test("a reload that is under way when the stop comes is refused and leaves 
   const { supervisor, gate, log } = fixture(...texts);
   using _ended = supervisor;
   await supervisor.start();
-  const [service] = supervisor.app.services;
+  const [service] = await servicesOf(supervisor);
   gate.reached = Promise.withResolvers<void>();
   const checked = Promise.withResolvers<void>();
   gate.wait = checked.promise;
@@ -116,3 +117,7 @@ Deno.test("a reload that is under way when the stop comes is refused and leaves 
   }
   assert(log().includes("info  stopped cut=0"), log());
 });
+
+async function servicesOf({ controlPlane }: Supervisor): Promise<readonly ServiceReport[]> {
+  return (await controlPlane.dataPlane.report()).services;
+}

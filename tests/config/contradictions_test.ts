@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { badConfig } from "../../src/app/credentials/credentials.ts";
 import { ConfigReading } from "../../src/config/reading.ts";
-import { BufferPool } from "../../src/net/buffers.ts";
 import { createAuthority } from "../../src/tls/authority/authority.ts";
 import { TlsFiles } from "../support/tls_files.ts";
 import { configWith, type ExtraKeys } from "./support.ts";
@@ -12,7 +11,7 @@ const server = await ca.issueServer({ names: ["a.test"] });
 /** All that is said of a configuration beside good files, without the numbers of the lines. */
 async function said(folder: string, keys: ExtraKeys): Promise<string[]> {
   const reading = new ConfigReading(configWith(keys), { name: "f", folder });
-  const { message } = await badConfig(reading, { name: "f", buffers: new BufferPool() });
+  const { message } = await badConfig(reading, "f");
   return message.split("\n").map((line) => line.replace(/^f(?::\d+)*: /, ""));
 }
 

@@ -8,7 +8,7 @@ import { proxyConfig } from "../support/proxy_config.ts";
 import { type OwnPaths, TlsFiles } from "../support/tls_files.ts";
 import { makePki, type Pki } from "../tls/tls_fixture.ts";
 
-const REFUSED = { message: "reload refused, the configuration from before goes on" };
+const REFUSED = { message: "reload failed, keeping the current configuration" };
 
 /** A configuration whose admin listener is there, with these keys for its `tls`. */
 function configOf(

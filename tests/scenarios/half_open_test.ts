@@ -150,7 +150,7 @@ halfOpenTest("a reload that asks for half-open checks without --allow-ffi is ref
   await using culvert = await startCulvert(proxyConfig({ backends }));
   await culvert.write(proxyConfig({ backends, upstream: HALF_OPEN }));
   culvert.signal("SIGHUP");
-  const message = "reload refused, the configuration from before goes on";
+  const message = "reload failed, keeping the current configuration";
   const { error } = await culvert.waitFor({ message });
   assertStringIncludes(String(error), `a permission is missing; add --allow-ffi=${libcPaths()[0]}`);
   {

@@ -64,7 +64,7 @@ Deno.test("a unix socket has its mode and group, a reload changes them, and a ba
 
   await culvert.write(config('mode: "0666", group: no-such-group'));
   culvert.signal("SIGHUP");
-  await culvert.waitFor({ message: "reload refused, the configuration from before goes on" });
+  await culvert.waitFor({ message: "reload failed, keeping the current configuration" });
   assertEquals(shown().map(([mode]) => mode), [0o660, 0o660]);
 
   await culvert.reload(second);

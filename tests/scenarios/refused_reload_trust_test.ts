@@ -10,8 +10,8 @@ import { AccessLines, helloOnce, OpensslClient, tlsConfig, TlsFiles } from "../s
 import { makePki, type Pki } from "../tls/tls_fixture.ts";
 
 const ANY = [{ any: true }];
-const REFUSED = { message: "reload refused, the configuration from before goes on" };
-const RENEWED = { message: "changed CAs and CRLs of clients are enforced, though the reload is refused" };
+const REFUSED = { message: "reload failed, keeping the current configuration" };
+const RENEWED = { message: "reload failed, but changed CAs and CRLs for client certificates are in use" };
 /** The errors of all these tests. */
 const ERRORS: unknown[] = [REFUSED.message, "bad configuration", "rejecting clients: CRL unusable"];
 
@@ -152,7 +152,7 @@ Deno.test("with a typo in the configuration the CAs of services and of the admin
   await culvert.waitFor({ ...REFUSED, why: `${ca} has changed` }, 2);
   const isTold = ({ level, message }: LogRecord) =>
     level === "WARN" &&
-    String(message).startsWith("service main: the clients' CAs from before stay: cannot use");
+    String(message).startsWith("service main: keeping the current CAs for client certificates: cannot use");
   assertEquals([culvert.found(isTold).length, culvert.found(RENEWED).length], [1, 1]);
   assertEquals(await seen(), [true, false, true, false]);
   culvert.signal("SIGHUP");

@@ -4,7 +4,7 @@ import { connect, exchange, greet, readLine, startBackend } from "../support/pee
 import { startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 
-const REFUSED = { message: "reload refused, the configuration from before goes on" };
+const REFUSED = { message: "reload failed, keeping the current configuration" };
 
 Deno.test("a bad file changes nothing, and every one of its problems is in the log", async () => {
   using a = startBackend(greet("a"));

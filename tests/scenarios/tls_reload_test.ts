@@ -95,7 +95,7 @@ Deno.test("material that can't be used keeps the old, and the log says why", asy
   using backend = startBackend(echo);
   const config = setUp(files, pki, backend.address);
   await using culvert = await startCulvert(config);
-  const refused = { message: "reload refused, the configuration from before goes on" };
+  const refused = { message: "reload failed, keeping the current configuration" };
   const bad: readonly [file: string, content: string | undefined, said: string][] = [
     ["server.pem", "garbage", "server.pem"],
     ["server.pem", undefined, "server.pem"],

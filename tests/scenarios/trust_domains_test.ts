@@ -18,7 +18,7 @@ const FOO_ID = "spiffe://foo.test/web";
 const BAR_ID = "spiffe://bar.test/pay";
 const WRONG = "tls-wrong-trust-domain";
 const ALLOW = [{ uri: FOO_ID }, { uri: BAR_ID }];
-const REFUSED = { message: "reload refused, the configuration from before goes on" };
+const REFUSED = { message: "reload failed, keeping the current configuration" };
 
 /** Two trust domains, their clients, and a client of one that has an ID of the other. */
 async function setUp(files: TlsFiles) {
@@ -155,7 +155,7 @@ testWith(
     await culvert.waitFor(REFUSED, 4);
     assertEquals(await reasonOf(culvert, lines, { client, own: renewed }), "backend-closed");
     const warnings = culvert.found(({ message }) =>
-      String(message).includes("the clients' CAs from before stay")
+      String(message).includes("keeping the current CAs for client certificates")
     );
     assertEquals(warnings.length, 1);
     assertStringIncludes(String(warnings[0]!.message), "bar-ca.pem");

@@ -7,7 +7,7 @@ import { TemporaryFolder } from "../support/folder.ts";
 import { tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { makePki, type Pki } from "../tls/tls_fixture.ts";
 
-const REFUSED = "reload refused, the configuration from before goes on";
+const REFUSED = "reload failed, keeping the current configuration";
 
 /** A mutual-TLS listener with its files, in front of this backend. */
 function setUp(files: TlsFiles, { ca, server }: Pki, address: string): string {

@@ -19,7 +19,7 @@ class MonitorFixture {
   readonly says = new Map<string, "bad" | "hangs" | "short">();
   /** What the upstream would be told: `a down`. */
   readonly told: string[] = [];
-  readonly monitor: HealthMonitor;
+  readonly monitor: HealthMonitor<Backend>;
   readonly a = backend("a");
   readonly b = backend("b");
 

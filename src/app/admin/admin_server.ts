@@ -1,11 +1,14 @@
+import { exposedError } from "../../admin/admin_connection.ts";
 import { AdminListener } from "../../admin/admin_listener.ts";
 import type { AdminTarget } from "../../admin/admin_target.ts";
 import type { AdminConfig } from "../../config/config.ts";
 import type { Log } from "../../core/log.ts";
+import type { Plan } from "../../core/plan.ts";
 import type { TimerWheel } from "../../core/timer_wheel.ts";
 import { type Address, formatAddress } from "../../net/address.ts";
 import type { BufferPool } from "../../net/buffers.ts";
 import { type BoundListener, listen } from "../../net/listen.ts";
+import { isAdminAddress } from "../../net/loopback.ts";
 import type { SocketAccess } from "../../net/socket_access.ts";
 import { changeAccess } from "../../net/change_access.ts";
 import type { AdminCredentials } from "../credentials/credentials_loader.ts";
@@ -20,16 +23,21 @@ export interface AdminServerParts {
   readonly onShortage?: () => void;
 }
 
-/**
- * The admin listener of a configuration, through its changes: what is new is bound first ({@linkcode bind}), which
- * may fail, and then takes the place of what was ({@linkcode serve}), which can't.
- */
+/** What an {@linkcode AdminServer} changes to. */
+export interface AdminServerConfig {
+  /** Absent: there is no admin listener. */
+  readonly config: AdminConfig | undefined;
+  /** Absent: no TLS is spoken. */
+  readonly credentials: AdminCredentials | undefined;
+}
+
+/** The admin listener of a configuration, through its changes. */
 export class AdminServer {
   readonly #parts: AdminServerParts;
   #listener: AdminListener | undefined;
-  /** As its address is configured; the same one is kept. */
+  /** Its address as it is configured; a listener with the same one is kept. */
   #key: string | undefined;
-  #material: AdminCredentials | undefined;
+  #credentials: AdminCredentials | undefined;
   /** Who may connect to it, of a unix socket. */
   #access: SocketAccess | undefined;
 
@@ -43,39 +51,36 @@ export class AdminServer {
   }
 
   /**
-   * Binds what `config` needs and is not bound yet.
+   * Binds what this configuration needs and is not bound yet. The plan serves by it.
    *
    * @throws {CulvertError} `listen_failed`
    */
-  async bind(config: AdminConfig | undefined): Promise<BoundListener | undefined> {
-    if (config === undefined || formatAddress(config.listen) === this.#key) return undefined;
-    return await listen(config.listen, { share: false, who: "admin" });
-  }
-
-  /** Serves on `bound`, if there is one, and as `config` says from now on. */
-  serve(
-    config: AdminConfig | undefined,
-    { bound, material }: { bound: BoundListener | undefined; material: AdminCredentials | undefined },
-  ): void {
-    if (config?.tls !== undefined && material === undefined) {
+  async prepare(change: AdminServerConfig): Promise<Plan> {
+    const { config, credentials } = change;
+    if (config?.tls !== undefined && credentials === undefined) {
       throw new TypeError("the admin TLS is not loaded");
     }
-    const before = this.#listener;
-    const key = config && formatAddress(config.listen);
-    if (key === this.#key) {
-      const changed = (this.#material === undefined) !== (material === undefined);
-      this.#material = material;
-      if (changed) before?.refresh();
-      if (before !== undefined) {
-        changeAccess(before.address, { from: this.#access, to: config?.listen.access, log: this.#parts.log });
-      }
-      this.#access = config?.listen.access;
-      return;
+    if (config === undefined || formatAddress(config.listen) === this.#key) {
+      return { commit: () => this.#serve(change, undefined), [Symbol.dispose]: () => {} };
     }
-    this.#listener = bound && this.#open(bound, material);
-    this.#key = key;
-    this.#access = config?.listen.access;
-    void before?.close();
+    let bound: BoundListener | undefined = await listen(config.listen, { share: false, who: "admin" });
+    const close = () => bound?.close();
+    if (credentials === undefined && !isAdminAddress(bound.address)) {
+      close();
+      throw exposedError(bound.address);
+    }
+    return {
+      commit: () => {
+        this.#serve(change, bound);
+        bound = undefined; // The listener owns it.
+      },
+      [Symbol.dispose]: close,
+    };
+  }
+
+  /** Uses other credentials, and changes nothing else. */
+  renew(credentials: AdminCredentials | undefined): void {
+    this.#credentials = credentials;
   }
 
   /** Stops listening, and lets requests that are under way finish. */
@@ -85,17 +90,28 @@ export class AdminServer {
     await listener?.close();
   }
 
-  #open(bound: BoundListener, material: AdminCredentials | undefined): AdminListener {
-    const previous = this.#material;
-    const tls = { gate: () => this.#material?.gate, names: () => this.#material?.names ?? [] };
-    this.#material = material;
-    try {
-      const listener = new AdminListener(bound, { ...this.#parts, tls });
-      this.#parts.log.info("admin API", { listener: formatAddress(listener.address) });
-      return listener;
-    } catch (error) {
-      this.#material = previous;
-      throw error;
+  #serve({ config, credentials }: AdminServerConfig, bound: BoundListener | undefined): void {
+    const before = this.#listener;
+    const hadTls = this.#credentials !== undefined;
+    const from = this.#access;
+    const to = config?.listen.access;
+    this.#credentials = credentials;
+    this.#access = to;
+    const key = config && formatAddress(config.listen);
+    if (key === this.#key) {
+      if (hadTls !== (credentials !== undefined)) before?.refresh();
+      if (before !== undefined) changeAccess(before.address, { from, to, log: this.#parts.log });
+      return;
     }
+    this.#key = key;
+    this.#listener = bound && this.#open(bound);
+    void before?.close();
+  }
+
+  #open(bound: BoundListener): AdminListener {
+    const tls = { gate: () => this.#credentials?.gate, names: () => this.#credentials?.names ?? [] };
+    const listener = new AdminListener(bound, { ...this.#parts, tls });
+    this.#parts.log.info("admin API", { listener: formatAddress(listener.address) });
+    return listener;
   }
 }

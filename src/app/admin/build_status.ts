@@ -8,15 +8,17 @@ import { isoTime } from "../../core/iso_time.ts";
 import { formatAddress } from "../../net/address.ts";
 import { isRefusal, type Reason } from "../../service/reason.ts";
 import { formatAttributes } from "../../tls/x509/distinguished_name.ts";
-import type { ControlPlane, ServiceStatus as RunningService } from "../control/control_plane.ts";
+import type { DataPlaneReport, ServiceReport } from "../../dataplane/report.ts";
+import type { ControlPlane } from "../control/control_plane.ts";
 import type { CertificateInUse } from "../credentials/credentials_loader.ts";
 import type { CrlInUse } from "../credentials/trust_loader.ts";
 import type { ReloadState } from "../control/reloader.ts";
-import { upstreamStatus } from "./build_upstream_status.ts";
+import { buildUpstreamStatus } from "./build_upstream_status.ts";
 
 /** What the status is made of. */
 export interface StatusParts {
-  readonly app: ControlPlane;
+  readonly controlPlane: ControlPlane;
+  readonly report: DataPlaneReport;
   readonly version: string;
   /** In milliseconds since 1970. */
   readonly startedAt: number;
@@ -27,18 +29,20 @@ export interface StatusParts {
 }
 
 /** Everything about the running program, as the admin API shows it. */
-export function programStatus(parts: StatusParts): Status {
-  const { app, version, startedAt, startedAtMs, reload, clock } = parts;
-  const { certificates, crls } = app.credentials;
+export function buildStatus(parts: StatusParts): Status {
+  const { controlPlane, report, version, startedAt, startedAtMs, reload, clock } = parts;
+  const { certificates, crls } = controlPlane.credentials;
   return {
     version,
     pid: Deno.pid,
-    state: app.state,
+    state: controlPlane.state,
     startedAt: isoTime(startedAt),
     uptimeSeconds: Math.round(clock.now() - startedAtMs) / 1000,
     reload: reloadStatus(reload),
-    services: app.services.map(serviceStatus),
-    upstreams: app.upstreams.map((upstream) => upstreamStatus(upstream, clock)),
+    services: report.services.map(serviceStatus),
+    upstreams: report.upstreams.map((upstream) =>
+      buildUpstreamStatus(upstream, { control: controlPlane.upstream(upstream.name), clock })
+    ),
     certificates: byPath(certificates).map(certificateStatus),
     crls: byPath(crls).flatMap(crlStatus),
   };
@@ -52,7 +56,7 @@ function reloadStatus({ generation, appliedAt, at, why, outcome }: ReloadState):
   return { ...status, error: { code: error.code, message: error.message }, ...problems };
 }
 
-function serviceStatus({ name, listeners, upstream, ended, ...counts }: RunningService): ServiceStatus {
+function serviceStatus({ name, listeners, upstream, ended, ...counts }: ServiceReport): ServiceStatus {
   const all = Object.entries(ended) as [Reason, number][];
   return {
     name,

@@ -6,56 +6,60 @@ import type {
 } from "../../admin/status/upstream.ts";
 import type { Clock } from "../../core/clock.ts";
 import { isoTime } from "../../core/iso_time.ts";
-import type { Backend } from "../../upstream/backend.ts";
+import type { BackendReport, UpstreamReport } from "../../dataplane/report.ts";
+import type { Health } from "../../upstream/check/health.ts";
 import type { SourceStatus } from "../../upstream/discover/source_run.ts";
-import type { Upstream } from "../../upstream/upstream.ts";
 import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
 
-/** An upstream as the admin API shows it. */
-export function upstreamStatus({ upstream, sources }: ManagedUpstream, clock: Clock): UpstreamStatus {
-  const { name, backends, options } = upstream;
+/** What the control side knows of an upstream. */
+export type UpstreamControl = Pick<ManagedUpstream, "sources" | "health" | "healthOptions">;
+
+/** An upstream as the admin API shows it: what the data plane reports, with discovery and checks. */
+export function buildUpstreamStatus(
+  report: UpstreamReport,
+  { control, clock }: { control: UpstreamControl | undefined; clock: Clock },
+): UpstreamStatus {
+  const { name, balance, available, queue, backends } = report;
+  const { sources } = control ?? {};
   return {
     name,
-    balance: options.balance,
-    available: backends.filter(({ available }) => available).length,
-    queue: upstream.queue,
-    backends: backends.map((backend) => backendStatus(backend, upstream)),
+    balance,
+    available,
+    queue,
+    backends: backends.map((backend) => buildBackendStatus(backend, control)),
     ...(sources === undefined ? {} : { discovery: sources.map((source) => sourceStatus(source, clock)) }),
   };
 }
 
 /** A backend as the admin API shows it. */
-export function backendStatus(backend: Backend, upstream: Upstream): BackendStatus {
-  const { key, state, spec, weight, active, total, failures, stateSince } = backend;
-  const why = whyOf(backend);
-  const ejectedForMs = upstream.ejectedForMs(backend);
-  const { health } = upstream.options;
-  const { idle, waiting, waits } = backend.pool.stats;
-  const takes = state === "up" || state === "unknown";
+export function buildBackendStatus(
+  report: BackendReport,
+  control: UpstreamControl | undefined,
+): BackendStatus {
+  const { key, state, stateSince, ejectedForMs, pool, lastFailure: _, disabled: __, ...counts } = report;
+  const health = control?.health(key);
+  const why = whyOf(report, health);
   return {
     address: key,
     state,
     ...(why === undefined ? {} : { why }),
     since: isoTime(stateSince),
-    weight: spec.weight,
-    effectiveWeight: takes ? weight : 0,
-    maxConnections: spec.maxConnections,
-    backup: spec.backup,
-    active,
-    total,
-    failures,
-    pool: { idle, waiting, waits },
+    ...counts,
+    pool,
     ...(ejectedForMs === undefined ? {} : { ejectedUntil: isoTime(Date.now() + ejectedForMs) }),
-    ...(health === undefined ? {} : { check: checkStatus(backend, health.type) }),
+    ...(health === undefined ? {} : { check: checkStatus(health, control!.healthOptions!.type) }),
   };
 }
 
-function whyOf({ state, disabled, health, lastFailure }: Backend): string | undefined {
+function whyOf(
+  { state, disabled, lastFailure }: BackendReport,
+  health: Health | undefined,
+): string | undefined {
   switch (state) {
     case "drained":
       return disabled ? "drained by hand" : "its weight is 0";
     case "down":
-      return health.lastBad?.detail;
+      return health?.lastBad?.detail;
     case "ejected":
       return lastFailure ?? "connections were reset before any byte came";
     case "unknown":
@@ -65,7 +69,7 @@ function whyOf({ state, disabled, health, lastFailure }: Backend): string | unde
   }
 }
 
-function checkStatus({ health }: Backend, type: string): CheckStatus {
+function checkStatus(health: Health, type: string): CheckStatus {
   const { last, lastGood, lastBad, inARow, flips } = health;
   const validTo = lastGood?.certificateValidTo;
   return {

@@ -6,18 +6,17 @@ import { readBackendList } from "../../config/backend_list.ts";
 import { canonicalAddress } from "../../config/rules/resolve_address.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { CulvertError } from "../../core/errors.ts";
-import { parseAddress } from "../../net/address.ts";
-import type { Backend } from "../../upstream/backend.ts";
+import { formatAddress, parseAddress } from "../../net/address.ts";
 import type { ControlPlane } from "../control/control_plane.ts";
-import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
-import { unreadiness } from "./readiness.ts";
 import type { Reloader } from "../control/reloader.ts";
-import { programStatus } from "./build_status.ts";
-import { backendStatus } from "./build_upstream_status.ts";
+import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
+import { buildStatus } from "./build_status.ts";
+import { buildBackendStatus } from "./build_upstream_status.ts";
+import { unreadiness } from "./readiness.ts";
 
 /** What a {@linkcode ProgramTarget} works with. */
 export interface ProgramTargetParts {
-  readonly app: ControlPlane;
+  readonly controlPlane: ControlPlane;
   readonly reloader: Reloader;
   readonly version: string;
   /** What paths of unix sockets are relative to. */
@@ -39,15 +38,16 @@ export class ProgramTarget implements AdminTarget {
     this.#startedAtMs = this.#clock.now();
   }
 
-  ready(): Readiness {
-    const reasons = unreadiness(this.#parts.app);
+  async ready(): Promise<Readiness> {
+    const reasons = await unreadiness(this.#parts.controlPlane);
     return { ready: reasons.length === 0, reasons };
   }
 
-  status(): Status {
-    const { app, reloader, version } = this.#parts;
-    return programStatus({
-      app,
+  async status(): Promise<Status> {
+    const { controlPlane, reloader, version } = this.#parts;
+    return buildStatus({
+      controlPlane,
+      report: await controlPlane.dataPlane.report(),
       version,
       startedAt: this.#startedAt,
       startedAtMs: this.#startedAtMs,
@@ -56,27 +56,25 @@ export class ProgramTarget implements AdminTarget {
     });
   }
 
-  // deno-lint-ignore require-await -- what it throws must come by the promise
   async replaceBackends(name: string, body: unknown): Promise<readonly BackendStatus[]> {
     this.#refuseStopping("replace backends");
-    const managed = this.#find(name);
+    const upstream = this.#find(name);
     const backends = readBackendList(body, { name: "backends", folder: this.#parts.folder });
     try {
-      managed.replaceBackends(backends);
+      upstream.replaceBackends(backends);
     } catch (error) {
       if (!(error instanceof CulvertError)) throw error;
       throw new AdminError("conflict", error.message, { cause: error });
     }
-    const { upstream } = managed;
-    return upstream.backends.map((backend) => backendStatus(backend, upstream));
+    return await this.#backends(upstream);
   }
 
   drainBackend(name: string, address: string): Promise<BackendStatus> {
-    return this.#change({ name, address }, (backend) => backend.disabled = true);
+    return this.#setDisabled({ name, address }, true);
   }
 
   enableBackend(name: string, address: string): Promise<BackendStatus> {
-    return this.#change({ name, address }, (backend) => backend.disabled = false);
+    return this.#setDisabled({ name, address }, false);
   }
 
   async reload(): Promise<ReloadResult> {
@@ -88,37 +86,43 @@ export class ProgramTarget implements AdminTarget {
   }
 
   #refuseStopping(what: string): void {
-    const { state } = this.#parts.app;
+    const { state } = this.#parts.controlPlane;
     if (state !== "draining" && state !== "stopped") return;
     throw new AdminError("draining", `Cannot ${what}: the program is stopping`);
   }
 
   #find(name: string): ManagedUpstream {
-    const found = this.#parts.app.upstream(name);
+    const found = this.#parts.controlPlane.upstream(name);
     if (found !== undefined) return found;
     throw new AdminError("unknown_upstream", `There is no upstream "${name}"`);
   }
 
-  // deno-lint-ignore require-await -- what it throws must come by the promise
-  async #change(
+  async #setDisabled(
     { name, address }: { name: string; address: string },
-    change: (backend: Backend) => void,
+    disabled: boolean,
   ): Promise<BackendStatus> {
-    const { upstream } = this.#find(name);
-    const backend = upstream.find(address) ?? findAlike(upstream.backends, address);
-    if (backend === undefined) {
+    const upstream = this.#find(name);
+    const backend = keyOf(upstream, address);
+    const { dataPlane } = this.#parts.controlPlane;
+    if (backend === undefined || !dataPlane.setDisabled(name, { backend, disabled })) {
       throw new AdminError("unknown_backend", `There is no backend "${address}" in upstream "${name}"`);
     }
-    change(backend);
-    return backendStatus(backend, upstream);
+    return (await this.#backends(upstream)).find((each) => each.address === backend)!;
+  }
+
+  async #backends(upstream: ManagedUpstream): Promise<readonly BackendStatus[]> {
+    const report = await this.#parts.controlPlane.dataPlane.reportUpstream(upstream.name);
+    return report?.backends.map((backend) => buildBackendStatus(backend, upstream)) ?? [];
   }
 }
 
-/** Who has this address, written otherwise. */
-function findAlike(backends: readonly Backend[], text: string): Backend | undefined {
+/** The address of a backend as the data plane knows it, however it is written here. */
+function keyOf({ backends }: ManagedUpstream, text: string): string | undefined {
+  if (backends.some(({ address }) => formatAddress(address) === text)) return text;
   try {
     const wanted = canonicalAddress(parseAddress(text));
-    return backends.find(({ address }) => canonicalAddress(address) === wanted);
+    const found = backends.find(({ address }) => canonicalAddress(address) === wanted);
+    return found && formatAddress(found.address);
   } catch {
     return undefined; // It is no address.
   }

@@ -1,13 +1,19 @@
+import type { UpstreamAvailability } from "../../dataplane/report.ts";
 import type { ControlPlane } from "../control/control_plane.ts";
-import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
+
+/** What readiness is about. */
+export type ReadinessParts = Pick<ControlPlane, "state" | "upstream" | "credentials"> & {
+  readonly dataPlane: Pick<ControlPlane["dataPlane"], "availability">;
+};
 
 /** Why the program should not be sent connections, in words; empty when it should. */
-export function unreadiness(app: ControlPlane): string[] {
-  const { state } = app;
+export async function unreadiness(controlPlane: ReadinessParts): Promise<string[]> {
+  const upstreams = await controlPlane.dataPlane.availability();
+  const { state, credentials } = controlPlane;
   return [
     ...(state === "ready" ? [] : [`the program is ${state}`]),
-    ...app.upstreams.flatMap(ofUpstream),
-    ...app.credentials.crls.flatMap(({ path, usedBy, problem }) => {
+    ...upstreams.flatMap((each) => reasonsOf(each, controlPlane.upstream(each.name)?.awaited ?? [])),
+    ...credentials.crls.flatMap(({ path, usedBy, problem }) => {
       const found = problem(Date.now());
       return found === undefined
         ? []
@@ -16,31 +22,33 @@ export function unreadiness(app: ControlPlane): string[] {
   ];
 }
 
-/** Ready is one with a set, and with a backend in it that has been found good, or that nobody checks. */
-function ofUpstream({ upstream, awaited }: ManagedUpstream): string[] {
-  const who = `upstream ${upstream.name}`;
-  const { backends } = upstream;
-  const isGood = backends.some(({ state }) => state === "up");
-  const unchecked = isGood ? [] : backends.filter(({ state }) => state === "unknown");
+/** An upstream is ready that has a backend which was found good, or which is not checked. */
+function reasonsOf(
+  { name, available, counts }: UpstreamAvailability,
+  awaited: readonly { readonly name: string }[],
+): string[] {
+  const prefix = `upstream ${name}`;
+  const { up = 0, unknown = 0 } = counts;
+  const unchecked = up > 0 ? 0 : unknown;
   return [
-    ...awaited.map(({ name }) => `${who}: ${name} has not answered yet`),
-    ...(unchecked.length === 0 ? [] : [`${who}: ${count(unchecked)} not been checked yet`]),
-    ...(upstream.available ? [] : [`${who}: no backend is available (${tally(upstream)})`]),
+    ...awaited.map((source) => `${prefix}: ${source.name} has not answered yet`),
+    ...(unchecked === 0 ? [] : [`${prefix}: ${countOf(unchecked)} not been checked yet`]),
+    ...(available ? [] : [`${prefix}: no backend is available (${tally(counts)})`]),
   ];
 }
 
-function count({ length }: readonly unknown[]): string {
-  return length === 1 ? "1 backend has" : `${length} backends have`;
+function countOf(backends: number): string {
+  return backends === 1 ? "1 backend has" : `${backends} backends have`;
 }
 
-/** Such as `2 down, 1 full`. */
-function tally({ backends }: ManagedUpstream["upstream"]): string {
-  const counts = new Map<string, number>();
-  for (const { state } of backends) {
+/** Such as `2 down, 1 full`. A backend that is up and yet not available is full. */
+function tally(counts: UpstreamAvailability["counts"]): string {
+  const merged = new Map<string, number>();
+  for (const [state, count] of Object.entries(counts)) {
     const name = state === "up" || state === "unknown" ? "full" : state;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
+    merged.set(name, (merged.get(name) ?? 0) + count);
   }
-  return counts.size === 0
+  return merged.size === 0
     ? "there is none"
-    : [...counts].map(([name, count]) => `${count} ${name}`).join(", ");
+    : [...merged].map(([state, count]) => `${count} ${state}`).join(", ");
 }

@@ -1,135 +1,110 @@
+import type { Config } from "../../config/config.ts";
+import { upstreamNames } from "../../config/upstream_names.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { CulvertError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import type { Plan } from "../../core/plan.ts";
 import { TimerWheel } from "../../core/timer_wheel.ts";
-import type { Config, ServiceConfig } from "../../config/config.ts";
-import { upstreamNames } from "../../config/upstream_names.ts";
+import { DataPlane, type DataPlanePlan } from "../../dataplane/data_plane.ts";
+import type { BoundAddresses } from "../../dataplane/listeners.ts";
+import { loopRoutes } from "../../dataplane/loop_routes.ts";
+import type { BackendSets } from "../../dataplane/upstreams.ts";
 import type { Address } from "../../net/address.ts";
 import { BufferPool } from "../../net/buffers.ts";
-import { OwnListeners, type OwnRoutes } from "../../net/own_listeners.ts";
 import { type Dial, dial } from "../../net/dial.ts";
-import { buildSniMap } from "../../net/client_hello/sni_map.ts";
-import type { ServiceCounters } from "../../service/service_stats.ts";
-import { type TcpRoute, TcpService } from "../../tcp/service.ts";
-import { DescriptorBudget } from "../../dataplane/descriptor_budget.ts";
-import type { HeldLibc } from "../../upstream/check/half_open/held_libc.ts";
+import { OwnListeners } from "../../net/own_listeners.ts";
 import { HalfOpenChecker } from "../../upstream/check/half_open/checker.ts";
+import type { HeldLibc } from "../../upstream/check/half_open/held_libc.ts";
+import { type Credentials, NO_CREDENTIALS, withoutCrls } from "../credentials/credentials.ts";
 import { CrlWatch } from "../credentials/crl_watch.ts";
-import { type BoundSet, Listeners } from "../../dataplane/listeners.ts";
+import type { RenewedTrust } from "../credentials/renew_trust.ts";
 import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
-import { type Credentials, NO_CREDENTIALS } from "../credentials/credentials.ts";
 import { Upstreams } from "../upstreams/upstreams.ts";
+import { buildSnapshot } from "./build_snapshot.ts";
 
 /** Whether the program should be sent connections. */
 export type ProgramState = "starting" | "ready" | "draining" | "stopped";
 
-/** What {@linkcode ControlPlane} works with. */
+/** What a {@linkcode ControlPlane} works with. */
 export interface ControlPlaneParts {
   readonly log: Log;
   /** @default {systemClock} */
   readonly clock?: Clock;
-  /** @default {dial} */
+  /** Opens the connections to backends. @default {dial} */
   readonly dial?: Dial;
   /** The C library for half-open checks. @default it is opened when they are wanted */
   readonly library?: HeldLibc | undefined;
 }
 
-/** One service, as it is now. */
-export interface ServiceStatus extends ServiceCounters {
-  readonly name: string;
-  readonly listeners: readonly Address[];
-  /** The upstream that it leads to, for those whose name leads nowhere else; absent: these are refused. */
-  readonly upstream?: string;
-}
-
 /**
- * Everything that runs: the object graph that a configuration asks for. `apply` builds it and later changes it;
- * `drain` and `destroy` take it down. The one place where things are put together.
+ * The control side: changes from one configuration to the next, finds and checks backends, and tells the data plane.
+ * `prepare` and `commit` change the configuration; `drain` and `destroy` end everything.
  */
 export class ControlPlane {
-  readonly #log: Log;
-  readonly #clock: Clock;
-  /** Runs the timers of everything that runs. */
+  /** Carries the traffic. */
+  readonly dataPlane: DataPlane;
+  /** Runs the timers of everything in this program. */
   readonly wheel: TimerWheel;
-  /** The buffers of everything that runs. */
+  /** The buffers of everything in this program. */
   readonly buffers = new BufferPool();
-  /** Opens the connections to backends. */
-  readonly dial: Dial;
-  /** Where the admin API listens, as far as it is known here. */
-  #adminAddress: Address | undefined;
-  readonly #own: OwnListeners;
-  /** Shares the descriptors among the services. */
-  readonly budget: DescriptorBudget;
-  readonly #listeners: Listeners;
   readonly #upstreams: Upstreams;
   readonly #crlWatch: CrlWatch;
-  readonly #services = new Map<string, TcpService>();
-  /** Services that a reload has removed, until their last connection has ended, and when that is. */
-  readonly #leaving = new Map<TcpService, Promise<unknown>>();
+  readonly #own: OwnListeners;
+  #addresses: BoundAddresses = new Map();
+  #adminAddress: Address | undefined;
   #config: Config | undefined;
   #credentials: Credentials = NO_CREDENTIALS;
   #state: ProgramState = "starting";
 
   constructor(parts: ControlPlaneParts) {
-    this.#log = parts.log;
-    this.#clock = parts.clock ?? systemClock;
-    this.wheel = new TimerWheel({ clock: this.#clock });
-    this.budget = new DescriptorBudget({
-      services: () => this.#services.values(),
-      log: this.#log,
-      clock: this.#clock,
-    });
-    this.#listeners = new Listeners({
-      log: this.#log,
-      clock: this.#clock,
-      onLocalIp: (ip) => this.#own.cameIn(ip),
-      onShortage: () => this.budget.exhausted(),
-    });
-    this.#own = new OwnListeners(this.#ownRoutes(), { clock: this.#clock });
-    this.#crlWatch = new CrlWatch({ log: this.#log, clock: this.#clock });
+    const { log, clock = systemClock, library } = parts;
+    this.wheel = new TimerWheel({ clock });
+    this.#crlWatch = new CrlWatch({ log, clock });
+    const shared = { log, clock, wheel: this.wheel, buffers: this.buffers };
     const plain = parts.dial ?? dial;
-    this.dial = (address, signal) => this.#own.dial(address, { signal, open: () => plain(address, signal) });
+    this.dataPlane = new DataPlane({ ...shared, dial: plain, onLocalIp: (ip) => this.#own.cameIn(ip) });
     this.#upstreams = new Upstreams({
-      dial: this.dial,
-      onShortage: () => this.budget.exhausted(),
-      makeHalfOpen: () => new HalfOpenChecker({ library: parts.library }),
+      ...shared,
+      dataPlane: this.dataPlane,
+      dial: (address, signal) => this.#own.dial(address, { signal, open: () => plain(address, signal) }),
+      makeHalfOpen: () => new HalfOpenChecker({ library }),
       refusal: (upstream, address) => this.#own.refusal(upstream, address),
-      wheel: this.wheel,
-      buffers: this.buffers,
-      clock: this.#clock,
-      log: this.#log,
     });
+    this.#own = new OwnListeners(
+      loopRoutes({
+        services: () => this.#routes(),
+        addresses: () => this.#addresses,
+        backendsOf: (name) => this.upstream(name)?.backends.map(({ address }) => address) ?? [],
+        adminAddress: () => this.#adminAddress,
+      }),
+      { clock },
+    );
   }
 
   get state(): ProgramState {
     return this.#state;
   }
 
-  /** Where the admin API listens, which no backend may be; absent: nowhere. */
+  /** Where the admin API listens, which no backend may be; `undefined`: nowhere. */
   set adminAddress(address: Address | undefined) {
     this.#adminAddress = address;
     this.#own.refresh();
+    this.dataPlane.setAdminAddress(address);
   }
 
-  /** The configuration that runs; `undefined` before the start. */
+  /** The current configuration; `undefined` before the start. */
   get config(): Config | undefined {
     return this.#config;
   }
 
-  /** The certificates, and all that belongs to them, that are in use. */
+  /** The credentials in use, without the contents of CRL files. */
   get credentials(): Credentials {
     return this.#credentials;
   }
 
-  readonly #refuses = (service: { readonly active: number }) => this.budget.refuses(service);
-
-  /** The services in the configuration's order, with what they have done. */
-  get services(): readonly ServiceStatus[] {
-    return (this.#config?.services ?? []).map(({ name, upstream }) => {
-      const service = this.#services.get(name)!;
-      const listeners = this.#listeners.addresses(service);
-      return { name, ...(upstream === undefined ? {} : { upstream }), listeners, ...service.counters };
-    });
+  /** The bound addresses of each service, with the ports that the system has picked. */
+  get addresses(): BoundAddresses {
+    return this.#addresses;
   }
 
   /** The upstreams in the configuration's order. */
@@ -143,59 +118,55 @@ export class ControlPlane {
   }
 
   /**
-   * Runs this configuration from now on. What can fail (what upstreams are made of, binding listeners) comes first;
-   * then everything is swapped without a pause: listeners, services, upstreams and backends that stay keep what they
-   * have. Upstreams that leave are closed when the services that have left have ended.
+   * Does all that can fail of a change to this configuration, such as binding listeners. The plan makes the change
+   * without a pause: listeners, services, upstreams and backends that stay keep what they have. One plan at a time.
    *
-   * @throws {CulvertError} `draining` once it is to stop, `listen_failed`, or why checks or sources can't be made;
-   * nothing has changed then, and nothing stays bound.
+   * @throws {CulvertError} `draining` once the program is stopping, `listen_failed`, or why checks, sources or
+   * credentials can't be used; nothing has changed then, and nothing stays bound. `commit` throws `draining` if the
+   * program has begun to stop meanwhile.
    */
-  async apply(config: Config, credentials: Credentials = NO_CREDENTIALS): Promise<void> {
+  async prepare(config: Config, credentials: Credentials = NO_CREDENTIALS): Promise<Plan> {
     this.#refuseStopping();
+    const upstreams = await this.#upstreams.prepare(config.upstreams, credentials);
+    let data: DataPlanePlan;
     try {
-      this.#upstreams.prepare(config.upstreams, credentials);
-      const bound = await this.#listeners.bind(config.services, credentials.runtimeTls);
-      this.#swap(config, { credentials, bound });
-    } finally {
-      this.#upstreams.settle();
+      const sets = this.#sets(config);
+      data = await this.dataPlane.prepare(buildSnapshot(config, { credentials, sets }));
+    } catch (error) {
+      upstreams[Symbol.dispose]();
+      throw error;
     }
+    return {
+      commit: () => this.#commit({ config, credentials, upstreams, data }),
+      [Symbol.dispose]: () => {
+        data[Symbol.dispose]();
+        upstreams[Symbol.dispose]();
+      },
+    };
   }
 
-  /**
-   * Uses credentials whose gates alone are others than before, for the configuration that runs. Nothing once it is to
-   * stop.
-   */
-  renewGates(credentials: Credentials): void {
+  /** Uses the CAs and CRLs of clients that have been read again, and changes nothing else. */
+  async renewTrust({ credentials, services }: RenewedTrust): Promise<void> {
     if (this.#config === undefined || this.#isStopping) return;
-    this.#updateServices(this.#config, credentials);
-    this.#credentials = credentials;
-    this.#crlWatch.follow(credentials.crls);
+    await this.dataPlane.setCredentials(services);
+    this.#use(credentials);
   }
 
   /**
-   * Stops listening and lets the live connections finish within each service's `timeouts.drain`. Resolves when
-   * none is left, to how many had to be cut.
+   * Stops listening and lets the live connections finish within each service's `timeouts.drain`. Resolves when none
+   * is left, to how many were cut.
    */
   async drain(): Promise<number> {
     this.#state = "draining";
-    const closed = this.#listeners.close();
-    const services = [...this.#services.values(), ...this.#leaving.keys()];
-    const active = services.reduce((sum, service) => sum + service.counters.active, 0);
-    this.#log.info("draining", { connections: active });
-    const cut = await Promise.all(services.map((service) => service.drain()));
-    await closed;
+    const cut = await this.dataPlane.drain();
     await this.#stop();
-    return cut.reduce((sum, count) => sum + count, 0);
+    return cut;
   }
 
   /** Stops listening and ends every live connection now. Resolves when none is left. May interrupt a drain. */
   async destroy(): Promise<void> {
     this.#state = "draining";
-    const closed = this.#listeners.close();
-    await Promise.all(
-      [...this.#services.values(), ...this.#leaving.keys()].map((service) => service.destroy()),
-    );
-    await closed;
+    await this.dataPlane.destroy();
     await this.#stop();
   }
 
@@ -214,85 +185,35 @@ export class ControlPlane {
     throw new CulvertError("draining", "Cannot change the configuration: the program is stopping");
   }
 
-  #swap(config: Config, { credentials, bound }: { credentials: Credentials; bound: BoundSet }): void {
-    let left: ManagedUpstream[];
-    try {
-      this.#refuseStopping(); // It may have begun meanwhile.
-      left = this.#upstreams.update(config.upstreams, credentials);
-      this.#updateServices(config, credentials);
-    } catch (error) {
-      for (const listener of bound.values()) listener.close();
-      throw error;
-    }
-    const { runtimeTls } = credentials;
-    this.#listeners.serve(config.services, { bound, runtimeTls, find: (name) => this.#services.get(name)! });
-    this.#removeServices(config);
-    // A service that has left may have something going on with any of them.
-    void Promise.all(this.#leaving.values()).then(() => this.#upstreams.closeLeft(left));
-    this.#config = config;
-    this.#credentials = credentials;
+  #commit(plan: { config: Config; credentials: Credentials; upstreams: Plan; data: DataPlanePlan }): void {
+    this.#refuseStopping();
+    plan.upstreams.commit();
+    // Discovery may have given other sets while the plan was prepared.
+    this.#addresses = plan.data.commit(new Map(this.upstreams.map(({ name, backends }) => [name, backends])));
+    this.#config = plan.config;
+    this.#use(plan.credentials);
     this.#own.refresh();
-    this.#crlWatch.follow(credentials.crls);
     this.#state = "ready";
   }
 
-  #updateServices(config: Config, { gates }: Credentials): void {
-    for (const options of config.services) {
-      const route = { ...this.#routeOf(options), gate: gates.get(options.name) };
-      const { access } = config.log;
-      const service = this.#services.get(options.name);
-      if (service !== undefined) {
-        service.update(options, { route, access });
-        continue;
-      }
-      const parts = {
-        route,
-        access,
-        refuses: this.#refuses,
-        wheel: this.wheel,
-        buffers: this.buffers,
-        clock: this.#clock,
-        log: this.#log,
-      };
-      this.#services.set(options.name, new TcpService(options, parts));
-    }
+  #use(credentials: Credentials): void {
+    this.#credentials = withoutCrls(credentials);
+    this.#crlWatch.follow(credentials.crls);
   }
 
-  #routeOf({ upstream, names }: ServiceConfig): TcpRoute {
-    const find = (name: string) => this.#upstreams.get(name)!.upstream;
-    return {
-      upstream: upstream === undefined ? undefined : find(upstream),
-      names: names && buildSniMap([...names].map(([pattern, name]) => [pattern, find(name)] as const)),
-    };
+  /** The backends that discovery has found for upstreams that stay. */
+  #sets({ upstreams }: Config): BackendSets {
+    const discovered = this.upstreams.filter(({ name }) => upstreams.get(name)?.discover !== undefined);
+    return new Map(discovered.map(({ name, backends }) => [name, backends]));
   }
 
-  #ownRoutes(): OwnRoutes {
-    const configOf = (name: string) => this.#config?.services.find((one) => one.name === name);
-    return {
-      listeners: () => {
-        const admin = this.#adminAddress === undefined ? [] : [{ address: this.#adminAddress }];
-        return [
-          ...[...this.#services].flatMap(([service, running]) =>
-            this.#listeners.addresses(running).map((address) => ({ address, service }))
-          ),
-          ...admin,
-        ];
-      },
-      upstreamsOf: (service) => {
-        const config = configOf(service);
-        return config === undefined ? [] : upstreamNames(config);
-      },
-      backendsOf: (upstream) =>
-        this.#upstreams.get(upstream)?.upstream.backends.map(({ address }) => address) ?? [],
-    };
-  }
-
-  #removeServices(config: Config): void {
-    const names = new Set(config.services.map(({ name }) => name));
-    for (const [name, service] of this.#services) {
-      if (names.has(name)) continue;
-      this.#services.delete(name);
-      this.#leaving.set(service, service.drain().finally(() => this.#leaving.delete(service)));
-    }
+  #routes(): ReadonlyMap<string, { readonly upstreams: Iterable<string> }> {
+    const services = this.#config?.services ?? [];
+    return new Map(
+      services.map((service) => [
+        service.name,
+        { upstreams: upstreamNames(service) },
+      ]),
+    );
   }
 }

@@ -91,7 +91,7 @@ export class Reloader {
         ? cause
         : new CulvertError("reload_failed", `Cannot reload: ${describeError(cause)}`, { cause });
       if (error.code === "draining") log.info("reload ignored, the program is stopping", { why });
-      else {log.error("reload refused, the configuration from before goes on", {
+      else {log.error("reload failed, keeping the current configuration", {
           why,
           error: firstLine(error),
         });}

@@ -20,8 +20,10 @@ export class CredentialReader {
   /** What should be looked after, though it works; a line each. */
   readonly warnings: string[] = [];
   readonly #permittedOnly: boolean;
-  /** Bundles that were read, so that those who make something of them need not read them again. */
+  /** Bundles that were read: while they are referred to, nothing reads them again. */
   readonly #stores: TrustStore[] = [];
+  /** What was read, by its path. */
+  readonly #contents = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
 
   constructor({ permittedOnly = false }: CredentialReaderOptions = {}) {
     this.#permittedOnly = permittedOnly;
@@ -53,8 +55,16 @@ export class CredentialReader {
     return new TextDecoder().decode(await this.bytes(path));
   }
 
-  /** As {@linkcode text}. A file of more than 64 MiB is not read. */
+  /** As {@linkcode text}. A file is read once. One of more than 64 MiB is not read. */
   async bytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+    const known = this.#contents.get(path);
+    if (known !== undefined) return await known;
+    const content = this.#read(path);
+    this.#contents.set(path, content);
+    return await content;
+  }
+
+  async #read(path: string): Promise<Uint8Array<ArrayBuffer>> {
     const { isFile, size } = await this.#stat(path);
     // One that is no file, such as a FIFO, could be waited for without end.
     if (!isFile) throw new CulvertError(UNREADABLE, "it is no file");

@@ -1,25 +1,30 @@
-import { forEachInSlices } from "../../core/slices.ts";
 import type { EtcdTlsPaths, ServiceTls, UpstreamTls } from "../../config/config.ts";
 import type { FileFault } from "../../config/file_faults.ts";
 import type { Path } from "../../config/problem/problem.ts";
 import { showValue } from "../../config/problem/show_value.ts";
 import { CulvertError } from "../../core/errors.ts";
-import type { BufferPool } from "../../net/buffers.ts";
-import { type Dial, dial } from "../../net/dial.ts";
-import { canShareAddresses, type RuntimeTls } from "../../net/listen.ts";
-import type { Certificate } from "../../tls/x509/certificate.ts";
+import { forEachInSlices } from "../../core/slices.ts";
+import {
+  type BackendCredentials,
+  buildConnector,
+  buildGate,
+  type ServerCredentials,
+} from "../../dataplane/credentials.ts";
+import { BufferPool } from "../../net/buffers.ts";
+import { dial } from "../../net/dial.ts";
+import { canShareAddresses } from "../../net/listen.ts";
+import type { TlsGate } from "../../tls/gate.ts";
 import { checkCredentials, type CheckedCredentials } from "../../tls/session/credentials.ts";
-import { issuerFault } from "../../tls/x509/path/check.ts";
 import { checkEngine } from "../../tls/session/runtime_tls.ts";
-import { type TlsConnect, tlsConnector } from "../../tls/dial.ts";
-import { TlsGate } from "../../tls/gate.ts";
+import type { Certificate } from "../../tls/x509/certificate.ts";
+import { issuerFault } from "../../tls/x509/path/check.ts";
 import { TrustStore } from "../../tls/x509/path/trust_store.ts";
 import type { EtcdTls } from "../../upstream/discover/etcd/options.ts";
 import { CredentialReader, type CredentialReaderOptions, faultOf } from "./credential_reader.ts";
-import { readRules, vainRules } from "./rule_authorities.ts";
+import { readRules, uselessRules } from "./rule_authorities.ts";
 import { type Place, TrustLoader } from "./trust_loader.ts";
 
-/** A certificate of ours that is in use. */
+/** A certificate of this program that is in use. */
 export interface CertificateInUse {
   readonly path: string;
   /** Such as `service web` or `upstream db`. */
@@ -29,34 +34,23 @@ export interface CertificateInUse {
 
 /** The TLS of the admin listener. */
 export interface AdminCredentials {
+  readonly credentials: ServerCredentials;
   readonly gate: TlsGate;
   /** The names of its certificate. */
   readonly names: readonly string[];
 }
 
-/** The TLS that is spoken with the backends of an upstream. */
-export interface BackendTls {
-  readonly connectTls: TlsConnect;
-  /** All that it was made of, the key included: the same text stands for the same TLS. */
-  readonly fingerprint: string;
-}
-
-/** Reads and checks files. Goes on after what can't be used, so that all of it is told in one go. */
+/** Reads and checks files. Goes on after one that can't be used, so that every fault is found in one go. */
 export class CredentialsLoader {
-  readonly runtimeTls = new Map<string, RuntimeTls>();
   readonly certificates: CertificateInUse[] = [];
   /** Reads the files. */
   readonly reader: CredentialReader;
   readonly #trust: TrustLoader;
-  readonly #buffers: BufferPool;
-  readonly #dial: Dial;
-  /** What the certificates of services are shown as, by the path of the certificate. */
+  /** The certificates of services, by their path. */
   readonly #own = new Map<string, CheckedCredentials>();
 
-  /** `buffers` lends the read buffers of connections to backends, which `dial` opens. */
-  constructor(buffers: BufferPool, options: CredentialReaderOptions & { dial?: Dial | undefined } = {}) {
-    this.#buffers = buffers;
-    this.#dial = options.dial ?? dial;
+  /** Reads nothing yet. */
+  constructor(options: CredentialReaderOptions = {}) {
     this.reader = new CredentialReader(options);
     this.#trust = new TrustLoader(this.reader);
   }
@@ -66,56 +60,34 @@ export class CredentialsLoader {
     return this.reader.faults;
   }
 
-  /** What should be looked after, though it works; a line each. */
+  /** What needs attention, though it works; a line each. */
   get warnings(): readonly string[] {
     return this.reader.warnings;
   }
 
-  /** By what clients' certificates are looked at. */
+  /** What clients' certificates are verified with. */
   get trust(): Pick<TrustLoader, "crls" | "crlFaults" | "trust"> {
     return this.#trust;
   }
 
-  /** Undefined without TLS, and where there is a problem. */
-  async gate(tls: ServiceTls | undefined, { path, who }: Place): Promise<TlsGate | undefined> {
-    if (tls === undefined) return undefined;
-    const { minVersion, maxVersion, alpn, starttls, clientAuth } = tls;
-    const own = await this.#credentials(tls, { path, who, usage: "server" });
-    const trust = clientAuth && await this.#trust.load(clientAuth, { path, who });
-    const client = clientAuth && { ...trust, clientAuth: clientAuth.mode };
-    if (own === undefined || (clientAuth !== undefined && trust === undefined)) return undefined;
-    const pems = { cert: own.certPem, key: own.keyPem };
-    const checked = await this.reader.attempt([...path, "cert"], () => {
-      checkEngine(pems, { native: tls.native ?? false });
-      return true;
-    });
-    if (checked === undefined) return undefined;
-    const gate = await this.reader.attempt(
-      path,
-      () => new TlsGate({ ...pems, minVersion, maxVersion, alpn, starttls, ...client }),
-    );
-    if (gate !== undefined) this.#trust.warnOfProblem(gate, who);
-    return gate;
+  /** The TLS of a service; undefined without TLS, and where there is a fault. */
+  async service(tls: ServiceTls | undefined, place: Place): Promise<ServerCredentials | undefined> {
+    return tls && (await this.#server(tls, place))?.credentials;
   }
 
-  /** The runtime speaks the TLS of a service that has its gate already. */
-  native(name: string, { certPath, alpn }: ServiceTls): void {
-    const own = this.#own.get(certPath)!;
-    // Where its listener can't give way to the next one without a gap, TLS of ours is spoken.
-    if (canShareAddresses) this.runtimeTls.set(name, { cert: own.certPem, key: own.keyPem, alpn, certPath });
-    else this.reader.warnings.push(`service ${name}: tls.native needs --unstable-net, and is not used`);
-  }
-
-  /** As {@linkcode gate}, for the admin listener. */
+  /** As {@linkcode service}, for the admin listener. */
   async admin(tls: ServiceTls | undefined): Promise<AdminCredentials | undefined> {
-    const gate = await this.gate(tls, { path: ["admin", "tls"], who: "admin" });
-    if (gate === undefined) return undefined;
+    const server = tls && await this.#server(tls, { path: ["admin", "tls"], who: "admin" });
+    if (server === undefined) return undefined;
     const { dnsNames, ips } = this.#own.get(tls!.certPath)!.identity;
-    return { gate, names: [...dnsNames, ...ips] };
+    return { ...server, names: [...dnsNames, ...ips] };
   }
 
-  /** Undefined without TLS, and where there is a problem. */
-  async connect(tls: UpstreamTls | undefined, { path, who }: Place): Promise<BackendTls | undefined> {
+  /** The TLS of an upstream; undefined without TLS, and where there is a fault. */
+  async upstream(
+    tls: UpstreamTls | undefined,
+    { path, who }: Place,
+  ): Promise<BackendCredentials | undefined> {
     if (tls === undefined) return undefined;
     const { serverName, minVersion, maxVersion, alpn, starttls, verify } = tls;
     if (!verify) {
@@ -123,32 +95,63 @@ export class CredentialsLoader {
     }
     const pems = await this.#clientPems(tls, { path, who });
     if (pems === undefined) return undefined;
-    const [buffers, dial] = [this.#buffers, this.#dial];
     const allow = tls.allow && await readRules(tls.allow, { reader: this.reader, path: [...path, "allow"] });
     if (tls.allow !== undefined && allow === undefined) return undefined;
-    for (const index of pems.ca === undefined ? [] : vainRules(allow ?? [], new TrustStore(pems.ca))) {
+    for (const index of pems.ca === undefined ? [] : uselessRules(allow ?? [], new TrustStore(pems.ca))) {
       const rule = tls.allow![index]!;
       const why = `no CA of "${rule.ca}" is one of those of tls.ca`;
-      this.reader.warnings.push(`${who}: the rule ${showValue(rule)} lets no backend be used: ${why}`);
+      this.reader.warnings.push(`${who}: the rule ${showValue(rule)} matches no backend: ${why}`);
     }
-    const options = { ...pems, serverName, minVersion, maxVersion, alpn, starttls, verify, allow };
-    const connectTls = await this.reader.attempt(path, () => tlsConnector({ ...options, dial, buffers }));
-    return connectTls && { connectTls, fingerprint: JSON.stringify(options) };
+    const credentials = { ...pems, serverName, minVersion, maxVersion, alpn, starttls, verify, allow };
+    // Only to find faults: the data plane makes its own.
+    const parts = { dial, buffers: new BufferPool() };
+    const connector = await this.reader.attempt(path, () => buildConnector(credentials, parts));
+    return connector && credentials;
   }
 
-  /** Undefined without settings, and where there is a problem. */
-  async etcdTls(tls: EtcdTlsPaths | undefined, place: Place): Promise<EtcdTls | undefined> {
+  /** The TLS of an etcd; undefined without settings, and where there is a fault. */
+  async etcd(tls: EtcdTlsPaths | undefined, place: Place): Promise<EtcdTls | undefined> {
     return tls && await this.#clientPems(tls, place);
   }
 
-  /** A CA, and a certificate of ours, where these are given. Undefined where there is a problem. */
+  async #server(
+    tls: ServiceTls,
+    { path, who }: Place,
+  ): Promise<{ credentials: ServerCredentials; gate: TlsGate } | undefined> {
+    const { minVersion, maxVersion, alpn, starttls, clientAuth, certPath } = tls;
+    const own = await this.#certificate(tls, { path, who, usage: "server" });
+    const trust = clientAuth && await this.#trust.load(clientAuth, { path, who });
+    if (own === undefined || (clientAuth !== undefined && trust === undefined)) return undefined;
+    const pems = { cert: own.certPem, key: own.keyPem };
+    const checked = await this.reader.attempt([...path, "cert"], () => {
+      checkEngine(pems, { native: tls.native ?? false });
+      return true;
+    });
+    if (checked === undefined) return undefined;
+    const native = this.#isNative(tls, who) ? { certPath } : undefined;
+    const credentials = { ...pems, minVersion, maxVersion, alpn, starttls, native, clientAuth: trust };
+    const gate = await this.reader.attempt(path, () => buildGate(credentials));
+    if (gate === undefined) return undefined;
+    this.#trust.warnOfProblem(gate, who);
+    return { credentials, gate };
+  }
+
+  /** Whether the runtime speaks the TLS of a service. */
+  #isNative({ native = false }: ServiceTls, who: string): boolean {
+    if (!native || who === "admin" || canShareAddresses) return native && who !== "admin";
+    // A listener that can't give way to the next one without a gap must not change with the certificate.
+    this.reader.warnings.push(`${who}: tls.native needs --unstable-net, and is not used`);
+    return false;
+  }
+
+  /** A CA, and the client's certificate, where these are given. Undefined where there is a fault. */
   async #clientPems(
     { caPath, certPath, keyPath }: EtcdTlsPaths,
     { path, who }: Place,
   ): Promise<{ ca: string | undefined; cert?: string; key?: string } | undefined> {
     const ca = await this.reader.ca(caPath, [...path, "ca"]);
     const paths = certPath === undefined || keyPath === undefined ? undefined : { certPath, keyPath };
-    const own = paths && await this.#credentials(paths, { path, who, usage: "client" });
+    const own = paths && await this.#certificate(paths, { path, who, usage: "client" });
     if (ca !== undefined) await this.#warnOfUseless(ca, who);
     if ((caPath !== undefined && ca === undefined) || (paths !== undefined && own === undefined)) {
       return undefined;
@@ -156,19 +159,19 @@ export class CredentialsLoader {
     return { ca, ...(own === undefined ? {} : { cert: own.certPem, key: own.keyPem }) };
   }
 
-  /** Warns of CAs that cannot vouch for any backend. */
+  /** Warns of CAs that can't verify any backend. */
   async #warnOfUseless(ca: string, who: string): Promise<void> {
     await forEachInSlices(new TrustStore(ca).certificates, (authority) => {
       if (authority.basicConstraints?.isCa !== true) return;
       const fault = issuerFault(authority, { usage: "server", nowMs: Date.now() });
       if (fault === undefined) return;
       const name = authority.subjectName;
-      this.reader.warnings.push(`${who}: tls.ca has ${name}, which cannot vouch for any backend: ${fault}`);
+      this.reader.warnings.push(`${who}: tls.ca has ${name}, which verifies no backend: ${fault}`);
     });
   }
 
-  /** A certificate of ours and its key. */
-  async #credentials(
+  /** A certificate of this program and its key. */
+  async #certificate(
     { certPath, keyPath }: { certPath: string; keyPath: string },
     { path, who, usage }: Place & { usage: "server" | "client" },
   ): Promise<CheckedCredentials | undefined> {
@@ -180,7 +183,7 @@ export class CredentialsLoader {
     try {
       checked = checkCredentials(input, new Date());
     } catch (error) {
-      this.reader.faults.push(credentialsFault(error, { path, cert: certPath, key: keyPath }));
+      this.reader.faults.push(certificateFault(error, { path, cert: certPath, key: keyPath }));
       return undefined;
     }
     for (const warning of checked.warnings) this.reader.warnings.push(`${who}: ${warning}`);
@@ -191,7 +194,7 @@ export class CredentialsLoader {
 }
 
 /** The message begins with the name of the one of the two that is wrong. */
-function credentialsFault(
+function certificateFault(
   error: unknown,
   { path, ...files }: { path: Path; cert: string; key: string },
 ): FileFault {

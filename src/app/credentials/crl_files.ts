@@ -2,19 +2,17 @@ import { basename } from "node:path";
 import { CulvertError } from "../../core/errors.ts";
 import type { FileFault } from "../../config/file_faults.ts";
 import type { Path } from "../../config/problem/problem.ts";
-import type { CrlReading, UnusableCrl } from "../../tls/x509/crl/crl.ts";
-import { type CrlContent, crlContent } from "./crl_content.ts";
+import { type CrlFileReading, type CrlSourceFile, readCrlFile } from "../../dataplane/crl_source.ts";
+import type { UnusableCrl } from "../../tls/x509/crl/crl.ts";
 import { filesOf, MAX_FOLDER_FILES } from "../watch/file_version.ts";
 import { type CredentialReader, faultOf, isSkipped } from "./credential_reader.ts";
 
-/** A file of CRLs, or what could not be read. */
+/** A file of CRLs, or why it can't be read. */
 export interface CrlFile {
-  readonly path: string;
-  readonly reading: CrlReading;
+  readonly source: CrlSourceFile;
+  readonly reading: CrlFileReading;
   /** The same text stands for the same content. */
   readonly fingerprint: string;
-  /** What was read, which stays in memory while it is referred to. */
-  readonly content?: CrlContent;
 }
 
 /** What {@linkcode readCrlFiles} reads. */
@@ -41,17 +39,18 @@ export async function readCrlFiles({ paths, key }: CrlPaths, reader: CredentialR
     try {
       const inFolder = await folderFiles(path, reader);
       for (const file of inFolder ?? [path]) {
-        files.push(await readFile(file, reader));
+        files.push(await readFile({ path: file, bytes: await reader.bytes(file) }));
         const prefix = inFolder === undefined ? "" : `"${basename(file)}": `;
-        faults.push(...files.at(-1)!.reading.unusable.map((each) => ({ ...at, ...faultIn(each, prefix) })));
+        const { unusable = [] } = files.at(-1)!.reading.content?.reading ?? {};
+        faults.push(...unusable.map((each) => ({ ...at, ...faultIn(each, prefix) })));
       }
     } catch (error) {
       const fault = faultOf(error, key);
-      files.push(unreadable(path, `cannot ${fault.cannot} "${path}": ${fault.why}`));
+      files.push(await readFile({ path, fault: `cannot ${fault.cannot} "${path}": ${fault.why}` }));
       if (!isSkipped(error)) faults.push({ ...at, ...fault });
     }
   }
-  return { files: files.map(withName), faults };
+  return { files, faults };
 }
 
 /** The files of a folder; `undefined` if it is none. */
@@ -64,29 +63,12 @@ async function folderFiles(path: string, reader: CredentialReader): Promise<stri
   throw new CulvertError("bad_certificate", why);
 }
 
-async function readFile(path: string, reader: CredentialReader): Promise<CrlFile> {
-  const content = await crlContent(await reader.bytes(path));
-  return { path, content, reading: content.reading, fingerprint: content.hash };
-}
-
-function unreadable(path: string, why: string): CrlFile {
-  return { path, reading: { crls: [], unusable: [{ why }] }, fingerprint: why };
+async function readFile(source: CrlSourceFile): Promise<CrlFile> {
+  const reading = await readCrlFile(source);
+  return { source, reading, fingerprint: reading.content?.hash ?? source.fault! };
 }
 
 function faultIn({ issuerName, why }: UnusableCrl, prefix: string): Pick<FileFault, "cannot" | "why"> {
   const which = issuerName === undefined ? "a CRL" : `the CRL of ${issuerName}`;
   return { cannot: "use", why: `${prefix}Cannot read ${which}: ${why}` };
-}
-
-/** The same with the name of the file in the reasons why a CRL can't be used. */
-function withName(file: CrlFile): CrlFile {
-  if (file.content === undefined || file.reading.unusable.length === 0) return file;
-  const { crls, unusable } = file.reading;
-  const named = unusable.map((each): UnusableCrl => {
-    const why = each.issuer === undefined
-      ? `cannot use "${file.path}": ${each.why}`
-      : `${each.why} ("${file.path}")`;
-    return { ...each, why };
-  });
-  return { ...file, reading: { crls, unusable: named } };
 }

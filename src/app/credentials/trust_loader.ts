@@ -1,39 +1,47 @@
-import { forEachInSlices } from "../../core/slices.ts";
 import type { ServiceTls } from "../../config/config.ts";
+import { forEachInSlices } from "../../core/slices.ts";
 import type { FileFault } from "../../config/file_faults.ts";
 import { formatPath, type Path } from "../../config/problem/problem.ts";
+import type {
+  ClientAuthCredentials,
+  ServerCredentials,
+  TrustDomainCredentials,
+} from "../../dataplane/credentials.ts";
+import { buildCrlSet, type CrlSource } from "../../dataplane/crl_source.ts";
+import type { TlsGate } from "../../tls/gate.ts";
 import type { Certificate } from "../../tls/x509/certificate.ts";
 import type { Crl, UnusableCrl } from "../../tls/x509/crl/crl.ts";
-import type { ClientTrustOptions, TrustDomainOptions } from "../../tls/authorize/client_trust.ts";
-import { type CrlProblem, CrlSet } from "../../tls/x509/crl/set.ts";
-import { verifyCrls } from "../../tls/x509/crl/signature.ts";
+import type { CrlProblem, CrlSet } from "../../tls/x509/crl/set.ts";
 import { formatAttributes } from "../../tls/x509/distinguished_name.ts";
-import type { TlsGate } from "../../tls/gate.ts";
 import { issuerFault } from "../../tls/x509/path/check.ts";
 import { TrustStore } from "../../tls/x509/path/trust_store.ts";
-import { type CrlFile, readCrlFiles } from "./crl_files.ts";
+import type { CrlContent } from "../../dataplane/crl_content.ts";
 import type { CredentialReader } from "./credential_reader.ts";
-import { fileAt, readRules, vainRuleWarnings } from "./rule_authorities.ts";
+import { readCrlFiles } from "./crl_files.ts";
+import { fileAt, readRules, uselessRuleWarnings } from "./rule_authorities.ts";
 
 /** A file of CRLs that are enforced. */
-export interface CrlInUse extends Pick<CrlFile, "path" | "content"> {
+export interface CrlInUse {
+  readonly path: string;
   /** Such as `service web`. */
   readonly usedBy: string;
   /** What the file has; nothing, if it can't be read. */
   readonly crls: readonly Crl[];
-  /** Whom they keep out, and why, at this moment (in milliseconds since 1970). */
+  /** What was read, which stays in memory while it is referred to. */
+  readonly content?: CrlContent | undefined;
+  /** Which clients are rejected, and why, at this moment (in milliseconds since 1970). */
   problem(nowMs: number): CrlProblem | undefined;
 }
 
-/** The CAs and CRLs that a gate looks at clients' certificates by. */
+/** The CAs and CRLs that a service verifies clients' certificates with. */
 export interface TrustInUse {
   /** The same text stands for the same CAs and CRLs. */
   readonly fingerprint: string;
-  /** Why those CAs are still in use that were there before; absent: they are what the file says. */
+  /** Why the previous CAs are still in use; absent: they are what the file says. */
   readonly fault?: string;
 }
 
-/** Who may come in by certificates. */
+/** The configuration of mutual TLS. */
 type ClientAuth = NonNullable<ServiceTls["clientAuth"]>;
 
 /** Where something is named in the configuration, and what it is for. */
@@ -45,47 +53,52 @@ export interface Place {
 }
 
 /** Where CRLs come from, and how they are used. */
-type CrlSource = Pick<ClientAuth, "crlPaths" | "crlCheck" | "crlMaxAgeMs">;
+type CrlOptions = Pick<ClientAuth, "crlPaths" | "crlCheck" | "crlMaxAgeMs">;
 
-/** CAs in PEM, and what they have revoked. */
+/** CAs in PEM with their CRLs. */
 interface Bundle {
   readonly ca?: string;
-  readonly crls?: CrlSet | undefined;
+  readonly crls?: CrlSource | undefined;
   readonly fingerprint?: unknown;
 }
 
-/** Reads by what clients' certificates are looked at: CAs and CRLs. */
+/** Reads what clients' certificates are verified with: CAs and CRLs. */
 export class TrustLoader {
   readonly crls: CrlInUse[] = [];
-  /** By who uses it, such as `service web`. */
+  /** By what uses it, such as `service web`. */
   readonly trust = new Map<string, TrustInUse>();
-  /** What can't be read or used of CRLs, which make gates that refuse everybody. */
+  /** What can't be read or used of CRLs. Clients of their issuers are rejected. */
   readonly crlFaults: FileFault[] = [];
   readonly #reader: CredentialReader;
 
-  /** `reader` notes what else is wrong, and what to warn of. */
+  /** `reader` collects the other faults, and the warnings. */
   constructor(reader: CredentialReader) {
     this.#reader = reader;
   }
 
   /**
-   * What `clientAuth` names; `undefined` where CAs can't be used, which is a fault. With `before`, the CAs that are in
-   * use stay in their place.
+   * Reads what `clientAuth` names; `undefined` where CAs can't be used, which is a fault. With `before`, the CAs that
+   * are in use take their place.
    */
   async load(
     clientAuth: ClientAuth,
-    { path, who, before }: Place & { before?: TlsGate },
-  ): Promise<ClientTrustOptions | undefined> {
+    { path, who, before }: Place & { before?: ClientAuthCredentials | undefined },
+  ): Promise<ClientAuthCredentials | undefined> {
     const at = [...path, "clientAuth"];
-    const used = before?.trust.options;
-    const own = await this.#bundle(clientAuth, { path: at, who, used: used?.ca });
+    const own = await this.#bundle(clientAuth, { path: at, who, used: before?.ca });
     const domains = await this.#domains(clientAuth, { path: [...at, "trustDomains"], who, before });
-    const rules = { reader: this.#reader, path: [...at, "allow"], before: used?.allow };
+    const rules = { reader: this.#reader, path: [...at, "allow"], before: before?.allow };
     const allow = await readRules(clientAuth.allow, rules);
     if (own === undefined || domains === undefined || allow === undefined) return undefined;
     const { ca, crls } = own;
-    const trust = { ca, crls, trustDomains: clientAuth.trustDomains && domains.bundles, allow };
-    for (const warning of vainRuleWarnings(trust, clientAuth)) {
+    const trust: ClientAuthCredentials = {
+      mode: clientAuth.mode,
+      ca,
+      crls,
+      trustDomains: clientAuth.trustDomains && domains.bundles,
+      allow,
+    };
+    for (const warning of uselessRuleWarnings(trust, clientAuth)) {
       this.#reader.warnings.push(`${who}: ${warning}`);
     }
     this.trust.set(who, { fingerprint: JSON.stringify([own.fingerprint, domains.fingerprint, allow]) });
@@ -93,28 +106,30 @@ export class TrustLoader {
   }
 
   /**
-   * A gate that is in use with the CAs and CRLs of its clients as they are now, and with all else as it is. CAs that
-   * can't be used are a warning and no fault: those of the gate stay.
+   * The same credentials with the CAs and CRLs of the clients as their files are now. CAs that can't be used are a
+   * warning and no fault: those in use stay.
    */
-  async renew(gate: TlsGate, { clientAuth, who }: { clientAuth: ClientAuth; who: string }): Promise<TlsGate> {
+  async renew(
+    credentials: ServerCredentials,
+    { clientAuth, who }: { clientAuth: ClientAuth; who: string },
+  ): Promise<ServerCredentials> {
     const known = this.#reader.faults.length;
-    const trust = await this.load(clientAuth, { path: [], who, before: gate });
-    const next = gate.withTrust(trust!);
+    const before = credentials.clientAuth;
+    const next = await this.load(clientAuth, { path: [], who, before });
     const texts = this.#reader.faults.splice(known).map(({ path, cannot, why }) =>
       `cannot ${cannot} "${fileAt(clientAuth, path)}": ${why}`
     );
     if (texts.length > 0) {
       const fault = texts.join("; ");
-      this.#reader.warnings.push(`${who}: the clients' CAs from before stay: ${fault}`);
+      this.#reader.warnings.push(`${who}: keeping the current CAs for client certificates: ${fault}`);
       this.trust.set(who, { ...this.trust.get(who)!, fault });
     }
-    this.warnOfProblem(next, who);
-    return next;
+    return { ...credentials, clientAuth: next! };
   }
 
   /** CAs and their CRLs; nothing where there is no file of CAs. */
   async #bundle(
-    files: CrlSource & { readonly caPath?: string },
+    files: CrlOptions & { readonly caPath?: string },
     { path, who, used }: Place & { used: string | undefined },
   ): Promise<Bundle | undefined> {
     const { caPath, crlPaths } = files;
@@ -123,19 +138,19 @@ export class TrustLoader {
     const authorities = ca === undefined ? [] : new TrustStore(ca).certificates;
     await this.#warnOfUseless(authorities, { who, key: keyOf(path) });
     const crlPlace = { path: [...path, "crl"], who, authorities };
-    const crls = crlPaths === undefined ? undefined : await this.#crlSet(files, crlPlace);
-    const fingerprint = [authorities.map(({ fingerprint }) => fingerprint), crls?.fingerprint];
-    return ca === undefined ? undefined : { ca, crls: crls?.set, fingerprint };
+    const crls = crlPaths === undefined ? undefined : await this.#crls(files, crlPlace);
+    const fingerprint = [authorities.map((authority) => authority.fingerprint), crls?.fingerprint];
+    return ca === undefined ? undefined : { ca, crls: crls?.source, fingerprint };
   }
 
   async #domains(
     { trustDomains = {}, crlCheck, crlMaxAgeMs }: ClientAuth,
-    { path, who, before }: Place & { before: TlsGate | undefined },
-  ): Promise<{ bundles: Record<string, TrustDomainOptions>; fingerprint: unknown } | undefined> {
-    const bundles: [name: string, TrustDomainOptions][] = [];
+    { path, who, before }: Place & { before: ClientAuthCredentials | undefined },
+  ): Promise<{ bundles: Record<string, TrustDomainCredentials>; fingerprint: unknown } | undefined> {
+    const bundles: [name: string, TrustDomainCredentials][] = [];
     const fingerprint: unknown[] = [];
     for (const [name, files] of Object.entries(trustDomains)) {
-      const used = before?.trust.options.trustDomains?.[name]?.ca;
+      const used = before?.trustDomains?.[name]?.ca;
       const source = { ...files, ...(crlCheck && { crlCheck }), ...(crlMaxAgeMs && { crlMaxAgeMs }) };
       const bundle = await this.#bundle(source, { path: [...path, name], who, used });
       if (bundle?.ca === undefined) continue;
@@ -146,7 +161,7 @@ export class TrustLoader {
     return isWhole ? { bundles: Object.fromEntries(bundles), fingerprint } : undefined;
   }
 
-  /** Warns of CRLs that keep clients out. */
+  /** Warns of CRLs because of which clients are rejected. */
   warnOfProblem(gate: TlsGate, who: string): void {
     const { problem } = gate;
     if (problem !== undefined) {
@@ -164,32 +179,32 @@ export class TrustLoader {
       const isCa = basicConstraints?.isCa ?? version === 1;
       const fault = isCa ? issuerFault(authority, { usage: "client", nowMs: Date.now() }) : undefined;
       if (isCa && fault === undefined) return;
-      const why = fault === undefined ? "which is no CA" : `which cannot vouch for any client: ${fault}`;
+      const why = fault === undefined ? "which is no CA" : `which verifies no client: ${fault}`;
       this.#reader.warnings.push(`${who}: ${key} has ${subjectName}, ${why}`);
     });
   }
 
-  /** CRLs fail closed: clients of an issuer without a good CRL are refused. */
-  async #crlSet(
-    { crlPaths = [], crlCheck = "chain", crlMaxAgeMs }: CrlSource,
+  /** CRLs fail closed: clients of an issuer without a usable CRL are rejected. */
+  async #crls(
+    { crlPaths = [], crlCheck = "chain", crlMaxAgeMs }: CrlOptions,
     { path, who, authorities }: Place & { authorities: readonly Certificate[] },
-  ): Promise<{ set: CrlSet; fingerprint: readonly string[] }> {
+  ): Promise<{ source: CrlSource; fingerprint: readonly string[] }> {
     const { files, faults } = await readCrlFiles({ paths: crlPaths, key: path }, this.#reader);
     this.crlFaults.push(...faults);
-    const crls = files.flatMap(({ reading }) => reading.crls);
-    const unusable = files.flatMap(({ reading }) => reading.unusable);
-    await verifyCrls(crls, authorities);
-    const set = new CrlSet(crls, { unusable, checks: crlCheck, maxAgeMs: crlMaxAgeMs });
-    for (const file of files) {
-      const problem = (nowMs: number) => set.problemOf(authorities, nowMs, file.reading);
-      this.crls.push({ ...file, usedBy: who, crls: file.reading.crls, problem });
+    const source = { files: files.map((file) => file.source), checks: crlCheck, maxAgeMs: crlMaxAgeMs };
+    const { set, readings } = await buildCrlSet(source, authorities);
+    for (const [index, { source }] of files.entries()) {
+      const reading = readings[index]!;
+      const { crls, content } = reading;
+      const problem = (nowMs: number) => set.problemOf(authorities, nowMs, reading);
+      this.crls.push({ path: source.path, usedBy: who, crls, content, problem });
     }
     this.#warnOfGaps(set, { authorities, who });
-    for (const each of unusable) this.#warnOfUnused(set, { unusable: each, who });
-    return {
-      set,
-      fingerprint: [`${crlCheck} ${crlMaxAgeMs}`, ...files.map(({ fingerprint }) => fingerprint)],
-    };
+    for (const { unusable } of readings) {
+      for (const each of unusable) this.#warnOfUnused(set, { unusable: each, who });
+    }
+    const fingerprint = [`${crlCheck} ${crlMaxAgeMs}`, ...files.map((file) => file.fingerprint)];
+    return { source, fingerprint };
   }
 
   /** A CRL that keeps nobody out, as there is another good one of the issuer. */

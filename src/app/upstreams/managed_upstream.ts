@@ -2,104 +2,155 @@ import type { DiscoverConfig, UpstreamConfig } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CulvertError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import type { TimerWheel } from "../../core/timer_wheel.ts";
+import { type BackendCredentials, buildConnector } from "../../dataplane/credentials.ts";
+import type { DataPlane } from "../../dataplane/data_plane.ts";
 import { type Address, formatAddress } from "../../net/address.ts";
 import { parseAddressSet } from "../../net/address_set.ts";
 import type { BufferPool } from "../../net/buffers.ts";
 import type { Dial } from "../../net/dial.ts";
 import type { TlsConnect } from "../../tls/dial.ts";
 import type { BackendSpec } from "../../upstream/options.ts";
-import { createCheck } from "../../upstream/check/create_check.ts";
+import { type CheckParts, createCheck } from "../../upstream/check/create_check.ts";
 import type { HalfOpenChecker } from "../../upstream/check/half_open/checker.ts";
+import type { Health } from "../../upstream/check/health.ts";
+import type { HealthOptions } from "../../upstream/check/options.ts";
 import type { CheckScheduler } from "../../upstream/check/scheduler.ts";
 import { checkSet, joinSets } from "../../upstream/discover/backend_set.ts";
-import { filteredSource } from "../../upstream/discover/filtered_source.ts";
 import { Discovery } from "../../upstream/discover/discovery.ts";
 import type { EtcdTls } from "../../upstream/discover/etcd/options.ts";
+import { filteredSource } from "../../upstream/discover/filtered_source.ts";
 import type { ReportingSource } from "../../upstream/discover/source.ts";
 import type { NamedSource, SourceStatus } from "../../upstream/discover/source_run.ts";
-import { Upstream, type UpstreamParts } from "../../upstream/upstream.ts";
+import { BackendChecks } from "./backend_checks.ts";
 import { makeSources } from "./sources.ts";
 
-/** How the backends of an upstream are reached, and its etcd. */
-export interface Reach {
-  /** Absent: in plain. */
-  readonly connectTls: TlsConnect | undefined;
-  /**
-   * All that `connectTls` was made of, as text: where that is the same, the one of before goes on, and with it what it
-   * has dialled. Absent: nothing that could be compared.
-   */
-  readonly fingerprint?: string | undefined;
-  readonly etcdTls: EtcdTls | undefined;
+/** The credentials of an upstream. */
+export interface UpstreamCredentials {
+  /** For its backends; absent: no TLS is spoken with them. */
+  readonly tls?: BackendCredentials | undefined;
+  readonly etcd?: EtcdTls | undefined;
 }
 
 /** What a {@linkcode ManagedUpstream} works with. */
 export interface ManagedUpstreamParts {
-  readonly wheel: TimerWheel;
+  /** Is told about the backends and their health. */
+  readonly dataPlane: Pick<DataPlane, "setBackends" | "setHealth">;
   readonly buffers: BufferPool;
   readonly scheduler: CheckScheduler;
   readonly clock: Clock;
   readonly log: Log;
-  /** Opens plain connections. */
+  /** Opens plain connections, for checks. */
   readonly dial: Dial;
   /** Why an address can't be a backend of an upstream; `undefined`: it can. */
   readonly refusal?: (upstream: string, address: Address) => Error | undefined;
-  /** Told that a dial failed for want of something of our own. */
-  readonly onShortage?: () => void;
   /** For checks that are half open. */
   readonly halfOpen: () => HalfOpenChecker;
   /** Makes the sources that a configuration asks for. @default {makeSources} */
   readonly makeSources?: typeof makeSources;
+  /** Makes what speaks TLS with backends, for checks. @default {buildConnector} */
+  readonly buildConnector?: typeof buildConnector;
 }
 
-/** How a {@linkcode ManagedUpstream} is made. */
-export interface ManagedUpstreamOptions {
-  readonly reach: Reach;
+/** A configuration of an upstream that has been prepared: making the upstream of it, or changing one to it, can't fail. */
+export interface PreparedUpstream {
+  readonly config: UpstreamConfig;
+  readonly etcd: EtcdTls | undefined;
+  readonly connector: Connector | undefined;
+  /** Absent: there are none, or those that run go on. */
+  readonly sources: readonly NamedSource[] | undefined;
+}
+
+/** What speaks TLS with the backends, for checks. */
+interface Connector {
+  /** The same text stands for the same TLS. */
+  readonly fingerprint: string;
+  readonly connectTls: TlsConnect;
+}
+
+/** What {@linkcode ManagedUpstream.prepare} works with. */
+export interface PrepareUpstreamOptions {
+  readonly credentials: UpstreamCredentials;
   readonly parts: ManagedUpstreamParts;
+  /** The upstream of the same name, which is to be changed; absent: there is none. */
+  readonly running?: ManagedUpstream | undefined;
 }
 
 /**
- * An upstream of the configuration with all that its set comes from: the backends that are listed, those that are
- * discovered, or those that somebody has put in their place while the program ran.
+ * The control side of an upstream: where its backends come from (those that are listed, those that are discovered, or
+ * those that were set by hand), and their checks. The data plane is told the result.
  */
 export class ManagedUpstream {
-  readonly upstream: Upstream;
+  readonly name: string;
   readonly #parts: ManagedUpstreamParts;
+  readonly #checks: BackendChecks;
   #config: UpstreamConfig;
-  #reach: Reach;
+  #etcd: EtcdTls | undefined;
+  #connector: Connector | undefined;
   #discovery: Discovery | undefined;
-  /** The set from before the sources were what they are, until these have given theirs. */
+  /** The previous set, where sources have changed and have not answered yet. */
   #lasting: readonly BackendSpec[] | undefined;
-  /** It has been said that the set of before lasts because the sources have none to give. */
+  /** It has been logged that the previous set is kept because the sources have none to give. */
   #toldEmpty = false;
   /** Resolves when the sources have ended that have been replaced. */
   #ended: Promise<unknown> = Promise.resolve();
-  /** In the place of those that are listed, until the configuration lists others. */
+  /** In place of those that are listed, until the configuration lists others. */
   #byHand: readonly BackendSpec[] | undefined;
+  /** It is being changed by a plan, which passes the backends on itself. */
+  #updating = true;
 
-  constructor(config: UpstreamConfig, { reach, parts }: ManagedUpstreamOptions) {
-    this.#config = config;
-    this.#reach = reach;
+  constructor({ config, etcd, connector, sources }: PreparedUpstream, parts: ManagedUpstreamParts) {
+    this.name = config.name;
     this.#parts = parts;
-    const { connectTls } = reach;
-    const refusal = (address: Address) => parts.refusal?.(config.name, address);
-    this.upstream = new Upstream(config, { ...parts, connectTls, refusal, makeCheck: checkMaker(parts) });
-    this.#discover();
+    this.#config = config;
+    this.#etcd = etcd;
+    this.#connector = connector;
+    this.#checks = new BackendChecks({
+      ...parts,
+      upstream: config.name,
+      refusal: (address) => parts.refusal?.(config.name, address),
+      makeCheck: checkMaker(parts),
+      onState: (key, state) => parts.dataPlane.setHealth(config.name, new Map([[key, state]])),
+    });
+    this.#discover(sources);
+    this.#follow();
+    this.#updating = false;
   }
 
   /**
-   * Makes what an upstream of this configuration is made of, and opens nothing. What can fail fails here; where it
-   * does not, neither making the upstream nor changing another one to this configuration does.
+   * Does all that can fail of making an upstream of this configuration, or of changing one to it. Opens nothing.
    *
-   * @throws {CulvertError} what {@linkcode createCheck} and sources throw, or that the backends can't be used.
+   * @throws {CulvertError} if a check, a source, the backends or the credentials can't be used.
    */
-  static tryOut(config: UpstreamConfig, { reach, parts }: ManagedUpstreamOptions): void {
+  static prepare(config: UpstreamConfig, options: PrepareUpstreamOptions): PreparedUpstream {
+    const { credentials: { tls, etcd }, parts, running } = options;
     const { backends, health, discover } = config;
-    const { connectTls, etcdTls } = reach;
-    if (health !== undefined) checkMaker(parts)(health, { dial: parts.dial, connectTls }).close?.();
-    if (discover === undefined) return;
+    const before = running === undefined ? undefined : running.#connector;
+    const connector = health && tls && connectorFor(tls, { parts, before });
+    if (health !== undefined) {
+      checkMaker(parts)(health, { dial: parts.dial, connectTls: connector?.connectTls }).close?.();
+    }
+    if (discover === undefined) return { config, etcd, connector, sources: undefined };
     checkSet(backends);
-    sourcesFor(discover, { parts, etcdTls });
+    const { clock, log, makeSources: make = makeSources } = parts;
+    const isSame = running?.hasSources(config, etcd) ?? false;
+    const sources = isSame ? undefined : make(discover, { clock, log, etcdTls: etcd });
+    return { config, etcd, connector, sources };
+  }
+
+  /** The backends as the data plane knows them. */
+  get backends(): readonly BackendSpec[] {
+    const { backends } = this.#discovery ?? this.#config;
+    return this.#byHand ?? (this.#lasting === undefined ? backends : joinSets([backends, this.#lasting]));
+  }
+
+  /** How backends are checked; `undefined`: they are not. */
+  get healthOptions(): HealthOptions | undefined {
+    return this.#config.health;
+  }
+
+  /** What checks have shown of a backend, by its address as text; `undefined` where there are no checks. */
+  health(key: string): Health | undefined {
+    return this.#checks.health(key);
   }
 
   /** How each source of backends is; absent: there are none. */
@@ -107,43 +158,50 @@ export class ManagedUpstream {
     return this.#discovery?.status;
   }
 
-  /** The sources that have not answered yet, unless a set of before stands in for theirs. */
+  /** The sources that have not answered yet, unless a previous set takes the place of theirs. */
   get awaited(): readonly SourceStatus[] {
     if (this.#lasting !== undefined && this.#lasting.length > 0) return [];
     return this.#discovery?.status.filter(({ state }) => state === "waiting") ?? [];
   }
 
   /**
-   * Takes a new configuration. What backends have shown of themselves stays, and so do sources that are the same, which
-   * are asked again at once, and idle connections where TLS is made of the same. Where the sources are others, the set of before lasts until these
-   * have given theirs.
+   * Takes a configuration that was prepared. What checks have shown of backends stays. Sources that are the same go on
+   * and are asked again at once; where they are others, the previous set lasts until these have given theirs. The
+   * caller passes {@linkcode ManagedUpstream.backends} on to the data plane.
    */
-  update(config: UpstreamConfig, reach: Reach): void {
-    const [previous, before, set] = [this.#config, this.#reach, this.#backends];
+  update({ config, etcd, connector, sources }: PreparedUpstream): void {
+    this.#updating = true;
+    const [previous, set] = [this.#config, this.backends];
     const { discover } = config;
-    const sameSources = same(sourcesOf(previous), sourcesOf(config)) && same(before.etcdTls, reach.etcdTls);
-    const sameTls = reach.fingerprint !== undefined && reach.fingerprint === before.fingerprint;
+    const sameSources = this.hasSources(config, etcd);
     this.#config = config;
-    this.#reach = sameTls ? { ...reach, connectTls: before.connectTls } : reach;
+    this.#etcd = etcd;
+    this.#connector = connector;
     if (discover !== undefined || !same(previous.backends, config.backends)) this.#byHand = undefined;
     const lasting = sameSources ? this.#lasting : set;
     this.#lasting = discover && lasting && stillGood(lasting, previous, config);
-    if (!sameSources) this.#discover();
+    if (!sameSources) this.#discover(sources);
     else if (discover !== undefined) {
       this.#discovery!.update({ statics: config.backends, keepOnEmpty: discover.keepOnEmpty });
       this.#discovery!.refresh();
     }
     this.#follow();
+    this.#updating = false;
+  }
+
+  /** Whether the sources that run are those that this configuration asks for. */
+  hasSources(config: UpstreamConfig, etcd: EtcdTls | undefined): boolean {
+    return same(sourcesOf(this.#config), sourcesOf(config)) && same(this.#etcd, etcd);
   }
 
   /**
-   * Puts another set in the place of the backends that are listed, until the configuration lists others.
+   * Puts another set in place of the backends that are listed, until the configuration lists others.
    *
    * @throws {CulvertError} `discovered` if the set comes from somewhere else, which would undo that; and why one of
    * the addresses can't be a backend.
    */
   replaceBackends(backends: readonly BackendSpec[]): void {
-    const { name } = this.upstream;
+    const { name } = this;
     if (this.#discovery !== undefined) {
       throw new CulvertError("discovered", `Cannot replace the backends of "${name}": they are discovered`);
     }
@@ -152,28 +210,24 @@ export class ManagedUpstream {
       if (refusal !== undefined) throw refusal;
     }
     this.#byHand = backends;
-    this.upstream.updateBackends(backends);
+    this.#follow();
   }
 
-  /** Ends discovery and removes all backends, as the upstream does. */
+  /** Ends discovery and checks. The data plane keeps the backends. */
   async close(): Promise<void> {
-    await Promise.all([this.#discovery?.close(), this.#ended, this.upstream.close()]);
+    this.#updating = true;
+    this.#checks.close();
+    await Promise.all([this.#discovery?.close(), this.#ended]);
   }
 
-  get #backends(): readonly BackendSpec[] {
-    const { backends } = this.#discovery ?? this.#config;
-    return this.#byHand ?? (this.#lasting === undefined ? backends : joinSets([backends, this.#lasting]));
-  }
-
-  /** Asks the sources of the configuration, in the place of those of before. */
-  #discover(): void {
+  /** Asks these sources, in place of those that run. */
+  #discover(sources: readonly NamedSource[] | undefined): void {
     this.#ended = Promise.all([this.#ended, this.#discovery?.close()]);
     this.#discovery = undefined;
     this.#toldEmpty = false;
     const { name, backends, discover } = this.#config;
-    if (discover === undefined) return;
+    if (discover === undefined || sources === undefined) return;
     const { clock, log } = this.#parts;
-    const sources = sourcesFor(discover, { parts: this.#parts, etcdTls: this.#reach.etcdTls });
     this.#discovery = new Discovery({
       upstream: name,
       sources: sources.map(({ name, source, retryMaxMs }) => ({
@@ -186,7 +240,7 @@ export class ManagedUpstream {
       })),
       statics: backends,
       keepOnEmpty: discover.keepOnEmpty,
-      inUse: () => this.#backends.length,
+      inUse: () => this.backends.length,
       clock,
       log,
       onSet: () => this.#follow(),
@@ -199,7 +253,7 @@ export class ManagedUpstream {
     const { log, refusal } = this.#parts;
     if (refusal === undefined) return source;
     return filteredSource(source, {
-      accepts: ({ address }) => refusal(this.upstream.name, address) === undefined,
+      accepts: ({ address }) => refusal(this.name, address) === undefined,
       message: "discovered backend ignored: it leads back to this program",
       name,
       log,
@@ -209,10 +263,10 @@ export class ManagedUpstream {
   /** There is another set, another configuration, or the last source has given its first set. */
   #follow(): void {
     if (this.#lasting !== undefined && this.#found()) this.#lasting = undefined;
-    const { connectTls } = this.#reach;
-    const { dial } = this.#parts;
-    // With the configuration of now: what leaves the set leaves as that says.
-    this.upstream.update({ ...this.#config, backends: this.#backends }, { dial, connectTls });
+    const { backends } = this;
+    const { health, proxyProtocol } = this.#config;
+    if (!this.#updating) this.#parts.dataPlane.setBackends(this.name, backends);
+    this.#checks.follow(backends, { health, proxyProtocol, connectTls: this.#connector?.connectTls });
   }
 
   /** Whether each source has given a set, and these together are one that can take the place of the one of before. */
@@ -232,18 +286,20 @@ export class ManagedUpstream {
   }
 }
 
-/** Makes checks of what all upstreams have in common. */
-function checkMaker({ halfOpen }: ManagedUpstreamParts): NonNullable<UpstreamParts["makeCheck"]> {
-  return (health, ways) =>
-    createCheck(health, { ...ways, halfOpen: health.type === "half-open" ? halfOpen() : undefined });
+function connectorFor(
+  tls: BackendCredentials,
+  { parts, before }: { parts: ManagedUpstreamParts; before: Connector | undefined },
+): Connector {
+  const fingerprint = JSON.stringify(tls);
+  if (before?.fingerprint === fingerprint) return before;
+  const { buildConnector: build = buildConnector } = parts;
+  return { fingerprint, connectTls: build(tls, parts) };
 }
 
-function sourcesFor(
-  discover: DiscoverConfig,
-  { parts, etcdTls }: { parts: ManagedUpstreamParts; etcdTls: EtcdTls | undefined },
-): NamedSource[] {
-  const { clock, log, makeSources: make = makeSources } = parts;
-  return make(discover, { clock, log, etcdTls });
+/** Makes checks of what all upstreams have in common. */
+function checkMaker({ halfOpen }: ManagedUpstreamParts) {
+  return (health: HealthOptions, own: CheckParts) =>
+    createCheck(health, { ...own, halfOpen: health.type === "half-open" ? halfOpen() : undefined });
 }
 
 /** As `source`; tells when a set of its has been taken, were it the same as before. */

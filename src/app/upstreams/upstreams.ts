@@ -1,24 +1,27 @@
 import type { UpstreamConfig } from "../../config/config.ts";
+import type { Plan } from "../../core/plan.ts";
+import { runInSlices, type Steps } from "../../core/slices.ts";
+import type { TimerWheel } from "../../core/timer_wheel.ts";
 import { CheckScheduler } from "../../upstream/check/scheduler.ts";
 import { HalfOpenChecker } from "../../upstream/check/half_open/checker.ts";
-import { ManagedUpstream, type ManagedUpstreamParts, type Reach } from "./managed_upstream.ts";
 import type { Credentials } from "../credentials/credentials.ts";
+import { ManagedUpstream, type ManagedUpstreamParts, type PreparedUpstream } from "./managed_upstream.ts";
 
 /** What {@linkcode Upstreams} work with. */
 export interface UpstreamsParts extends Omit<ManagedUpstreamParts, "halfOpen" | "scheduler"> {
+  /** Runs the timers of checks. */
+  readonly wheel: TimerWheel;
   /** Makes what half-open checks are made with. @default a {@linkcode HalfOpenChecker} */
   readonly makeHalfOpen?: () => HalfOpenChecker;
 }
 
-/** The upstreams of the configuration by name, and what they share: one schedule of checks. */
+/** The control side of all upstreams, and what their checks share: the schedule and the half-open checker. */
 export class Upstreams {
   readonly #parts: ManagedUpstreamParts;
   readonly #makeHalfOpen: () => HalfOpenChecker;
-  readonly #byName = new Map<string, ManagedUpstream>();
-  /** Those that the configuration does not name any more, until they are closed. */
-  readonly #left = new Set<ManagedUpstream>();
+  #byName: ReadonlyMap<string, ManagedUpstream> = new Map();
   #halfOpen: HalfOpenChecker | undefined;
-  /** Resolves when the checkers have ended that were let go. */
+  /** Resolves when upstreams and checkers have ended that are no longer used. */
   #ended: Promise<unknown> = Promise.resolve();
   #preparing = false;
   #closed = false;
@@ -39,56 +42,64 @@ export class Upstreams {
   }
 
   /**
-   * Tries out what {@linkcode Upstreams.update} makes of this, so that it does not fail any more, and starts what it
-   * needs. {@linkcode Upstreams.settle} must follow, whether or not the update has. Nothing once they are closed.
+   * Prepares these upstreams in slices, and starts what their checks need. The plan changes to them: upstreams that
+   * stay keep what they have, and those that are no longer named end. One plan at a time.
    *
-   * @throws what {@linkcode ManagedUpstream.tryOut} and {@linkcode HalfOpenChecker.start} throw; nothing has changed.
+   * @throws {CulvertError} what {@linkcode ManagedUpstream.prepare} and {@linkcode HalfOpenChecker.start} throw;
+   * nothing has changed then.
    */
-  prepare(configs: ReadonlyMap<string, UpstreamConfig>, credentials: Credentials): void {
-    if (this.#closed) return;
+  async prepare(configs: ReadonlyMap<string, UpstreamConfig>, credentials: Credentials): Promise<Plan> {
+    if (this.#closed) return { commit: () => {}, [Symbol.dispose]: () => {} };
     this.#preparing = true;
-    for (const [name, config] of configs) {
-      ManagedUpstream.tryOut(config, { reach: reachOf(name, credentials), parts: this.#parts });
+    const settle = () => {
+      this.#preparing = false;
+      this.#releaseHalfOpen();
+    };
+    try {
+      const prepared = await runInSlices(this.#prepare(configs, credentials));
+      return { commit: () => this.#commit(prepared), [Symbol.dispose]: settle };
+    } catch (error) {
+      settle();
+      throw error;
     }
   }
 
-  /**
-   * Takes a new configuration, which has been prepared. Returns those that have left: they go on until they are closed
-   * by {@linkcode Upstreams.closeLeft}, when nobody is led to them any more.
-   */
-  update(configs: ReadonlyMap<string, UpstreamConfig>, credentials: Credentials): ManagedUpstream[] {
-    const before = new Map(this.#byName);
-    this.#byName.clear();
-    for (const [name, config] of configs) {
-      const reach = reachOf(name, credentials);
-      const upstream = before.get(name);
-      before.delete(name);
-      upstream?.update(config, reach);
-      this.#byName.set(name, upstream ?? new ManagedUpstream(config, { reach, parts: this.#parts }));
-    }
-    for (const upstream of before.values()) this.#left.add(upstream);
-    return [...before.values()];
-  }
-
-  /** What was prepared is in use by now, or is not wanted after all: what nobody needs is let go. */
-  settle(): void {
-    this.#preparing = false;
-    this.#releaseHalfOpen();
-  }
-
-  /** Closes these of those that have left. */
-  async closeLeft(left: readonly ManagedUpstream[]): Promise<void> {
-    await Promise.all(left.filter((each) => this.#left.has(each)).map((each) => each.close()));
-    for (const each of left) this.#left.delete(each);
-    this.#releaseHalfOpen();
-  }
-
-  /** Closes all of them, and those that have left. */
+  /** Ends all of them. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.all, ...this.#left].map((upstream) => upstream.close()));
+    await Promise.all(this.all.map((upstream) => upstream.close()));
     this.#closeHalfOpen();
     await this.#ended;
+  }
+
+  *#prepare(
+    configs: ReadonlyMap<string, UpstreamConfig>,
+    credentials: Credentials,
+  ): Steps<readonly PreparedUpstream[]> {
+    const prepared: PreparedUpstream[] = [];
+    for (const [name, config] of configs) {
+      prepared.push(ManagedUpstream.prepare(config, {
+        credentials: { tls: credentials.upstreams.get(name), etcd: credentials.etcd.get(name) },
+        parts: this.#parts,
+        running: this.get(name),
+      }));
+      yield;
+    }
+    return prepared;
+  }
+
+  #commit(prepared: readonly PreparedUpstream[]): void {
+    const before = new Map(this.#byName);
+    const after = new Map<string, ManagedUpstream>();
+    for (const each of prepared) {
+      const { name } = each.config;
+      const running = before.get(name);
+      before.delete(name);
+      running?.update(each);
+      after.set(name, running ?? new ManagedUpstream(each, this.#parts));
+    }
+    this.#byName = after;
+    this.#ended = Promise.all([this.#ended, ...[...before.values()].map((upstream) => upstream.close())]);
   }
 
   #startHalfOpen(): HalfOpenChecker {
@@ -100,10 +111,9 @@ export class Upstreams {
     return this.#halfOpen;
   }
 
-  /** Closes it unless somebody uses it, or is about to. */
+  /** Closes it unless an upstream uses it, or is about to. */
   #releaseHalfOpen(): void {
-    const running = [...this.all, ...this.#left];
-    const used = running.some(({ upstream }) => upstream.options.health?.type === "half-open");
+    const used = this.all.some(({ healthOptions }) => healthOptions?.type === "half-open");
     if (!used && !this.#preparing) this.#closeHalfOpen();
   }
 
@@ -111,9 +121,4 @@ export class Upstreams {
     this.#ended = Promise.all([this.#ended, this.#halfOpen?.close()]);
     this.#halfOpen = undefined;
   }
-}
-
-function reachOf(name: string, { connects, etcdTls }: Credentials): Reach {
-  const { connectTls, fingerprint } = connects.get(name) ?? {};
-  return { connectTls, fingerprint, etcdTls: etcdTls.get(name) };
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { AdminServer } from "../../../src/app/admin/admin_server.ts";
 import type { AdminCredentials } from "../../../src/app/credentials/credentials_loader.ts";
 import type { AdminConfig } from "../../../src/config/config.ts";
@@ -26,9 +26,10 @@ class Fixture implements AsyncDisposable {
   readonly server: AdminServer = new AdminServer(this);
 
   /** Changes to another address, to another kind of TLS, or to none. */
-  async apply(listen: string | undefined, material?: AdminCredentials): Promise<void> {
-    const config = listen === undefined ? undefined : configOf(listen, material);
-    this.server.serve(config, { bound: await this.server.bind(config), material });
+  async apply(listen: string | undefined, credentials?: AdminCredentials): Promise<void> {
+    const config = listen === undefined ? undefined : configOf(listen, credentials);
+    using plan = await this.server.prepare({ config, credentials });
+    plan.commit();
   }
 
   get port(): number {
@@ -56,16 +57,26 @@ class Fixture implements AsyncDisposable {
   }
 }
 
-function configOf(listen: string, material?: AdminCredentials): AdminConfig {
+function configOf(listen: string, credentials?: AdminCredentials): AdminConfig {
   const tls = { certPath: "c", keyPath: "k", minVersion: "1.2", maxVersion: "1.3", alpn: [] } as const;
-  return { listen: parseAddress(listen), ...(material === undefined ? {} : { tls }) };
+  return { listen: parseAddress(listen), ...(credentials === undefined ? {} : { tls }) };
 }
 
 /** TLS that asks for a certificate. */
-function materialOf({ ca, server }: Pki): AdminCredentials {
-  const own = { cert: server.chainPem, key: server.keyPem };
-  const client = { clientAuth: "require", ca: ca.certPem, allow: [{ any: true }] } as const;
-  return { gate: new TlsGate({ ...own, ...client }), names: ["server.test"] };
+function credentialsOf({ ca, server }: Pki): AdminCredentials {
+  const own = {
+    cert: server.chainPem,
+    key: server.keyPem,
+    minVersion: "1.2",
+    maxVersion: "1.3",
+    alpn: [],
+  } as const;
+  const client = { ca: ca.certPem, allow: [{ any: true }] } as const;
+  return {
+    credentials: { ...own, clientAuth: { mode: "require", ...client } },
+    gate: new TlsGate({ ...own, clientAuth: "require", ...client }),
+    names: ["server.test"],
+  };
 }
 
 type ClientOptions = Parameters<typeof Deno.createHttpClient>[0];
@@ -105,9 +116,9 @@ Deno.test("from one address to another there is no moment without a listener", a
   await fixture.apply(LOCAL);
   const before = fixture.port;
   const config = configOf("localhost:0");
-  const bound = await fixture.server.bind(config);
+  using plan = await fixture.server.prepare({ config, credentials: undefined });
   assertEquals([fixture.port, await answers(`http://${fixture.url}`)], [before, true]);
-  fixture.server.serve(config, { bound, material: undefined });
+  plan.commit();
   assert(fixture.port !== before);
   assertEquals(await answers(`http://localhost:${fixture.port}`), true);
   await closed(before);
@@ -155,18 +166,18 @@ Deno.test("an address that is taken is told, and everything goes on as it was", 
 
 Deno.test("who has asked for the reload that moves or removes the listener gets an answer", async () => {
   const good = await pki();
-  const changes: [listen: string | undefined, material?: AdminCredentials][] = [
+  const changes: [listen: string | undefined, credentials?: AdminCredentials][] = [
     [undefined],
     ["localhost:0"],
-    [LOCAL, materialOf(good)],
+    [LOCAL, credentialsOf(good)],
   ];
-  for (const [listen, material] of changes) {
+  for (const [listen, credentials] of changes) {
     await using fixture = new Fixture();
     await fixture.apply(LOCAL);
     const { port } = fixture;
     using idle = await Deno.connect({ hostname: "127.0.0.1", port });
     fixture.target.reloaded = async () => {
-      await fixture.apply(listen, material);
+      await fixture.apply(listen, credentials);
       return { ok: true, generation: 2 };
     };
     using asking = await fixture.reloading();
@@ -191,7 +202,7 @@ Deno.test("TLS comes to and goes from an address that stays, and what holds is w
   ];
   assertEquals(await seen(), [true, false, false]);
   for (let i = 0; i < 2; i++) {
-    await fixture.apply(LOCAL, materialOf(good));
+    await fixture.apply(LOCAL, credentialsOf(good));
     assertEquals([fixture.port, await seen()], [port, [false, false, true]]);
     await fixture.apply(LOCAL);
     assertEquals([fixture.port, await seen()], [port, [true, false, false]]);
@@ -200,7 +211,7 @@ Deno.test("TLS comes to and goes from an address that stays, and what holds is w
 
 Deno.test("who is in the middle of a handshake when TLS goes is sent away", async () => {
   await using fixture = new Fixture();
-  await fixture.apply(LOCAL, materialOf(await pki()));
+  await fixture.apply(LOCAL, credentialsOf(await pki()));
   using silent = await Deno.connect({ hostname: "127.0.0.1", port: fixture.port });
   // The one after it has been accepted after it.
   assertEquals(await answers(`https://${fixture.url}`, showing(await pki())), true);
@@ -212,10 +223,10 @@ Deno.test("who is in the middle of a handshake when TLS goes is sent away", asyn
 Deno.test("TLS that is asked for and not there opens nothing", async () => {
   const good = await pki();
   await using fixture = new Fixture();
-  await fixture.apply(LOCAL, materialOf(good));
+  await fixture.apply(LOCAL, credentialsOf(good));
   const { port } = fixture;
-  const config = configOf(LOCAL, materialOf(good));
-  assertThrows(() => fixture.server.serve(config, { bound: undefined, material: undefined }), TypeError);
+  const config = configOf(LOCAL, credentialsOf(good));
+  await assertRejects(() => fixture.server.prepare({ config, credentials: undefined }), TypeError);
   assertEquals([fixture.port, await answers(`http://${fixture.url}`)], [port, false]);
   assertEquals(await answers(`https://${fixture.url}`, showing(good)), true);
 });
@@ -224,20 +235,36 @@ Deno.test("where others can reach it, it is not served without TLS, and speaks n
   const good = await pki();
   await using fixture = new Fixture();
   const everywhere = configOf("0.0.0.0:0");
-  const bound = await fixture.server.bind(everywhere);
-  const error = assertThrows(
-    () => fixture.server.serve(everywhere, { bound, material: undefined }),
+  const error = await assertRejects(
+    () => fixture.server.prepare({ config: everywhere, credentials: undefined }),
     CulvertError,
   );
   assertEquals([error.code, fixture.server.address], ["admin_exposed", undefined]);
-  await fixture.apply(LOCAL, materialOf(good));
+  await fixture.apply(LOCAL, credentialsOf(good));
   await assertRejects(() => fixture.apply("0.0.0.0:0"), CulvertError);
   assertEquals(await answers(`http://${fixture.url}`), false);
   assertEquals(await answers(`https://${fixture.url}`, showing(good)), true);
   // A configuration with such an address and without TLS is refused; were it not, nobody would come in.
-  await fixture.apply("0.0.0.0:0", materialOf(good));
+  await fixture.apply("0.0.0.0:0", credentialsOf(good));
   assertEquals(await answers(`https://${fixture.url}`, showing(good)), true);
   await fixture.apply("0.0.0.0:0");
   assertEquals(await answers(`http://${fixture.url}`), false);
   assert(fixture.log.lines.some(({ fields }) => String(fields.error).includes("Cannot serve the admin API")));
+});
+
+Deno.test("a plan that is not committed leaves the listener as it is, and nothing bound", async () => {
+  await using fixture = new Fixture();
+  await fixture.apply(LOCAL);
+  const { port } = fixture;
+  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const other = free.addr.port;
+  free.close();
+  {
+    using _plan = await fixture.server.prepare({
+      config: configOf(`127.0.0.1:${other}`),
+      credentials: undefined,
+    });
+  }
+  Deno.listen({ hostname: "127.0.0.1", port: other }).close();
+  assertEquals([fixture.port, await answers(`http://${fixture.url}`)], [port, true]);
 });

@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { upstreamStatus } from "../../../src/app/admin/build_upstream_status.ts";
 import { settle } from "../../support/settle.ts";
 import { until } from "../../support/wait.ts";
 import { configText, gone } from "../control/app_fixture.ts";
@@ -10,14 +9,13 @@ const LOCAL = "127.0.0.1:0";
 const WEB = { web: { listen: [LOCAL], upstream: "app" } };
 const CHECKED = { health: { type: "script", script: [{ expect: "ok" }], rise: 1, fall: 1, interval: "10s" } };
 const OUTCOME = { ok: true, detail: "fine", at: Date.UTC(2026, 0, 1) };
-const RULES = { rise: 1, fall: 1 };
 
 Deno.test("the status of a program that has just started says all that there is, and no more", async () => {
   const fixture = new ProgramFixture();
-  assertEquals([fixture.status().state, fixture.status().services], ["starting", []]);
+  assertEquals([(await fixture.status()).state, (await fixture.status()).services], ["starting", []]);
   await fixture.start(configText({ upstreams: { app: ["a"] }, services: WEB }));
   fixture.clock.advance(1500);
-  const { startedAt, reload: { appliedAt, at, ...reload }, ...status } = fixture.status();
+  const { startedAt, reload: { appliedAt, at, ...reload }, ...status } = await fixture.status();
   const { durationSeconds, connectSeconds } = status.services[0]!;
   for (const time of [startedAt, appliedAt, at]) assertAbout(time, 0);
   const { since, ...backend } = status.upstreams[0]!.backends[0]!;
@@ -68,10 +66,10 @@ Deno.test("the status of a program that has just started says all that there is,
     certificates: [],
     crls: [],
   });
-  const drained = fixture.app.drain();
-  assertEquals(fixture.status().state, "draining");
+  const drained = fixture.controlPlane.drain();
+  assertEquals((await fixture.status()).state, "draining");
   await drained;
-  assertEquals([fixture.status().state, fixture.upstream().backends], ["stopped", []]);
+  assertEquals([(await fixture.status()).state, (await fixture.upstream()).backends], ["stopped", []]);
   await fixture.end();
 });
 
@@ -80,7 +78,7 @@ Deno.test("services and upstreams come in the configuration's order, and say wha
   const services = { z: { listen: [LOCAL, LOCAL], upstream: "n" }, b: { listen: [LOCAL], upstream: "m" } };
   const policy = { balance: "least-connections" };
   await fixture.start(configText({ upstreams: { n: ["a", "b"], m: ["c"] }, services, policy }));
-  const status = fixture.status();
+  const status = await fixture.status();
   assertEquals(status.services.map(({ name, upstream, listeners }) => [name, upstream, listeners.length]), [
     ["z", "n", 2],
     ["b", "m", 1],
@@ -101,19 +99,21 @@ Deno.test("what a service has refused is told apart from what has ended", async 
     using refused = await Deno.connect({ hostname: "127.0.0.1", port: fixture.port("web") });
     assertEquals(await refused.read(new Uint8Array(1)).catch(() => null), null);
   }
-  await until(() => fixture.status().services[0]!.rejected === 2, { what: "two refusals" });
-  const { active, total, refused, ended, bytesUp } = fixture.status().services[0]!;
+  await until(async () => (await fixture.status()).services[0]!.rejected === 2, { what: "two refusals" });
+  const { active, total, refused, ended, bytesUp } = (await fixture.status()).services[0]!;
   assertEquals([active, total, bytesUp], [1, 1, 5]);
   assertEquals([refused, ended], [{ "refused-by-limit": 2 }, {}]);
-  assertEquals([fixture.backend("a").active, fixture.backend("a").total], [1, 1]);
+  assertEquals([(await fixture.backend("a")).active, (await fixture.backend("a")).total], [1, 1]);
   connected.client.close();
   assertEquals(await connected.server.receive(), null);
   connected.server.close();
-  await until(() => fixture.status().services[0]!.active === 0, { what: "the connection's end" });
-  const after = fixture.status().services[0]!;
+  await until(async () => (await fixture.status()).services[0]!.active === 0, {
+    what: "the connection's end",
+  });
+  const after = (await fixture.status()).services[0]!;
   assertEquals([after.rejected, after.refused], [2, { "refused-by-limit": 2 }]);
   assertEquals(after.ended, { "client-closed": 1 });
-  assertEquals([fixture.backend("a").active, fixture.backend("a").total], [0, 1]);
+  assertEquals([(await fixture.backend("a")).active, (await fixture.backend("a")).total], [0, 1]);
   await fixture.end();
 });
 
@@ -128,14 +128,14 @@ Deno.test("a backend is drained by hand or by its weight, and says which", async
     upstreams: { app: { backends, ...CHECKED } },
     services: [{ name: "web", ...WEB.web }],
   }));
-  const weightless = fixture.backend("a");
+  const weightless = await fixture.backend("a");
   assertEquals([weightless.state, weightless.why, weightless.weight], ["drained", "its weight is 0", 0]);
   assertEquals([weightless.effectiveWeight, weightless.backup], [0, true]);
   const byHand = await fixture.control.drainBackend("app", "b:1");
-  assertEquals(byHand, fixture.backend("b"));
+  assertEquals(byHand, await fixture.backend("b"));
   assertEquals([byHand.state, byHand.why], ["drained", "drained by hand"]);
   assertEquals([byHand.weight, byHand.effectiveWeight, byHand.maxConnections], [7, 0, 3]);
-  assertEquals(fixture.upstream().available, 0);
+  assertEquals((await fixture.upstream()).available, 0);
   const back = await fixture.control.enableBackend("app", "b:1");
   assertEquals([back.state, back.why, back.effectiveWeight], ["unknown", "not checked yet", 7]);
   await fixture.end();
@@ -144,24 +144,21 @@ Deno.test("a backend is drained by hand or by its weight, and says which", async
 Deno.test("a backend's checks are told, from the first one on", async () => {
   const fixture = new ProgramFixture();
   await fixture.start(configText({ upstreams: { app: ["a"] }, services: WEB, policy: CHECKED }));
-  const { state, why, check, effectiveWeight } = fixture.backend("a");
+  const { state, why, check, effectiveWeight } = await fixture.backend("a");
   assertEquals([state, why, effectiveWeight], ["unknown", "not checked yet", 1]);
   assertEquals(check, { type: "script", inARow: 0, flips: 0 });
-  const backend = fixture.app.upstream("app")!.upstream.find("a:1")!;
   const certificateValidTo = new Date(Date.UTC(2027, 0, 1));
-  backend.health.observe({ ...OUTCOME, certificateValidTo }, RULES);
-  backend.followHealth(true);
+  fixture.checked("a", { ...OUTCOME, certificateValidTo });
   const common = { type: "script", lastAt: "2026-01-01T00:00:00.000Z" };
   const valid = { goodAt: common.lastAt, certificateValidTo: "2027-01-01T00:00:00.000Z" };
-  const up = fixture.backend("a");
+  const up = await fixture.backend("a");
   assertEquals([up.state, up.why], ["up", undefined]);
   assertEquals(up.check, { ...common, ...valid, ok: true, detail: "fine", inARow: 1, flips: 0 });
   for (const detail of ["refused", "timed out"]) {
-    backend.health.observe({ ok: false, detail, at: OUTCOME.at + 60_000 }, RULES);
+    fixture.checked("a", { ok: false, detail, at: OUTCOME.at + 60_000 });
   }
-  backend.followHealth(true);
   const badAt = "2026-01-01T00:01:00.000Z";
-  const down = fixture.backend("a");
+  const down = await fixture.backend("a");
   assertEquals([down.state, down.why, down.effectiveWeight], ["down", "timed out", 0]);
   const bad = { lastAt: badAt, badAt, ok: false, detail: "timed out", inARow: 2, flips: 1 };
   assertEquals(down.check, { ...common, ...valid, ...bad });
@@ -176,14 +173,14 @@ Deno.test("an ejected backend says why and until when", async () => {
   using client = await Deno.connect({ hostname: "127.0.0.1", port: fixture.port("web") });
   (await fixture.dialler.call(0)).refuse();
   assertEquals(await client.read(new Uint8Array(1)).catch(() => null), null);
-  const ejected = fixture.backend("a");
+  const ejected = await fixture.backend("a");
   assertEquals([ejected.state, ejected.failures, ejected.effectiveWeight], ["ejected", 1, 0]);
   assert(ejected.why!.includes("refused"), ejected.why);
   assertAbout(ejected.ejectedUntil, 30_000);
   fixture.clock.advance(10_000);
-  assertAbout(fixture.backend("a").ejectedUntil, 20_000);
+  assertAbout((await fixture.backend("a")).ejectedUntil, 20_000);
   fixture.clock.advance(21_000);
-  const { state, ejectedUntil, failures } = fixture.backend("a");
+  const { state, ejectedUntil, failures } = await fixture.backend("a");
   assertEquals([state, ejectedUntil, failures], ["up", undefined, 1]);
   await fixture.end();
 });
@@ -193,19 +190,19 @@ Deno.test("a full backend is up, and not available; a slow start has less weight
   const backends = [{ address: "a:1", weight: 4, maxConnections: 1 }];
   const upstreams = { app: { backends } };
   await fixture.start(JSON.stringify({ version: 1, upstreams, services: [{ name: "web", ...WEB.web }] }));
-  fixture.app.upstream("app")!.upstream.find("a:1")!.scale(0.25);
-  assertEquals([fixture.backend("a").weight, fixture.backend("a").effectiveWeight], [4, 1]);
+  fixture.upstreamOf("app").find("a:1")!.scale(0.25);
+  assertEquals([(await fixture.backend("a")).weight, (await fixture.backend("a")).effectiveWeight], [4, 1]);
   const connected = await fixture.connect(fixture.port("web"));
-  assertEquals([fixture.backend("a").state, fixture.upstream().available], ["up", 0]);
-  assertEquals(fixture.reasons(), ["upstream app: no backend is available (1 full)"]);
-  await fixture.app.destroy();
+  assertEquals([(await fixture.backend("a")).state, (await fixture.upstream()).available], ["up", 0]);
+  assertEquals(await fixture.reasons(), ["upstream app: no backend is available (1 full)"]);
+  await fixture.controlPlane.destroy();
   await gone(connected);
   await fixture.end();
 });
 
 Deno.test("every source says how it is, since when, and what it has given", async () => {
   const fixture = new ManagedFixture(config("a", { discover: from("one", dns("db")) }));
-  const sources = () => upstreamStatus(fixture.managed, fixture.clock).discovery!;
+  const sources = () => fixture.status().discovery!;
   fixture.clock.advance(5000);
   for (const [index, name] of ["dns db", "file one"].entries()) {
     const { since, ...source } = sources()[index]!;

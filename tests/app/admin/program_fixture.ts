@@ -6,6 +6,7 @@ import { ProgramTarget } from "../../../src/app/admin/program_target.ts";
 import { badConfig, loadCredentials } from "../../../src/app/credentials/credentials.ts";
 import { Reloader } from "../../../src/app/control/reloader.ts";
 import { ConfigReading } from "../../../src/config/reading.ts";
+import type { CheckOutcome } from "../../../src/upstream/check/health.ts";
 import { AppFixture } from "../control/app_fixture.ts";
 
 /** The running program as the admin API sees it, without its files and signals: see {@linkcode AppFixture}. */
@@ -20,39 +21,45 @@ export class ProgramFixture extends AppFixture {
   constructor(folder = "/etc/culvert") {
     super();
     this.folder = folder;
-    const { app, reloader, clock } = this;
-    this.control = new ProgramTarget({ app, reloader, version: "1.2.3", folder, clock });
+    const { controlPlane, reloader, clock } = this;
+    this.control = new ProgramTarget({ controlPlane, reloader, version: "1.2.3", folder, clock });
   }
 
   /** Runs this configuration, with the files that it names. */
   async start(text: string): Promise<void> {
     const reading = new ConfigReading(text, { name: "test.yaml", folder: this.folder });
     const { config } = reading;
-    const named = { name: "test.yaml", buffers: this.app.buffers };
-    if (config === undefined) throw await badConfig(reading, named);
-    const credentials = await loadCredentials(reading, named);
-    await this.app.apply(config, credentials);
+    if (config === undefined) throw await badConfig(reading, "test.yaml");
+    await this.apply(config, await loadCredentials(reading, "test.yaml"));
   }
 
   /** The status, which must be as its schema says, and as JSON has it. */
-  status(): Status {
-    const status = this.control.status();
+  async status(): Promise<Status> {
+    const status = await this.control.status();
     assertEquals(v.parse(statusSchema, JSON.parse(JSON.stringify(status))), status);
     return status;
   }
 
-  upstream(): UpstreamStatus {
-    return this.status().upstreams[0]!;
+  async upstream(): Promise<UpstreamStatus> {
+    return (await this.status()).upstreams[0]!;
   }
 
   /** A backend by its host. */
-  backend(host: string): BackendStatus {
-    return this.upstream().backends.find(({ address }) => address === `${host}:1`)!;
+  async backend(host: string): Promise<BackendStatus> {
+    return (await this.upstream()).backends.find(({ address }) => address === `${host}:1`)!;
+  }
+
+  /** A check of a backend of the upstream `app` ends. */
+  checked(host: string, outcome: CheckOutcome): void {
+    const key = `${host}:1`;
+    const health = this.controlPlane.upstream("app")!.health(key)!;
+    health.observe(outcome, { rise: 1, fall: 1 });
+    this.controlPlane.dataPlane.setHealth("app", new Map([[key, health.state]]));
   }
 
   /** Why it is not ready. Whether it is must agree. */
-  reasons(): readonly string[] {
-    const { ready, reasons } = this.control.ready();
+  async reasons(): Promise<readonly string[]> {
+    const { ready, reasons } = await this.control.ready();
     assertEquals(ready, reasons.length === 0);
     return reasons;
   }

@@ -20,25 +20,28 @@ async function started(text = ONE): Promise<ProgramFixture> {
 
 Deno.test("a good reload is a new generation, and the status says so", async () => {
   const fixture = await started();
-  const before = fixture.status().reload;
+  const before = (await fixture.status()).reload;
   fixture.text = configText({ upstreams: { app: ["c"] }, services: WEB });
   assertEquals(await fixture.control.reload(), { ok: true, generation: 2 });
-  const { reload, upstreams } = fixture.status();
+  const { reload, upstreams } = await fixture.status();
   assertEquals([reload.generation, reload.ok, reload.why], [2, true, "admin"]);
   assert(reload.appliedAt >= before.appliedAt && reload.at === reload.appliedAt);
   assertEquals(upstreams[0]!.backends.map(({ address }) => address), ["c:1"]);
   await fixture.reloader.request("SIGHUP");
-  assertEquals([fixture.status().reload.generation, fixture.status().reload.why], [3, "SIGHUP"]);
+  assertEquals([(await fixture.status()).reload.generation, (await fixture.status()).reload.why], [
+    3,
+    "SIGHUP",
+  ]);
   await fixture.end();
 });
 
 Deno.test("a bad configuration is told with all its problems, and the one from before goes on", async () => {
   const fixture = await started();
-  const { appliedAt } = fixture.status().reload;
+  const { appliedAt } = (await fixture.status()).reload;
   fixture.text = ONE.replace('"listen"', '"lisen"').replace('"version":1', '"version":2');
   const outcome = await fixture.control.reload();
   assert(!outcome.ok && outcome.error instanceof ConfigError);
-  const { at, ...reload } = fixture.status().reload;
+  const { at, ...reload } = (await fixture.status()).reload;
   assertAbout(at, 0);
   const { problems, message } = outcome.error;
   assertEquals(reload, {
@@ -52,7 +55,7 @@ Deno.test("a bad configuration is told with all its problems, and the one from b
   assertEquals(problems.length >= 2, true);
   fixture.text = ONE;
   assertEquals(await fixture.control.reload(), { ok: true, generation: 2 });
-  assertEquals(fixture.status().reload.error, undefined);
+  assertEquals((await fixture.status()).reload.error, undefined);
   await fixture.end();
 });
 
@@ -63,7 +66,7 @@ Deno.test("a listener that can't be bound fails the reload, and is no problem of
   fixture.text = configText({ upstreams: { app: ["z"] }, services: { web: { listen, upstream: "app" } } });
   const outcome = await fixture.control.reload();
   assert(!outcome.ok);
-  const { reload, upstreams, services } = fixture.status();
+  const { reload, upstreams, services } = await fixture.status();
   assertEquals([reload.error?.code, reload.problems, reload.generation], ["listen_failed", undefined, 1]);
   assertEquals(upstreams[0]!.backends.map(({ address }) => address), ["a:1", "b:1"]);
   assertEquals(services[0]!.listeners, [`127.0.0.1:${fixture.port("web")}`]);
@@ -80,7 +83,7 @@ Deno.test("reloads that are asked for during a reload share the one after it", a
   const [two, three] = await Promise.all([second, third]);
   assert(!two.ok && !three.ok);
   assertStrictEquals(two.error, three.error);
-  assertEquals(fixture.status().reload.generation, 2);
+  assertEquals((await fixture.status()).reload.generation, 2);
   await fixture.end();
 });
 
@@ -92,13 +95,13 @@ Deno.test("a set is replaced, and what stays keeps what it has", async () => {
     { address: "a:1", weight: 5, maxConnections: 9, backup: true },
     "unix:db.sock",
   ]);
-  assertEquals(set, fixture.upstream().backends);
+  assertEquals(set, (await fixture.upstream()).backends);
   assertEquals(set.map(({ address }) => address), ["c:1", "a:1", "unix:/etc/culvert/db.sock"]);
   const { weight, maxConnections, backup, active, total } = set[1]!;
   assertEquals([weight, maxConnections, backup, active, total], [5, 9, true, 1, 1]);
   await connected.client.write(new TextEncoder().encode("more"));
   assertEquals(await connected.server.receive(), "more");
-  await fixture.app.destroy();
+  await fixture.controlPlane.destroy();
   await gone(connected);
   await fixture.end();
 });
@@ -112,7 +115,7 @@ Deno.test("a set that is wrong is told in whole, and changes nothing", async () 
   for (const body of [{}, null, "a:1", 7, [null], [[]]]) {
     await assertRejects(() => fixture.control.replaceBackends("app", body), ConfigError);
   }
-  assertEquals(fixture.upstream().backends.map(({ address }) => address), ["a:1", "b:1"]);
+  assertEquals((await fixture.upstream()).backends.map(({ address }) => address), ["a:1", "b:1"]);
   await fixture.end();
 });
 
@@ -126,8 +129,8 @@ Deno.test("a set that is discovered can't be replaced: a conflict", async () => 
   }));
   const error = await assertRejects(() => fixture.control.replaceBackends("app", ["c:1"]), AdminError);
   assertEquals([error.code, error.status], ["conflict", 409]);
-  assertEquals(fixture.upstream().discovery?.map(({ name }) => name), [`file ${path}`]);
-  await until(() => fixture.upstream().backends.some(({ address }) => address === "x:1"), {
+  assertEquals((await fixture.upstream()).discovery?.map(({ name }) => name), [`file ${path}`]);
+  await until(async () => (await fixture.upstream()).backends.some(({ address }) => address === "x:1"), {
     what: "the file",
   });
   await fixture.end();
@@ -156,9 +159,9 @@ Deno.test("a backend that is drained by hand stays so through reloads", async ()
   await fixture.control.drainBackend("app", "a:1");
   assertEquals((await fixture.control.drainBackend("app", "a:1")).state, "drained"); // Twice is once.
   await fixture.control.reload();
-  assertEquals([fixture.backend("a").state, fixture.upstream().available], ["drained", 1]);
+  assertEquals([(await fixture.backend("a")).state, (await fixture.upstream()).available], ["drained", 1]);
   await fixture.control.enableBackend("app", "a:1");
-  assertEquals([fixture.backend("a").state, fixture.upstream().available], ["up", 2]);
+  assertEquals([(await fixture.backend("a")).state, (await fixture.upstream()).available], ["up", 2]);
   await fixture.end();
 });
 
@@ -180,11 +183,11 @@ Deno.test("a program that stops takes neither reloads nor sets", async () => {
   const connected = await fixture.connect(fixture.port("web"));
   const port = fixture.port("web");
   const underWay = fixture.control.reload();
-  const drained = fixture.app.drain();
+  const drained = fixture.controlPlane.drain();
   // It came too late: the configuration has not been changed to.
   assertEquals((await assertRejects(() => underWay, AdminError)).code, "draining");
   for (const state of ["draining", "stopped"]) {
-    assertEquals(fixture.app.state, state);
+    assertEquals(fixture.controlPlane.state, state);
     for (
       const work of [() => fixture.control.reload(), () => fixture.control.replaceBackends("app", ["b:1"])]
     ) {

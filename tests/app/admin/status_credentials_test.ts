@@ -25,7 +25,7 @@ Deno.test("certificates are told by their files, each with all who show it", asy
   const own = files.putOwn("client", client);
   const upstreamTls = { ...own, ca: files.put("ca.pem", ca.certPem) };
   await fixture.start(configOf([one, two, one], upstreamTls));
-  const { certificates, crls } = fixture.status();
+  const { certificates, crls } = await fixture.status();
   assertEquals(certificates.map(({ path, usedBy }) => [path, usedBy]), [
     [one.cert, ["service s0", "service s2"]],
     [two.cert, ["service s1"]],
@@ -53,7 +53,7 @@ Deno.test("CRLs are told list by list, with what is wrong with them", async () =
   const garbage = files.put("garbage.crl", "garbage");
   const missing = files.folder.file("missing.crl");
   await fixture.start(configOf([auth(both), auth(expired), auth(garbage), auth(both), auth(missing)]));
-  const { crls } = fixture.status();
+  const { crls } = await fixture.status();
   const users = ["service s0", "service s3"];
   assertEquals(crls.map(({ path, usedBy, usable }) => [path, usedBy, usable]), [
     [both, users, true],
@@ -71,7 +71,7 @@ Deno.test("CRLs are told list by list, with what is wrong with them", async () =
   assertStringIncludes(crls[3]!.problem!, garbage);
   assertStringIncludes(crls[4]!.problem!, "no such file");
   assertEquals([crls[3]!.thisUpdate, crls[3]!.nextUpdate], [undefined, undefined]);
-  assertEquals(fixture.reasons().length, 3);
+  assertEquals((await fixture.reasons()).length, 3);
   await fixture.end();
 });
 
@@ -85,8 +85,8 @@ Deno.test("a client without a certificate counts as refused, for the reason that
   const client = await Deno.connectTls(options);
   assertEquals(await client.read(new Uint8Array(1)).catch(() => null), null);
   client.close();
-  await until(() => fixture.status().services[0]!.rejected === 1, { what: "the refusal" });
-  const { refused, ended, active } = fixture.status().services[0]!;
+  await until(async () => (await fixture.status()).services[0]!.rejected === 1, { what: "the refusal" });
+  const { refused, ended, active } = (await fixture.status()).services[0]!;
   assertEquals([refused, ended, active], [{ "tls-no-certificate": 1 }, {}, 0]);
   await fixture.end();
 });

@@ -1,5 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { ControlPlane } from "../../../src/app/control/control_plane.ts";
+import type { Config } from "../../../src/config/config.ts";
+import type { Credentials } from "../../../src/app/credentials/credentials.ts";
+import type { ServiceReport } from "../../../src/dataplane/report.ts";
+import type { Upstream } from "../../../src/upstream/upstream.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
 import { FakeClock } from "../../core/fake_clock.ts";
 import type { MemoryConnection } from "../../support/memory_connection.ts";
@@ -18,17 +22,31 @@ export class AppFixture {
   readonly clock = new FakeClock();
   readonly log = new RecordingLog();
   readonly dialler = new ScriptedDialler();
-  readonly app = new ControlPlane({ log: this.log, clock: this.clock, dial: this.dialler.dial });
+  readonly controlPlane = new ControlPlane({ log: this.log, clock: this.clock, dial: this.dialler.dial });
   #answered = 0;
 
   /** Runs this configuration. */
-  async apply(text: string): Promise<void> {
-    await this.app.apply(await parseConfig(text, { name: "test.yaml", folder: "." }));
+  async apply(config: string | Config, credentials?: Credentials): Promise<void> {
+    const parsed = typeof config === "string"
+      ? parseConfig(config, { name: "test.yaml", folder: "." })
+      : config;
+    using plan = await this.controlPlane.prepare(parsed, credentials);
+    plan.commit();
+  }
+
+  /** What the services have done. */
+  async services(): Promise<readonly ServiceReport[]> {
+    return (await this.controlPlane.dataPlane.report()).services;
+  }
+
+  /** The data side of an upstream. */
+  upstreamOf(name: string): Upstream {
+    return this.controlPlane.dataPlane.upstream(name)!;
   }
 
   /** The port of a service's listener. */
   port(service: string, index = 0): number {
-    const address = this.app.services.find(({ name }) => name === service)!.listeners[index];
+    const address = this.controlPlane.addresses.get(service)![index];
     assert(address?.kind === "tcp");
     return address.port;
   }
@@ -49,8 +67,8 @@ export class AppFixture {
 
   /** Ends everything, after which nothing must be left. */
   async end(): Promise<void> {
-    await this.app.destroy();
-    assertEquals([this.app.state, this.dialler.unclosed, this.clock.pending], ["stopped", 0, 0]);
+    await this.controlPlane.destroy();
+    assertEquals([this.controlPlane.state, this.dialler.unclosed, this.clock.pending], ["stopped", 0, 0]);
   }
 }
 

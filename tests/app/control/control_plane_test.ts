@@ -14,10 +14,10 @@ const ONE = configText({
 
 Deno.test("a configuration becomes listeners, services and upstreams that carry", async () => {
   const fixture = new AppFixture();
-  assertEquals([fixture.app.state, fixture.app.services.length], ["starting", 0]);
+  assertEquals([fixture.controlPlane.state, (await fixture.services()).length], ["starting", 0]);
   await fixture.apply(ONE);
-  const [service] = fixture.app.services;
-  assertEquals([fixture.app.state, service!.name, service!.upstream], ["ready", "postgres", "db"]);
+  const [service] = await fixture.services();
+  assertEquals([fixture.controlPlane.state, service!.name, service!.upstream], ["ready", "postgres", "db"]);
   const ports = [fixture.port("postgres", 0), fixture.port("postgres", 1)];
   assertEquals(service!.listeners.map(formatAddress), ports.map((port) => `127.0.0.1:${port}`));
   for (const port of ports) {
@@ -30,7 +30,7 @@ Deno.test("a configuration becomes listeners, services and upstreams that carry"
     server.close();
   }
   await fixture.end();
-  assertEquals(fixture.app.services[0]!.total, 2);
+  assertEquals((await fixture.services())[0]!.total, 2);
   const lines = fixture.log.lines.filter(({ message }) => message === "listening");
   assertEquals(lines.map(({ fields }) => fields.listener), ports.map((port) => `127.0.0.1:${port}`));
 });
@@ -45,7 +45,7 @@ Deno.test("what can't be bound is refused, and nothing of it stays bound", async
   const listen = [`127.0.0.1:${freePort}`, `127.0.0.1:${port}`];
   const text = configText({ upstreams: { db: ["a"] }, services: { postgres: { listen, upstream: "db" } } });
   const error = await assertRejects(() => fixture.apply(text), CulvertError, `127.0.0.1:${port}`);
-  assertEquals([error.code, fixture.app.state, fixture.app.services.length], [
+  assertEquals([error.code, fixture.controlPlane.state, (await fixture.services()).length], [
     "listen_failed",
     "starting",
     0,
@@ -60,15 +60,15 @@ Deno.test("drain stops listening at once and waits for what lives", async () => 
   await fixture.apply(ONE);
   const port = fixture.port("postgres");
   const { client, server } = await fixture.connect(port);
-  const drained = fixture.app.drain();
-  assertEquals(fixture.app.state, "draining");
+  const drained = fixture.controlPlane.drain();
+  assertEquals(fixture.controlPlane.state, "draining");
   await closed(port);
   await client.write(new TextEncoder().encode("more"));
   assertEquals(await server.receive(), "more");
   client.close();
   assertEquals(await server.receive(), null);
   server.close();
-  assertEquals([await drained, fixture.app.state], [0, "stopped"]);
+  assertEquals([await drained, fixture.controlPlane.state], [0, "stopped"]);
   const stopping = fixture.log.lines.find(({ message }) => message === "draining");
   assertEquals(stopping?.fields, { connections: 1 });
   await fixture.end();
@@ -78,11 +78,11 @@ Deno.test("what has not finished when the drain's time is up is cut and counted"
   const fixture = new AppFixture();
   await fixture.apply(ONE);
   const connected = await fixture.connect(fixture.port("postgres"));
-  const drained = fixture.app.drain();
+  const drained = fixture.controlPlane.drain();
   fixture.clock.advance(4900);
-  assertEquals(fixture.app.services[0]!.active, 1);
+  assertEquals((await fixture.services())[0]!.active, 1);
   fixture.clock.advance(200);
-  assertEquals([await drained, fixture.app.services[0]!.ended], [1, { cut: 1 }]);
+  assertEquals([await drained, (await fixture.services())[0]!.ended], [1, { cut: 1 }]);
   await gone(connected);
   await fixture.end();
 });
@@ -91,9 +91,9 @@ Deno.test("destroy interrupts a drain", async () => {
   const fixture = new AppFixture();
   await fixture.apply(ONE);
   const connected = await fixture.connect(fixture.port("postgres"));
-  const drained = fixture.app.drain();
-  await fixture.app.destroy();
-  assertEquals([await drained, fixture.app.state, fixture.clock.now()], [1, "stopped", 0]);
+  const drained = fixture.controlPlane.drain();
+  await fixture.controlPlane.destroy();
+  assertEquals([await drained, fixture.controlPlane.state, fixture.clock.now()], [1, "stopped", 0]);
   await gone(connected);
   await fixture.end();
 });
@@ -102,15 +102,18 @@ Deno.test("a configuration that comes while draining changes nothing and binds n
   const fixture = new AppFixture();
   await fixture.apply(ONE);
   const connected = await fixture.connect(fixture.port("postgres"));
-  const drained = fixture.app.drain();
+  const drained = fixture.controlPlane.drain();
   const other = configText({
     upstreams: { db: ["a"] },
     services: { other: { listen: [LOCAL], upstream: "db" } },
   });
   const refused = () => assertRejects(() => fixture.apply(other), CulvertError, "the program is stopping");
   assertEquals((await refused()).code, "draining");
-  assertEquals([fixture.app.state, fixture.app.services.map(({ name }) => name)], ["draining", ["postgres"]]);
-  await fixture.app.destroy();
+  assertEquals([fixture.controlPlane.state, (await fixture.services()).map(({ name }) => name)], [
+    "draining",
+    ["postgres"],
+  ]);
+  await fixture.controlPlane.destroy();
   await drained;
   assertEquals((await refused()).code, "draining");
   await gone(connected);
@@ -124,9 +127,9 @@ Deno.test("a configuration that is overtaken by the stop while it binds is refus
     upstreams: { db: ["a"] },
     services: { other: { listen: [LOCAL], upstream: "db" } },
   }));
-  const drained = fixture.app.drain();
+  const drained = fixture.controlPlane.drain();
   assertEquals((await assertRejects(() => applying, CulvertError)).code, "draining");
-  assertEquals([await drained, fixture.app.services.map(({ name }) => name)], [0, ["postgres"]]);
+  assertEquals([await drained, (await fixture.services()).map(({ name }) => name)], [0, ["postgres"]]);
   await fixture.end();
 });
 

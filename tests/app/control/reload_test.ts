@@ -18,7 +18,7 @@ Deno.test("a listener that stays keeps its socket, and live connections go on", 
   await client.write(new TextEncoder().encode("more"));
   assertEquals(await server.receive(), "more");
   assertEquals(fixture.log.messages.filter((message) => message.includes("listening")), ["listening"]);
-  assertEquals([fixture.app.services[0]!.active, fixture.app.services[0]!.total], [1, 1]);
+  assertEquals([(await fixture.services())[0]!.active, (await fixture.services())[0]!.total], [1, 1]);
   client.close();
   await server.receive();
   server.close();
@@ -42,7 +42,7 @@ Deno.test("no client is refused while the configuration changes again and again"
     await settle();
   }
   await calls;
-  await until(() => fixture.app.services[0]!.total === 50, { what: "all to be accepted" });
+  await until(async () => (await fixture.services())[0]!.total === 50, { what: "all to be accepted" });
   await fixture.end();
 });
 
@@ -53,8 +53,8 @@ Deno.test("new connections follow the new configuration at once", async () => {
   const first = await fixture.connect(fixture.port("web"));
   await fixture.apply(configText({ upstreams, services: web("other") }));
   const second = await fixture.connect(fixture.port("web"));
-  assertEquals([fixture.asked, fixture.app.services[0]!.active], ["a b", 2]);
-  await fixture.app.destroy();
+  assertEquals([fixture.asked, (await fixture.services())[0]!.active], ["a b", 2]);
+  await fixture.controlPlane.destroy();
   for (const connected of [first, second]) await gone(connected);
   await fixture.end();
 });
@@ -79,7 +79,7 @@ Deno.test("onRemove: close ends what a removed backend carries, drain lets it fi
     }
     await gone(connected);
     const reason = onRemove === "close" ? "backend-removed" : "cut";
-    assertEquals(fixture.app.services[0]!.ended, { [reason]: 1 });
+    assertEquals((await fixture.services())[0]!.ended, { [reason]: 1 });
     await fixture.end();
   }
 });
@@ -93,10 +93,10 @@ Deno.test("a service that has left stops listening, and its live connections dra
   const { client, server } = await fixture.connect(port);
   await fixture.apply(configText({ upstreams: { app: ["a"] }, services: web(), timeouts }));
   await closed(port);
-  assertEquals(fixture.app.services.map(({ name }) => name), ["web"]);
+  assertEquals((await fixture.services()).map(({ name }) => name), ["web"]);
   await client.write(new TextEncoder().encode("more"));
   assertEquals(await server.receive(), "more");
-  const drained = fixture.app.drain(); // Also waits for the one that has left.
+  const drained = fixture.controlPlane.drain(); // Also waits for the one that has left.
   fixture.clock.advance(5200);
   assertEquals(await drained, 1);
   await gone({ client, server });
@@ -116,7 +116,7 @@ Deno.test("a service that leaves together with its upstream has its time all the
   const next = { ...services, first: leaving.first };
   await fixture.apply(configText({ upstreams: all, services: next, timeouts }));
   await fixture.apply(configText({ upstreams: { c: ["c"] }, services, timeouts }));
-  assertEquals(fixture.app.upstreams.map(({ upstream }) => upstream.name), ["c"]);
+  assertEquals(fixture.controlPlane.upstreams.map(({ name }) => name), ["c"]);
   for (const { client, server } of [first, second]) {
     await client.write(new TextEncoder().encode("more"));
     assertEquals(await server.receive(), "more");
@@ -139,7 +139,7 @@ Deno.test("the end of everything is the end of upstreams that have left too", as
   await fixture.apply(configText({ upstreams, services }));
   const connected = await fixture.connect(fixture.port("gone"));
   await fixture.apply(configText({ upstreams: { app: ["a"] }, services: web(), policy }));
-  await fixture.app.destroy();
+  await fixture.controlPlane.destroy();
   await gone(connected);
   await fixture.end();
 });
@@ -154,7 +154,7 @@ Deno.test("an upstream that has left closes its pools, one that stays keeps them
   assertEquals(fixture.dialler.unclosed, 2);
   await fixture.apply(configText({ upstreams: { app: ["a"] }, services: web(), policy }));
   await settle();
-  assertEquals([fixture.app.upstreams.map(({ upstream }) => upstream.name), fixture.dialler.unclosed], [[
+  assertEquals([fixture.controlPlane.upstreams.map(({ name }) => name), fixture.dialler.unclosed], [[
     "app",
   ], 1]);
   assert(!fixture.dialler.dialled[0]!.closed);
@@ -174,10 +174,10 @@ Deno.test("a configuration that can't be made leaves everything as it was, and b
   const health = { type: "http", http, intervalMs: 1000, timeoutMs: 500, rise: 1, fall: 1 } as const;
   // One that parsing would have refused.
   const bad = new Map([...config.upstreams].map(([name, each]) => [name, { ...each, health }]));
-  await assertRejects(() => fixture.app.apply({ ...config, upstreams: bad }), CulvertError, "HEAD");
+  await assertRejects(() => fixture.apply({ ...config, upstreams: bad }), CulvertError, "HEAD");
   Deno.listen({ hostname: "127.0.0.1", port }).close();
-  assertEquals(fixture.app.services.map(({ name, upstream }) => [name, upstream]), [["web", "app"]]);
-  assertEquals(fixture.app.upstreams.map(({ upstream }) => upstream.name), ["app", "other"]);
+  assertEquals((await fixture.services()).map(({ name, upstream }) => [name, upstream]), [["web", "app"]]);
+  assertEquals(fixture.controlPlane.upstreams.map(({ name }) => name), ["app", "other"]);
   await fixture.apply(configText({ upstreams, services }));
   assertEquals(fixture.port("more"), port);
   await fixture.end();
@@ -191,10 +191,12 @@ Deno.test("a listener that can't be bound leaves everything as it was", async ()
   const listen = [LOCAL, `127.0.0.1:${taken.addr.port}`];
   const services = { ...web(), other: { listen, upstream: "app" } };
   await assertRejects(() => fixture.apply(configText({ upstreams: { app: ["b"] }, services })));
-  assertEquals([fixture.app.state, fixture.app.services.map(({ name }) => name)], ["ready", ["web"]]);
+  assertEquals([fixture.controlPlane.state, (await fixture.services()).map(({ name }) => name)], ["ready", [
+    "web",
+  ]]);
   const connected = await fixture.connect(port);
   assertEquals(fixture.asked, "a");
-  await fixture.app.destroy();
+  await fixture.controlPlane.destroy();
   await gone(connected);
   taken.close();
   await fixture.end();

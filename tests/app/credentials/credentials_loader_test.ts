@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@st
 import { CredentialsLoader } from "../../../src/app/credentials/credentials_loader.ts";
 import type { ServiceTls, UpstreamTls } from "../../../src/config/config.ts";
 import { formatPath } from "../../../src/config/problem/problem.ts";
-import { BufferPool } from "../../../src/net/buffers.ts";
+import { buildGate, runtimeTlsOf } from "../../../src/dataplane/credentials.ts";
 import { canShareAddresses } from "../../../src/net/listen.ts";
 import { TlsFiles } from "../../support/tls_files.ts";
 import { makePki } from "../../tls/tls_fixture.ts";
@@ -11,7 +11,7 @@ const VERSIONS = { minVersion: "1.2", maxVersion: "1.3", alpn: [] } as const;
 const ADMIN = { path: ["admin", "tls"], who: "admin" };
 
 function loader(): CredentialsLoader {
-  return new CredentialsLoader(new BufferPool());
+  return new CredentialsLoader();
 }
 
 function serviceTls(
@@ -23,10 +23,10 @@ function serviceTls(
 
 Deno.test("without TLS there is nothing to load, and nothing to complain of", async () => {
   const loading = loader();
-  assertEquals(await loading.gate(undefined, ADMIN), undefined);
+  assertEquals(await loading.service(undefined, ADMIN), undefined);
   assertEquals(await loading.admin(undefined), undefined);
-  assertEquals(await loading.connect(undefined, ADMIN), undefined);
-  assertEquals(await loading.etcdTls(undefined, ADMIN), undefined);
+  assertEquals(await loading.upstream(undefined, ADMIN), undefined);
+  assertEquals(await loading.etcd(undefined, ADMIN), undefined);
   assertEquals([loading.faults, loading.certificates, loading.trust.crls, loading.warnings], [
     [],
     [],
@@ -83,31 +83,32 @@ Deno.test("an etcd's TLS is its CA and a certificate of ours, each if it is give
   const caPath = files.put("ca.pem", ca.certPem);
   const pems = { cert: client.chainPem, key: client.keyPem };
   const loading = loader();
-  assertEquals(await loading.etcdTls({}, place), { ca: undefined });
-  assertEquals(await loading.etcdTls({ caPath }, place), { ca: ca.certPem });
-  assertEquals(await loading.etcdTls({ caPath, ...keys }, place), { ca: ca.certPem, ...pems });
+  assertEquals(await loading.etcd({}, place), { ca: undefined });
+  assertEquals(await loading.etcd({ caPath }, place), { ca: ca.certPem });
+  assertEquals(await loading.etcd({ caPath, ...keys }, place), { ca: ca.certPem, ...pems });
   assertEquals(loading.certificates.map(({ usedBy }) => usedBy), ["etcd of upstream db"]);
   assertEquals(loading.faults, []);
   files.put("ca.pem", "garbage");
-  assertEquals(await loading.etcdTls({ caPath, ...keys, keyPath: own.cert }, place), undefined);
-  assertEquals(loading.faults.map(({ path }) => path), [[...place.path, "ca"], place.path]);
+  const again = loader();
+  assertEquals(await again.etcd({ caPath, ...keys, keyPath: own.cert }, place), undefined);
+  assertEquals(again.faults.map(({ path }) => path), [[...place.path, "ca"], place.path]);
 });
 
 Deno.test("backends that are not verified are a warning each time", async () => {
   const loading = loader();
   const place = { path: ["upstreams", "db", "tls"], who: "upstream db" };
-  assert(await loading.connect({ ...VERSIONS, verify: false }, place) !== undefined);
-  assert(await loading.connect({ ...VERSIONS, verify: true, serverName: "db.test" }, place) !== undefined);
+  assert(await loading.upstream({ ...VERSIONS, verify: false }, place) !== undefined);
+  assert(await loading.upstream({ ...VERSIONS, verify: true, serverName: "db.test" }, place) !== undefined);
   assertEquals(loading.warnings.length, 1);
   assertStringIncludes(loading.warnings[0]!, "upstream db: the backends' certificates are NOT verified");
 });
 
-Deno.test("TLS with backends is made anew for other versions and protocols, and not for the same", async () => {
+Deno.test("the credentials of backends are others for other versions and protocols", async () => {
   const loading = loader();
   const place = { path: ["upstreams", "db", "tls"], who: "upstream db" };
   const base = { ...VERSIONS, verify: true, serverName: "db.test" };
   const fingerprint = async (tls: Partial<UpstreamTls>) =>
-    (await loading.connect({ ...base, ...tls }, place))!.fingerprint;
+    JSON.stringify(await loading.upstream({ ...base, ...tls }, place));
   const before = await fingerprint({});
   assertEquals(await fingerprint({}), before);
   for (const tls of [{ minVersion: "1.3" }, { maxVersion: "1.2" }, { alpn: ["postgresql"] }] as const) {
@@ -123,8 +124,10 @@ Deno.test("a CRL with several lists is one file in use, with each of them", asyn
   const caPath = files.put("ca.pem", ca.certPem + other.ca.certPem);
   const clientAuth = { caPath, crlPaths: [crlPath], mode: "optional", allow: [{ any: true }] } as const;
   const tls = serviceTls(files.putOwn("server", server), { clientAuth });
-  const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
-  assertEquals([gate?.problem, loading.trust.crls.length], [undefined, 1]);
+  const gate = await buildGate(
+    (await loading.service(tls, { path: ["services", 0, "tls"], who: "service web" }))!,
+  );
+  assertEquals([gate.problem, loading.trust.crls.length], [undefined, 1]);
   assertEquals(loading.trust.crls[0]!.crls.map(({ issuerName }) => issuerName), [
     "CN=Test CA",
     "CN=Other CA",
@@ -139,21 +142,22 @@ Deno.test("a CRL that covers some of the CAs is good, with a warning for each of
   const crlPath = files.put("one.crl", ca.crl());
   const clientAuth = { caPath, crlPaths: [crlPath], mode: "optional", allow: [{ any: true }] } as const;
   const tls = serviceTls(files.putOwn("server", server), { clientAuth });
-  const gate = await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
-  assertEquals([gate?.problem, loading.trust.crls[0]!.problem(Date.now())], [undefined, undefined]);
+  const gate = await buildGate(
+    (await loading.service(tls, { path: ["services", 0, "tls"], who: "service web" }))!,
+  );
+  assertEquals([gate.problem, loading.trust.crls[0]!.problem(Date.now())], [undefined, undefined]);
   assertEquals(loading.warnings, [
     "service web: nobody whom CN=Other CA has issued can come in: there is no CRL of CN=Other CA",
   ]);
 });
 
-Deno.test("the runtime's TLS gets what the gate has been made of", async () => {
+Deno.test("the runtime's TLS gets the same credentials as the gate", async () => {
   const { server } = await makePki();
   await using files = new TlsFiles();
   const loading = loader();
   const tls = serviceTls(files.putOwn("server", server), { native: true, alpn: ["h2"] });
-  await loading.gate(tls, { path: ["services", 0, "tls"], who: "service web" });
-  loading.native("web", tls);
+  const credentials = await loading.service(tls, { path: ["services", 0, "tls"], who: "service web" });
   assertEquals(canShareAddresses, true); // As in deno.json.
   const expected = { cert: server.chainPem, key: server.keyPem, alpn: ["h2"], certPath: tls.certPath };
-  assertEquals([...loading.runtimeTls], [["web", expected]]);
+  assertEquals(runtimeTlsOf(credentials), expected);
 });

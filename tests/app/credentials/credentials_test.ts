@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { badConfig, type Credentials, loadCredentials } from "../../../src/app/credentials/credentials.ts";
+import { buildGate } from "../../../src/dataplane/credentials.ts";
 import { ConfigReading } from "../../../src/config/reading.ts";
 import { ConfigError } from "../../../src/config/problem/problem.ts";
-import { BufferPool } from "../../../src/net/buffers.ts";
 import { TlsFiles } from "../../support/tls_files.ts";
 import { bareCertificate, keyOf } from "../../tls/x509/bare_certificate.ts";
 import { inDays } from "../../tls/pki.ts";
@@ -32,7 +32,7 @@ function load(files: TlsFiles, ...keys: readonly Keys[]): Promise<Credentials> {
   }));
   const text = JSON.stringify({ version: 1, upstreams: Object.fromEntries(upstreams), services });
   const reading = new ConfigReading(text, { name: NAME, folder: files.folder.path });
-  return loadCredentials(reading, { name: NAME, buffers: new BufferPool() });
+  return loadCredentials(reading, NAME);
 }
 
 Deno.test("services and upstreams with TLS have what they need, and others nothing", async () => {
@@ -51,19 +51,19 @@ Deno.test("services and upstreams with TLS have what they need, and others nothi
     {},
     { upstream: { ca: "ca.pem", cert: "client.pem", key: "client.key" } },
   );
-  assertEquals([...credentials.gates.keys()], ["s0", "s1"]);
-  assertEquals([...credentials.connects.keys()], ["u3"]);
+  assertEquals([...credentials.services.keys()], ["s0", "s1"]);
+  assertEquals([...credentials.upstreams.keys()], ["u3"]);
   assertEquals(credentials.warnings, []);
 });
 
-Deno.test("TLS with backends that is made of the same can be told from one that is not", async () => {
+Deno.test("the credentials of backends are the same for the same files and keys alone", async () => {
   const [{ ca, client }, other] = [await makePki(), await makePki()];
   await using files = new TlsFiles();
   files.put("ca.pem", ca.certPem);
   files.putOwn("client", client);
   const keys = { ca: "ca.pem", cert: "client.pem", key: "client.key", serverName: "db.test" };
   const fingerprint = async (upstream: unknown) =>
-    (await load(files, { upstream })).connects.get("u0")!.fingerprint;
+    JSON.stringify((await load(files, { upstream })).upstreams.get("u0"));
   const first = await fingerprint(keys);
   assertEquals(await fingerprint(keys), first);
   for (const more of [{ serverName: "db" }, { verify: false }, { allow: [{ dns: "db.test" }] }]) {
@@ -150,7 +150,7 @@ services:
     upstream: {backends: [10.0.0.1:1]}
 `;
   const options = { name: NAME, folder: files.folder.path };
-  const error = await badConfig(new ConfigReading(text, options), { ...options, buffers: new BufferPool() });
+  const error = await badConfig(new ConfigReading(text, options), NAME);
   assertEquals(error.message.split("\n"), [
     `${NAME}:4: services[0].lisen: unknown key; did you mean "listen"?`,
     `${NAME}:6: services[0].tls.cert: cannot read "${files.folder.file("none.pem")}": no such file`,
@@ -169,7 +169,7 @@ Deno.test({
     };
     const options = { name: NAME, folder: "/nowhere" };
     const reading = new ConfigReading(JSON.stringify({ version: 1, services: [{ tls }] }), options);
-    const { problems } = await badConfig(reading, { ...options, buffers: new BufferPool() });
+    const { problems } = await badConfig(reading, NAME);
     assertEquals(problems.filter(({ path }) => path.includes("tls")), []);
   },
 });
@@ -195,12 +195,12 @@ Deno.test("a CA whose signatures cannot be checked is named at the start", async
   const { warnings } = await load(files, { service, upstream: { ca: "ca.pem" } });
   const why = "its RSA key of 1024 bits is too short (at least 2048)";
   assertEquals(warnings, [
-    `service s0: clientAuth.ca has CN=weak, which cannot vouch for any client: ${why}`,
-    `upstream u0: tls.ca has CN=weak, which cannot vouch for any backend: ${why}`,
+    `service s0: clientAuth.ca has CN=weak, which verifies no client: ${why}`,
+    `upstream u0: tls.ca has CN=weak, which verifies no backend: ${why}`,
   ]);
 });
 
-Deno.test("a CRL that can't be used is a gate that lets nobody in, and a warning", async () => {
+Deno.test("clients are rejected because of a CRL that can't be used, and a warning says so", async () => {
   const { ca, server } = await makePki();
   await using files = new TlsFiles();
   files.putOwn("server", server);
@@ -219,14 +219,16 @@ Deno.test("a CRL that can't be used is a gate that lets nobody in, and a warning
   ];
   for (const [content, problem] of bad) {
     if (content !== undefined) files.put("ca.crl", content);
-    const { gates, warnings } = await load(files, { service });
-    assertEquals(gates.get("s0")?.problem?.reason, problem);
+    const { services, warnings } = await load(files, { service });
+    const gate = await buildGate(services.get("s0")!);
+    assertEquals(gate.problem?.reason, problem);
     assertEquals(warnings.length, 1);
     assertMatch(warnings[0]!, /^service s0: nobody can come in: /);
   }
   files.put("ca.crl", ca.crl());
-  const { gates, warnings } = await load(files, { service });
-  assertEquals([gates.get("s0")?.problem, warnings], [undefined, []]);
+  const { services, warnings } = await load(files, { service });
+  const gate = await buildGate(services.get("s0")!);
+  assertEquals([gate.problem, warnings], [undefined, []]);
 });
 
 Deno.test("what works but should be looked after is a warning that names it", async () => {

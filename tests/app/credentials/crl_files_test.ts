@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { crlContent } from "../../../src/app/credentials/crl_content.ts";
+import { crlContent } from "../../../src/dataplane/crl_content.ts";
 import { readCrlFiles } from "../../../src/app/credentials/crl_files.ts";
 import { fileVersion, MAX_FOLDER_FILES } from "../../../src/app/watch/file_version.ts";
 import { CredentialReader } from "../../../src/app/credentials/credential_reader.ts";

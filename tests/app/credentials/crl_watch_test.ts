@@ -134,11 +134,11 @@ Deno.test("a program looks at the CRLs that it runs with, until it ends", async 
   let good = true;
   const { problem } = crl(-1);
   const inUse = { ...crl(0), problem: () => good ? undefined : problem(0) };
-  await fixture.app.apply(config, { ...NO_CREDENTIALS, crls: [inUse] });
+  await fixture.apply(config, { ...NO_CREDENTIALS, crls: [inUse] });
   good = false;
   fixture.clock.advance(LOOK_MS);
   assertEquals(fixture.log.messages.filter((message) => message === BAD), [BAD]);
-  await fixture.app.apply(config, { ...NO_CREDENTIALS, crls: [crl(Infinity)] });
+  await fixture.apply(config, { ...NO_CREDENTIALS, crls: [crl(Infinity)] });
   assertEquals(fixture.log.messages.filter((message) => message === GOOD), [GOOD]);
   await fixture.end(); // Which shows that nothing waits any more.
 });

@@ -2,15 +2,12 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { badConfig, loadCredentials } from "../../../src/app/credentials/credentials.ts";
 import { ConfigError } from "../../../src/config/problem/problem.ts";
 import { ConfigReading } from "../../../src/config/reading.ts";
-import { BufferPool } from "../../../src/net/buffers.ts";
 import { httpWith } from "../../config/http_fixture.ts";
 import { TemporaryFolder } from "../../support/folder.ts";
 
-const OPTIONS = { name: "proxy.yaml", buffers: new BufferPool() };
-
 function read(keys: string, { path: folder }: TemporaryFolder): ConfigReading {
   const text = httpWith(`upstream: app\n${keys}`);
-  return new ConfigReading(text, { name: OPTIONS.name, folder, protocols: ["tcp", "http"] });
+  return new ConfigReading(text, { name: "proxy.yaml", folder, protocols: ["tcp", "http"] });
 }
 
 Deno.test("pages are read as bytes, with a type by their extension", async () => {
@@ -20,7 +17,7 @@ Deno.test("pages are read as bytes, with a type by their extension", async () =>
   await Deno.writeTextFile(folder.file("c"), "c");
   const { errorPages } = await loadCredentials(
     read("errors: {502: a.HTML, 503: b.json, 404: c}", folder),
-    OPTIONS,
+    "proxy.yaml",
   );
   const pages = Object.entries(errorPages.get("web")!).map((
     [status, { type, body }],
@@ -36,7 +33,7 @@ Deno.test("a page that can't be read or is too large is told with its key", asyn
   await using folder = new TemporaryFolder();
   await Deno.writeFile(folder.file("large.html"), new Uint8Array(1024 * 1024 + 1));
   const keys = "errors: {502: missing.html, 503: large.html, 504: .}";
-  const error = await assertRejects(() => loadCredentials(read(keys, folder), OPTIONS), ConfigError);
+  const error = await assertRejects(() => loadCredentials(read(keys, folder), "proxy.yaml"), ConfigError);
   const problems = [
     'services[0].errors.502: cannot read "/missing.html": no such file',
     'services[0].errors.503: cannot use "/large.html": it has more than 1 MiB',
@@ -46,6 +43,6 @@ Deno.test("a page that can't be read or is too large is told with its key", asyn
     error.message.split("\n").map((line) => line.replace(/^proxy\.yaml:\d+: /, "").replace(folder.path, "")),
     problems,
   );
-  const alsoBad = await badConfig(read(`${keys}\nlimits: 1`, folder), OPTIONS);
+  const alsoBad = await badConfig(read(`${keys}\nlimits: 1`, folder), "proxy.yaml");
   assertEquals(alsoBad.problems.length, 4);
 });

@@ -1,14 +1,18 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { loadCredentials, NO_CREDENTIALS } from "../../../src/app/credentials/credentials.ts";
+import {
+  type Credentials,
+  loadCredentials,
+  NO_CREDENTIALS,
+} from "../../../src/app/credentials/credentials.ts";
 import { renewTrust } from "../../../src/app/credentials/renew_trust.ts";
+import { buildGate } from "../../../src/dataplane/credentials.ts";
+import type { TlsGate } from "../../../src/tls/gate.ts";
 import { ConfigReading } from "../../../src/config/reading.ts";
-import { BufferPool } from "../../../src/net/buffers.ts";
 import { TlsFiles } from "../../support/tls_files.ts";
 import { makePki } from "../../tls/tls_fixture.ts";
 import { AppFixture, configText, gone } from "../control/app_fixture.ts";
 
 const ANY = [{ any: true }];
-const buffers = new BufferPool();
 
 /** What a configuration of three services and an admin listener runs with: `a`, `b` with a CA, `open` without. */
 async function setUp(files: TlsFiles) {
@@ -30,7 +34,7 @@ async function setUp(files: TlsFiles) {
     name: "test.yaml",
     folder: files.folder.path,
   });
-  const before = await loadCredentials(reading, { name: "test.yaml", buffers });
+  const before = await loadCredentials(reading, "test.yaml");
   return { ca, other, own, config: reading.config!, before };
 }
 
@@ -49,11 +53,13 @@ Deno.test("what has changed is renewed, and everything else is what it was", asy
   const { ca, config, before } = await setUp(files);
   await Deno.remove(files.folder.file("b.crl"));
   files.put("admin.crl", ca.crl());
-  const { credentials, usedBy } = (await renewTrust(config, before))!;
-  assertEquals(usedBy, ["service b", "admin"]);
-  assertEquals([...credentials.gates.keys()], ["a", "b", "open"]);
-  for (const name of ["a", "open"]) assertStrictEquals(credentials.gates.get(name), before.gates.get(name));
-  assertEquals(credentials.gates.get("b")!.problem?.reason, "crl-unreadable");
+  const { credentials, services, usedBy } = (await renewTrust(config, before))!;
+  assertEquals([usedBy, [...services.keys()]], [["service b", "admin"], ["b"]]);
+  assertEquals([...credentials.services.keys()], ["a", "b", "open"]);
+  for (const name of ["a", "open"]) {
+    assertStrictEquals(credentials.services.get(name), before.services.get(name));
+  }
+  assertEquals((await gateOf(credentials, "b")).problem?.reason, "crl-unreadable");
   assertNotStrictEquals(credentials.admin!.gate, before.admin!.gate);
   assertEquals(credentials.admin!.names, before.admin!.names);
   assertStrictEquals(credentials.certificates, before.certificates);
@@ -67,49 +73,59 @@ Deno.test("what has changed is renewed, and everything else is what it was", asy
 Deno.test("CAs that become bad are told once and stay, and count again when they are good", async () => {
   await using files = new TlsFiles();
   const { ca, other, config, before } = await setUp(files);
-  const fingerprints = before.gates.get("a")!.authorities.map(({ fingerprint }) => fingerprint);
+  const fingerprints = (await gateOf(before, "a")).authorities.map(({ fingerprint }) => fingerprint);
   files.put("a.pem", "junk");
   const bad = (await renewTrust(config, before))!;
   assertEquals([bad.usedBy, bad.credentials.warnings.length], [[], 1]);
-  const kept = bad.credentials.gates.get("a")!.authorities.map(({ fingerprint }) => fingerprint);
+  const kept = (await gateOf(bad.credentials, "a")).authorities.map(({ fingerprint }) => fingerprint);
   assertEquals(kept, fingerprints);
   assertEquals(await renewTrust(config, bad.credentials), undefined);
 
   await Deno.remove(files.folder.file("a.crl")); // Which counts all the same.
   const closed = (await renewTrust(config, bad.credentials))!;
   assertEquals(closed.usedBy, ["service a"]);
-  assertEquals(closed.credentials.gates.get("a")!.problem?.reason, "crl-unreadable");
+  assertEquals((await gateOf(closed.credentials, "a")).problem?.reason, "crl-unreadable");
 
   files.put("a.pem", other.ca.certPem);
   files.put("a.crl", other.ca.crl() + ca.crl());
   const good = (await renewTrust(config, closed.credentials))!;
   assertEquals([good.usedBy, good.credentials.warnings], [["service a"], []]);
-  const [authority] = good.credentials.gates.get("a")!.authorities;
+  const [authority] = (await gateOf(good.credentials, "a")).authorities;
   assert(!fingerprints.includes(authority!.fingerprint));
-  assertEquals(good.credentials.gates.get("a")!.problem, undefined);
+  assertEquals((await gateOf(good.credentials, "a")).problem, undefined);
 });
 
-Deno.test("renewed gates touch no listener, no upstream and no connection, and are not for a program that stops", async () => {
+Deno.test("renewed trust touches no listener, no upstream and no connection, and ends with the program", async () => {
   const fixture = new AppFixture();
-  const { app } = fixture;
-  const [early, renewed, late] = [{ ...NO_CREDENTIALS }, { ...NO_CREDENTIALS }, { ...NO_CREDENTIALS }];
-  app.renewGates(early);
-  assertEquals([app.state, app.credentials === early], ["starting", false]);
+  const { controlPlane } = fixture;
   const services = { web: { listen: ["127.0.0.1:0"], upstream: "app" } };
+  const renew = (warning: string) =>
+    controlPlane.renewTrust({
+      credentials: { ...NO_CREDENTIALS, warnings: [warning] },
+      services: new Map(),
+      usedBy: [],
+    });
+  await renew("early");
+  assertEquals([controlPlane.state, controlPlane.credentials], ["starting", NO_CREDENTIALS]);
   await fixture.apply(configText({ upstreams: { app: ["a"] }, services }));
-  const [port, upstream] = [fixture.port("web"), app.upstream("app")!.upstream];
+  const [port, upstream] = [fixture.port("web"), fixture.upstreamOf("app")];
   const connected = await fixture.connect(port);
-  const backends = upstream.backends;
-  app.renewGates(renewed);
-  assertStrictEquals(app.credentials, renewed);
-  assertEquals([fixture.port("web"), app.services[0]!.active], [port, 1]);
-  assertStrictEquals(app.upstream("app")!.upstream, upstream);
+  const { backends } = upstream;
+  await renew("renewed");
+  assertEquals(controlPlane.credentials.warnings, ["renewed"]);
+  assertEquals([fixture.port("web"), (await fixture.services())[0]!.active], [port, 1]);
+  assertStrictEquals(fixture.upstreamOf("app"), upstream);
   assertStrictEquals(upstream.backends[0], backends[0]);
   await connected.client.write(new TextEncoder().encode("more"));
   assertEquals(await connected.server.receive(), "more");
-  const drained = app.destroy();
-  app.renewGates(late);
-  assertStrictEquals(app.credentials, renewed);
+  const drained = controlPlane.destroy();
+  await renew("late");
+  assertEquals(controlPlane.credentials.warnings, ["renewed"]);
   await Promise.all([drained, gone(connected)]);
   await fixture.end();
 });
+
+/** The gate that the data plane makes of the credentials of a service. */
+function gateOf({ services }: Credentials, name: string): Promise<TlsGate> {
+  return buildGate(services.get(name)!);
+}

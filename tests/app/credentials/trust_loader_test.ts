@@ -2,11 +2,11 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CredentialsLoader } from "../../../src/app/credentials/credentials_loader.ts";
 import { CredentialReader } from "../../../src/app/credentials/credential_reader.ts";
 import { TrustLoader } from "../../../src/app/credentials/trust_loader.ts";
-import { BufferPool } from "../../../src/net/buffers.ts";
+import { buildGate } from "../../../src/dataplane/credentials.ts";
 import { TlsFiles } from "../../support/tls_files.ts";
 import { makePki } from "../../tls/tls_fixture.ts";
 
-Deno.test("a gate is renewed with its CAs and CRLs alone, and its certificate and key are not looked at", async () => {
+Deno.test("only CAs and CRLs are read again, and not the certificate and the key", async () => {
   const [{ ca, server }, other] = [await makePki(), await makePki("ecdsa-p256", "Other CA")];
   await using files = new TlsFiles();
   const caPath = files.put("ca.pem", ca.certPem);
@@ -22,12 +22,14 @@ Deno.test("a gate is renewed with its CAs and CRLs alone, and its certificate an
     clientAuth,
   } as const;
   const who = "service web";
-  const first = new CredentialsLoader(new BufferPool());
-  const gate = (await first.gate(tls, { path: ["services", 0, "tls"], who }))!;
+  const first = new CredentialsLoader();
+  const credentials = (await first.service(tls, { path: ["services", 0, "tls"], who }))!;
+  const gate = await buildGate(credentials);
   const renew = async () => {
     const reader = new CredentialReader();
     const loading = new TrustLoader(reader);
-    const renewed = await loading.renew(gate, { clientAuth, who });
+    const renewed = await buildGate(await loading.renew(credentials, { clientAuth, who }));
+    loading.warnOfProblem(renewed, who);
     const names = renewed.authorities.map(({ fingerprint }) => fingerprint);
     assertEquals(reader.faults, []);
     const { crls, trust } = loading;
@@ -46,7 +48,7 @@ Deno.test("a gate is renewed with its CAs and CRLs alone, and its certificate an
   const why = `cannot use "${caPath}": there is no certificate in it`;
   assertEquals([bad.trust.fault, bad.warnings], [
     why,
-    [`service web: the clients' CAs from before stay: ${why}`],
+    [`service web: keeping the current CAs for client certificates: ${why}`],
   ]);
   assertEquals(bad.renewed.problem, undefined); // Its CRL is that of the CAs that stay.
 

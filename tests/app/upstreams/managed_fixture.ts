@@ -1,21 +1,28 @@
 import { assertEquals } from "@std/assert";
-import { ManagedUpstream, type Reach } from "../../../src/app/upstreams/managed_upstream.ts";
+import type { UpstreamStatus } from "../../../src/admin/status/upstream.ts";
+import { buildUpstreamStatus } from "../../../src/app/admin/build_upstream_status.ts";
+import {
+  ManagedUpstream,
+  type ManagedUpstreamParts,
+  type UpstreamCredentials,
+} from "../../../src/app/upstreams/managed_upstream.ts";
 import type { makeSources } from "../../../src/app/upstreams/sources.ts";
 import type { DiscoverConfig, UpstreamConfig } from "../../../src/config/config.ts";
 import { TimerWheel } from "../../../src/core/timer_wheel.ts";
+import type { BackendCredentials, buildConnector } from "../../../src/dataplane/credentials.ts";
+import { reportUpstream } from "../../../src/dataplane/report.ts";
 import { BufferPool } from "../../../src/net/buffers.ts";
 import type { TlsSession } from "../../../src/tls/session/handshake.ts";
 import type { TlsConnect } from "../../../src/tls/dial.ts";
 import { HalfOpenChecker } from "../../../src/upstream/check/half_open/checker.ts";
 import { CheckScheduler } from "../../../src/upstream/check/scheduler.ts";
+import type { UpstreamOptions } from "../../../src/upstream/options.ts";
+import { Upstream } from "../../../src/upstream/upstream.ts";
 import { FakeClock } from "../../core/fake_clock.ts";
 import { RecordingLog } from "../../support/recording_log.ts";
 import { ScriptedDialler } from "../../support/scripted_dialler.ts";
 import { ScriptedSource } from "../../upstream/discover/discovery_fixture.ts";
 import { specs, upstreamOptions } from "../../upstream/upstream_fixture.ts";
-
-/** Backends are reached in plain. */
-export const PLAIN: Reach = { connectTls: undefined, etcdTls: undefined };
 
 /** The keys of a configuration with a file, and more sources if there are to be. */
 export function from(path: string, more: Partial<DiscoverConfig> = {}): DiscoverConfig {
@@ -32,15 +39,20 @@ export function config(listed: string, options: Partial<UpstreamConfig> = {}): U
   return { ...upstreamOptions(specs(listed)), ...options };
 }
 
-/** TLS that is none: what is dialled is in the hands of the test. */
-export function tlsBy(dialler: ScriptedDialler): TlsConnect {
-  return async (to, signal) => {
-    const connection = to.kind === "open" ? to.connection : await dialler.dial(to, signal);
+/** TLS that is none: `tls.serverName` says which of these diallers opens its connections. */
+export function tlsBy(diallers: Readonly<Record<string, ScriptedDialler>>): typeof buildConnector {
+  return ({ serverName }): TlsConnect => async (to, signal) => {
+    const connection = to.kind === "open" ? to.connection : await diallers[serverName!]!.dial(to, signal);
     return { connection } as unknown as TlsSession;
   };
 }
 
-/** A managed upstream in fake time, whose sources and dials are in the hands of the test. */
+/** The credentials that {@linkcode tlsBy} knows by this name. */
+export function tlsOf(serverName: string): BackendCredentials {
+  return { serverName, verify: true, minVersion: "1.2", maxVersion: "1.3", alpn: [] };
+}
+
+/** A managed upstream with its data side, in fake time; its sources and dials are in the hands of the test. */
 export class ManagedFixture {
   readonly clock = new FakeClock();
   readonly log = new RecordingLog();
@@ -50,27 +62,44 @@ export class ManagedFixture {
   /** Sources that are made from now on do not look at their signals. */
   stubborn = false;
   readonly managed: ManagedUpstream;
+  /** What the data plane has. */
+  readonly upstream: Upstream;
+  readonly #parts: ManagedUpstreamParts;
 
-  constructor(config: UpstreamConfig, reach: Reach = PLAIN) {
+  constructor(
+    config: UpstreamConfig,
+    { credentials = {}, diallers = {} }: {
+      credentials?: UpstreamCredentials;
+      diallers?: Readonly<Record<string, ScriptedDialler>>;
+    } = {},
+  ) {
     const wheel = new TimerWheel({ clock: this.clock });
-    this.managed = new ManagedUpstream(config, {
-      reach,
-      parts: {
-        clock: this.clock,
-        log: this.log,
-        wheel,
-        buffers: new BufferPool(),
-        scheduler: new CheckScheduler({ wheel }),
-        dial: this.dialler.dial,
-        halfOpen: () => new HalfOpenChecker(),
-        makeSources: this.#make,
+    const shared = { wheel, buffers: new BufferPool(), log: this.log, dial: this.dialler.dial };
+    this.#parts = {
+      ...shared,
+      dataPlane: {
+        setBackends: (_, backends) => this.upstream.updateBackends(backends),
+        setHealth: (_, states) => this.upstream.setHealth(states),
       },
-    });
+      clock: this.clock,
+      scheduler: new CheckScheduler({ wheel }),
+      halfOpen: () => new HalfOpenChecker(),
+      makeSources: this.#make,
+      buildConnector: tlsBy(diallers),
+    };
+    const prepared = ManagedUpstream.prepare(config, { credentials, parts: this.#parts });
+    this.managed = new ManagedUpstream(prepared, this.#parts);
+    this.upstream = new Upstream(optionsOf(config), shared);
   }
 
   /** The hosts of the set, in its order: `a b`. */
   get hosts(): string {
-    return this.managed.upstream.backends.map(({ key }) => key.replace(":1", "")).join(" ");
+    return this.upstream.backends.map(({ key }) => key.replace(":1", "")).join(" ");
+  }
+
+  /** How the admin API shows it. */
+  status(): UpstreamStatus {
+    return buildUpstreamStatus(reportUpstream(this.upstream), { control: this.managed, clock: this.clock });
   }
 
   /** The source of this name that was made last. */
@@ -83,13 +112,17 @@ export class ManagedFixture {
     return this.source(name).give(specs(hosts));
   }
 
-  update(config: UpstreamConfig, reach: Reach = PLAIN): void {
-    this.managed.update(config, reach);
+  /** Changes both sides, as a plan does. */
+  update(config: UpstreamConfig, credentials: UpstreamCredentials = {}): void {
+    const running = this.managed;
+    running.update(ManagedUpstream.prepare(config, { credentials, parts: this.#parts, running }));
+    this.upstream.update({ ...optionsOf(config), backends: running.backends });
   }
 
   /** Ends everything, after which nothing must be left. */
   async end(): Promise<void> {
     await this.managed.close();
+    await this.upstream.close();
     const running = this.made.filter(({ scripted }) => scripted.asked !== scripted.ended);
     assertEquals([this.hosts, running, this.clock.pending, this.dialler.unclosed], ["", [], 0, 0]);
   }
@@ -103,4 +136,8 @@ export class ManagedFixture {
       return { name, source: this.stubborn ? () => source(new AbortController().signal) : source };
     });
   };
+}
+
+function optionsOf({ health, discover: _discover, tls: _tls, ...options }: UpstreamConfig): UpstreamOptions {
+  return { ...options, externalHealth: health !== undefined };
 }

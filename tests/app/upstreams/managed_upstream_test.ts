@@ -2,7 +2,7 @@ import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { CulvertError } from "../../../src/core/errors.ts";
 import { settle } from "../../support/settle.ts";
 import { specs } from "../../upstream/upstream_fixture.ts";
-import { config, dns, from, ManagedFixture, PLAIN } from "./managed_fixture.ts";
+import { config, dns, from, ManagedFixture } from "./managed_fixture.ts";
 
 /** One whose file has given `x y`, besides `a` that is listed. */
 async function discovering(): Promise<ManagedFixture> {
@@ -75,11 +75,11 @@ Deno.test("with several sources it lasts until each has given a set, and what co
 
 Deno.test("a new source that gives the same set changes nothing, and what it gives next counts", async () => {
   const fixture = await discovering();
-  const backends = fixture.managed.upstream.backends;
+  const backends = fixture.upstream.backends;
   fixture.update(config("a", { discover: from("two") }));
   await fixture.give("file two", "x y");
   assertEquals(fixture.hosts, "a x y");
-  for (const [index, backend] of fixture.managed.upstream.backends.entries()) {
+  for (const [index, backend] of fixture.upstream.backends.entries()) {
     assertStrictEquals(backend, backends[index]);
   }
   await fixture.give("file two", "y");
@@ -150,7 +150,7 @@ Deno.test("what is taken off the list leaves as the new configuration says, with
   for (const sources of [{}, { discover: from("one") }]) {
     const fixture = new ManagedFixture(config("a b", { ...sources, onRemove: "close" }));
     const seen: string[] = [];
-    fixture.managed.upstream.backends[0]!.live.add({
+    fixture.upstream.backends[0]!.live.add({
       onBackendRemoved: () => seen.push("removed"),
       onBackendDown: () => seen.push("down"),
       drain: () => seen.push("drain"),
@@ -200,12 +200,12 @@ Deno.test("reloads that come before the new sources have answered lose nothing",
 
 Deno.test("who moves from a list to a source keeps the list until the source has answered", async () => {
   const fixture = new ManagedFixture(config("a b"));
-  const [, b] = fixture.managed.upstream.backends;
+  const [, b] = fixture.upstream.backends;
   fixture.update(config("", { discover: from("one") }));
   assertEquals(fixture.hosts, "a b");
   await fixture.give("file one", "b c");
   assertEquals(fixture.hosts, "b c");
-  assertStrictEquals(fixture.managed.upstream.backends[0], b);
+  assertStrictEquals(fixture.upstream.backends[0], b);
   await fixture.end();
 });
 
@@ -245,12 +245,12 @@ Deno.test("what is out of bounds from now on does not last", async () => {
 
 Deno.test("an etcd is asked anew with another certificate, and not with the same", async () => {
   const discover = { etcd: { endpoints: ["https://e:1"], prefix: "/db/" }, keepOnEmpty: false };
-  const reach = (ca: string) => ({ ...PLAIN, etcdTls: { ca } });
-  const fixture = new ManagedFixture(config("a", { discover }), reach("one"));
+  const withCa = (ca: string) => ({ etcd: { ca } });
+  const fixture = new ManagedFixture(config("a", { discover }), { credentials: withCa("one") });
   await fixture.give("etcd /db/", "x");
-  fixture.update(config("a", { discover }), reach("one"));
+  fixture.update(config("a", { discover }), withCa("one"));
   assertEquals(fixture.made.length, 1);
-  fixture.update(config("a", { discover }), reach("two"));
+  fixture.update(config("a", { discover }), withCa("two"));
   assertEquals([fixture.made.length, fixture.hosts], [2, "a x"]);
   await fixture.give("etcd /db/", "y");
   assertEquals(fixture.hosts, "a y");
@@ -262,7 +262,7 @@ Deno.test("a set by hand lasts until the configuration lists other backends", as
   fixture.managed.replaceBackends(specs("b c"));
   assertEquals(fixture.hosts, "b c");
   fixture.update(config("a b", { retries: 7 }));
-  assertEquals([fixture.hosts, fixture.managed.upstream.options.retries], ["b c", 7]);
+  assertEquals([fixture.hosts, fixture.upstream.options.retries], ["b c", 7]);
   fixture.managed.replaceBackends([]);
   fixture.update(config("a b"));
   assertEquals(fixture.hosts, "");
@@ -308,7 +308,7 @@ Deno.test("closing waits for sources that have been replaced and do not end, tho
   fixture.stubborn = false;
   for (const path of ["three", "four"]) fixture.update(config("a", { discover: from(path) }));
   let over = false;
-  const closing = fixture.managed.close().then(() => over = true);
+  const closing = Promise.all([fixture.managed.close(), fixture.upstream.close()]).then(() => over = true);
   await fixture.clock.advanceAsync(900);
   assertEquals(over, false);
   await fixture.clock.advanceAsync(100);

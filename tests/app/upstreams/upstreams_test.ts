@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { CulvertError } from "../../../src/core/errors.ts";
 import { NO_CREDENTIALS } from "../../../src/app/credentials/credentials.ts";
 import { Upstreams } from "../../../src/app/upstreams/upstreams.ts";
@@ -44,62 +44,62 @@ class FakeChecker extends HalfOpenChecker {
 function setUp() {
   const clock = new FakeClock();
   const checkers: FakeChecker[] = [];
+  const told: string[][] = [];
   const upstreams = new Upstreams({
     clock,
     wheel: new TimerWheel({ clock }),
     buffers: new BufferPool(),
     log: new RecordingLog(),
     dial: new ScriptedDialler().dial,
+    dataPlane: { setBackends: () => {}, setHealth: (name, states) => told.push([name, ...states.values()]) },
     makeHalfOpen: () => {
       const checker = new FakeChecker();
       checkers.push(checker);
       return checker;
     },
   });
-  const apply = (configs: Record<string, UpstreamConfig>) => {
-    const byName = new Map(Object.entries(configs).map(([name, each]) => [name, { ...each, name }]));
-    try {
-      upstreams.prepare(byName, NO_CREDENTIALS);
-      return upstreams.update(byName, NO_CREDENTIALS);
-    } finally {
-      upstreams.settle();
-    }
+  const prepare = (configs: Record<string, UpstreamConfig>) =>
+    upstreams.prepare(
+      new Map(Object.entries(configs).map(([name, each]) => [name, { ...each, name }])),
+      NO_CREDENTIALS,
+    );
+  const apply = async (configs: Record<string, UpstreamConfig>) => {
+    using plan = await prepare(configs);
+    plan.commit();
   };
-  return { clock, checkers, upstreams, apply };
+  return { clock, checkers, told, upstreams, prepare, apply };
 }
 
 Deno.test("upstreams are kept by their names, in the order of the configuration", async () => {
   const { clock, upstreams, apply } = setUp();
-  apply({ a: config("x"), b: config("y") });
-  const [a, b] = upstreams.all;
-  const left = apply({ c: config("z"), b: config("y w") });
-  assertEquals(upstreams.all.map(({ upstream }) => upstream.name), ["c", "b"]);
-  assertEquals([upstreams.get("b") === b, upstreams.get("a"), left], [true, undefined, [a!]]);
-  assertEquals(b!.upstream.backends.length, 2);
-  await upstreams.closeLeft(left);
-  assertEquals(a!.upstream.backends, []);
+  await apply({ a: config("x"), b: config("y") });
+  const [, b] = upstreams.all;
+  await apply({ c: config("z"), b: config("y w") });
+  assertEquals(upstreams.all.map(({ name }) => name), ["c", "b"]);
+  assertEquals([upstreams.get("b") === b, upstreams.get("a")], [true, undefined]);
+  assertEquals(b!.backends.length, 2);
   await upstreams.close();
   assertEquals(clock.pending, 0);
 });
 
 Deno.test("one checker makes the half-open checks of all upstreams, from the first need to the last", async () => {
-  const { clock, checkers, upstreams, apply } = setUp();
-  apply({ a: config("x") });
+  const { clock, checkers, told, upstreams, apply } = setUp();
+  await apply({ a: config("x") });
   assertEquals(checkers.length, 0);
   const both = { a: config("x", { health: HALF_OPEN }), b: config("y", { health: HALF_OPEN }) };
-  for (let i = 0; i < 3; i++) apply(both);
+  for (let i = 0; i < 3; i++) await apply(both);
   await clock.advanceAsync(2000);
   assertEquals(checkers.map(({ done }) => done), [["start"]]);
   assertEquals([...new Set(checkers[0]!.checked)].toSorted(), ["x", "y"]);
-  assertEquals(upstreams.all.map(({ upstream }) => upstream.backends[0]!.state), ["up", "up"]);
-  const left = apply({ a: config("x") });
-  assertEquals(checkers.map(({ done }) => done), [["start"]]); // `b` has left, but its connections may live.
+  assertEquals(told, [["a", "up"], ["b", "up"]]);
+  await apply({ a: both.a });
+  assertEquals(checkers.map(({ done }) => done), [["start"]]);
   const before = checkers[0]!.checked.length;
   await clock.advanceAsync(2000);
-  assertEquals([...new Set(checkers[0]!.checked.slice(before))], ["y"]);
-  await upstreams.closeLeft(left);
-  assertEquals(checkers.map(({ done }) => done), [["start", "close"]]); // Nobody needs it any more.
-  apply(both);
+  assertEquals([...new Set(checkers[0]!.checked.slice(before))], ["x"]);
+  await apply({ a: config("x") });
+  assertEquals(checkers.map(({ done }) => done), [["start", "close"]]); // No upstream needs it.
+  await apply(both);
   assertEquals(checkers.map(({ done }) => done), [["start", "close"], ["start"]]);
   await upstreams.close();
   await settle(); // For the checks that were under way.
@@ -107,28 +107,30 @@ Deno.test("one checker makes the half-open checks of all upstreams, from the fir
 });
 
 Deno.test("a configuration that comes after the end starts no checker", async () => {
-  const { checkers, upstreams } = setUp();
+  const { checkers, upstreams, prepare } = setUp();
   await upstreams.close();
-  upstreams.prepare(new Map([["a", config("x", { health: HALF_OPEN })]]), NO_CREDENTIALS);
+  using _plan = await prepare({ a: config("x", { health: HALF_OPEN }) });
   assertEquals(checkers, []);
 });
 
-Deno.test("a checker that was started for nothing is closed, and not while it may still be needed", async () => {
-  const { checkers, upstreams, apply } = setUp();
-  apply({ a: config("x", { health: HALF_OPEN }) });
-  const left = apply({ b: config("y") });
-  const next = new Map([["b", config("y", { health: HALF_OPEN })]]);
-  upstreams.prepare(next, NO_CREDENTIALS);
-  await upstreams.closeLeft(left);
-  assertEquals(checkers.map(({ done }) => done), [["start"]]); // As `next` is about to need it.
-  upstreams.settle(); // It has been refused, for another reason.
+Deno.test("a checker that was started for a plan is closed with it, unless the plan is committed", async () => {
+  const { checkers, upstreams, prepare } = setUp();
+  {
+    using _plan = await prepare({ a: config("x", { health: HALF_OPEN }) });
+    assertEquals(checkers.map(({ done }) => done), [["start"]]);
+  }
   assertEquals(checkers.map(({ done }) => done), [["start", "close"]]);
+  {
+    using plan = await prepare({ a: config("x", { health: HALF_OPEN }) });
+    plan.commit();
+  }
+  assertEquals(checkers.map(({ done }) => done), [["start", "close"], ["start"]]);
   await upstreams.close();
 });
 
 Deno.test("what can't be made is told before anything changes, whatever comes before it", async () => {
   const { checkers, upstreams, apply } = setUp();
-  apply({ a: config("x") });
+  await apply({ a: config("x") });
   const http = { ...HALF_OPEN, type: "http", http: { method: "HEAD", body: "ok" } } as const;
   const many = Array.from({ length: 65_537 }, (_, index) => ({ ...specs("x")[0]!, address: tcp(index) }));
   const bad: UpstreamConfig[] = [
@@ -138,10 +140,10 @@ Deno.test("what can't be made is told before anything changes, whatever comes be
   ];
   for (const [index, code] of ["bad_check", "too_many_backends", "bad_source"].entries()) {
     const next = { fresh: config("z", { health: HALF_OPEN }), a: config("x y"), bad: bad[index]! };
-    const error = assertThrows(() => apply(next), CulvertError);
+    const error = await assertRejects(() => apply(next), CulvertError);
     assertEquals(error.code, code);
-    assertEquals(upstreams.all.map(({ upstream }) => upstream.name), ["a"]);
-    assertEquals(upstreams.get("a")!.upstream.backends.length, 1);
+    assertEquals(upstreams.all.map(({ name }) => name), ["a"]);
+    assertEquals(upstreams.get("a")!.backends.length, 1);
     assertEquals(checkers.map(({ done }) => done), Array(index + 1).fill(["start", "close"]));
   }
   await upstreams.close();
@@ -150,7 +152,7 @@ Deno.test("what can't be made is told before anything changes, whatever comes be
 Deno.test("a checker that can't be started is told before anything changes, and tried again", async () => {
   let broken = true;
   const { checkers, upstreams, apply } = setUp();
-  apply({ a: config("x") });
+  await apply({ a: config("x") });
   const start = FakeChecker.prototype.start;
   FakeChecker.prototype.start = function () {
     if (broken) throw new HalfOpenPermissionError(["/lib/libc.so.6"]);
@@ -158,11 +160,11 @@ Deno.test("a checker that can't be started is told before anything changes, and 
   };
   try {
     const next = { a: config("x y", { health: HALF_OPEN }), b: config("z") };
-    assertThrows(() => apply(next), HalfOpenPermissionError, "--allow-ffi=/lib/libc.so.6");
-    assertEquals(upstreams.all.map(({ upstream }) => upstream.backends.length), [1]);
+    await assertRejects(() => apply(next), HalfOpenPermissionError, "--allow-ffi=/lib/libc.so.6");
+    assertEquals(upstreams.all.map(({ backends }) => backends.length), [1]);
     broken = false;
-    apply(next);
-    assertEquals(upstreams.all.map(({ upstream }) => upstream.backends.length), [2, 1]);
+    await apply(next);
+    assertEquals(upstreams.all.map(({ backends }) => backends.length), [2, 1]);
     assertEquals(checkers.map(({ done }) => done), [[], ["start"]]);
   } finally {
     FakeChecker.prototype.start = start;
@@ -186,8 +188,8 @@ Deno.test({
       HalfOpenPermissionError,
     );
     assertEquals(error.code, "half_open_permission");
-    const { upstreams, services: running } = fixture.app;
-    assertEquals(upstreams.map(({ upstream }) => upstream.backends[0]!.key), ["a:1"]);
+    const running = await fixture.services();
+    assertEquals(fixture.upstreamOf("app").backends.map(({ key }) => key), ["a:1"]);
     assertEquals(running.map(({ name }) => name), ["web"]);
     const listening = fixture.log.messages.filter((message) => message === "listening");
     assertEquals(listening.length, 1);

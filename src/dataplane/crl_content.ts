@@ -1,5 +1,5 @@
-import { type CrlReading } from "../../tls/x509/crl/crl.ts";
-import { readCrls } from "../../tls/x509/crl/read_crls.ts";
+import { type CrlReading } from "../tls/x509/crl/crl.ts";
+import { readCrls } from "../tls/x509/crl/read_crls.ts";
 
 /** A file of CRLs as it was read. */
 export interface CrlContent {

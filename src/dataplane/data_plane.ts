@@ -1,0 +1,285 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import { CulvertError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import type { Plan } from "../core/plan.ts";
+import { TimerWheel } from "../core/timer_wheel.ts";
+import type { Address } from "../net/address.ts";
+import { BufferPool } from "../net/buffers.ts";
+import { type Dial, dial } from "../net/dial.ts";
+import { OwnListeners, type OwnRoutes } from "../net/own_listeners.ts";
+import type { Service } from "../service/service.ts";
+import type { BackendSpec } from "../upstream/options.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import type { HealthState } from "../upstream/check/health.ts";
+import { buildGate, type ServerCredentials } from "./credentials.ts";
+import { DescriptorBudget } from "./descriptor_budget.ts";
+import type { HostedService, PreparedService } from "./hosted_service.ts";
+import { type BoundAddresses, Listeners, type ListenersPlan } from "./listeners.ts";
+import { loopRoutes } from "./loop_routes.ts";
+import {
+  type DataPlaneReport,
+  reportAvailability,
+  reportUpstream,
+  type UpstreamAvailability,
+  type UpstreamReport,
+} from "./report.ts";
+import { prepareService } from "./service_kinds.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { type BackendSets, Upstreams, type UpstreamsPlan } from "./upstreams.ts";
+
+/** What a {@linkcode DataPlane} works with. */
+export interface DataPlaneParts {
+  readonly log: Log;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+  /** @default one of its own */
+  readonly wheel?: TimerWheel;
+  /** @default a pool of its own */
+  readonly buffers?: BufferPool;
+  /** Opens the connections to backends. @default {dial} */
+  readonly dial?: Dial;
+  /** Called with each local address at which a client has come in. @default nothing */
+  readonly onLocalIp?: (ip: string) => void;
+}
+
+/** A snapshot that has been prepared. */
+export interface DataPlanePlan extends Plan<BoundAddresses> {
+  /**
+   * Carries the snapshot from now on. Backends in `sets` take the place of those of the snapshot.
+   *
+   * @throws {CulvertError} `draining` if the data plane has begun to stop meanwhile; nothing has changed then.
+   */
+  commit(sets?: BackendSets): BoundAddresses;
+}
+
+/**
+ * Everything that carries traffic: listeners, services, upstreams. It takes snapshots and is told about backends,
+ * health and credentials; it knows no file, no signal, no check and no discovery. What goes in and what comes out is
+ * plain data.
+ */
+export class DataPlane {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #wheel: TimerWheel;
+  readonly #buffers: BufferPool;
+  readonly #budget: DescriptorBudget;
+  readonly #listeners: Listeners;
+  readonly #upstreams: Upstreams;
+  readonly #own: OwnListeners;
+  readonly #services = new Map<string, HostedService>();
+  /** Services that are no longer named, until their last connection has ended, and when that is. */
+  readonly #leaving = new Map<Service, Promise<unknown>>();
+  #adminAddress: Address | undefined;
+  #stopping = false;
+
+  /** Carries nothing before the first snapshot. Whoever makes it ends it, with `drain` or `destroy`. */
+  constructor(parts: DataPlaneParts) {
+    this.#log = parts.log;
+    this.#clock = parts.clock ?? systemClock;
+    this.#wheel = parts.wheel ?? new TimerWheel({ clock: this.#clock });
+    this.#buffers = parts.buffers ?? new BufferPool();
+    const own = { log: this.#log, clock: this.#clock };
+    this.#budget = new DescriptorBudget({
+      ...own,
+      services: () => [...this.#services.values()].map(({ service }) => service),
+    });
+    const onShortage = () => this.#budget.exhausted();
+    this.#listeners = new Listeners({
+      ...own,
+      onShortage,
+      onLocalIp: (ip) => {
+        this.#own.cameIn(ip);
+        parts.onLocalIp?.(ip);
+      },
+    });
+    this.#own = new OwnListeners(this.#routes(), own);
+    const open = parts.dial ?? dial;
+    this.#upstreams = new Upstreams({
+      wheel: this.#wheel,
+      buffers: this.#buffers,
+      log: this.#log,
+      dial: (address, signal) => this.#own.dial(address, { signal, open: () => open(address, signal) }),
+      refusal: (upstream, address) => this.#own.refusal(upstream, address),
+      onShortage,
+    });
+  }
+
+  /**
+   * Does all that can fail of a change to this snapshot, in slices: reads credentials and binds listeners. What stays
+   * keeps its sockets, connections and counters. One plan at a time.
+   *
+   * @throws {CulvertError} `draining`, `listen_failed`, or why credentials can't be used; nothing has changed then.
+   */
+  async prepare(snapshot: Snapshot): Promise<DataPlanePlan> {
+    this.#refuseStopping();
+    const upstreams = await this.#upstreams.prepare(snapshot.upstreams);
+    const services: PreparedService[] = [];
+    for (const service of snapshot.services) services.push(await prepareService(service));
+    const listeners = await this.#listeners.prepare(snapshot.services);
+    const { access } = snapshot;
+    return {
+      commit: (sets) => this.#commit({ services, upstreams, listeners, access, sets }),
+      [Symbol.dispose]: () => listeners[Symbol.dispose](),
+    };
+  }
+
+  /** Makes these the backends of an upstream, if there is one of this name. */
+  setBackends(upstream: string, backends: readonly BackendSpec[]): void {
+    this.#upstreams.get(upstream)?.updateBackends(backends);
+  }
+
+  /** Takes what checks have found out about backends, by their address as text. Others stay as they are. */
+  setHealth(upstream: string, states: ReadonlyMap<string, HealthState>): void {
+    this.#upstreams.get(upstream)?.setHealth(states);
+  }
+
+  /** A backend that is disabled gets no new connections. Returns whether there is such a backend. */
+  setDisabled(upstream: string, options: { backend: string; disabled: boolean }): boolean {
+    const backend = this.#upstreams.get(upstream)?.find(options.backend);
+    if (backend !== undefined) backend.disabled = options.disabled;
+    return backend !== undefined;
+  }
+
+  /**
+   * Uses other credentials for the clients of these services, and changes nothing else. Services of other names are
+   * ignored.
+   *
+   * @throws {CulvertError} if one of them can't be used; nothing has changed then.
+   */
+  async setCredentials(credentials: ReadonlyMap<string, ServerCredentials>): Promise<void> {
+    const gates = await Promise.all(
+      [...credentials].map(async ([name, each]) => [name, await buildGate(each)] as const),
+    );
+    for (const [name, gate] of gates) this.#services.get(name)?.setGate(gate);
+  }
+
+  /** Where the admin API listens, which no backend may be; `undefined`: nowhere. */
+  setAdminAddress(address: Address | undefined): void {
+    this.#adminAddress = address;
+    this.#own.refresh();
+  }
+
+  /** The admin listener was refused a descriptor: connections of services give way. */
+  freeDescriptors(): void {
+    this.#budget.exhausted({ admin: true });
+  }
+
+  /**
+   * The upstream of this name, for tests in the same process.
+   *
+   * @internal
+   */
+  upstream(name: string): Upstream | undefined {
+    return this.#upstreams.get(name);
+  }
+
+  /** What services and upstreams have done, all of one moment. */
+  report(): Promise<DataPlaneReport> {
+    const { addresses } = this.#listeners;
+    return Promise.resolve({
+      services: [...this.#services].map(([name, { service, upstream }]) => ({
+        name,
+        ...(upstream === undefined ? {} : { upstream }),
+        listeners: addresses.get(name) ?? [],
+        ...service.counters,
+      })),
+      upstreams: this.#upstreams.all.map(reportUpstream),
+    });
+  }
+
+  /** One upstream of {@linkcode DataPlane.report}; `undefined` if there is none of this name. */
+  reportUpstream(name: string): Promise<UpstreamReport | undefined> {
+    const upstream = this.#upstreams.get(name);
+    return Promise.resolve(upstream && reportUpstream(upstream));
+  }
+
+  /** Which upstreams could take a connection, in the order of the snapshot. */
+  availability(): Promise<readonly UpstreamAvailability[]> {
+    return Promise.resolve(this.#upstreams.all.map(reportAvailability));
+  }
+
+  /**
+   * Stops listening and lets the live connections finish within each service's `timeouts.drain`. Resolves when none is
+   * left, to how many were cut.
+   */
+  async drain(): Promise<number> {
+    this.#stopping = true;
+    const closed = this.#listeners.close();
+    const services = this.#running;
+    const active = services.reduce((sum, service) => sum + service.active, 0);
+    this.#log.info("draining", { connections: active });
+    const cut = await Promise.all(services.map((service) => service.drain()));
+    await closed;
+    await this.#upstreams.close();
+    return cut.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Stops listening and ends every live connection now. Resolves when none is left. May interrupt a drain. */
+  async destroy(): Promise<void> {
+    this.#stopping = true;
+    const closed = this.#listeners.close();
+    await Promise.all(this.#running.map((service) => service.destroy()));
+    await closed;
+    await this.#upstreams.close();
+  }
+
+  get #running(): readonly Service[] {
+    return [...[...this.#services.values()].map(({ service }) => service), ...this.#leaving.keys()];
+  }
+
+  #commit(plan: {
+    services: readonly PreparedService[];
+    upstreams: UpstreamsPlan;
+    listeners: ListenersPlan;
+    access: boolean;
+    sets: BackendSets | undefined;
+  }): BoundAddresses {
+    this.#refuseStopping(); // It may have begun while the plan was prepared.
+    const leftUpstreams = plan.upstreams.commit(plan.sets);
+    const leftServices = this.#start(plan.services, plan.access);
+    plan.listeners.commit((name) => this.#services.get(name)!.service);
+    for (const service of leftServices) {
+      this.#leaving.set(service, service.drain().finally(() => this.#leaving.delete(service)));
+    }
+    // Connections of the services that leave may be on their way to any upstream.
+    void Promise.all(this.#leaving.values()).then(() => this.#upstreams.closeLeft(leftUpstreams));
+    this.#own.refresh();
+    return this.#listeners.addresses;
+  }
+
+  /** Starts and changes services. Returns those that are no longer named. */
+  #start(services: readonly PreparedService[], access: boolean): readonly Service[] {
+    const before = new Map(this.#services);
+    this.#services.clear();
+    const parts = {
+      wheel: this.#wheel,
+      buffers: this.#buffers,
+      clock: this.#clock,
+      log: this.#log,
+      refuses: (service: Pick<Service, "active">) => this.#budget.refuses(service),
+    };
+    const find = (name: string) => this.#upstreams.get(name)!;
+    for (const prepared of services) {
+      const { name } = prepared.snapshot;
+      const running = before.get(name);
+      const service = prepared.start({ parts, access, find, running });
+      if (service === running) before.delete(name);
+      this.#services.set(name, service);
+    }
+    return [...before.values()].map(({ service }) => service);
+  }
+
+  #refuseStopping(): void {
+    if (!this.#stopping) return;
+    throw new CulvertError("draining", "Cannot change the configuration: the program is stopping");
+  }
+
+  #routes(): OwnRoutes {
+    return loopRoutes({
+      services: () => this.#services,
+      addresses: () => this.#listeners.addresses,
+      backendsOf: (name) => this.#upstreams.get(name)?.backends.map(({ address }) => address) ?? [],
+      adminAddress: () => this.#adminAddress,
+    });
+  }
+}

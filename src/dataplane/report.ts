@@ -1,0 +1,111 @@
+import type { Address } from "../net/address.ts";
+import type { ServiceCounters } from "../service/service_stats.ts";
+import type { Backend, BackendState } from "../upstream/backend.ts";
+import type { QueueStats } from "../upstream/backend_queue.ts";
+import type { BalanceName } from "../upstream/balance/balancer.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+
+// What a data plane tells of itself: plain data, as snapshots are.
+
+/** Everything that a data plane has done, as of one moment. */
+export interface DataPlaneReport {
+  /** In the order of the snapshot. */
+  readonly services: readonly ServiceReport[];
+  /** In the order of the snapshot. */
+  readonly upstreams: readonly UpstreamReport[];
+}
+
+/** One service. */
+export interface ServiceReport extends ServiceCounters {
+  readonly name: string;
+  /** The bound addresses, with the ports that the system has picked. */
+  readonly listeners: readonly Address[];
+  /** The upstream for clients whose name leads nowhere else; absent: these are refused. */
+  readonly upstream?: string;
+}
+
+/** One upstream. */
+export interface UpstreamReport {
+  readonly name: string;
+  readonly balance: BalanceName;
+  /** The backends that a new connection could go to. */
+  readonly available: number;
+  readonly queue: QueueStats;
+  /** In the order of the set. */
+  readonly backends: readonly BackendReport[];
+}
+
+/** One backend. */
+export interface BackendReport {
+  /** The address as text, which identifies it within its upstream. */
+  readonly key: string;
+  readonly state: BackendState;
+  /** When the state began, in milliseconds since 1970. */
+  readonly stateSince: number;
+  /** Whether it was disabled by hand. */
+  readonly disabled: boolean;
+  readonly weight: number;
+  /** The weight at this moment, which slow start makes smaller; 0 if it gets no connections. */
+  readonly effectiveWeight: number;
+  /** 0: no bound. */
+  readonly maxConnections: number;
+  readonly backup: boolean;
+  /** Connections in use or being dialled. */
+  readonly active: number;
+  readonly total: number;
+  readonly failures: number;
+  /** Absent: none has failed. */
+  readonly lastFailure?: string | undefined;
+  readonly pool: { readonly idle: number; readonly waiting: number; readonly waits: number };
+  /** For how long it is still ejected, in milliseconds; absent: it is not. */
+  readonly ejectedForMs?: number | undefined;
+}
+
+/** Whether an upstream could take a connection. */
+export interface UpstreamAvailability {
+  readonly name: string;
+  readonly available: boolean;
+  /** How many backends are in each state. States that none is in are absent. */
+  readonly counts: Readonly<Partial<Record<BackendState, number>>>;
+}
+
+/** What is known of an upstream. */
+export function reportUpstream(upstream: Upstream): UpstreamReport {
+  const { name, backends, options, queue } = upstream;
+  return {
+    name,
+    balance: options.balance,
+    available: backends.reduce((count, { available }) => available ? count + 1 : count, 0),
+    queue: { ...queue },
+    backends: backends.map((backend) => reportBackend(backend, upstream)),
+  };
+}
+
+function reportBackend(backend: Backend, upstream: Upstream): BackendReport {
+  const { key, state, spec, weight, active, total, failures, lastFailure, stateSince } = backend;
+  const { idle, waiting, waits } = backend.pool.stats;
+  const takes = state === "up" || state === "unknown";
+  return {
+    key,
+    state,
+    stateSince,
+    disabled: backend.disabled,
+    weight: spec.weight,
+    effectiveWeight: takes ? weight : 0,
+    maxConnections: spec.maxConnections,
+    backup: spec.backup,
+    active,
+    total,
+    failures,
+    lastFailure,
+    pool: { idle, waiting, waits },
+    ejectedForMs: upstream.ejectedForMs(backend),
+  };
+}
+
+/** Whether an upstream could take a connection, without a look at each counter. */
+export function reportAvailability({ name, available, backends }: Upstream): UpstreamAvailability {
+  const counts: Partial<Record<BackendState, number>> = {};
+  for (const { state } of backends) counts[state] = (counts[state] ?? 0) + 1;
+  return { name, available, counts };
+}
