@@ -12,7 +12,7 @@ function ofService(clientAuth: string): string[] {
   return unplaced(configWith({ service: `tls: {${OWN}, clientAuth: {${clientAuth}}}` }));
 }
 
-Deno.test("who is let in must be said: no rules and an empty list are errors, any is not", () => {
+Deno.test("clientAuth without rules is an error, and so is an empty list; any is not", () => {
   assertEquals(ofService("ca: ca.pem"), [`${CLIENT_AUTH}.allow: missing; expected ${RULES}`]);
   assertEquals(ofService("ca: ca.pem, allow: []"), [`${CLIENT_AUTH}.allow: expected ${RULES}, got []`]);
   assertEquals(ofService("ca: ca.pem, allow: [{any: true}]"), []);

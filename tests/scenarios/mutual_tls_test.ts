@@ -40,7 +40,7 @@ async function callers(ca: Authority): Promise<readonly [reason: string, own: Is
 }
 
 for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
-  Deno.test(`who comes in by mutual TLS with ${algorithm}, and why others don't`, async (t) => {
+  Deno.test(`mutual TLS with ${algorithm} accepts allowed clients and rejects others with the reason`, async (t) => {
     const { ca, server } = await makePki(algorithm);
     const comers = await callers(ca);
     await using files = new TlsFiles();

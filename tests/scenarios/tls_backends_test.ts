@@ -65,7 +65,7 @@ for (const version of ["1.2", "1.3"] as const) {
   }
 }
 
-Deno.test("a backend must be whom its upstream asks for, whatever the environment says", async (t) => {
+Deno.test("a backend must have the name that its upstream asks for, whatever the environment variables", async (t) => {
   const pki = await makePki();
   const other = await makePki();
   const { ca } = pki;

@@ -89,7 +89,7 @@ Deno.test("files that are replaced by a rename are noticed where their folder ma
   await culvert.finish();
 });
 
-Deno.test("material that can't be used keeps the old, and the log says why", async () => {
+Deno.test("a certificate, key or CA that cannot be used keeps the current one, and the log says why", async () => {
   const [pki, other] = [await makePki(), await makePki()];
   await using files = new TlsFiles();
   using backend = startBackend(echo);
@@ -127,7 +127,7 @@ Deno.test("material that can't be used keeps the old, and the log says why", asy
 
 testWith(
   ["python3"],
-  "a CA that is removed shuts its clients out at once, even in mid-handshake",
+  "the clients of a removed CA are rejected at once, even during a handshake",
   async () => {
     const [pki, other] = [await makePki(), await makePki()];
     await using files = new TlsFiles();

@@ -51,7 +51,7 @@ testWith(
   },
 );
 
-testWith(["openssl"], "each kind of rule lets in whom it names, and nobody else", async () => {
+testWith(["openssl"], "each kind of rule allows the clients that it names and no others", async () => {
   const { ca, server } = await makePki();
   const alice = await ca.issueClient({
     cn: "alice",
@@ -110,7 +110,7 @@ testWith(["openssl"], "each kind of rule lets in whom it names, and nobody else"
   await culvert.finish();
 });
 
-testWith(["openssl"], "with a CRL that is no good nobody comes in, and the program says so", async () => {
+testWith(["openssl"], "with an unusable CRL every client is rejected, and the log says why", async () => {
   const { ca, server, client } = await makePki();
   const other = await createAuthority({ name: "Another CA" });
   const impostor = await createAuthority({ name: "Test CA" });

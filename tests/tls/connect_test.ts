@@ -149,7 +149,7 @@ for (const version of ["1.2", "1.3"] as const) {
     for (const hostname of ["127.0.0.1", "::1"]) {
       testWith(
         ["python3"],
-        `TLS ${version} and ${algorithm} to Python at ${hostname}: whom we trust`,
+        `TLS ${version} and ${algorithm} to Python at ${hostname}: which servers are accepted`,
         async (t) => {
           const material = await pki(algorithm);
           const ca = material.ca.certPem;

@@ -127,7 +127,7 @@ for (const version of ["1.2", "1.3"] as const) {
     },
   );
 
-  testWith(["openssl"], `with TLS ${version} who is refused gets no ticket`, async () => {
+  testWith(["openssl"], `with TLS ${version} a rejected client gets no session ticket`, async () => {
     const [good, other] = [await pki(), await makePki()];
     await using server = new TlsServer(serverContext(good));
     await using holder = new OpensslClient(version);

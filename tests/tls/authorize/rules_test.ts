@@ -28,7 +28,7 @@ function matches(rule: AllowRule, names: Partial<PeerIdentity>): boolean {
   return compileRules([rule])(peer(names)) !== undefined;
 }
 
-Deno.test("without a rule nobody comes in, and with any everybody", () => {
+Deno.test("without a rule every peer is rejected, and with any every peer is allowed", () => {
   assertEquals(compileRules([])(peer({ commonNames: ["admin"] })), undefined);
   assertEquals(compileRules([{ any: true }])(NOBODY), { any: true });
 });

@@ -14,7 +14,7 @@ import { derOf } from "./pki.ts";
 import { clientContext, close, connect, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 
 const ca = await createAuthority();
-const stranger = await createAuthority({ name: "Stranger" });
+const foreignCa = await createAuthority({ name: "Foreign CA" });
 const trust = new TrustStore(ca.certPem);
 
 function verify(chain: readonly Uint8Array[]): Verdict {
@@ -34,7 +34,7 @@ function names(count: number): string[] {
   return Array.from({ length: count }, () => "a");
 }
 
-/** Certificates that make sense only as long as nobody looks into this part of them. */
+/** Certificates of which one part cannot be parsed. */
 const BROKEN: Readonly<Record<string, IssueOptions>> = {
   "names": { extensions: [{ oid: Oid.subjectAltName, critical: false, value: new Uint8Array([0xff]) }] },
   "usages": {
@@ -48,8 +48,8 @@ const BROKEN: Readonly<Record<string, IssueOptions>> = {
 };
 
 for (const [what, options] of Object.entries(BROKEN)) {
-  Deno.test(`a stranger's ${what} are not read, and a CA's that can't be read let nobody in`, async () => {
-    const foreign = await leafOf(stranger, options);
+  Deno.test(`${what} of an untrusted peer are not parsed, and a CA whose own cannot be parsed issues no accepted certificate`, async () => {
+    const foreign = await leafOf(foreignCa, options);
     assertEquals(reasonOf(verify([foreign])), "unknown-ca");
     assertEquals(readSubject(foreign), "CN=a");
     assertThrows(() => readIdentity(foreign), CulvertError, "Cannot read a certificate");
@@ -79,7 +79,7 @@ Deno.test("no signature is checked of a web of CAs whose names lead to no truste
   );
 });
 
-Deno.test("whom nobody trusted vouches for leaves nothing behind, whatever is asked about it", async () => {
+Deno.test("a certificate without a trusted issuer leaves nothing in the caches, whatever is asked about it", async () => {
   const honest = await leafOf(ca);
   const first = verify([honest]);
   const before = rememberedCertificates();
@@ -95,14 +95,14 @@ Deno.test("whom nobody trusted vouches for leaves nothing behind, whatever is as
   const expired = await leafOf(ca, { notBefore: new Date(0), notAfter: new Date(1e9) });
   assertEquals(reasonOf(verify([expired])), "expired");
   assertEquals(rememberedCertificates(), before);
-  // Whoever was let in is still known: the same object comes back.
+  // An accepted certificate stays in the cache: the same object is returned.
   const again = verify([honest]);
   assertStrictEquals(again.trusted && again.path[0], first.trusted && first.path[0]);
   verify([await leafOf(ca)]);
   assertEquals(rememberedCertificates().count, before.count + 1);
 });
 
-Deno.test("a certificate or a chain that is too large is refused by its size, unread", async () => {
+Deno.test("a certificate or a chain that is too large is rejected by its size, unparsed", async () => {
   const garbage = (length: number) => new Uint8Array(length);
   const one = verify([garbage(MAX_CERTIFICATE_BYTES + 1)]);
   assertEquals(reasonOf(one), "too-large");
@@ -125,10 +125,10 @@ Deno.test("a certificate or a chain that is too large is refused by its size, un
   assertEquals(verdict.trusted && verdict.path[0]!.alternativeNames.length, 5000);
 });
 
-Deno.test("a listener refuses what is too large, and goes on", async () => {
+Deno.test("a listener rejects a chain that is too large, and goes on", async () => {
   const material = await pki();
   await using server = new TlsServer(serverContext(material));
-  const one = await stranger.issueClient({ cn: "a", dns: names(9000) });
+  const one = await foreignCa.issueClient({ cn: "a", dns: names(9000) });
   const upper = await material.ca.issueIntermediate({ dns: names(4000) });
   const lower = await upper.issueIntermediate({ dns: names(4000) });
   const three = await lower.issueClient({ cn: "a", dns: names(4000) });
