@@ -1,7 +1,7 @@
-import { LogInterval } from "../core/log_interval.ts";
 import { describeError } from "../core/errors.ts";
 import { Histogram, type HistogramSnapshot } from "../core/histogram.ts";
 import type { Log } from "../core/log.ts";
+import { LogInterval } from "../core/log_interval.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
 import type { AcceptFailure } from "../net/accept_loop.ts";
 import { type ClientAddress, formatClient } from "../net/client_address.ts";
@@ -182,7 +182,11 @@ export class ServiceStats {
     const refused = isRefusal(reason);
     if (refused) this.#rejected++;
     this.#count(reason);
-    if (isCrlRefusal(reason)) this.#logCrl(failure);
+    // Logged as an error, as it is no fault of the client.
+    if (isCrlRefusal(reason) && this.#crlLogInterval.begin(this.#wheel.now())) {
+      const fields = { service: this.#service, error: describeError(failure) };
+      this.#log.error("rejecting clients: CRL unusable", fields);
+    }
     if (!this.access && !refused && reason !== "handshake") return;
     this.#log.info(refused ? "connection refused" : "connection closed", {
       service: this.#service,
@@ -201,15 +205,6 @@ export class ServiceStats {
       connect_ms: connectMs === undefined ? undefined : Math.round(connectMs),
       reason,
       error: failure === undefined ? undefined : describeError(failure),
-    });
-  }
-
-  /** At the level of an error, as the operator must act, but at most once a minute. */
-  #logCrl(failure: unknown): void {
-    if (!this.#crlLogInterval.begin(this.#wheel.now())) return;
-    this.#log.error("rejecting clients: CRL unusable", {
-      service: this.#service,
-      error: describeError(failure),
     });
   }
 

@@ -38,10 +38,15 @@ export function clientHeader(sending: ProxySending, client: ProxyHeaderInfo): Cl
   const { uniqueId: ownId, tls, authority, alpn, tlvs: received = [], ...ends } = client;
   if (sending.version === "v1") return { bytes: formatProxyV1(ends) };
   const sent = new Set(sending.tlvs ?? DEFAULT_PROXY_TLVS);
-  const forwarded = received.filter(({ type }) => isForwarded(type, sending.forwardTlvs));
+  const { forwardTlvs = false } = sending;
+  const forwarded = received.filter(({ type }) =>
+    typeof forwardTlvs === "boolean" ? forwardTlvs : forwardTlvs.includes(type)
+  );
   const receivedId = forwarded.find(({ type }) => type === TLV.uniqueId)?.value;
   const uniqueId = receivedId === undefined && sent.has("unique-id") ? ownId : undefined;
-  const ssl = tls && sendsTls(sent) ? { ssl: selectTls(tls, sent) } : {};
+  // As in HAProxy, a part of the SSL TLV implies it.
+  const sendsTls = sent.has("ssl") || INSIDE_SSL.some(([name]) => sent.has(name));
+  const ssl = tls && sendsTls ? { ssl: selectTls(tls, sent) } : {};
   const tlvs = {
     ...(alpn === undefined || !sent.has("alpn") ? {} : { alpn }),
     ...(uniqueId === undefined ? {} : { uniqueId: new TextEncoder().encode(uniqueId) }),
@@ -51,16 +56,10 @@ export function clientHeader(sending: ProxySending, client: ProxyHeaderInfo): Cl
   const own = new Set(Object.keys(tlvs).map((key) => TLV[key as keyof typeof tlvs]));
   const more = forwarded.filter(({ type }) => !own.has(type as typeof TLV.alpn));
   const bytes = formatProxyV2({ ...ends, tlvs, more, crc32c: sent.has("crc32c") });
-  return { bytes, uniqueId: receivedId === undefined ? uniqueId : showId(receivedId) };
-}
-
-function isForwarded(type: number, forward: ProxySending["forwardTlvs"] = false): boolean {
-  return typeof forward === "boolean" ? forward : forward.includes(type);
-}
-
-/** As in HAProxy, a part of the SSL TLV implies it. */
-function sendsTls(sent: ReadonlySet<ProxyTlvName>): boolean {
-  return INSIDE_SSL.some(([name]) => sent.has(name)) || sent.has("ssl");
+  return {
+    bytes,
+    uniqueId: receivedId === undefined ? uniqueId : tryAscii(receivedId) ?? receivedId.toHex(),
+  };
 }
 
 const INSIDE_SSL = [
@@ -75,8 +74,4 @@ function selectTls(tls: ProxyTls, sent: ReadonlySet<ProxyTlvName>): ProxyTls {
   const left: { -readonly [Key in keyof ProxyTls]: ProxyTls[Key] } = { ...tls };
   for (const [name, key] of INSIDE_SSL) if (!sent.has(name)) delete left[key];
   return left;
-}
-
-function showId(id: Uint8Array): string {
-  return tryAscii(id) ?? id.toHex();
 }

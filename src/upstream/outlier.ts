@@ -104,19 +104,10 @@ export class OutlierDetector {
   }
 
   #judge(backend: Backend, inARow: number): void {
-    const { failures } = this.#options;
+    const { failures, ejectionMs } = this.#options;
     if (failures === 0 || inARow < failures || backend.ejected || backend.removed) return;
-    if (this.#ejected < this.#mostEjected) this.#eject(backend, inARow);
-  }
-
-  /** Rounding may make the product too small by a fraction: 0.29 * 100 is below 29. */
-  get #mostEjected(): number {
-    return Math.floor(this.#size * this.#options.maxEjected + 1e-9);
-  }
-
-  #eject(backend: Backend, inARow: number): void {
+    if (this.#ejected >= this.#mostEjected) return;
     const { wheel, log, upstream } = this.#parts;
-    const { ejectionMs } = this.#options;
     const record = this.#record(backend);
     const forgiven = Math.floor((wheel.now() - record.returnedAtMs) / ejectionMs);
     record.times = Math.min(Math.max(0, record.times - forgiven) + 1, MAX_TIMES);
@@ -124,12 +115,13 @@ export class OutlierDetector {
     backend.ejected = true;
     this.#ejected++;
     wheel.start(record.timer, forMs);
-    log.warn("backend is ejected", {
-      upstream,
-      backend: backend.key,
-      failures: inARow,
-      for: formatDuration(forMs),
-    });
+    const fields = { upstream, backend: backend.key, failures: inARow, for: formatDuration(forMs) };
+    log.warn("backend is ejected", fields);
+  }
+
+  /** Rounding may make the product too small by a fraction: 0.29 * 100 is below 29. */
+  get #mostEjected(): number {
+    return Math.floor(this.#size * this.#options.maxEjected + 1e-9);
   }
 
   #return(backend: Backend): void {

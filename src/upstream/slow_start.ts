@@ -27,7 +27,13 @@ export class SlowStart {
     this.#durationMs = durationMs;
     this.#parts = parts;
     this.#timer = new WheelTimer((nowMs) => {
-      this.#step();
+      for (const [backend, beganMs] of this.#growing) {
+        const grownMs = this.#durationMs === 0 ? Infinity : parts.wheel.now() - beganMs;
+        const steps = Math.min(STEPS, Math.floor(grownMs / this.#durationMs * STEPS) + 1);
+        backend.scale(steps / STEPS);
+        if (steps === STEPS) this.#growing.delete(backend);
+      }
+      parts.onChange();
       return this.#growing.size === 0 ? 0 : nowMs + this.#durationMs / STEPS;
     });
   }
@@ -56,17 +62,5 @@ export class SlowStart {
 
   #run(): void {
     this.#parts.wheel.start(this.#timer, this.#durationMs / STEPS);
-  }
-
-  #step(): void {
-    const nowMs = this.#parts.wheel.now();
-    for (const [backend, beganMs] of this.#growing) {
-      const steps = this.#durationMs === 0
-        ? STEPS
-        : Math.floor((nowMs - beganMs) / this.#durationMs * STEPS) + 1;
-      backend.scale(Math.min(1, steps / STEPS));
-      if (steps >= STEPS) this.#growing.delete(backend);
-    }
-    this.#parts.onChange();
   }
 }

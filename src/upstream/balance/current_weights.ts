@@ -34,7 +34,7 @@ export class CurrentWeights<B extends Candidate> {
       if (this.backends[i]?.key === key) {
         current = this.currents[i]!;
       } else {
-        earlier ??= this.#byKey();
+        earlier ??= new Map(this.backends.map((backend, i) => [backend.key, this.currents[i]!]));
         current = earlier.get(key) ?? 0;
       }
       currents[i] = Math.min(round, Math.max(-round, current));
@@ -43,9 +43,5 @@ export class CurrentWeights<B extends Candidate> {
     this.weights = weights;
     this.round = round;
     this.currents = currents;
-  }
-
-  #byKey(): Map<string, number> {
-    return new Map(this.backends.map((backend, i) => [backend.key, this.currents[i]!]));
   }
 }

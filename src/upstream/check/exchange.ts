@@ -25,9 +25,14 @@ export async function exchange<T>(
   options: CheckExchangeOptions,
   talk: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const { signal } = options;
+  const { dial, address, signal } = options;
   signal.throwIfAborted();
-  const connection = await dialNow(options);
+  let connection: Connection;
+  try {
+    connection = await dial(address, signal);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error; // Some diallers throw an error of their own.
+  }
   using _abort = onAbort(signal, () => closeQuietly(connection));
   try {
     signal.throwIfAborted();
@@ -38,14 +43,5 @@ export async function exchange<T>(
     throw new CheckFailedError(`the connection broke: ${describeError(error)}`, { cause: error });
   } finally {
     closeQuietly(connection);
-  }
-}
-
-/** Some diallers throw another error than the signal's reason. */
-async function dialNow({ dial, address, signal }: CheckExchangeOptions): Promise<Connection> {
-  try {
-    return await dial(address, signal);
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
   }
 }

@@ -96,7 +96,9 @@ export class CheckScheduler {
     const job = this.#jobs.get(task);
     if (job === undefined) return;
     this.#jobs.delete(task);
-    this.#forget(job);
+    const { upstream = "" } = task;
+    const jobs = this.#waiting.get(upstream);
+    if (jobs?.delete(job) && jobs.size === 0) this.#waiting.delete(upstream);
     this.#wheel.stop(job.timer);
     job.deadline?.abort(new CulvertError("check_removed", "The check was removed"));
   }
@@ -118,13 +120,6 @@ export class CheckScheduler {
     if (jobs === undefined) this.#waiting.set(upstream, new Set([job]));
     else jobs.add(job);
     this.#fill();
-  }
-
-  /** Removes it from the waiting checks. */
-  #forget(job: Job): void {
-    const { upstream = "" } = job.task;
-    const jobs = this.#waiting.get(upstream);
-    if (jobs?.delete(job) && jobs.size === 0) this.#waiting.delete(upstream);
   }
 
   #fill(): void {
@@ -171,7 +166,11 @@ export class CheckScheduler {
     await running.catch(() => {});
     job.deadline = undefined;
     this.#underWay--;
-    if (this.#has(job)) this.#again(job, startedMs);
+    if (this.#has(job)) {
+      const early = (job.runs === 0 ? 1 : 0.1) * this.#random();
+      job.runs++;
+      this.#wheel.start(job.timer, this.#untilNext(job, startedMs - task.intervalMs * early));
+    }
     this.#fill();
   }
 
@@ -182,12 +181,6 @@ export class CheckScheduler {
 
   #tell(job: Job, outcome: CheckOutcome): void {
     if (this.#has(job)) job.task.onOutcome(outcome);
-  }
-
-  #again(job: Job, startedMs: number): void {
-    const early = (job.runs === 0 ? 1 : 0.1) * this.#random();
-    job.runs++;
-    this.#wheel.start(job.timer, this.#untilNext(job, startedMs - job.task.intervalMs * early));
   }
 
   /** The time until the next check of a task whose last one began at `startedMs`. */

@@ -53,27 +53,22 @@ function compileStep(step: ScriptStep, number: number): CompiledStep {
   // The type is not guaranteed, as the step may come from a document.
   const given: [string, unknown][] = typeof step === "object" && step !== null ? Object.entries(step) : [];
   const [key, text] = given[0] ?? [];
-  if (given.length !== 1 || !isKey(key)) throw bad(`it must be one of ${KEYS.join(", ")}`, number);
+  if (given.length !== 1 || key === undefined || !KEYS.some((known) => known === key)) {
+    throw bad(`it must be one of ${KEYS.join(", ")}`, number);
+  }
   if (typeof text !== "string") throw bad(`${key} must be a text`, number);
   const kind = key.startsWith("send") ? "send" : "expect";
-  const bytes = key.endsWith("Hex") ? bytesOfHex(text, number) : new TextEncoder().encode(text);
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = key.endsWith("Hex") ? parseHex(text) : new TextEncoder().encode(text);
+  } catch (cause) {
+    throw bad((cause as Error).message, number);
+  }
   if (bytes.length === 0) throw bad(`there is nothing to ${kind}`, number);
   if (kind === "expect" && bytes.length > MAX_EXPECT_BYTES) {
     throw bad(`no more than ${MAX_EXPECT_BYTES} bytes can be expected`, number);
   }
   return { kind, bytes, number, text };
-}
-
-function isKey(key: string | undefined): key is typeof KEYS[number] {
-  return KEYS.some((known) => known === key);
-}
-
-function bytesOfHex(text: string, number: number): Uint8Array<ArrayBuffer> {
-  try {
-    return parseHex(text);
-  } catch (cause) {
-    throw bad((cause as Error).message, number);
-  }
 }
 
 function bad(why: string, step?: number): CulvertError {

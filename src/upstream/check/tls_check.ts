@@ -25,21 +25,18 @@ export class TlsCheck implements Check {
   }
 
   async run(address: Address, signal: AbortSignal): Promise<CheckReport> {
-    const { connection, peer } = await this.#begin(address, signal);
-    connection.close();
-    const validToMs = notAfterOf(peer?.chain[0]);
-    if (validToMs === undefined) return { detail: "handshake done" };
-    const detail = `handshake done, certificate ${describe(validToMs - this.#now())}`;
-    return { detail, certificateValidTo: new Date(validToMs) };
-  }
-
-  async #begin(address: Address, signal: AbortSignal): Promise<BackendSession> {
     signal.throwIfAborted();
+    let session: BackendSession;
     try {
-      return await this.#connect(address, signal);
+      session = await this.#connect(address, signal);
     } catch (error) {
       throw signal.aborted ? signal.reason : error;
     }
+    session.connection.close();
+    const validToMs = notAfterOf(session.peer?.chain[0]);
+    if (validToMs === undefined) return { detail: "handshake done" };
+    const detail = `handshake done, certificate ${describe(validToMs - this.#now())}`;
+    return { detail, certificateValidTo: new Date(validToMs) };
   }
 }
 

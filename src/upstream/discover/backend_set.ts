@@ -1,4 +1,4 @@
-import { type Address, formatAddress } from "../../net/address.ts";
+import { formatAddress } from "../../net/address.ts";
 import type { BackendSpec } from "../options.ts";
 import { DiscoveryError } from "./errors.ts";
 
@@ -50,14 +50,13 @@ export function equalSets(a: readonly BackendSpec[], b: readonly BackendSpec[]):
 }
 
 function equalSpecs(a: BackendSpec, b: BackendSpec): boolean {
-  return a === b ||
-    (equalAddresses(a.address, b.address) && a.weight === b.weight &&
-      a.maxConnections === b.maxConnections && a.backup === b.backup);
-}
-
-function equalAddresses(a: Address, b: Address): boolean {
-  if (a.kind === "unix") return b.kind === "unix" && a.path === b.path;
-  return b.kind === "tcp" && a.host === b.host && a.port === b.port;
+  if (a === b) return true;
+  const [at, bt] = [a.address, b.address];
+  const sameAddress = at.kind === "unix"
+    ? bt.kind === "unix" && at.path === bt.path
+    : bt.kind === "tcp" && at.host === bt.host && at.port === bt.port;
+  return sameAddress && a.weight === b.weight && a.maxConnections === b.maxConnections &&
+    a.backup === b.backup;
 }
 
 function problemOf({ address, weight, maxConnections, backup }: BackendSpec): string | undefined {

@@ -184,26 +184,18 @@ export class SourceRun {
     } finally {
       this.#restart = undefined;
       asking.abort();
-      if (!finished) await this.#letGo(iterator, next);
+      if (!finished) {
+        // The source may clean up, within a time limit.
+        const ended = Promise.allSettled([next, iterator.return?.()]);
+        await settledWithin(ended, { clock: this.#options.clock, timeoutMs: END_MS });
+      }
     }
-  }
-
-  /** Lets the source clean up, within a time limit. */
-  async #letGo(iterator: AsyncIterator<unknown>, next: Promise<unknown>): Promise<void> {
-    const ended = Promise.allSettled([next, iterator.return?.()]);
-    await settledWithin(ended, { clock: this.#options.clock, timeoutMs: END_MS });
   }
 
   #take(given: readonly BackendSpec[]): void {
     checkSet(given);
     this.#lastSetAtMs = this.#options.clock.now();
     this.#backoff.reset();
-    this.#keep(given);
-    this.#become("good");
-    this.#answer();
-  }
-
-  #keep(given: readonly BackendSpec[]): void {
     const { name, upstream, log, onSet } = this.#options;
     const keep = given.length === 0 && this.#keepOnEmpty && this.set.length > 0;
     if (keep && !this.#keptOnEmpty) {
@@ -214,9 +206,12 @@ export class SourceRun {
       });
     }
     this.#keptOnEmpty = keep;
-    if (keep || equalSets(this.set, given)) return;
-    this.set = [...given]; // The source may reuse its array.
-    onSet();
+    if (!keep && !equalSets(this.set, given)) {
+      this.set = [...given]; // The source may reuse its array.
+      onSet();
+    }
+    this.#become("good");
+    this.#answer();
   }
 
   #fail(error: unknown): void {

@@ -38,7 +38,11 @@ export class IdleConnections {
     this.#resting = options.resting;
     this.#ahead = new DialAhead({
       ...options,
-      wanted: () => this.#wantsMore(),
+      wanted: () => {
+        const { minIdle, maxIdle } = this.#bounds;
+        const isEnough = this.#kept.length + this.#ahead.size >= Math.min(minIdle, maxIdle);
+        return !this.#resting && !isEnough && options.room() > 0;
+      },
     });
   }
 
@@ -94,7 +98,11 @@ export class IdleConnections {
 
   /** Returns the buffer of a read-ahead when its read under way has ended. */
   recycle(ahead: ReadAhead): void {
-    this.#track(this.#recycle(ahead));
+    const { buffers } = this.#options;
+    this.#track((async () => {
+      await ahead.pending;
+      buffers.give(ahead.buffer);
+    })());
   }
 
   /** Takes new limits. Closes the oldest connections that exceed them. */
@@ -135,12 +143,6 @@ export class IdleConnections {
     await Promise.all(this.#ending);
   }
 
-  #wantsMore(): boolean {
-    const { minIdle, maxIdle } = this.#bounds;
-    const wanted = Math.min(minIdle, maxIdle);
-    return !this.#resting && this.#kept.length + this.#ahead.size < wanted && this.#options.room() > 0;
-  }
-
   /** A connection has been idle too long, or its peer has ended it. */
   #onUnusable(idle: IdleConnection): void {
     const index = this.#kept.indexOf(idle);
@@ -148,11 +150,6 @@ export class IdleConnections {
     this.#kept.splice(index, 1);
     this.lost(idle);
     this.#options.onFreed();
-  }
-
-  async #recycle(ahead: ReadAhead): Promise<void> {
-    await ahead.pending;
-    this.#options.buffers.give(ahead.buffer);
   }
 
   #endAll(): void {

@@ -144,12 +144,16 @@ export class ConnectionPool {
     if (this.#closed) throw new PoolClosedError(this.#name);
     const idle = this.#waiters.size === 0 ? this.#idle.take() : undefined;
     if (idle !== undefined) return await this.#reuse(idle, signal);
-    if (this.#room > 0) this.#active++;
-    else {
-      const handedOver = await this.#wait(signal);
-      if (handedOver !== undefined) return handedOver;
+    if (this.#room > 0) {
+      this.#active++;
+      return await this.#dialNow(signal);
     }
-    return await this.#dialNow(signal);
+    // What is granted is counted as active.
+    const granted = await this.#waiters.wait(signal, (reason) => new PoolBusyError(this.#name, reason));
+    if (granted === undefined) return await this.#dialNow(signal);
+    if (!signal.aborted) return granted;
+    granted.release();
+    throw signal.reason;
   }
 
   /** How many more connections there may be; negative after the limit was lowered. */
@@ -170,7 +174,12 @@ export class ConnectionPool {
       await eventLoopTurn();
       if (!idle.ahead.ended && !this.#closed && epoch === this.#epoch) {
         this.#idle.succeeded();
-        return this.#leaseIdle(idle, signal);
+        const { ahead } = idle;
+        const connection = new ReadAheadConnection(ahead);
+        const lease = new Lease({ connection, ahead, epoch, onEnd: this.#onLeaseEnd });
+        if (!signal.aborted) return lease;
+        lease.discard();
+        throw signal.reason;
       }
       this.#idle.lost(idle);
       if (this.#closed) {
@@ -202,14 +211,6 @@ export class ConnectionPool {
     return new Lease({ connection, epoch: this.#epoch, onEnd: this.#onLeaseEnd });
   }
 
-  #leaseIdle({ ahead }: IdleConnection, signal: AbortSignal): Lease {
-    const connection = new ReadAheadConnection(ahead);
-    const lease = new Lease({ connection, ahead, epoch: this.#epoch, onEnd: this.#onLeaseEnd });
-    if (!signal.aborted) return lease;
-    lease.discard();
-    throw signal.reason;
-  }
-
   readonly #onLeaseEnd = ({ connection, ahead, epoch, covered }: Lease, end: LeaseEnd): void => {
     const how = end === "released" && epoch !== this.#epoch ? "discarded" : end;
     if (!(connection instanceof ReadAheadConnection)) return this.#giveBack(connection, how);
@@ -232,13 +233,5 @@ export class ConnectionPool {
   #freed(): void {
     while (this.#room > 0 && this.#waiters.serve(undefined)) this.#active++;
     this.#idle.fill();
-  }
-
-  /** Waits at the limit. The grant is counted as active. */
-  async #wait(signal: AbortSignal): Promise<Lease | undefined> {
-    const handedOver = await this.#waiters.wait(signal, (reason) => new PoolBusyError(this.#name, reason));
-    if (handedOver === undefined || !signal.aborted) return handedOver;
-    handedOver.release();
-    throw signal.reason;
   }
 }

@@ -174,7 +174,10 @@ export class HalfOpenEngine {
         for (const probe of this.#failed.splice(0)) this.settle(probe, probe.error);
       }
     } catch (error) {
-      this.#endAll(error);
+      // Events can't be waited for any more. Each end begins the next probe.
+      while (this.underWay > 0) {
+        for (const probe of this.#slots) if (probe !== undefined) this.settle(probe, error);
+      }
     }
     this.#running = undefined;
   }
@@ -185,13 +188,6 @@ export class HalfOpenEngine {
     if (seen === WAITING) return;
     const { address } = probe.target;
     this.settle(probe, seen === ANSWERED ? undefined : new HalfOpenConnectError(address, seen));
-  }
-
-  /** Ends all probes, as events can't be waited for any more. Each end begins the next probe. */
-  #endAll(error: unknown): void {
-    while (this.underWay > 0) {
-      for (const probe of this.#slots) if (probe !== undefined) this.settle(probe, error);
-    }
   }
 
   #wake(): void {

@@ -29,6 +29,8 @@ export class HeldLibc {
    * nothing happens: the checker fails when it is started. Never prompts.
    */
   open(): void {
+    const isPermitted = (path: string) =>
+      Deno.permissions.querySync({ name: "ffi", path }).state === "granted";
     if (this.isOpen || !libcPaths().some(isPermitted)) return;
     try {
       opened.set(this, openLibc());
@@ -43,8 +45,4 @@ export class HeldLibc {
 export function borrowLibc(held: HeldLibc | undefined): Libc | undefined {
   const libc = held && opened.get(held);
   return libc && new Libc(libc);
-}
-
-function isPermitted(path: string): boolean {
-  return Deno.permissions.querySync({ name: "ffi", path }).state === "granted";
 }

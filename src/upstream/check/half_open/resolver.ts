@@ -23,7 +23,7 @@ type Ip = Pick<HalfOpenTarget, "family" | "words" | "scopeId">;
 export class HalfOpenResolver {
   readonly #libc: Libc;
   readonly #shared = new Map<string, Promise<readonly Ip[]>>();
-  readonly #line: PromiseWithResolvers<void>[] = [];
+  readonly #queue: PromiseWithResolvers<void>[] = [];
   #underWay = 0;
   #closed: PromiseWithResolvers<void> | undefined;
 
@@ -52,7 +52,7 @@ export class HalfOpenResolver {
   close(): Promise<void> {
     if (this.#closed === undefined) {
       this.#closed = Promise.withResolvers();
-      for (const waiter of this.#line.splice(0)) waiter.reject(new HalfOpenClosedError());
+      for (const waiter of this.#queue.splice(0)) waiter.reject(new HalfOpenClosedError());
       if (this.#underWay === 0) this.#closed.resolve();
     }
     return this.#closed.promise;
@@ -61,21 +61,21 @@ export class HalfOpenResolver {
   async #lookup(host: string): Promise<readonly Ip[]> {
     // C would end the name at the zero byte.
     if (host.includes("\0")) throw new HalfOpenResolveError(host, "it is not a host name");
-    await this.#turn();
+    await this.#begin();
     try {
       return await this.#ask(host);
     } finally {
       this.#underWay--;
-      this.#line.shift()?.resolve();
+      this.#queue.shift()?.resolve();
       if (this.#underWay === 0) this.#closed?.resolve();
     }
   }
 
-  async #turn(): Promise<void> {
+  async #begin(): Promise<void> {
     if (this.#closed !== undefined) throw new HalfOpenClosedError();
     if (this.#underWay >= MAX_LOOKUPS) {
       const waiter = Promise.withResolvers<void>();
-      this.#line.push(waiter);
+      this.#queue.push(waiter);
       await waiter.promise;
       if (this.#closed !== undefined) throw new HalfOpenClosedError();
     }
@@ -94,7 +94,7 @@ export class HalfOpenResolver {
       new Uint8Array(hints.buffer),
       new Uint8Array(list.buffer),
     );
-    if (code !== 0) throw new HalfOpenResolveError(host, this.#describe(code));
+    if (code !== 0) throw new HalfOpenResolveError(host, this.#libc.text(call.gai_strerror(code)));
     const first = list[0]!;
     try {
       const ips = this.#readList(first);
@@ -125,9 +125,5 @@ export class HalfOpenResolver {
     if (family === AF_INET) return { family: 4, words: [view.getUint32(4)], scopeId: 0 };
     const words = [8, 12, 16, 20].map((offset) => view.getUint32(offset));
     return { family: 6, words, scopeId: view.getUint32(24, LITTLE_ENDIAN) };
-  }
-
-  #describe(code: number): string {
-    return this.#libc.text(this.#libc.call.gai_strerror(code));
   }
 }

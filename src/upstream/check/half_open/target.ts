@@ -29,14 +29,11 @@ export function parseTarget(address: TcpAddress, libc: Libc): HalfOpenTarget | u
   const percent = host.indexOf("%");
   const ip = parseIp(percent === -1 ? host : host.slice(0, percent));
   if (ip === undefined || (percent !== -1 && ip.family === 4)) return undefined;
-  const scopeId = percent === -1 ? 0 : interfaceIndex(host.slice(percent + 1), libc);
-  return { address, family: ip.family, words: ip.words, port, scopeId };
-}
-
-function interfaceIndex(zone: string, libc: Libc): number {
-  const index = /^\d{1,9}$/.test(zone) ? Number(zone) : libc.call.if_nametoindex(cString(zone));
-  if (index === 0) {
+  if (percent === -1) return { address, family: ip.family, words: ip.words, port, scopeId: 0 };
+  const zone = host.slice(percent + 1);
+  const scopeId = /^\d{1,9}$/.test(zone) ? Number(zone) : libc.call.if_nametoindex(cString(zone));
+  if (scopeId === 0) {
     throw new HalfOpenUnsupportedError(`Cannot check an address of "${zone}": no such interface`);
   }
-  return index;
+  return { address, family: ip.family, words: ip.words, port, scopeId };
 }

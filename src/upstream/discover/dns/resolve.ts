@@ -72,7 +72,9 @@ export function serverResolve(server: Address, parts: ResolveParts = {}): Resolv
         return response;
       } catch (error) {
         signal.throwIfAborted();
-        throw unreachable(query.question, { server, errors: [firstError, error] });
+        const why = [firstError, error].map(describeError).join("; ");
+        const message = `Cannot resolve ${show(query.question)} at ${formatAddress(server)}: ${why}`;
+        throw new DnsError("dns_unreachable", message, { cause: firstError });
       }
     }
   };
@@ -151,15 +153,6 @@ function limited(ask: Ask, options: { way: string; clock: Clock; timeoutMs: numb
       throw new DnsError("dns_unreachable", `over ${way}: ${describeError(cause)}`, { cause });
     }
   };
-}
-
-function unreachable(
-  question: DnsQuestion,
-  { server, errors }: { server: Address; errors: unknown[] },
-): DnsError {
-  const why = errors.map(describeError).join("; ");
-  const message = `Cannot resolve ${show(question)} at ${formatAddress(server)}: ${why}`;
-  return new DnsError("dns_unreachable", message, { cause: errors[0] });
 }
 
 function canonical(name: string): string {

@@ -109,14 +109,14 @@ async function addressesAt(
   };
 }
 
-function isAddress(record: DnsRecord): boolean {
+function isAddress(record: DnsRecord): record is DnsRecord & { type: "A" | "AAAA" } {
   return record.type === "A" || record.type === "AAAA";
 }
 
 function addressesOf(records: readonly DnsRecord[]): string[] {
   const addresses = new Set<string>();
   for (const record of records) {
-    if (record.type === "A" || record.type === "AAAA") addresses.add(record.address);
+    if (isAddress(record)) addresses.add(record.address);
   }
   return [...addresses];
 }

@@ -40,8 +40,11 @@ export function systemResolve(parts: ResolveParts & { path?: string } = {}): Res
     const settings = await readSettings(path);
     if (settings === undefined) {
       const { clock = systemClock, timeoutMs = QUERY_MS } = parts;
+      const { name, type } = question;
+      const timeoutError = () =>
+        new DnsError("dns_timeout", `Cannot resolve "${name}" (${type}): no answer in time`);
       return await withTimeout(
-        { clock, timeoutMs, signal, timeoutError: () => tooLate(question) },
+        { clock, timeoutMs, signal, timeoutError },
         (signal) => runtimeResolve(question, signal),
       );
     }
@@ -159,8 +162,4 @@ async function runtimeResolve({ name, type }: DnsQuestion, signal: AbortSignal):
 function mightPrompt(): boolean {
   if (Deno.permissions.querySync({ name: "net" }).state === "granted") return false;
   return Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
-}
-
-function tooLate({ name, type }: DnsQuestion): DnsError {
-  return new DnsError("dns_timeout", `Cannot resolve "${name}" (${type}): no answer in time`);
 }

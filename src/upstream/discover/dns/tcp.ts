@@ -24,21 +24,16 @@ export async function askOverTcp(
   using _abort = onAbort(signal, () => closeQuietly(connection));
   try {
     signal.throwIfAborted();
-    await writeAll(connection, frame(query.bytes));
+    const { bytes } = query;
+    const framed = new Uint8Array(2 + bytes.length); // Behind its length.
+    framed.set([bytes.length >> 8, bytes.length & 0xff]);
+    framed.set(bytes, 2);
+    await writeAll(connection, framed);
     const length = await readExactly(connection, 2);
     return query.read(await readExactly(connection, length[0]! * 256 + length[1]!));
   } finally {
     closeQuietly(connection);
   }
-}
-
-/** The message behind a length of two bytes. */
-function frame(message: Uint8Array): Uint8Array {
-  const framed = new Uint8Array(2 + message.length);
-  framed[0] = message.length >> 8;
-  framed[1] = message.length & 0xff;
-  framed.set(message, 2);
-  return framed;
 }
 
 async function readExactly(connection: Connection, length: number): Promise<Uint8Array> {

@@ -24,7 +24,9 @@ export async function askOverUdp(
   if (server.kind !== "tcp" || ip === undefined) throw unreachable("only addresses can be asked");
   const local = ip.family === 4 ? "0.0.0.0:0" : "[::]:0";
   // Without the permission the runtime throws where it can't be caught, or prompts at a terminal.
-  const missing = [local, formatAddress(server)].filter((host) => !isPermitted(host));
+  const missing = [local, formatAddress(server)].filter((host) =>
+    Deno.permissions.querySync({ name: "net", host }).state !== "granted"
+  );
   if (missing.length > 0) throw unreachable(`not permitted, add --allow-net=${missing.join(",")}`);
   signal.throwIfAborted();
   const socket = createSocket(ip.family === 4 ? "udp4" : "udp6");
@@ -62,10 +64,6 @@ async function nextAnswer(
     }
   });
   return await promise;
-}
-
-function isPermitted(host: string): boolean {
-  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }
 
 function unreachable(reason: string): DnsError {

@@ -124,19 +124,17 @@ function readEvent(value: unknown): EtcdEvent {
 
 function readKey(value: unknown): EtcdKey {
   const kv = fields(value, "a key");
+  let key: string;
+  try {
+    key = atob(text(kv.key, "key"));
+  } catch (error) {
+    throw error instanceof BadAnswerError ? error : new BadAnswerError("a key is not base64");
+  }
   return {
-    key: decodeBase64(text(kv.key, "key")),
+    key,
     revision: whole(kv.mod_revision, "mod_revision"),
     value: text(kv.value, "value"),
   };
-}
-
-function decodeBase64(text: string): string {
-  try {
-    return atob(text);
-  } catch {
-    throw new BadAnswerError("a key is not base64");
-  }
 }
 
 function fields(value: unknown, name: string): Fields {

@@ -126,21 +126,17 @@ export class EtcdGateway implements Disposable {
 
   /** A token; empty if authentication is disabled in etcd, as with etcd's own clients. */
   async #authenticate(user: EtcdUser, signal: AbortSignal): Promise<string> {
-    const password = await this.#password(user);
+    let { password } = user;
+    try {
+      if (typeof password !== "string") password = await password();
+    } catch (error) {
+      throw this.#error("etcd_no_password", `no password: ${describeError(error)}`, error);
+    }
     const response = await this.#post("auth/authenticate", { name: user.name, password }, { signal });
     if (response.ok) return readToken(await this.#json(response));
     const failure = await this.#failure(response);
     if (NO_AUTHENTICATION.test(failure.message)) return "";
     throw failure;
-  }
-
-  async #password({ password }: EtcdUser): Promise<string> {
-    if (typeof password === "string") return password;
-    try {
-      return await password();
-    } catch (error) {
-      throw this.#error("etcd_no_password", `no password: ${describeError(error)}`, error);
-    }
   }
 
   #post(

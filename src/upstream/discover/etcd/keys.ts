@@ -85,7 +85,9 @@ export class EtcdKeys {
   /** The backends, in the byte order of their keys. Unchanged ones are the same objects. */
   specs(): readonly BackendSpec[] {
     const specs: BackendSpec[] = [];
-    for (const { spec } of [...this.#entries.values()].sort(byKey)) if (spec !== undefined) specs.push(spec);
+    for (const { spec } of [...this.#entries.values()].sort((a, b) => a.key < b.key ? -1 : 1)) {
+      if (spec !== undefined) specs.push(spec);
+    }
     return specs;
   }
 
@@ -95,7 +97,7 @@ export class EtcdKeys {
       checkSet([spec]); // Here, as one bad backend makes the whole set invalid later.
       return spec;
     } catch (error) {
-      this.#options.log.warn("left out a key of etcd's: its value is no backend", {
+      this.#options.log.warn("ignoring etcd key: its value is not a backend", {
         key: printableKey(key),
         revision,
         error: plainText(describeError(error)),
@@ -115,10 +117,6 @@ function decodeValue(value: string): unknown {
 function printableKey(key: string): string {
   const bytes = Uint8Array.from(key.slice(0, 400), (character) => character.charCodeAt(0));
   return plainText(new TextDecoder().decode(bytes));
-}
-
-function byKey(a: Entry, b: Entry): number {
-  return a.key < b.key ? -1 : 1;
 }
 
 function keptBytes(entry: Entry | undefined): number {

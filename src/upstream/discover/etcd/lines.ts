@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes/concat";
 import { BadAnswerError } from "./error.ts";
 
 const LINE_FEED = 10;
@@ -59,7 +60,7 @@ class Pieces {
 
   /** The bytes as text; it is empty afterwards. */
   take(): string {
-    const whole = this.#pieces.length === 1 ? this.#pieces[0]! : this.#join();
+    const whole = this.#pieces.length === 1 ? this.#pieces[0]! : concat(this.#pieces);
     this.#pieces = [];
     this.#length = 0;
     try {
@@ -67,15 +68,5 @@ class Pieces {
     } catch {
       throw new BadAnswerError("the answer is not UTF-8");
     }
-  }
-
-  #join(): Uint8Array {
-    const whole = new Uint8Array(this.#length);
-    let at = 0;
-    for (const piece of this.#pieces) {
-      whole.set(piece, at);
-      at += piece.length;
-    }
-    return whole;
   }
 }

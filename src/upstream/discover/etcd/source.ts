@@ -40,7 +40,9 @@ const MAX_COMPACTIONS = 3;
  */
 export function etcdSource(options: EtcdSourceOptions): BackendSource {
   const endpoints = checkedEndpoints(options);
-  const prefix = binary(options.prefix);
+  // The UTF-8 bytes, a character for each, as keys are stored.
+  const bytes = new TextEncoder().encode(options.prefix);
+  const prefix = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
   if (prefix === "") throw new CulvertError("bad_etcd_options", "Cannot use etcd: the prefix is empty");
   const login = options.user === undefined ? undefined : { user: options.user, token: undefined };
   const context: Context = { options, endpoints, prefix, login, at: 0, keys: undefined };
@@ -60,12 +62,13 @@ interface Context {
 }
 
 async function* follow(context: Context, signal: AbortSignal): AsyncGenerator<readonly BackendSpec[], void> {
-  const { log = silentLog } = context.options;
+  const { options, login } = context;
+  const { log = silentLog, tls, fetch = globalThis.fetch, clock = systemClock, requestMs = 5_000 } = options;
   let failures = 0;
   let compactions = 0;
   while (!signal.aborted) {
     const endpoint = context.endpoints[context.at]!;
-    using gateway = openGateway(context, endpoint);
+    using gateway = new EtcdGateway(endpoint, { login, tls, fetch, clock, requestMs });
     const session = openSession(context, gateway);
     try {
       yield* session.sets(signal);
@@ -76,14 +79,9 @@ async function* follow(context: Context, signal: AbortSignal): AsyncGenerator<re
       if (compacted && compactions++ < MAX_COMPACTIONS) continue;
       context.at = (context.at + 1) % context.endpoints.length;
       if (!session.steady && ++failures >= context.endpoints.length) throw error;
-      log.warn("lost an etcd server", { endpoint, error: describeError(error) });
+      log.warn("etcd server failed", { endpoint, error: describeError(error) });
     }
   }
-}
-
-function openGateway({ options, login }: Context, endpoint: string): EtcdGateway {
-  const { tls, fetch = globalThis.fetch, clock = systemClock, requestMs = 5_000 } = options;
-  return new EtcdGateway(endpoint, { login, tls, fetch, clock, requestMs });
 }
 
 function openSession(context: Context, gateway: EtcdGateway): EtcdSession {
@@ -113,9 +111,4 @@ function checkedEndpoints({ endpoints, tls }: EtcdSourceOptions): readonly strin
     createEtcdClient(secure, tls).close(); // Fails here, not at the first connection.
   }
   return checked;
-}
-
-/** The UTF-8 bytes of a text, a character for each, as keys are stored. */
-function binary(text: string): string {
-  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
 }

@@ -253,7 +253,7 @@ testWith(NEEDED, "etcd: of three members one may die, and two may not", async ()
   await first.stop();
   await put(second, "b", "10.0.0.2:1");
   await follower.until("10.0.0.1:1 10.0.0.2:1");
-  const left = () => log.lines.filter(({ message }) => message === "lost an etcd server");
+  const left = () => log.lines.filter(({ message }) => message === "etcd server failed");
   assertEquals(left()[0]?.fields.endpoint, first.url); // Others may follow, as long as there is no leader.
   await third.stop(); // The second one answers still, but it can't know what is true.
   await follower.failure("etcd_", follower.failures.length);

@@ -209,7 +209,7 @@ Deno.test("etcd: a bad value is left out, and logged once for each revision, acr
   const { source, log } = quickSource([fake.url], { checkMs: 60_000 });
   await using follower = new Follower(source);
   const warnings = () =>
-    log.lines.filter(({ message }) => message.startsWith("left out a key"))
+    log.lines.filter(({ message }) => message.startsWith("ignoring etcd key"))
       .map(({ fields }) => `${fields.key} ${fields.revision}`);
   const first = await watchOf(fake);
   const expected = [`${PREFIX}b 12`, `${PREFIX}heavy 15`, `${PREFIX}long 14`, `${PREFIX}ü 13`];
