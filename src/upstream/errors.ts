@@ -8,7 +8,7 @@ export class ConnectFailedError extends CulvertError {
   /** `cause` is the error of the last attempt. */
   constructor(upstream: string, options: { tries: number; cause: unknown }) {
     const { tries, cause } = options;
-    const failed = tries === 1 ? "the one try failed" : `${tries} attempts failed, the last`;
+    const failed = tries === 1 ? "the only attempt failed" : `${tries} attempts failed, the last`;
     const message = `Cannot connect to upstream "${upstream}": ${failed} with: ${describeError(cause)}`;
     super("connect_failed", message, { cause });
   }

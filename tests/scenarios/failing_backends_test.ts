@@ -65,7 +65,7 @@ Deno.test("no backend is tried twice, and no more than retries allows", async ()
 
   const closed = await culvert.waitFor(CLOSED);
   assertEquals([closed.reason, closed.tries, closed.bytes_up], ["connect-failed", 3, 0]);
-  assertStringIncludes(String(closed.error), 'Cannot connect to upstream "main": 3 tries failed');
+  assertStringIncludes(String(closed.error), 'Cannot connect to upstream "main": 3 attempts failed');
   const tried = culvert.found({ message: "cannot connect to backend" }).map(({ backend }) => backend);
   assertEquals(tried, REFUSING.slice(0, 3));
   await culvert.finish();
