@@ -187,7 +187,7 @@ Deno.test("an answer makes up for resets before it, one in the middle of many", 
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
 
-Deno.test("what an ejected backend carries goes on, and new clients go elsewhere", async () => {
+Deno.test("connections of an ejected backend continue, and new clients get other backends", async () => {
   const fixture = new CheckedServiceFixture("a b");
   await settle();
   const old = await fixture.connect();
@@ -209,7 +209,7 @@ Deno.test("what an ejected backend carries goes on, and new clients go elsewhere
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
 
-Deno.test("backends-down: nobody is fit, and the client is closed at once, with that as the reason", async () => {
+Deno.test("backends-down: no backend is healthy, and the client is closed at once with that reason", async () => {
   const fixture = new CheckedServiceFixture("a b", { bad: "a b" });
   await settle();
   const { end, served } = fixture.call();
@@ -243,7 +243,7 @@ Deno.test("no-backend: where none would take it, fit or not", async () => {
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
 
-Deno.test("backups save those who come while all others are down", async () => {
+Deno.test("backups serve clients while all other backends are down", async () => {
   const fixture = new CheckedServiceFixture("a", { bad: "a" });
   fixture.set([...specs("a"), spec("c", { backup: true })]);
   await settle();
@@ -326,7 +326,7 @@ Deno.test("a backend taken out by hand keeps what it has, until the client is do
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
 
-Deno.test("clients whose connects fail go to the next backend, and after the ejection nobody has to try any more", async () => {
+Deno.test("clients whose connects fail get the next backend, and after the ejection no connect fails", async () => {
   const fixture = new CheckedServiceFixture("a b");
   await settle();
   const callers: Ends[] = [];

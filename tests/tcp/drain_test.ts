@@ -2,13 +2,13 @@ import { assertEquals } from "@std/assert";
 import { settle } from "../support/settle.ts";
 import { ServiceFixture } from "./service_fixture.ts";
 
-Deno.test("a drain with nobody there is over at once", async () => {
+Deno.test("a drain without connections ends at once", async () => {
   const fixture = new ServiceFixture();
   assertEquals(await fixture.service.drain(), 0);
   await fixture.end();
 });
 
-Deno.test("a connection that finishes while draining is drained, and goes on undisturbed until then", async () => {
+Deno.test("a connection that finishes during a drain is drained, and works until then", async () => {
   const fixture = new ServiceFixture();
   const { end, server } = await fixture.connect();
   const drained = fixture.service.drain();

@@ -67,7 +67,7 @@ Deno.test("within the grace a source that has the most already is refused one mo
   await fixture.end();
 });
 
-Deno.test("who is refused by a rule sends nobody away", async () => {
+Deno.test("a client that is refused by a rule evicts no handshake", async () => {
   const fixture = serviceOf({
     maxHandshakes: 1,
     deny: parseAddressSet(["10.0.0.9"]),

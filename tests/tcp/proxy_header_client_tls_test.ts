@@ -38,7 +38,7 @@ async function told(
 }
 
 for (const [version, pattern] of [["1.2", /^ECDHE-RSA-AES\d+-GCM-SHA\d+$/], ["1.3", /^TLS_\w+$/]] as const) {
-  Deno.test(`a client's TLS ${version} is told with OpenSSL's name of the cipher, and the protocol`, async () => {
+  Deno.test(`TLS ${version} of a client is described with the version, OpenSSL's cipher name and the ALPN protocol`, async () => {
     const alpn = ["postgresql"];
     const { tlvs, session } = await told({ alpn, maxVersion: version }, { alpn: ["h2", ...alpn] });
     assertEquals(tlvs.alpn, "postgresql");
@@ -55,7 +55,7 @@ for (const [version, pattern] of [["1.2", /^ECDHE-RSA-AES\d+-GCM-SHA\d+$/], ["1.
   });
 }
 
-Deno.test("without ALPN no protocol is told", async () => {
+Deno.test("without ALPN no protocol is sent", async () => {
   assertEquals((await told({})).tlvs.alpn, undefined);
   assertEquals((await told({ alpn: ["h2"] })).tlvs.alpn, undefined);
   assertEquals((await told({}, { alpn: ["h2"] })).tlvs.alpn, undefined);

@@ -36,7 +36,7 @@ function last(fixture: ServiceFixture): unknown[] {
   return [client, reason];
 }
 
-Deno.test("who is not trusted is refused at once, with a header or without", async () => {
+Deno.test("a sender that is not trusted is refused at once, with or without a header", async () => {
   const fixture = fixtureOf();
   for (const ip of ["192.0.2.9", "unix"]) {
     const { end, served } = fixture.call(ip);
@@ -50,7 +50,7 @@ Deno.test("who is not trusted is refused at once, with a header or without", asy
   await fixture.end();
 });
 
-Deno.test("who is trusted and sends none is refused, and the log says what came instead", async () => {
+Deno.test("a trusted sender without a header is refused, and the log shows what it sent", async () => {
   const fixture = fixtureOf();
   const { end, served } = fixture.call();
   await end.send("GET / HTTP/1.1\r\n");
@@ -100,7 +100,7 @@ Deno.test("TLVs that can't be understood do not end a connection", async () => {
   await fixture.end();
 });
 
-Deno.test("TLVs go on to the backend where the upstream passes them on", async () => {
+Deno.test("TLVs reach the backend if the upstream forwards them", async () => {
   const proxyProtocol = { version: "v2", tlvs: [], forwardTlvs: [0x20, 0xea] } as const;
   const fixture = fixtureOf({ upstream: { proxyProtocol } });
   const ssl = { type: 0x20, value: hex("07 00000000 22 0002 ff fe") };
@@ -115,7 +115,7 @@ Deno.test("TLVs go on to the backend where the upstream passes them on", async (
   await fixture.end();
 });
 
-Deno.test("a header cut short is refused; leaving without a word is no fault; a reset is one", async () => {
+Deno.test("a truncated header is refused; an end without a byte is client-closed, a reset client-reset", async () => {
   const fixture = fixtureOf();
   const short = fixture.call();
   await short.end.send(header("192.0.2.7").subarray(0, 20));
@@ -135,7 +135,7 @@ Deno.test("a header cut short is refused; leaving without a word is no fault; a 
 });
 
 for (const version of [1, 2] as const) {
-  Deno.test(`the header of version ${version} names the client, and what comes with it goes on`, async () => {
+  Deno.test(`the header of version ${version} names the client, and the bytes behind it are passed on`, async () => {
     const fixture = fixtureOf();
     const caller = fixture.call();
     await caller.end.send(joined(header("2001:db8::7", version), "question"));
@@ -166,7 +166,7 @@ for (const version of [1, 2] as const) {
   });
 }
 
-Deno.test("a header that names nobody leaves the client as the socket has it", async () => {
+Deno.test("a header without endpoints leaves the address of the socket", async () => {
   for (const nobody of [formatProxyV1({}), formatProxyV2({})]) {
     const fixture = fixtureOf({ admission: { allow: parseAddressSet(["10.0.0.1"]) } });
     const caller = fixture.call();
@@ -283,7 +283,7 @@ Deno.test("a drain lets a client finish what it was saying, and cuts it when the
   await fixture.end();
 });
 
-Deno.test("destroyed, or drained in no time, while a client has not said all", async () => {
+Deno.test("a pending handshake can be destroyed, and drained with a timeout of 0", async () => {
   for (const drainMs of [30_000, 0]) {
     const fixture = fixtureOf({ timeouts: { drainMs } });
     const callers = [fixture.call(), fixture.call()];
@@ -312,7 +312,7 @@ Deno.test("destroyed just as the header has come", async () => {
   await fixture.end();
 });
 
-Deno.test("maxConnections counts those who are still speaking, and itself not twice", async () => {
+Deno.test("maxConnections counts pending handshakes, and the connection itself once", async () => {
   const fixture = fixtureOf({ admission: { maxConnections: 2 } });
   const first = fixture.call();
   const second = fixture.call();
@@ -327,7 +327,7 @@ Deno.test("maxConnections counts those who are still speaking, and itself not tw
   await fixture.end();
 });
 
-Deno.test("an update holds for those who come after it", async () => {
+Deno.test("an update applies to later connections", async () => {
   const fixture = new ServiceFixture();
   const plain = fixture.call();
   const server = await fixture.answer();

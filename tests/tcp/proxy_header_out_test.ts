@@ -65,7 +65,7 @@ Deno.test("v2 tells an id too, of its own for each connection, which the log nam
   await fixture.end();
 });
 
-Deno.test("who came by a unix socket is told as such, or as unknown", async () => {
+Deno.test("a client of a unix socket is described as such, or as unknown", async () => {
   const texts = { v1: "PROXY UNKNOWN\r\n", v2: "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0" };
   for (const version of ["v1", "v2"] as const) {
     const fixture = new ServiceFixture({ upstream: { proxyProtocol: version } });
@@ -77,7 +77,7 @@ Deno.test("who came by a unix socket is told as such, or as unknown", async () =
   }
 });
 
-Deno.test("the client that a header has named is the one that the backend is told", async () => {
+Deno.test("the client of a received header is the one in the header that is sent", async () => {
   const fixture = new ServiceFixture({ upstream: { proxyProtocol: "v2" }, trusted: ["10.0.0.1"] });
   const endpoints = {
     source: { ip: "2001:db8::7", port: 99 },
@@ -93,7 +93,7 @@ Deno.test("the client that a header has named is the one that the backend is tol
   await fixture.end();
 });
 
-Deno.test("each backend that is tried is told the same; who can't be told has failed", async () => {
+Deno.test("each backend that is tried gets the same header; one that can't be sent it has failed", async () => {
   const fixture = new ServiceFixture({ backends: specs("a b c"), upstream: { proxyProtocol: "v2" } });
   const caller = fixture.call();
   (await fixture.dialler.call(0)).refuse();
@@ -107,7 +107,7 @@ Deno.test("each backend that is tried is told the same; who can't be told has fa
   await fixture.end();
 });
 
-Deno.test("a client of whom there is more to tell than a header holds is let go, and no backend is blamed", async () => {
+Deno.test("a client whose header would be too large is closed, and no backend counts as failed", async () => {
   const fixture = new ServiceFixture({ upstream: { proxyProtocol: "v2" } });
   const tls = { clientCertificate: "connection", verified: true, commonName: "x".repeat(70_000) } as const;
   const client = { ...ENDPOINTS, tls };
@@ -117,7 +117,7 @@ Deno.test("a client of whom there is more to tell than a header holds is let go,
   await fixture.end();
 });
 
-Deno.test("a connection dialled ahead is told nothing before it has a client", async () => {
+Deno.test("a connection that was dialled ahead is sent no header before it has a client", async () => {
   const pool = { maxIdle: 8, minIdle: 1, maxOpen: 0, idleTimeoutMs: 0 };
   const fixture = new ServiceFixture({
     backends: [spec("a")],
@@ -151,7 +151,7 @@ Deno.test("a reload switches it on and off for connections to come", async () =>
   await fixture.end();
 });
 
-Deno.test("who was being connected before a reload is told as it was then", async () => {
+Deno.test("a search that began before a reload sends the header of before the reload", async () => {
   const fixture = new ServiceFixture();
   const caller = fixture.call();
   const call = await fixture.dialler.call(0);

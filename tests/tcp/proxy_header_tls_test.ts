@@ -95,7 +95,7 @@ for (const version of ["v1", "v2"] as const) {
   });
 }
 
-Deno.test("a backend that breaks at the header, or can't be trusted, has failed, and the next is told the same", async () => {
+Deno.test("a backend that breaks at the header, or is not trusted, has failed, and the next one gets the same header", async () => {
   const fixture = await telling("v2", { backends: specs("a b c") });
   const other = serverContext(await makePki());
   const caller = fixture.call();
@@ -185,7 +185,7 @@ Deno.test("a connection dialled ahead waits in plain, for the header of its clie
   await fixture.end();
 });
 
-Deno.test("what is said in the clear before TLS breaks it, and reaches nobody", async () => {
+Deno.test("plaintext before TLS breaks the handshake, and is not delivered", async () => {
   const fixture = await telling("v2", { backends: [spec("a")], upstream: { pool: pool(1), retries: 0 } });
   const ahead = (await fixture.dialler.call(0)).accept();
   await ahead.send("220 in the clear\r\n");

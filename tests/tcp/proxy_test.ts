@@ -75,7 +75,7 @@ Deno.test("a proxy spreads over the backends by weight, with any listener and an
   assertEquals(proxy.stats.ended, { cut: 7 });
 });
 
-Deno.test("connections to a backend that leaves the set end, the others go on", async () => {
+Deno.test("connections to a removed backend end, others continue", async () => {
   const { listener, proxy } = setUp(["a:1", "b:1"]);
   const [first, second] = [listener.connect(), listener.connect()];
   assertEquals([await first.receive(), await second.receive()], ["a:1", "b:1"]);
@@ -173,7 +173,7 @@ Deno.test("backends that are checked and down get nothing, and their connections
   await accepting;
 });
 
-Deno.test("close lets connections finish and says how many were cut", async () => {
+Deno.test("close lets connections finish, and resolves to the number that were cut", async () => {
   const { listener, proxy, served } = setUp(["a:1"]);
   const client = listener.connect();
   assertEquals(await client.receive(), "a:1");

@@ -79,7 +79,7 @@ Deno.test("each end is counted under its reason", async () => {
   await fixture.end();
 });
 
-Deno.test("the access line says who, where, how much, how long and why", async () => {
+Deno.test("the access line has client, backend, bytes, duration and reason", async () => {
   const fixture = new ServiceFixture();
   const { end, served } = fixture.call("2001:db8::7");
   (await fixture.dialler.call(0)).refuse();
@@ -105,7 +105,7 @@ Deno.test("the access line says who, where, how much, how long and why", async (
   await fixture.end();
 });
 
-Deno.test("who is refused is closed at once, counted by reason, and costs no backend a thing", async () => {
+Deno.test("a refused client is closed at once, counted by reason, and reaches no backend", async () => {
   const deny = parseAddressSet(["10.0.0.9"]);
   const allow = parseAddressSet(["10.0.0.0/8"]);
   const rate = { connections: 1, perMs: 1000, burst: 2 };
@@ -134,7 +134,7 @@ Deno.test("who is refused is closed at once, counted by reason, and costs no bac
   await fixture.end();
 });
 
-Deno.test("without an access log nothing is said of connections but of those refused", async () => {
+Deno.test("without an access log only refused connections are logged", async () => {
   const fixture = new ServiceFixture({ access: false, admission: { maxConnections: 1 } });
   const live = await fixture.connect();
   await fixture.call().served;
@@ -143,7 +143,7 @@ Deno.test("without an access log nothing is said of connections but of those ref
   await fixture.end();
 });
 
-Deno.test("without an access log it is said of clients that did not say in time what they must", async () => {
+Deno.test("without an access log handshakes that time out are logged", async () => {
   const fixture = new ServiceFixture({ access: false, names: { "a.example": "db" } });
   const { served } = fixture.call();
   await fixture.clock.advanceAsync(11_000);
@@ -168,7 +168,7 @@ Deno.test("a client that had gone before it was refused, or served, does no harm
   }
 });
 
-Deno.test("new options hold for connections to come; live ones go on as they began", async () => {
+Deno.test("new options apply to later connections; open ones keep theirs", async () => {
   const fixture = new ServiceFixture({ timeouts: { idleMs: 5000 } });
   const other = new UpstreamFixture(specs("z"));
   const live = await fixture.connect();

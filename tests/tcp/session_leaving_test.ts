@@ -15,7 +15,7 @@ Deno.test("a client that resets while we dial ends the dialling, as soon as that
   await fixture.end();
 });
 
-Deno.test("a client that says something and then resets ends the dialling, once that takes long", async () => {
+Deno.test("a client that sends bytes and then resets aborts a slow connect", async () => {
   const fixture = new ServiceFixture();
   const { end, served } = fixture.call();
   const { signal } = await fixture.dialler.call(0);
@@ -28,7 +28,7 @@ Deno.test("a client that says something and then resets ends the dialling, once 
   await fixture.end();
 });
 
-Deno.test("a client that says more while the dialling takes long is heard in order", async () => {
+Deno.test("bytes that a client sends during a slow connect arrive in order", async () => {
   const fixture = new ServiceFixture();
   const { end, served } = fixture.call();
   await end.send("first, ");
@@ -73,7 +73,7 @@ Deno.test("a client that only listens is served by a backend that answers within
   await fixture.end();
 });
 
-Deno.test("a client that has said all it has to say waits as long as it takes", async () => {
+Deno.test("a client that has sent bytes and ended its side waits for the backend", async () => {
   const fixture = new ServiceFixture();
   const { end, served } = fixture.call();
   await end.send("question");

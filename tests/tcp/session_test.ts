@@ -76,7 +76,7 @@ Deno.test("no-backend: none may take it, and the client is closed at once", asyn
   await fixture.end();
 });
 
-Deno.test("connect-failed: all that were tried failed, and the line says which was the last, and why", async () => {
+Deno.test("connect-failed: all attempts failed, and the line has the last backend and error", async () => {
   const fixture = new ServiceFixture();
   const { end, served } = fixture.call();
   (await fixture.dialler.call(0)).refuse();
@@ -138,7 +138,7 @@ Deno.test("onRemove: drain lets it finish within timeouts.drain, and cuts it the
   }
 });
 
-Deno.test("a greeting of a connection dialled ahead reaches the client, who waits for no dial", async () => {
+Deno.test("the greeting of a connection that was dialled ahead reaches the client without a dial", async () => {
   const pool = { maxIdle: 8, minIdle: 1, maxOpen: 0, idleTimeoutMs: 0 };
   const fixture = new ServiceFixture({ backends: specs("a"), upstream: { pool } });
   const server = await fixture.answer();

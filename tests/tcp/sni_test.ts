@@ -87,7 +87,7 @@ Deno.test("an exact name wins over a wildcard, case does not matter, and what is
   await endAll(all);
 });
 
-Deno.test("without upstream, an unknown or missing name is refused, and the log says which", async () => {
+Deno.test("without upstream, an unknown or missing server name is refused, and the log has it", async () => {
   const all = fixtures({ fallback: false });
   const refused: readonly (readonly [bytes: Uint8Array, error: string])[] = [
     [helloFor("example.net"), 'Cannot find an upstream: the client asks for "example.net"'],
@@ -146,7 +146,7 @@ Deno.test("a hello beyond its bounds is refused, also where there is an upstream
   await endAll(all);
 });
 
-Deno.test("a hello that is cut short is refused, and one who leaves without a word is not", async () => {
+Deno.test("a truncated ClientHello is refused; a client that leaves without a byte is not", async () => {
   const all = fixtures();
   const { end, served } = all.fixture.call();
   await end.send(helloFor("app.example.org").subarray(0, 30));
@@ -160,7 +160,7 @@ Deno.test("a hello that is cut short is refused, and one who leaves without a wo
   await endAll(all);
 });
 
-Deno.test("the bytes go on untouched, in whatever records and pieces they come", async () => {
+Deno.test("the bytes are passed on unchanged, however they are split into records and writes", async () => {
   const all = fixtures();
   const short = helloMessage({ extensions: serverName("web.example.org") });
   for (const [message, sizes] of [[short, [1, 7]], [longHello(), [99, 10_000]]] as const) {
@@ -223,7 +223,7 @@ Deno.test("a PROXY header comes before the hello; both have timeouts.handshake t
   }
 });
 
-Deno.test("who is still speaking goes where a reload has led the name meanwhile", async () => {
+Deno.test("a reload during the handshake decides where the server name leads", async () => {
   const all = fixtures();
   const { fixture, other } = all;
   const { end, served } = fixture.call();

@@ -112,7 +112,7 @@ Deno.test("a new backend, or a larger bound, serves those that wait", async () =
   await end();
 });
 
-Deno.test("where no backend can become free any more, nobody waits", async () => {
+Deno.test("waiting connections are rejected when no backend can become available", async () => {
   for (
     const [change, error] of [
       [(upstream: UpstreamFixture["upstream"]) => upstream.updateBackends([]), NoBackendError],

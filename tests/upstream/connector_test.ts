@@ -59,7 +59,7 @@ Deno.test("in plain it is the dialler's own promise, without one more", () => {
   }
 });
 
-Deno.test("a connection of our own says first that it is nobody's", async () => {
+Deno.test("a connection for a check sends a header without a client", async () => {
   for (const tls of [false, true]) {
     for (const proxyProtocol of VERSIONS) {
       const { dialler, connectTls } = parts();

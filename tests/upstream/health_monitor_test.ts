@@ -80,7 +80,7 @@ Deno.test("a backend is unknown from when it is watched to the end of its first 
   await fixture.end();
 });
 
-Deno.test("a first check that fails brings it down, and is told and logged", async () => {
+Deno.test("a first check that fails marks the backend down, and is logged", async () => {
   const fixture = new MonitorFixture();
   fixture.says.set("a", "bad");
   fixture.configure();
@@ -103,7 +103,7 @@ Deno.test("a first check that fails brings it down, and is told and logged", asy
   await fixture.end();
 });
 
-Deno.test("every flip is told, logged with its reason and the last good and bad check, and counted", async () => {
+Deno.test("every change is logged with its reason and the last good and bad check, and counted", async () => {
   const fixture = new MonitorFixture();
   fixture.configure({ fall: 3 });
   fixture.monitor.watch(fixture.a);
@@ -124,7 +124,7 @@ Deno.test("every flip is told, logged with its reason and the last good and bad 
   await fixture.end();
 });
 
-Deno.test("a check for which there is no descriptor says nothing of the backend, and is logged once a minute", async () => {
+Deno.test("a check without a file descriptor does not change the health, and is logged once a minute", async () => {
   const fixture = new MonitorFixture();
   fixture.configure({ fall: 2 });
   fixture.monitor.watch(fixture.a);
@@ -179,7 +179,7 @@ Deno.test("one that is forgotten is not checked, and what was under way makes no
   await fixture.end();
 });
 
-Deno.test("switched off, nobody is down any more, and nothing is known", async () => {
+Deno.test("without checks no backend is down, and the health is unknown", async () => {
   const fixture = new MonitorFixture();
   fixture.says.set("a", "bad");
   const check = fixture.configure();
@@ -267,7 +267,7 @@ Deno.test("checks under way are given up before their check is closed, and count
   await fixture.end();
 });
 
-Deno.test("a check that fails because it is closed brings nobody down", async () => {
+Deno.test("a check that fails because it is closed marks no backend down", async () => {
   const fixture = new MonitorFixture();
   const closing = Promise.withResolvers<never>();
   fixture.monitor.configure({ ...HEALTH }, {

@@ -85,7 +85,7 @@ function ejectedAfter(events: string, failures: number): number {
   return 0;
 }
 
-Deno.test("failures in a row eject, and what is good begins the row anew", () => {
+Deno.test("consecutive failures eject, and a success resets their number", () => {
   const table: [failures: number, events: string, after: number][] = [
     [1, "f", 1],
     [1, "cr", 2],
@@ -218,7 +218,7 @@ Deno.test("never more are ejected than maxEjected of the set, rounded down", () 
   }
 });
 
-Deno.test("a share of a hundred backends is as many of them as it says, for every whole percentage", () => {
+Deno.test("maxEjected of a hundred backends is exact for every whole percentage", () => {
   const fixture = new OutlierFixture(100, { ejectionMs: 100 });
   for (let percent = 0; percent <= 100; percent++) {
     fixture.configure({ maxEjected: percent / 100 });
@@ -270,7 +270,7 @@ Deno.test("one that leaves the set while it is ejected makes room, and does not 
   assertEquals([fixture.wheel.size, fixture.clock.pending], [0, 0]);
 });
 
-Deno.test("all that are ejected leave: nothing is left of them, and the bound holds anew", () => {
+Deno.test("after all ejected backends are removed, the limit applies to the others", () => {
   const fixture = new OutlierFixture(4, { maxEjected: 0.5 });
   fixture.fail(0);
   fixture.fail(1);

@@ -125,7 +125,7 @@ Deno.test("an abort at any moment leaves no connection open and nothing counted"
   }
 });
 
-Deno.test("a search that was aborted before it began tries nobody", async () => {
+Deno.test("a search that was aborted before it began tries no backend", async () => {
   const fixture = new UpstreamFixture(specs("a"));
   const search = fixture.upstream.search(WITHIN);
   const left = new Error("the client has left");
@@ -156,7 +156,7 @@ Deno.test("leave gives up after its time, and not if there was a connection in t
   await fixture.upstream.close();
 });
 
-Deno.test("without a backend that may take it nothing is tried, and the error says so", async () => {
+Deno.test("without an available backend nothing is tried, and the error says so", async () => {
   const none = [[], [spec("a", { weight: 0 })], [
     spec("a", { weight: 0 }),
     spec("b", { weight: 0, backup: true }),
@@ -203,7 +203,7 @@ Deno.test("backends that leave the set while they are dialled use up no tries, h
   assertEquals(fixture.dialler.unclosed, 0);
 });
 
-Deno.test("who waits at a backend that leaves the set goes on to another at once", async () => {
+Deno.test("a search that waits for a removed backend tries another one at once", async () => {
   const pool = { maxIdle: 8, minIdle: 0, maxOpen: 1, idleTimeoutMs: 0 };
   const fixture = new UpstreamFixture(specs("a b"), { pool });
   const first = fixture.upstream.search(WITHIN).run();
@@ -220,7 +220,7 @@ Deno.test("who waits at a backend that leaves the set goes on to another at once
   assertEquals(fixture.dialler.unclosed, 0);
 });
 
-Deno.test("a dial that fails for want of our own descriptors or ports ejects nobody", async () => {
+Deno.test("a dial that fails for lack of local descriptors or ports ejects no backend", async () => {
   const outlier = { failures: 1, ejectionMs: 30_000, maxEjected: 1 };
   for (const code of ["EMFILE", "EADDRNOTAVAIL"]) {
     const fixture = new UpstreamFixture(specs("a b"), { retries: 0, outlier });

@@ -112,7 +112,7 @@ Deno.test("a time that is no multiple of anything, or shorter than the wheel can
   }
 });
 
-Deno.test("without slow start nobody grows", () => {
+Deno.test("without slow start a backend has its full weight at once", () => {
   const fixture = new SlowStartFixture([1], { durationMs: 0 });
   fixture.begin();
   assertEquals([fixture.twentieths, fixture.wheel.size], [[20], 0]);
@@ -136,7 +136,7 @@ Deno.test("several grow with one timer, each from its own beginning, a step late
   assertEquals([fixture.twentieths, fixture.wheel.size, fixture.clock.pending], [[20, 20, 20], 0, 0]);
 });
 
-Deno.test("one that begins again begins anew", () => {
+Deno.test("a backend that starts again starts at the first step", () => {
   const fixture = new SlowStartFixture([1]);
   fixture.begin();
   fixture.clock.advance(10_000);
@@ -149,7 +149,7 @@ Deno.test("one that begins again begins anew", () => {
   assertEquals([fixture.twentieths, fixture.wheel.size], [[20], 0]);
 });
 
-Deno.test("one that is forgotten has its whole weight, and the others go on", () => {
+Deno.test("a backend that is forgotten has its full weight, and others keep growing", () => {
   const fixture = new SlowStartFixture([1, 1]);
   const [a, b] = fixture.backends as [Backend, Backend];
   fixture.slowStart.begin(a);

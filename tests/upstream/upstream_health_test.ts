@@ -44,7 +44,7 @@ Deno.test("a backend that is down gets nothing, and comes back when it has risen
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
 
-Deno.test("when nobody is fit a search says so, with how many are what", async () => {
+Deno.test("without a healthy backend the error has the number of backends in each state", async () => {
   const fixture = new HealthFixture("a b c", { outlier: OUTLIER });
   await settle();
   fixture.say("a b c", "bad");
@@ -145,7 +145,7 @@ Deno.test("a retry never goes to an ejected backend, nor to one that is down", a
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
 
-Deno.test("half of a set is spared by default, and goes on being tried", async () => {
+Deno.test("half of a set is never ejected by default, and is still tried", async () => {
   const fixture = new HealthFixture("a b", { health: undefined, outlier: { ...OUTLIER, maxEjected: 0.5 } });
   await fixture.refuse("a", 2);
   await fixture.refuse("b", 5);
@@ -348,7 +348,7 @@ Deno.test("taken out by hand, or at weight 0, it keeps what it has and takes not
   }
 });
 
-Deno.test("checks switched off: nobody is down any more, and everybody serves", async () => {
+Deno.test("without checks no backend is down, and all serve", async () => {
   const fixture = new HealthFixture("a b", { bad: "a b" });
   await settle();
   assertInstanceOf(await fixture.whyNone(), BackendsDownError);
@@ -460,7 +460,7 @@ Deno.test("stateSince is when the state that is shown began, whatever else happe
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
 
-Deno.test("a thousand backends that fall and rise together: each is told of once, each way", async () => {
+Deno.test("a thousand backends that go down and up together are each logged once", async () => {
   const hosts = Array.from({ length: 1000 }, (_, i) => `h${i}`).join(" ");
   const fixture = new HealthFixture(hosts, { slowStartMs: 5_000, balance: "round-robin" });
   await settle();

@@ -96,7 +96,7 @@ Deno.test("slowStart: one that leaves while it grows leaves nothing behind", asy
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
 
-Deno.test("slowStart: switched off checks leave nobody with less than its weight for good", async () => {
+Deno.test("slowStart: removing the checks leaves no backend with less than its weight", async () => {
   const fixture = new HealthFixture("a b", { slowStartMs: 20_000, balance: "round-robin" });
   await settle();
   fixture.set("a b c");

@@ -34,7 +34,7 @@ Deno.test("connections follow the weights", async () => {
   await fixture.upstream.close();
 });
 
-Deno.test("weight 0 takes nothing new, and what it has goes on", async () => {
+Deno.test("a backend at weight 0 takes no new connections and keeps its open ones", async () => {
   const fixture = new UpstreamFixture(specs("a b"));
   const found = await find(fixture);
   fixture.upstream.updateBackends([spec("a", { weight: 0 }), spec("b")]);
@@ -93,7 +93,7 @@ Deno.test("a backend whose address stays keeps what it has shown of itself, what
   await fixture.upstream.close();
 });
 
-Deno.test("the balance goes on from where it was when the set changes", async () => {
+Deno.test("the balancer keeps its state when the set changes", async () => {
   const fixture = new UpstreamFixture(specs("a b c"), { balance: "round-robin" });
   assertEquals(await spread(fixture, 2), "a b");
   fixture.upstream.updateBackends(specs("a b c"));
@@ -110,7 +110,7 @@ Deno.test("an address that is named twice is one backend, as it was named last",
   assertEquals(fixture.dialler.open.length, 0);
 });
 
-Deno.test("onRemove: what a backend carries is told to end or to drain when the backend leaves the set", async () => {
+Deno.test("onRemove: connections of a removed backend end or drain", async () => {
   for (const [onRemove, event] of [["close", "removed"], ["drain", "drains"]] as const) {
     const fixture = new UpstreamFixture(specs("a b"), { onRemove });
     const events: string[] = [];

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { formatDuration } from "../../core/units.ts";
-import { requireHost, requireMethod, requirePath } from "../../upstream/check/http_request.ts";
+import { requireHost, requireMethod, requirePath } from "../../upstream/check/http_check_request.ts";
 import { DEFAULT_HEALTH } from "../../upstream/check/options.ts";
 import { compileScript, type ScriptStep } from "../../upstream/check/script_steps.ts";
 import { parseStatusRanges } from "../../upstream/check/status_ranges.ts";

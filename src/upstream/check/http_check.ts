@@ -4,8 +4,8 @@ import { type Connection, writeAll } from "../../net/connection.ts";
 import type { Dial } from "../../net/dial.ts";
 import { type Check, CheckFailedError, type CheckReport } from "./check.ts";
 import { exchange } from "./exchange.ts";
-import { formatRequest, requireHost, requireMethod, requirePath } from "./http_request.ts";
-import { HttpResponse, MAX_BODY_BYTES } from "./http_response.ts";
+import { formatRequest, requireHost, requireMethod, requirePath } from "./http_check_request.ts";
+import { HttpCheckResponse, MAX_BODY_BYTES } from "./http_check_response.ts";
 import { parseStatusRanges, type StatusRanges } from "./status_ranges.ts";
 
 /** The request of an HTTP check, and the response that is expected. */
@@ -73,7 +73,7 @@ export class HttpCheck implements Check {
   async #ask(connection: Connection, address: Address): Promise<CheckReport> {
     const [method, expect, body] = [this.#method, this.#expect, this.#body];
     await writeAll(connection, formatRequest({ method, path: this.#path, host: this.#host, address }));
-    const response = new HttpResponse(connection, { method });
+    const response = new HttpCheckResponse(connection, { method });
     const head = await response.readHead();
     const answered = `answered ${head.status}`;
     if (!expect.includes(head.status)) throw new CheckFailedError(`${answered}, expected ${expect.text}`);

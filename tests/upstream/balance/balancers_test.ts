@@ -24,7 +24,7 @@ Deno.test("each name of a balancer makes that balancer", () => {
 });
 
 for (const name of NAMES) {
-  Deno.test(`${name} picks whoever can be had and nobody else, whatever happens to the set`, () => {
+  Deno.test(`${name} picks only available backends, whatever happens to the set`, () => {
     for (let seed = 1; seed <= 20; seed++) new Scenario(name, seededRandom(seed)).run(500);
   });
 

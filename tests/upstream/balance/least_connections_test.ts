@@ -66,7 +66,7 @@ Deno.test("least-connections keeps the turns of those that stay when the set cha
   assertEquals(picks(balancer, 4), "c d a b");
 });
 
-Deno.test("least-connections passes over who is unavailable, excluded or without weight", () => {
+Deno.test("least-connections skips backends that are unavailable, excluded or without weight", () => {
   const backends = backendsOf(1, 1, 1, 0);
   const [a, b, c] = backends as [TestBackend, TestBackend, TestBackend];
   const balancer = balancerOf(backends);

@@ -52,7 +52,7 @@ Deno.test("random-two-choices weighs loads", () => {
   assertEquals(picks(scripted(backends, [0, 0]), 1), "b");
 });
 
-Deno.test("random-two-choices draws anew among those that can be had when one of the two can't", () => {
+Deno.test("random-two-choices draws among the available backends if one of the two is not available", () => {
   const backends = backendsOf(1, 1, 1, 1);
   const [a, b, , d] = backends as [TestBackend, TestBackend, TestBackend, TestBackend];
   a.up = false;
@@ -74,7 +74,7 @@ Deno.test("random-two-choices finds the only one that is left among many", () =>
   assertEquals(balancer.pick({ exclude: [backends[617]!] }), undefined);
 });
 
-Deno.test("random-two-choices draws as often as the weights say when nothing is loaded", () => {
+Deno.test("random-two-choices draws in proportion to the weights without load", () => {
   const weights = [1, 2, 3, 4];
   const balancer = new RandomTwoChoices<TestBackend>({ random: seededRandom(2) });
   const backends = backendsOf(...weights);

@@ -78,7 +78,7 @@ Deno.test("round-robin returns nothing when every backend is unavailable, exclud
   assertEquals(balancer.pick({ exclude: [a] }), undefined);
 });
 
-Deno.test("round-robin goes on where it was when a backend was away, without a burst for it", () => {
+Deno.test("round-robin continues without a burst for a backend that was unavailable", () => {
   const backends = backendsOf(1, 1, 1);
   const balancer = balancerOf(backends);
   assertEquals(picks(balancer, 1), "a");
@@ -151,7 +151,7 @@ Deno.test("round-robin does not starve a backend whose weight has become much sm
   for (const key of "abc") assert(picks(balancer, 6).includes(key), key);
 });
 
-Deno.test("round-robin does as the plain algorithm says, over random weights and absences", () => {
+Deno.test("round-robin equals the plain algorithm for random weights and unavailable backends", () => {
   const random = seededRandom(7);
   for (let run = 0; run < 50; run++) {
     const backends = Array.from(

@@ -54,7 +54,7 @@ Deno.test("the first check decides, then it takes rise good ones or fall bad one
   }
 });
 
-Deno.test("however checks end, the state is what the rules say of the rows in their history", () => {
+Deno.test("for any sequence of results the state follows the rules", () => {
   // Every history of ten outcomes, against the rule said in another way.
   for (const [rise, fall] of [[1, 1], [2, 3], [3, 2], [1, 4]] as const) {
     for (let bits = 0; bits < 1 << 10; bits++) {

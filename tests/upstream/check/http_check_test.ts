@@ -134,7 +134,7 @@ Deno.test("a text is found in bodies of each kind, wherever the pieces are cut",
   assertEquals(await outcome(answering(`${OK}\r\nbereit für alles`), { body: "für" }), "answered 200");
 });
 
-Deno.test("a text that has been found ends the check, however long the body goes on", async () => {
+Deno.test("a text that was found ends the check, however long the body is", async () => {
   const endless: Handler = async (connection) => {
     await readUntil(connection, "\r\n\r\n");
     await connection.write(new TextEncoder().encode(`${OK}\r\nready`));
@@ -143,7 +143,7 @@ Deno.test("a text that has been found ends the check, however long the body goes
   assertEquals(await outcome(endless, { body: "ready" }), "answered 200");
 });
 
-Deno.test("a text that is not in the body is told apart: there is another one, none, too much, or too little", async () => {
+Deno.test("a missing text is reported: another text, an empty, too large or truncated body", async () => {
   const wanted = { body: "ready" };
   const cases: [answer: string, seen: string][] = [
     [`${OK}Content-Length: 4\r\n\r\nbusyready`, '"ready" is not in the body, which is "busy"'],
@@ -207,7 +207,7 @@ Deno.test("a head of 16 KiB is read, and a byte more is too much", async () => {
   assertStringIncludes(await outcome(answering(head(16_385))), "its head has more than 16384 bytes");
 });
 
-Deno.test("a connection that breaks is a failed check, and one that can't be made is what dialling says", async () => {
+Deno.test("a connection that breaks is a failed check, and a failed dial has its own error", async () => {
   await using backend = await startResetting();
   const check = new HttpCheck({ dial });
   const seen = "the connection broke: ";

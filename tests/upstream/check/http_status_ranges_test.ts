@@ -17,7 +17,7 @@ Deno.test("codes and ranges are read, with their ends", () => {
   }
 });
 
-Deno.test("anything else is refused, and it is said what was expected", () => {
+Deno.test("anything else is refused with what is expected", () => {
   const wrong: [text: string, expected: string][] = [
     ["", 'expected status codes such as 200, 200-399 or "200,204,300-399"'],
     ["2xx", "expected status codes"],

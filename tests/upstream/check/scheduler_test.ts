@@ -146,7 +146,7 @@ Deno.test("those that begin together are spread over the interval from the secon
   for (const checks of perTenth) assertGreaterOrEqual(checks, 40);
 });
 
-Deno.test("a check that throws, or rejects, has failed with what it says", async () => {
+Deno.test("a check that throws or rejects has failed with that error", async () => {
   const fixture = new SchedulerFixture();
   const late = fixture.task("late", { run: () => Promise.reject(new Error("no route")) });
   const atOnce = fixture.task("at once", {
@@ -168,7 +168,7 @@ Deno.test("a check that throws, or rejects, has failed with what it says", async
   fixture.assertIdle();
 });
 
-Deno.test("an outcome says what was seen, when, and until when a certificate is good", async () => {
+Deno.test("an outcome has a description, a time, and the expiry of a certificate", async () => {
   const fixture = new SchedulerFixture();
   const certificateValidTo = new Date("2030-01-01");
   const task = fixture.task("a", { run: () => Promise.resolve({ detail: "TLSv1.3", certificateValidTo }) });
@@ -182,7 +182,7 @@ Deno.test("an outcome says what was seen, when, and until when a certificate is 
   fixture.scheduler.remove(task);
 });
 
-Deno.test("timeout: a check that has not ended is given up, with an error that says so, and has failed", async () => {
+Deno.test("timeout: a check that has not ended is aborted, and has failed", async () => {
   const fixture = new SchedulerFixture();
   const task = fixture.task("a");
   fixture.scheduler.add(task);
@@ -238,7 +238,7 @@ Deno.test("a check that ignores its signal has failed, and fails again every int
   fixture.assertIdle();
 });
 
-Deno.test("a check that ignores its signal and is removed keeps its place until it ends, and says nothing", async () => {
+Deno.test("a removed check that ignores its signal keeps its slot until it ends, without a result", async () => {
   const fixture = new SchedulerFixture({ maxUnderWay: 1 });
   const ends = Promise.withResolvers<CheckReport>();
   const deaf = fixture.task("deaf", { run: () => ends.promise });
@@ -334,7 +334,7 @@ Deno.test("checks that are more than an interval late are a warning, once a minu
   fixture.assertIdle();
 });
 
-Deno.test("checks that never end, and so let nobody else begin, are a warning too", async () => {
+Deno.test("checks that never end and block others are logged, too", async () => {
   const log = new RecordingLog();
   const fixture = new SchedulerFixture({ maxUnderWay: 1, log });
   const ends = Promise.withResolvers<CheckReport>();
@@ -360,7 +360,7 @@ Deno.test("checks that wait no longer than their interval are no warning", async
   await settle();
 });
 
-Deno.test("whoever waits for a place has its whole timeout from the moment that it gets one", async () => {
+Deno.test("the timeout of a waiting check starts when it gets a slot", async () => {
   const fixture = new SchedulerFixture({ maxUnderWay: 1 });
   const [a, b] = [fixture.task("a"), fixture.task("b")];
   fixture.scheduler.add(a);
@@ -374,7 +374,7 @@ Deno.test("whoever waits for a place has its whole timeout from the moment that 
   for (const task of [a, b]) fixture.scheduler.remove(task);
 });
 
-Deno.test("removed while its check is under way: that is given up at once, and nobody is told", async () => {
+Deno.test("a check that is removed while it runs is aborted without a result", async () => {
   const fixture = new SchedulerFixture();
   const task = fixture.task("a");
   fixture.scheduler.add(task);
@@ -385,7 +385,7 @@ Deno.test("removed while its check is under way: that is given up at once, and n
   fixture.assertIdle();
 });
 
-Deno.test("removed in the moment in which its check has ended: nobody is told", async () => {
+Deno.test("a check that is removed at the moment of its end has no result", async () => {
   const fixture = new SchedulerFixture();
   const task = fixture.task("a");
   fixture.scheduler.add(task);
@@ -412,7 +412,7 @@ Deno.test("removed while it waits for a place, or for its next check: it does no
   fixture.assertIdle();
 });
 
-Deno.test("a task that removes itself when it is told is not checked again", async () => {
+Deno.test("a task that removes itself in its callback is not checked again", async () => {
   const fixture = new SchedulerFixture();
   const task: CheckTask = fixture.good("a", { onOutcome: () => fixture.scheduler.remove(task) });
   fixture.scheduler.add(task);
@@ -441,7 +441,7 @@ Deno.test("added twice it is checked once; removed twice nothing happens", async
   fixture.assertIdle();
 });
 
-Deno.test("removed and added anew it starts afresh: what the earlier check says is not taken for the new one's", async () => {
+Deno.test("a task that is removed and added again ignores the result of its earlier check", async () => {
   const fixture = new SchedulerFixture();
   const ends: PromiseWithResolvers<CheckReport>[] = [];
   const task = fixture.task("a", {

@@ -101,7 +101,7 @@ Deno.test("64 KiB may come for each step, and no byte more", async () => {
   assertEquals(await outcome(twice, `${before(65_534)}ok`.repeat(3), 4096), "script done");
 });
 
-Deno.test("a connection that breaks is a failed check, and one that can't be made is what dialling says", async () => {
+Deno.test("a connection that breaks is a failed check, and a failed dial has its own error", async () => {
   await using backend = await startResetting();
   const check = new ScriptCheck({ dial, steps: [{ send: "x" }, { expect: "y" }] });
   const broke = "the connection broke: ";

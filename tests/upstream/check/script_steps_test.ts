@@ -8,7 +8,7 @@ Deno.test("hexadecimal digits are read, with blanks between them or not", () => 
   assertEquals(parseHex(""), new Uint8Array(0));
 });
 
-Deno.test("what is not hexadecimal is refused, and it is said why", () => {
+Deno.test("invalid hexadecimal is refused with the reason", () => {
   const wrong: [text: string, message: string][] = [
     ["0g", 'Cannot read "0g" as hexadecimal: "g" is no hexadecimal digit'],
     ["0x00", '"x" is no hexadecimal digit'],

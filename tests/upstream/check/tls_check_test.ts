@@ -27,7 +27,7 @@ async function options(more: Partial<TlsDialOptions> = {}): Promise<TlsDialOptio
   return { dial, buffers: new BufferPool(), ca: ca.certPem, ...own, ...more };
 }
 
-Deno.test("the handshake is done, and it is told for how many days the certificate is good", async () => {
+Deno.test("the check completes the handshake and reports the days until the certificate expires", async () => {
   const { ca } = await pki();
   const notAfter = new Date(Math.floor(inDays(90).getTime() / 1000) * 1000);
   const server = await ca.issueServer({ names: ["127.0.0.1"], notAfter });

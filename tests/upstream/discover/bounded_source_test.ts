@@ -12,7 +12,7 @@ const at = (address: string): BackendSpec => ({
   backup: false,
 });
 
-Deno.test("only backends within the bounds are taken, and what is left out is told once", async () => {
+Deno.test("only backends within the range are used, and an ignored one is logged once", async () => {
   const [inside, other, outside, name, socket] = [
     "10.1.2.3:80",
     "[fd00::1]:80",

@@ -38,7 +38,7 @@ Deno.test("a source may use its array again for the next set", async () => {
   assertEquals(fixture.sets, ["a", "a b"]);
 });
 
-Deno.test("a source that fails keeps its last set, and says so once until it is good again", async () => {
+Deno.test("a source that fails keeps its last set, and logs failure and recovery once", async () => {
   await using fixture = new DiscoveryFixture({ count: 2 });
   const { one, two, clock, log, discovery, sets } = fixture;
   await one.give(specs("a"));
@@ -70,7 +70,7 @@ Deno.test("a source that fails keeps its last set, and says so once until it is 
   assertEquals(log.lines.filter(({ message }) => message === "discovery recovered").length, 1);
 });
 
-Deno.test("a source that goes on failing is asked after 1 to 30 seconds, with jitter, and anew from 1 after a set", async () => {
+Deno.test("a failing source is retried after 1 to 30 seconds with jitter, from 1 again after a set", async () => {
   await using fixture = new DiscoveryFixture();
   const { one, clock } = fixture;
   await settle();
@@ -135,7 +135,7 @@ Deno.test("a refresh asks at once after a failure and between sets, and not wher
   assertEquals(one.asked, 8, "pauses begin from the shortest again");
 });
 
-Deno.test("an error that a source yields is a failure, but the source goes on and its next set counts at once", async () => {
+Deno.test("an error that a source yields is a failure, but the source keeps running", async () => {
   await using fixture = new DiscoveryFixture();
   const { one, discovery, sets } = fixture;
   await one.give(specs("a"));
@@ -168,7 +168,7 @@ Deno.test("with keepOnEmpty an empty answer keeps the last set, until that is sw
   assertEquals([sets, discovery.status[0]!.size], [["a", ""], 0]);
 });
 
-Deno.test("other static backends are taken while the sources go on", async () => {
+Deno.test("static backends can be replaced while sources run", async () => {
   await using fixture = new DiscoveryFixture({ statics: specs("s") });
   const { one, discovery, sets } = fixture;
   await one.give(specs("a"));
@@ -182,7 +182,7 @@ Deno.test("other static backends are taken while the sources go on", async () =>
   assertEquals(hosts(discovery.backends), "t a");
 });
 
-Deno.test("a set that can't be used is a failure, and its source is told to end and asked anew", async () => {
+Deno.test("an invalid set is a failure, and its source is aborted and started again", async () => {
   await using fixture = new DiscoveryFixture();
   const { one, clock, discovery, sets } = fixture;
   await one.give(specs("a"));
@@ -194,7 +194,7 @@ Deno.test("a set that can't be used is a failure, and its source is told to end 
   assertEquals(sets, ["a", "c"]);
 });
 
-Deno.test("a source that ends has said its last word", async () => {
+Deno.test("the last set of a source that ends is final", async () => {
   await using fixture = new DiscoveryFixture({ count: 2 });
   const { one, two, clock, discovery } = fixture;
   await one.give(specs("a"));
@@ -312,7 +312,7 @@ Deno.test("of 10,000 backends that change by one, the set is passed on once for 
   assert(backends[5_000] === set[4_999]);
 });
 
-Deno.test("a scripted source gives what it is told", async () => {
+Deno.test("a scripted source yields its sets", async () => {
   const source = new ScriptedSource();
   await source.give(specs("a"));
   for await (const set of source.source(new AbortController().signal)) {

@@ -90,7 +90,7 @@ class WatchedFile implements AsyncDisposable {
 for (const watched of [true, false]) {
   const how = watched ? "a watch" : "looking";
 
-  Deno.test(`by ${how}, a file that is written anew or replaced by rename gives its new set`, async () => {
+  Deno.test(`by ${how}, a file that is rewritten or replaced by rename yields its new set`, async () => {
     await using file = new WatchedFile({ watched, text: "[a]" });
     await file.is("a");
     await file.write("[a b]");

@@ -148,7 +148,7 @@ Deno.test("no more is dialled ahead than maxOpen and maxIdle allow", async () =>
   }
 });
 
-Deno.test("who waits at the bound gets what was being dialled ahead, or its place when that fails", async () => {
+Deno.test("a caller at the limit gets a connection that was dialled ahead, or its place if that fails", async () => {
   for (const outcome of ["accept", "refuse"] as const) {
     const fixture = new PoolFixture({ minIdle: 1, maxOpen: 1 });
     const waiting = fixture.acquire();
@@ -187,7 +187,7 @@ Deno.test("new bounds hold from now on", async () => {
   assertEquals(fixture.dialler.unclosed, 0);
 });
 
-Deno.test("at rest nothing is dialled ahead or kept, and who asks gets a connection; then it goes on", async () => {
+Deno.test("while resting nothing is kept or dialled ahead, but acquire works", async () => {
   const fixture = new PoolFixture({ minIdle: 2, resting: true });
   await settle();
   assertEquals(fixture.dialler.calls.length, 0);

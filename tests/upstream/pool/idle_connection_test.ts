@@ -17,7 +17,7 @@ function setUp(idleTimeoutMs = 1000) {
   return { clock, wheel, buffers, far, connection, idle, unusable: () => unusable };
 }
 
-Deno.test("the end of its peer, and a break, are told once, whatever it said before", async () => {
+Deno.test("an end or break by the peer is reported once, whatever was received before", async () => {
   for (const end of ["closeWrite", "reset"] as const) {
     const { far, idle, unusable } = setUp();
     await far.send("bye");
@@ -30,7 +30,7 @@ Deno.test("the end of its peer, and a break, are told once, whatever it said bef
   }
 });
 
-Deno.test("its time is told when it is up, and no more once it has been taken", async () => {
+Deno.test("the idle timeout is reported, but not once the connection was taken", async () => {
   const { clock, idle, unusable } = setUp();
   clock.advance(1100);
   assertEquals(unusable(), 1);
@@ -53,7 +53,7 @@ Deno.test("closing stops the timer, and gives the buffer back when nothing reads
   assertEquals([buffers.inUse.small, wheel.size, unusable()], [0, 0, 0]);
 });
 
-Deno.test("a connection that somebody has closed already can be closed", async () => {
+Deno.test("a connection that is closed already can be closed", async () => {
   const { connection, idle } = setUp();
   connection.close();
   await idle.close();

@@ -95,7 +95,7 @@ Deno.test("one that ends in the very moment of being asked for is not handed out
   }
 });
 
-Deno.test("who is given a dead one is not sent to the end of the line", async () => {
+Deno.test("a caller that gets a dead connection does not lose its turn", async () => {
   const { fixture, fars } = await idlePool(1, { maxOpen: 1 });
   fars[0]!.reset();
   const order: string[] = [];
@@ -108,7 +108,7 @@ Deno.test("who is given a dead one is not sent to the end of the line", async ()
   await fixture.end();
 });
 
-Deno.test("places that dead ones leave go to those who wait", async () => {
+Deno.test("places of dead connections go to waiting callers", async () => {
   const { fixture, fars } = await idlePool(2, { maxOpen: 2 });
   fars[1]!.reset();
   const first = fixture.acquire();
@@ -123,7 +123,7 @@ Deno.test("places that dead ones leave go to those who wait", async () => {
   await fixture.end();
 });
 
-Deno.test("a greeting that came while idle reaches whoever gets the connection", async () => {
+Deno.test("a greeting that was received while idle reaches the next user of the connection", async () => {
   const { fixture, fars } = await idlePool(1);
   await fars[0]!.send("220 ready\r\n");
   await settle();
@@ -156,7 +156,7 @@ Deno.test("a greeting that came while idle reaches the client through the tunnel
   assertEquals([fixture.counts, fixture.dialler.unclosed], ["0 0 0", 0]);
 });
 
-Deno.test("a connection that still has something to say to its last user is not handed to another", async () => {
+Deno.test("a connection with unread bytes for its last user is not reused", async () => {
   const { fixture, fars } = await idlePool(1);
   await fars[0]!.send("for the first one");
   await settle();

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Lease, type LeaseEnd } from "../../../src/upstream/pool/lease.ts";
 import { memoryPair } from "../../support/memory_connection.ts";
 
-Deno.test("the pool is told how a lease ended, once, by the first of its three ends", () => {
+Deno.test("the first end of a lease is reported, once", () => {
   for (
     const [end, how] of [["release", "released"], ["discard", "discarded"], ["closed", "closed"]] as const
   ) {

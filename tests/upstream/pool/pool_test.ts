@@ -75,7 +75,7 @@ Deno.test("maxOpen bounds idle ones and those in use together; the next one wait
   await fixture.end();
 });
 
-Deno.test("those who wait are served in the order in which they came, by what comes back and what is freed", async () => {
+Deno.test("waiting callers are served in order, by released and freed connections", async () => {
   const fixture = new PoolFixture({ maxOpen: 1 });
   const { lease } = await fixture.open();
   const order: number[] = [];
@@ -98,7 +98,7 @@ Deno.test("those who wait are served in the order in which they came, by what co
   await fixture.end();
 });
 
-Deno.test("somebody new does not overtake those who wait", async () => {
+Deno.test("a new caller does not overtake waiting ones", async () => {
   const fixture = new PoolFixture({ maxOpen: 1 });
   const { lease } = await fixture.open();
   const first = fixture.acquire();
@@ -145,7 +145,7 @@ Deno.test("nothing is lost when the signal fires in the very moment of being ser
   }
 });
 
-Deno.test("a dial that fails says why and gives its place to the next", async () => {
+Deno.test("a failed dial rejects with its error and frees its place for the next caller", async () => {
   const fixture = new PoolFixture({ maxOpen: 1 });
   const first = fixture.acquire();
   const second = fixture.acquire();
@@ -170,7 +170,7 @@ Deno.test("the signal gives up dialling, and one that has fired already begins n
   await fixture.end();
 });
 
-Deno.test("without a bound nobody waits; the library's own bound is 64", async () => {
+Deno.test("without a limit no caller waits; the default limit is 64", async () => {
   for (const [options, opened] of [[{ maxOpen: 0 }, 100], [{}, 64]] as const) {
     const fixture = new PoolFixture(options);
     const acquired = Array.from({ length: 100 }, () => fixture.acquire().catch(() => undefined));
@@ -184,7 +184,7 @@ Deno.test("without a bound nobody waits; the library's own bound is 64", async (
   }
 });
 
-Deno.test("close ends what is idle, answers who waits, and closes what is in use as it comes back", async () => {
+Deno.test("close ends idle connections, rejects waiting callers, and closes returned connections", async () => {
   const fixture = new PoolFixture({ maxOpen: 2 });
   const { lease: used } = await fixture.open();
   const { lease: idle } = await fixture.open();

@@ -19,7 +19,7 @@ Deno.test("what was begun before connections are made in another way is not used
   await fixture.end();
 });
 
-Deno.test("what is being dialled ahead meanwhile is dialled anew", async () => {
+Deno.test("connections that are being dialled ahead are dialled again", async () => {
   const fixture = new PoolFixture({ minIdle: 1 });
   const before = await fixture.dialler.call(0);
   fixture.pool.renew();
@@ -46,7 +46,7 @@ Deno.test("an idle connection that has been taken, but not handed out, goes with
   await fixture.end();
 });
 
-Deno.test("one that is handed on to who waits at the bound is known for what it is, at any moment", async () => {
+Deno.test("the epoch of a connection that is passed to a waiting caller is right at any moment", async () => {
   for (let gap = 0; gap < 8; gap++) {
     const fixture = new PoolFixture({ maxOpen: 1 });
     const { lease } = await fixture.open();

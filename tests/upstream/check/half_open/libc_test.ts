@@ -19,7 +19,7 @@ Deno.test("the C library has a full path on each system that is known, and none 
   assertEquals(libcPaths({ os: "darwin", arch: "aarch64" }), []);
 });
 
-Deno.test("a machine without a known C library is told so", () => {
+Deno.test("a platform without a known C library is an error", () => {
   assertThrows(() => openLibc([]), HalfOpenUnsupportedError, "they need Linux on x86_64 or aarch64");
 });
 

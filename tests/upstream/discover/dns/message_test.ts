@@ -76,7 +76,7 @@ Deno.test("records of the known types are read, from all sections, others are pa
   });
 });
 
-Deno.test("compressed names are read, in the case of nobody", () => {
+Deno.test("compressed names are read, in lower case", () => {
   const response = decodeResponse(message("0244 42 00 0001 0001", "c00c 0001 0001 00000005 0004 0a000001"));
   assertEquals(response.question, "db 1");
   assertEquals(response.answers, [{ name: "db", ttlS: 5, type: "A", address: "10.0.0.1" }]);
@@ -108,7 +108,7 @@ Deno.test("a truncated message is known as such, however it ends", () => {
   assertEquals(decodeResponse(bytes.subarray(0, 40)).truncated, true);
 });
 
-Deno.test("a message that is cut short anywhere, or says more than it has, is refused", () => {
+Deno.test("a message that is truncated anywhere, or has wrong counts, is refused", () => {
   const bytes = buildResponse(QUERY, FULL);
   for (let length = 0; length < bytes.length; length++) {
     const error = assertThrows(() => decodeResponse(bytes.subarray(0, length)), DnsError);

@@ -20,7 +20,7 @@ Deno.test("a named server is asked over TCP with the permission to reach it alon
   assertEquals(await discovered("tcp", (server) => server), FOUND);
 });
 
-Deno.test("UDP needs the permission to bind a port as well, and it is said so", async () => {
+Deno.test("UDP also needs the permission to bind a port, and the error names it", async () => {
   const refused = await discovered("udp", (server) => server);
   assert(refused.endsWith("over UDP: not permitted, add --allow-net=0.0.0.0:0"), refused);
   assertEquals(await discovered("udp", (server) => `${server},0.0.0.0:0`), FOUND);

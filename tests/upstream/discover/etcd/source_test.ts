@@ -121,7 +121,7 @@ const ENDINGS: readonly [string, (watch: FakeWatch) => void, string][] = [
 ];
 
 for (const [what, say, code] of ENDINGS) {
-  Deno.test(`etcd: a watch that brings ${what} is over, and all is read anew`, async () => {
+  Deno.test(`etcd: after a watch with ${what} all keys are read again`, async () => {
     await using fake = new FakeEtcd();
     const { source } = quickSource([fake.url], { checkMs: 60_000 });
     await using follower = new Follower(source);
@@ -140,7 +140,7 @@ for (const [what, say, code] of ENDINGS) {
   });
 }
 
-Deno.test("etcd: after compaction everything is read anew at once, and nobody hears of it", async () => {
+Deno.test("etcd: after compaction all keys are read again at once, without a failure", async () => {
   await using fake = new FakeEtcd();
   const { source } = quickSource([fake.url], { checkMs: 60_000 });
   await using follower = new Follower(source);
@@ -151,7 +151,7 @@ Deno.test("etcd: after compaction everything is read anew at once, and nobody he
   assertEquals(follower.failures, []);
 });
 
-Deno.test("etcd: a server that says compacted again and again is a failure", async () => {
+Deno.test("etcd: a server that reports compaction repeatedly is a failure", async () => {
   await using fake = new FakeEtcd();
   const error = "etcdserver: mvcc: required revision has been compacted";
   fake.answer = () => Response.json({ error, message: error, code: 11 }, { status: 400 });
@@ -161,7 +161,7 @@ Deno.test("etcd: a server that says compacted again and again is a failure", asy
   assertEquals(follower.sets, []);
 });
 
-Deno.test("etcd: what a server answers in the place of keys is told in one short line", async () => {
+Deno.test("etcd: an answer without keys is reported in one short line", async () => {
   await using fake = new FakeEtcd();
   const { source } = quickSource([fake.url]);
   const answers: [() => Response, string][] = [
@@ -275,7 +275,7 @@ Deno.test("etcd: by itself a server that falls silent is given up 15 seconds lat
   fake.answer = () => undefined;
 });
 
-Deno.test("etcd: a check finds keys that the watch has not told of, was told wrongly, or that went back", async () => {
+Deno.test("etcd: a check finds keys that the watch has missed, and a decreased revision", async () => {
   await using fake = new FakeEtcd();
   fake.put("a", backend("10.0.0.1:1"));
   const { source } = quickSource([fake.url], { checkMs: 50, graceMs: 50 });
@@ -332,7 +332,7 @@ Deno.test("etcd: an answer that the watch has overtaken is not taken for old dat
   assertEquals([follower.failures, fake.watches.length, fake.count("/v3/kv/range")], [[], 1, 2]);
 });
 
-Deno.test("etcd: nobody is asked because a server says so", async () => {
+Deno.test("etcd: a redirect is not followed", async () => {
   await using fake = new FakeEtcd();
   fake.answer = (path) => Response.redirect(fake.url + path, 307);
   const { source } = quickSource([fake.url]);
@@ -412,7 +412,7 @@ Deno.test("etcd: a token is asked for once, sent with everything, and renewed wh
   assertStringIncludes(await follower.failure("etcd_bad_answer"), "the token is none");
 });
 
-Deno.test("etcd: a password that can't be had is a failure that says so", async () => {
+Deno.test("etcd: a password that can't be read is a failure", async () => {
   await using fake = new FakeEtcd();
   const password = () => Promise.reject(new Error("no such file"));
   const { source } = quickSource([fake.url], { user: { name: "culvert", password } });

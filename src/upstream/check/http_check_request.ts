@@ -1,11 +1,11 @@
 import { CulvertError } from "../../core/errors.ts";
 import type { Address } from "../../net/address.ts";
 
-/** What {@linkcode formatRequest} writes. */
+/** Options of {@linkcode formatRequest}. */
 export interface RequestOptions {
-  /** One that {@linkcode requireMethod} lets pass. */
+  /** A method that {@linkcode requireMethod} accepts. */
   readonly method: string;
-  /** One that {@linkcode requirePath} lets pass. */
+  /** A path that {@linkcode requirePath} accepts. */
   readonly path: string;
   /** One that {@linkcode requireHost} lets pass. @default the address */
   readonly host?: string | undefined;
@@ -49,7 +49,7 @@ export function requireHost(host: string): string {
   throw bad("host", host, "a name or an address, with a port perhaps");
 }
 
-/** The request of a check: one whose answer is the connection's last. */
+/** The request of a check, with `Connection: close`. */
 export function formatRequest(options: RequestOptions): Uint8Array<ArrayBuffer> {
   const { method, path, host, address } = options;
   const lines = [
@@ -57,7 +57,7 @@ export function formatRequest(options: RequestOptions): Uint8Array<ArrayBuffer> 
     `Host: ${host ?? hostOf(address)}`,
     "User-Agent: culvert (health check)",
     "Accept: */*",
-    // What is looked for in the body must be there as it stands.
+    // The expected text must be searched in the plain body.
     "Accept-Encoding: identity",
     ...(WITH_BODY.has(method) ? ["Content-Length: 0"] : []),
     "Connection: close",
@@ -65,7 +65,7 @@ export function formatRequest(options: RequestOptions): Uint8Array<ArrayBuffer> 
   return new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
 }
 
-/** A unix socket has no name. The zone of an IPv6 address means nothing elsewhere: RFC 6874 section 4. */
+/** A unix socket has no name. The zone of an IPv6 address is only valid locally (RFC 6874 section 4). */
 function hostOf(address: Address): string {
   if (address.kind === "unix") return "localhost";
   const host = address.host.replace(/%.*$/, "");

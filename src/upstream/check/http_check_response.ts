@@ -8,9 +8,9 @@ import type { Connection } from "../../net/connection.ts";
 import { ByteWindow } from "./byte_window.ts";
 import { CheckFailedError } from "./check.ts";
 
-/** How much of a head is read. */
+/** The longest head. */
 export const MAX_HEAD_BYTES = 16 * 1024;
-/** How much of a body is searched. */
+/** The most bytes of a body that are searched. */
 export const MAX_BODY_BYTES = 64 * 1024;
 const MAX_TRAILER_BYTES = 8 * 1024;
 const MAX_INTERIM = 8;
@@ -18,23 +18,23 @@ const FIRST_BYTES = 2048;
 const SHOWN_BYTES = 128;
 
 /**
- * Reads the answer to one request, strictly and no further than needed. The caller owns the connection, and
- * closes it to give up.
+ * Reads the response to one request, strictly and no further than needed. The caller owns the connection, and closes it to
+ * abort.
  */
-export class HttpResponse {
+export class HttpCheckResponse {
   readonly #connection: Connection;
   readonly #method: string;
   readonly #input = new InputBuffer(new Uint8Array(FIRST_BYTES));
   readonly #head = new ResponseHead({ headerSize: MAX_HEAD_BYTES });
 
-  /** `method` is that of the request, which has been sent. */
+  /** `method` is that of the request. */
   constructor(connection: Connection, options: { method: string }) {
     this.#connection = connection;
     this.#method = options.method;
   }
 
   /**
-   * Reads the head, passing over those that are only in between (1xx).
+   * Reads the head, skipping interim responses (1xx).
    *
    * @throws {CheckFailedError}
    */
@@ -50,7 +50,7 @@ export class HttpResponse {
   }
 
   /**
-   * Reads the body until `text` has come in it.
+   * Reads the body until `text` occurs in it.
    *
    * @throws {CheckFailedError} if the body ends without it, is longer than is searched, or can't be read.
    */
@@ -62,7 +62,7 @@ export class HttpResponse {
     for (let from = 0;;) {
       const ended = this.#readBody(reader, body);
       if (body.indexOf(wanted, from) >= 0) return;
-      // What has come may end with the beginning of it.
+      // The received bytes may end with a part of the text.
       from = Math.max(0, body.bytes.length - wanted.length + 1);
       if (body.full) throw notFound(text, `of which ${MAX_BODY_BYTES} bytes were searched`);
       if (!ended && await this.#fill()) continue;
