@@ -165,6 +165,7 @@ export { staticSource } from "./upstream/discover/static_source.ts";
 export type { HealthRules } from "./upstream/check/health.ts";
 export { BackendsDownError, ConnectFailedError, NoBackendError } from "./upstream/errors.ts";
 export { ConnectTimeoutError, PoolBusyError, PoolClosedError } from "./upstream/pool/errors.ts";
+export type { ConnectionKeeper } from "./upstream/pool/keeper.ts";
 export { Lease, type LeaseEnd } from "./upstream/pool/lease.ts";
 export { type PoolOptions } from "./upstream/pool/options.ts";
 export { ConnectionPool, type PoolStats } from "./upstream/pool/pool.ts";

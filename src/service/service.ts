@@ -116,6 +116,11 @@ export abstract class Service implements HandshakeContext {
     return this.#sessions.size;
   }
 
+  /** The sessions that have not ended. */
+  protected get sessions(): Iterable<ServiceSession> {
+    return this.#sessions;
+  }
+
   /** The statistics as they are now. */
   get counters(): ServiceCounters {
     const { handshakes } = this.admission;

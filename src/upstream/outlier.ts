@@ -76,6 +76,12 @@ export class OutlierDetector {
     if (record !== undefined) record.breaks = 0;
   }
 
+  /** The backend has answered a request with this status. Those from 500 on count as failures. */
+  responded(backend: Backend, status: number): void {
+    if (status >= 500) this.broke(backend);
+    else this.answered(backend);
+  }
+
   /** When its ejection ends, in milliseconds on the timer wheel; absent: it is not ejected. */
   ejectedUntilMs(backend: Backend): number | undefined {
     return backend.ejected ? this.#records.get(backend)?.timer.dueMs : undefined;

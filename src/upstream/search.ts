@@ -13,6 +13,7 @@ import { clientHeader, type ProxyHeaderInfo } from "./client_header.ts";
 import { setUpConnection } from "./connection_setup.ts";
 import { ConnectFailedError } from "./errors.ts";
 import type { OutlierDetector } from "./outlier.ts";
+import type { Lease } from "./pool/lease.ts";
 import { ConnectTimeoutError, PoolBusyError } from "./pool/errors.ts";
 import { type ProxyProtocolOption, proxySending } from "./proxy_sending.ts";
 import type { RefusalDelay } from "./refusal.ts";
@@ -27,6 +28,12 @@ export interface SearchOptions {
   readonly client?: ProxyHeaderInfo;
   /** The protocol in which the client has been greeted: the backend's greeting is read, and not passed on. */
   readonly greeted?: StartTlsName | undefined;
+  /** The backend of the first try, which is acquired already. @default the search picks it */
+  readonly first?: Backend | undefined;
+  /** An open connection to a backend that is used as it is. @default one is acquired from the pool */
+  readonly reuse?: (backend: Backend) => Lease | undefined;
+  /** Further backends tried if a connection can't be made. @default the upstream's */
+  readonly retries?: number;
   /** The caller joins the client and a MySQL server: its greeting is kept, and must offer TLS if `tls` is set. */
   readonly joins?: { readonly tls: boolean } | undefined;
 }
@@ -77,6 +84,7 @@ export class BackendSearch implements QueuedSearch {
   readonly #header: Uint8Array | undefined;
   #attempt: Deadline | undefined;
   #aborted: Error | undefined;
+  #first: Backend | undefined;
   #abortTimer: WheelTimer | undefined;
   #over = false;
 
@@ -86,6 +94,7 @@ export class BackendSearch implements QueuedSearch {
     const header = sending && clientHeader(sending, options.client ?? {});
     this.#context = context;
     this.#options = options;
+    this.#first = options.first;
     this.#header = header?.bytes;
     this.uniqueId = header?.uniqueId;
   }
@@ -123,11 +132,11 @@ export class BackendSearch implements QueuedSearch {
   async run(): Promise<AcquiredBackend> {
     const context = this.#context;
     let failure: unknown;
-    while (this.#aborted === undefined && this.tried.length <= context.retries) {
+    const retries = this.#options.retries ?? context.retries;
+    while (this.#aborted === undefined && this.tried.length <= retries) {
       let backend: Backend | undefined;
       try {
-        // Searches that wait already come first.
-        backend = (context.queue.size === 0 ? this.take() : undefined) ?? await this.#awaitBackend();
+        backend = this.#takeAtOnce() ?? await this.#awaitBackend();
       } catch (error) {
         failure ??= error;
       }
@@ -136,6 +145,8 @@ export class BackendSearch implements QueuedSearch {
       const { signal } = this.#attempt = this.#startAttempt(backend);
       let isOutdated = false;
       try {
+        const open = this.#options.reuse?.(backend);
+        if (open !== undefined) return this.#reused(backend, open);
         let lease = await backend.pool.acquire({ signal });
         let greeting: MysqlPacket | undefined;
         const setup = this.#setup(backend, signal);
@@ -163,6 +174,13 @@ export class BackendSearch implements QueuedSearch {
     const backend = this.#context.pick(exclude.length === 0 ? this.#options : { ...this.#options, exclude });
     backend?.acquire();
     return backend;
+  }
+
+  /** A backend at once; searches that wait already come first. */
+  #takeAtOnce(): Backend | undefined {
+    const first = this.#first;
+    this.#first = undefined;
+    return first ?? (this.#context.queue.size === 0 ? this.take() : undefined);
   }
 
   /** Waits for a backend if all that could be used are full; `undefined`: there is none to wait for. */
@@ -218,6 +236,12 @@ export class BackendSearch implements QueuedSearch {
     return true;
   }
 
+  #reused(backend: Backend, lease: Lease): AcquiredBackend {
+    backend.connected();
+    this.#finish();
+    return new AcquiredBackend(backend, lease, this.#context.outlier);
+  }
+
   #failed(backend: Backend, error: unknown): void {
     const { log, name, outlier, onShortage } = this.#context;
     const message = describeError(error);
@@ -237,6 +261,8 @@ export class BackendSearch implements QueuedSearch {
 
   #finish(): void {
     this.#over = true;
+    this.#first?.release(); // Aborted before the first try.
+    this.#first = undefined;
     if (this.#abortTimer !== undefined) this.#context.wheel.stop(this.#abortTimer);
   }
 }

@@ -132,6 +132,27 @@ export class Upstream {
     return new BackendSearch(this.#context, options);
   }
 
+  /**
+   * A backend for one request, which counts as in use then; `undefined`: there is none at once, or others wait already.
+   * Then a search is needed.
+   */
+  take(options: { source?: string; exclude?: readonly Backend[] }): Backend | undefined {
+    if (this.#queue.size > 0) return undefined;
+    const backend = this.#context.pick(options);
+    backend?.acquire();
+    return backend;
+  }
+
+  /** Whether TLS is spoken with its backends. */
+  get speaksTls(): boolean {
+    return this.#connector.connectTls !== undefined;
+  }
+
+  /** Judges backends by what live traffic shows of them. */
+  get outlier(): OutlierDetector {
+    return this.#outlier;
+  }
+
   /** The backend of this address, as text. */
   find(key: string): Backend | undefined {
     return this.#group.find(key);

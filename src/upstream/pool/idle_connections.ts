@@ -51,6 +51,16 @@ export class IdleConnections {
     return this.#kept.length;
   }
 
+  /** The bounds that hold now. */
+  get bounds(): PoolOptions {
+    return this.#bounds;
+  }
+
+  /** Whether no connection is kept. */
+  get resting(): boolean {
+    return this.#resting;
+  }
+
   /** The number of connections that are being dialled ahead. */
   get dialling(): number {
     return this.#ahead.size;

@@ -3,6 +3,7 @@ import { ReadAheadConnection } from "../../net/read_ahead.ts";
 import { PoolBusyError, PoolClosedError } from "./errors.ts";
 import type { IdleConnection } from "./idle_connection.ts";
 import { IdleConnections } from "./idle_connections.ts";
+import type { ConnectionKeeper } from "./keeper.ts";
 import { Lease, type LeaseEnd } from "./lease.ts";
 import type { PoolOptions } from "./options.ts";
 import { type ConnectionPoolOptions, withPoolDefaults } from "./options.ts";
@@ -45,6 +46,8 @@ export interface PoolStats {
  * ```
  */
 export class ConnectionPool {
+  /** Keeps connections between requests; absent: nothing does. */
+  keeper: ConnectionKeeper | undefined;
   readonly #dial: (signal: AbortSignal) => Promise<Connection>;
   readonly #name: string;
   readonly #idle: IdleConnections;
@@ -76,7 +79,23 @@ export class ConnectionPool {
   /** The current statistics. */
   get stats(): PoolStats {
     const { size: waiting, waits } = this.#waiters;
-    return { idle: this.#idle.size, active: this.#active, waiting, waits };
+    const kept = this.keeper?.size ?? 0;
+    return { idle: this.#idle.size + kept, active: this.#active - kept, waiting, waits };
+  }
+
+  /** The bounds that hold now. */
+  get bounds(): PoolOptions {
+    return this.#idle.bounds;
+  }
+
+  /** Whether no connection is to be kept idle: see {@linkcode rest}. */
+  get resting(): boolean {
+    return this.#closed || this.#idle.resting;
+  }
+
+  /** Whether callers of `acquire` wait at the bound. */
+  get contended(): boolean {
+    return this.#waiters.size > 0;
   }
 
   /**
@@ -114,6 +133,7 @@ export class ConnectionPool {
   renew(): void {
     this.#epoch++;
     this.#idle.renew();
+    this.keeper?.drop();
   }
 
   /**
@@ -121,11 +141,13 @@ export class ConnectionPool {
    */
   rest(resting: boolean): void {
     this.#idle.rest(resting);
+    if (resting) this.keeper?.drop();
   }
 
   /** Closes the idle connections; `minIdle` new ones are dialled. */
   dropIdle(): void {
     this.#idle.drop();
+    this.keeper?.drop();
   }
 
   /**
@@ -136,6 +158,7 @@ export class ConnectionPool {
     this.#closed = true;
     const error = new PoolClosedError(this.#name);
     this.#waiters.dismiss(error);
+    this.keeper?.drop();
     await this.#idle.close(error);
   }
 
@@ -144,6 +167,7 @@ export class ConnectionPool {
     if (this.#closed) throw new PoolClosedError(this.#name);
     const idle = this.#waiters.size === 0 ? this.#idle.take() : undefined;
     if (idle !== undefined) return await this.#reuse(idle, signal);
+    if (this.#room <= 0) this.keeper?.dropOldest();
     if (this.#room > 0) {
       this.#active++;
       return await this.#dialNow(signal);

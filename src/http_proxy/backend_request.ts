@@ -1,0 +1,396 @@
+import type { Backend, LiveConnection } from "../upstream/backend.ts";
+import type { BagEntry } from "../core/unordered_list.ts";
+import { ConnectFailedError } from "../upstream/errors.ts";
+import type { BackendSearch } from "../upstream/search.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import { fieldId } from "../http/known_fields.ts";
+import type { HeadWriter } from "../http/head_writer.ts";
+import { writeAll } from "../net/connection.ts";
+import type { Tunnel } from "../net/tunnel.ts";
+import type { HttpReason } from "./http_reason.ts";
+import { BackendConnection, KeptConnections } from "./connections.ts";
+import type { ExchangeState } from "./exchange_state.ts";
+import { writeInterimHead, writeRequestHead } from "./message_heads.ts";
+import type { PlannedRoute } from "./plan.ts";
+import {
+  asBackendError,
+  asProxyError,
+  backendEnded,
+  clientLeft,
+  lateResponse,
+  stalled,
+  tooManyInterim,
+  unconnected,
+} from "./proxy_error.ts";
+import { isRepeatable, Replay } from "./retry.ts";
+import type { Source } from "./source.ts";
+import { lastChunk, Upload } from "./upload.ts";
+
+const IDEMPOTENCY_KEY = fieldId("idempotency-key");
+/** Interim answers to one request. */
+const MAX_INTERIM = 32;
+/** What of a body goes out in one write with the head, at the most. */
+const MAX_WITH_HEAD = 16 * 1024;
+
+/**
+ * Sends a request to a backend, and once more to another where that may be, until the head of a final answer is there.
+ * The body is carried meanwhile, and beyond that.
+ */
+export class BackendRequest implements LiveConnection {
+  readonly #exchange: ExchangeState;
+  readonly #route: PlannedRoute;
+  readonly #upstream: Upstream;
+  /** The backend counts the request as under way. */
+  #backend: Backend | undefined;
+  #place: BagEntry<LiveConnection> | undefined;
+  #connection: BackendConnection | undefined;
+  #tried: Backend[] | undefined;
+  #search: BackendSearch | undefined;
+  #upload: Upload | undefined;
+  /** The head that has been sent; kept where it is the same for every backend. */
+  #head: Uint8Array | undefined;
+  #replay: Replay | undefined;
+  readonly #repeatable: boolean;
+  /** Whether a backend may have got anything of the request. */
+  #written = false;
+  /** An idle connection has failed: the next one is a new one. */
+  #wantsFresh = false;
+  #tunnel: Tunnel<HttpReason> | undefined;
+  #retries = 0;
+  #interim = 0;
+  #waiting = false;
+  #stale = false;
+
+  constructor(exchange: ExchangeState, route: PlannedRoute) {
+    this.#exchange = exchange;
+    this.#route = route;
+    this.#upstream = route.upstream!;
+    const { request } = exchange.messages;
+    const hasKey = route.retries.idempotencyKey === true && request.fields.indexOf(IDEMPOTENCY_KEY) !== -1;
+    this.#repeatable = isRepeatable(exchange.method) || hasKey;
+    // What is written in front of each backend's answer differs by the backend then.
+    if (route.route.hostHeader === "backend") exchange.messages.hold();
+  }
+
+  /** The connection that the answer comes from. */
+  get connection(): BackendConnection {
+    return this.#connection!;
+  }
+
+  /** How the backend is spoken to. */
+  get scheme(): "http" | "https" {
+    return this.#upstream.speaksTls ? "https" : "http";
+  }
+
+  /** What the backend is told as Host. */
+  get host(): string {
+    const { hostHeader = "keep" } = this.#route.route;
+    if (hostHeader === "keep") return this.#exchange.authority;
+    return hostHeader === "backend" ? this.#backend!.key : hostHeader;
+  }
+
+  /** Whether the backend has been sent the whole request. */
+  get isSent(): boolean {
+    return this.#exchange.messages.requestBody.done && (this.#upload === undefined || this.#upload.over);
+  }
+
+  /** Resolves when there is the head of a final answer. */
+  async run(): Promise<void> {
+    const exchange = this.#exchange;
+    const { response, responseBody, request } = exchange.messages;
+    this.#route.budget.count();
+    for (;;) {
+      const connection = this.#connection = this.#takeKept() ?? await this.#connect();
+      const { source, connection: to } = connection;
+      try {
+        exchange.throwStop();
+        const bytes = this.#prepare(connection);
+        const sent = await to.write(bytes);
+        this.#written = true;
+        if (sent < bytes.length) await writeAll(to, bytes.subarray(sent));
+        this.#isSending(connection);
+        response.begin(exchange.method, request.upgrade);
+        for (;;) {
+          if (source.input.length === 0 || !response.parse(source.input)) {
+            if (!await source.fill()) this.#throwEnd(source);
+          } else if (response.isInterim) await this.#passInterim();
+          else break;
+        }
+        responseBody.begin(response, { decode: request.minor === 0 });
+        if (!this.#retriesStatus()) return this.#received();
+      } catch (error) {
+        if (!this.#retriesAfter(connection)) throw asBackendError(error as Error);
+      }
+      this.#giveUp();
+    }
+  }
+
+  /** Ends what is under way. Whoever waits for it finds the exchange stopped. */
+  abort(): void {
+    this.#tunnel?.destroy(this.#exchange.stopReason);
+    this.#search?.abort(clientLeft());
+    this.#upload?.stop();
+    this.#connection?.discard();
+  }
+
+  /** The exchange is over: the connection is kept for the next one, if it is clean. */
+  end(): void {
+    const connection = this.#connection;
+    const backend = this.#backend;
+    this.#upload?.stop();
+    if (this.#tunnel !== undefined) connection!.lease.closed();
+    else if (connection !== undefined && backend !== undefined) {
+      const { response, responseBody } = this.#exchange.messages;
+      const isClean = responseBody.done && response.reusable && this.isSent &&
+        this.#exchange.failure === undefined;
+      if (isClean && !this.#upstream.sendsProxyHeader) {
+        KeptConnections.of(backend, this.#exchange.session.wheel).keep(connection);
+      } else connection.discard();
+    }
+    this.#release();
+  }
+
+  /** The connection has become a tunnel, which ends it. */
+  becomeTunnel(tunnel: Tunnel<HttpReason>): void {
+    this.#tunnel = tunnel;
+  }
+
+  /** Looks after the deadlines of sending and of receiving. */
+  check(nowMs: number): void {
+    const exchange = this.#exchange;
+    const { answering } = exchange;
+    if (this.#tunnel !== undefined) return; // It has timers of its own.
+    const { idleMs } = exchange.plan.timeouts;
+    const { responseMs } = this.#route.timeouts;
+    const quietMs = nowMs - exchange.activeMs;
+    const uploads = this.#upload !== undefined && !this.#upload.over;
+    if (uploads || answering) {
+      const side = uploads && this.#upload!.readsClient ? "client" : "backend";
+      if (idleMs > 0 && quietMs > idleMs) exchange.stop(stalled(side, { answering, idleMs }));
+    } else if (this.#waiting && responseMs > 0 && quietMs > responseMs) {
+      exchange.stop(lateResponse(responseMs));
+    }
+  }
+
+  onBackendRemoved(): void {
+    // A request finishes with the backend that it began with.
+    this.#tunnel?.destroy("backend-removed");
+  }
+
+  onBackendDown(): void {
+    if (this.#tunnel !== undefined) return this.#tunnel.destroy("backend-down");
+    this.#connection?.discard();
+  }
+
+  drain(): void {
+    // The session sees to that.
+  }
+
+  /** A connection that is open and idle, had without waiting; `undefined`: there is none, or a new one is wanted. */
+  #takeKept(): BackendConnection | undefined {
+    const { session } = this.#exchange;
+    const tried = this.#tried;
+    const pick = tried === undefined
+      ? session.view.pickOptions
+      : { ...session.view.pickOptions, exclude: tried };
+    let backend = this.#upstream.take(pick);
+    if (backend === undefined && tried !== undefined) backend = this.#upstream.take(session.view.pickOptions);
+    if (backend === undefined) return undefined;
+    this.#use(backend);
+    if (this.#wantsFresh || this.#upstream.sendsProxyHeader) return undefined;
+    const connection = KeptConnections.of(backend, session.wheel).take();
+    if (connection === undefined) return undefined;
+    backend.connected();
+    this.#exchange.connectMs ??= 0;
+    return connection;
+  }
+
+  /** Makes a connection; waits for a backend before that where all are full. */
+  async #connect(): Promise<BackendConnection> {
+    const { session, plan, messages } = this.#exchange;
+    messages.hold();
+    for (;;) {
+      const first = this.#backend;
+      let kept: BackendConnection | undefined;
+      this.#backend = undefined;
+      const { sendsProxyHeader } = this.#upstream;
+      const search = this.#search = this.#upstream.search({
+        ...session.view.pickOptions,
+        connectMs: plan.timeouts.connectMs,
+        first,
+        retries: 0,
+        reuse: (backend) => {
+          if (first !== undefined || sendsProxyHeader) return undefined;
+          kept = KeptConnections.of(backend, session.wheel).take();
+          return kept?.lease;
+        },
+        ...(sendsProxyHeader ? { client: session.tellBackend() } : {}),
+      });
+      try {
+        const { backend, lease } = await search.run();
+        this.#use(backend);
+        this.#exchange.connectMs = this.#exchange.elapsedMs();
+        return kept ?? new BackendConnection(lease, session.buffers);
+      } catch (error) {
+        this.#connectFailed(search, error);
+      } finally {
+        this.#search = undefined;
+      }
+    }
+  }
+
+  /** Decides whether a failure to connect is the end. If not, another backend is in use. */
+  #connectFailed(search: BackendSearch, error: unknown): void {
+    const exchange = this.#exchange;
+    exchange.throwStop();
+    if (!(error instanceof ConnectFailedError)) throw unconnected(error as Error);
+    exchange.attempt++;
+    exchange.backend = search.tried.at(-1);
+    (this.#tried ??= []).push(...search.tried);
+    if (!this.#spend("connect")) throw unconnected(error as Error);
+    const { pickOptions } = exchange.session.view;
+    const other = this.#upstream.take({ ...pickOptions, exclude: this.#tried }) ??
+      this.#upstream.take(pickOptions);
+    if (other !== undefined) this.#use(other);
+  }
+
+  /** What is sent first: the head, and what is there of the body. */
+  #prepare({ head }: BackendConnection): Uint8Array {
+    const exchange = this.#exchange;
+    const { requestBody: body } = exchange.messages;
+    const { input } = exchange.session.source;
+    if (!this.#stale) exchange.attempt++;
+    this.#stale = false;
+    head.begin();
+    if (this.#head === undefined) this.#writeHead(head);
+    else head.raw(this.#head);
+    if (this.#replay !== undefined) { for (const piece of this.#replay.pieces) head.raw(piece); }
+    if (!body.done && input.length > 0 && input.length <= MAX_WITH_HEAD) {
+      const at = head.length;
+      body.read(input);
+      head.range(input.bytes, body.passStart, body.passEnd);
+      if (body.done && body.needsEnd) head.raw(lastChunk(body));
+      (this.#replay ??= new Replay()).keep(head.bytes.subarray(at, head.length));
+      exchange.bytesUp += head.length - at;
+    }
+    return head.bytes.subarray(0, head.length);
+  }
+
+  #writeHead(head: HeadWriter): void {
+    const exchange = this.#exchange;
+    const { request } = exchange.messages;
+    exchange.dropRequestFields(this.#route);
+    writeRequestHead(head, { request, method: exchange.method, target: exchange.target, host: this.host });
+    exchange.writeRequestFields(head, this.#route);
+    head.endLine();
+    if (this.#route.route.hostHeader !== "backend") this.#head = head.bytes.subarray(0, head.length);
+  }
+
+  /** What is sent first has been sent. */
+  #isSending(connection: BackendConnection): void {
+    this.#exchange.touch();
+    this.#waiting = true;
+    if (!this.#exchange.messages.requestBody.done) this.#startUpload(connection);
+  }
+
+  #startUpload(connection: BackendConnection): void {
+    const exchange = this.#exchange;
+    exchange.messages.hold();
+    this.#upload = new Upload({
+      client: exchange.session.source,
+      body: exchange.messages.requestBody,
+      to: connection,
+      onBytes: (bytes) => {
+        exchange.bytesUp += bytes.length;
+        if (this.#repeatable) (this.#replay ??= new Replay()).add(bytes);
+      },
+      onProgress: () => exchange.touch(),
+      onClientFailure: (error) => exchange.stop(error === undefined ? clientLeft() : asProxyError(error)),
+    });
+    void this.#upload.run();
+  }
+
+  /** The head of the final answer is there. */
+  #received(): void {
+    const exchange = this.#exchange;
+    exchange.firstByteMs ??= exchange.elapsedMs();
+    exchange.touch();
+    this.#waiting = false;
+  }
+
+  /** Passes on an interim answer, and expects the next one. */
+  async #passInterim(): Promise<void> {
+    const { session, messages: { request, response }, method } = this.#exchange;
+    if (++this.#interim > MAX_INTERIM) throw tooManyInterim(MAX_INTERIM);
+    this.#exchange.firstByteMs ??= this.#exchange.elapsedMs();
+    this.#exchange.touch();
+    if (request.minor === 1) {
+      const head = session.scratch;
+      head.begin();
+      writeInterimHead(head, response);
+      try {
+        await session.write(head.bytes.slice(0, head.length));
+      } catch (error) {
+        throw clientLeft(error);
+      }
+    }
+    response.begin(method, request.upgrade);
+  }
+
+  #throwEnd({ error }: Source): never {
+    this.#exchange.throwStop();
+    throw backendEnded(error);
+  }
+
+  /** Whether this final answer is not the one for the client, but another backend is asked. */
+  #retriesStatus(): boolean {
+    const { status } = this.#exchange.messages.response;
+    this.#upstream.outlier.responded(this.#backend!, status);
+    const isRepeatable = this.#repeatable && this.#replay?.isWhole !== false && this.isSent;
+    if (!isRepeatable || !this.#route.retries.on.includes(status)) return false;
+    return this.#spend(status);
+  }
+
+  /** Whether the request is sent once more, after a connection has failed. */
+  #retriesAfter(connection: BackendConnection): boolean {
+    const exchange = this.#exchange;
+    exchange.throwStop();
+    const answered = exchange.firstByteMs !== undefined || connection.source.input.length > 0;
+    if (!answered) this.#upstream.outlier.broke(this.#backend!);
+    const isRepeatable = !this.#written || (this.#repeatable && this.#replay?.isWhole !== false);
+    if (answered || !isRepeatable) return false;
+    // That it had been closed while it was idle is nobody's fault.
+    if (connection.isReused) return this.#wantsFresh = this.#stale = true;
+    (this.#tried ??= []).push(this.#backend!);
+    return this.#spend("connect");
+  }
+
+  #spend(condition: "connect" | number): boolean {
+    const { attempts, on } = this.#route.retries;
+    if (this.#retries >= attempts || !on.includes(condition) || !this.#route.budget.spend()) return false;
+    this.#retries++;
+    return true;
+  }
+
+  /** The connection is of no use any more, and the backend is free of the request. */
+  #giveUp(): void {
+    this.#upload?.stop();
+    this.#upload = undefined;
+    this.#connection?.discard();
+    this.#connection = undefined;
+    this.#release();
+  }
+
+  #use(backend: Backend): void {
+    this.#backend = this.#exchange.backend = backend;
+    this.#place = backend.live.add(this);
+  }
+
+  #release(): void {
+    const backend = this.#backend;
+    if (backend === undefined) return;
+    this.#backend = undefined;
+    if (this.#place !== undefined) backend.live.remove(this.#place);
+    backend.release();
+  }
+}

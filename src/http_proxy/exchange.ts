@@ -1,0 +1,151 @@
+import { BackendRequest } from "./backend_request.ts";
+import type { ClientSession } from "./client_session.ts";
+import { ExchangeState } from "./exchange_state.ts";
+import { answerByRoute, answerFailure } from "./own_answers.ts";
+import type { HttpPlan, PlannedRoute } from "./plan.ts";
+import { asProxyError, clientLeft, ProxyError, refusal, stalled } from "./proxy_error.ts";
+import { Reply } from "./reply.ts";
+import { rewritePath } from "./rewrite.ts";
+import { tunnelUpgrade } from "./upgrade.ts";
+
+/** From then on there is an eye on a client that waits for its answer: it may leave. */
+const WATCH_AFTER_MS = 200;
+
+/**
+ * One request of a client and its answer, from the first byte to the line in the log: {@linkcode Exchange.run} shows the
+ * way. Meanwhile its session asks it for its deadlines ({@linkcode Exchange.check}), and may end it at any moment.
+ */
+export class Exchange extends ExchangeState {
+  readonly #startedTickMs: number;
+  #reading = true;
+  #request: BackendRequest | undefined;
+  #onStop: (() => void) | undefined;
+
+  constructor(session: ClientSession, plan: HttpPlan) {
+    super(session, plan);
+    this.#startedTickMs = session.wheel.nowMs;
+  }
+
+  /** From the first byte of the request to the last one of the answer. Never rejects. */
+  async run(): Promise<void> {
+    try {
+      if (!this.#parseHead()) await this.#readHead();
+      this.#begin();
+      const route = this.#findRoute();
+      if (route.upstream === undefined) await answerByRoute(this, route);
+      else {
+        const request = this.#request = new BackendRequest(this, route);
+        await request.run();
+        if (this.messages.response.isUpgrade) await tunnelUpgrade(this, request);
+        else await new Reply(this, request).run();
+      }
+    } catch (error) {
+      await this.#fail(error as Error);
+    }
+    this.#request?.end();
+  }
+
+  /** Ends it, with this answer where none has begun. */
+  stop(error: ProxyError): void {
+    if (this.stopped !== undefined) return;
+    this.stopped = error;
+    this.#onStop?.();
+    this.#request?.abort();
+    if (this.answering) this.session.abort();
+  }
+
+  /** Looks after the deadlines. Called with each tick of the service. */
+  check(nowMs: number): void {
+    const { handshakeMs, idleMs } = this.plan.timeouts;
+    const sinceMs = nowMs - this.#startedTickMs;
+    if (this.#reading) {
+      if (handshakeMs > 0 && sinceMs > handshakeMs) this.stop(lateHead(handshakeMs));
+    } else if (this.#request === undefined) {
+      const isStuck = this.answering && idleMs > 0 && nowMs - this.activeMs > idleMs;
+      if (isStuck) this.stop(stalled("client", { answering: true, idleMs }));
+    } else {
+      const { requestMs } = this.route!.timeouts;
+      if (requestMs > 0 && sinceMs > requestMs) return this.stop(lateWhole(requestMs));
+      this.#request.check(nowMs);
+      if (sinceMs > WATCH_AFTER_MS && this.messages.requestBody.done) this.session.watchClient(nowMs);
+    }
+  }
+
+  /** Whether the head is there, as it mostly is with the first read. */
+  #parseHead(): boolean {
+    const { request } = this.messages;
+    request.begin();
+    if (!request.parse(this.session.source.input)) return false;
+    this.headMs = 0;
+    return true;
+  }
+
+  async #readHead(): Promise<void> {
+    const { request } = this.messages;
+    const { source } = this.session;
+    while (source.input.length === 0 || !request.parse(source.input)) {
+      const stopped = new Promise<boolean>((resolve) => this.#onStop = () => resolve(false));
+      const came = await Promise.race([source.fill(), stopped]);
+      this.throwStop();
+      if (!came) throw clientLeft(source.error);
+    }
+    this.headMs = this.elapsedMs();
+  }
+
+  /** The head is there. */
+  #begin(): void {
+    const { request, requestBody } = this.messages;
+    this.#reading = false;
+    this.session.client.end();
+    this.method = request.method;
+    this.authority = request.authority;
+    this.host = request.host;
+    this.path = request.path;
+    this.query = request.query;
+    this.findOrigin();
+    requestBody.begin(request);
+  }
+
+  #findRoute(): PlannedRoute {
+    const result = this.plan.router.match(this.host, this.path, this.method);
+    switch (result.kind) {
+      case "route": {
+        const { route, prefix } = result;
+        this.target = rewritePath(route, { prefix, path: this.path, query: this.query });
+        return this.route = this.plan.planned(route);
+      }
+      case "method":
+        throw new ProxyError(
+          "no-method",
+          `Cannot serve the request: its route does not take ${this.method}`,
+          {
+            ...{ op: "route", status: 405, allow: result.allow },
+          },
+        );
+      case "ambiguous":
+        throw refusal("bad-request", 400, "its path has an encoded slash");
+      case "none":
+        throw refusal("no-route", 404, "no route has its host and path");
+    }
+  }
+
+  /** Answers for what went wrong, where no answer has begun; else the client is cut off. */
+  async #fail(error: Error): Promise<void> {
+    const failure = this.stopped ?? asProxyError(error, this.answering);
+    this.failure = failure;
+    this.reason = failure.code;
+    this.keep = false;
+    if (failure.status === 0 || this.answering) return this.session.abort();
+    this.#request?.abort();
+    await answerFailure(this, failure);
+  }
+}
+
+function lateHead(timeoutMs: number): ProxyError {
+  return refusal("request-timeout", 408, `its head was not complete within ${timeoutMs}ms`);
+}
+
+function lateWhole(timeoutMs: number): ProxyError {
+  const message = `Cannot answer the request: it took longer than ${timeoutMs}ms`;
+  return new ProxyError("request-lifetime", message, { op: "answer", status: 504 });
+}

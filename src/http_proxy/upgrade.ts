@@ -1,0 +1,84 @@
+import { abortConnection, type Connection } from "../net/connection.ts";
+import { Tunnel, type TunnelEnd } from "../net/tunnel.ts";
+import type { BackendRequest } from "./backend_request.ts";
+import type { ExchangeState } from "./exchange_state.ts";
+import type { HttpReason } from "./http_reason.ts";
+import { writeFields, writeResponseHead } from "./message_heads.ts";
+import type { Source } from "./source.ts";
+
+/** The connection of a {@linkcode Source}: what was read already comes first. */
+class SourceConnection implements Connection {
+  readonly #source: Source;
+
+  constructor(source: Source) {
+    this.#source = source;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    const source = this.#source;
+    const { input, connection } = source;
+    if (source.pending !== undefined) await source.pending;
+    if (input.length > 0) {
+      const count = Math.min(buffer.length, input.length);
+      buffer.set(input.bytes.subarray(input.start, input.start + count));
+      input.start += count;
+      return count;
+    }
+    if (source.error !== undefined) throw source.error;
+    if (source.ended) return null;
+    source.release();
+    return await connection.read(buffer);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#source.connection.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#source.connection.closeWrite();
+  }
+
+  close(): void {
+    this.#source.release();
+    this.#source.connection.close();
+  }
+
+  abort(): void {
+    this.#source.release();
+    abortConnection(this.#source.connection);
+  }
+}
+
+/**
+ * Passes on 101, and carries the other protocol until one side ends it. Bytes that came early on either side go first.
+ * Both connections have ended then.
+ */
+export async function tunnelUpgrade(exchange: ExchangeState, request: BackendRequest): Promise<void> {
+  const { session, plan: { timeouts }, messages: { response }, route } = exchange;
+  const head = session.scratch;
+  const { responseRules } = route!;
+  responseRules?.drop.apply(response.fields);
+  head.begin();
+  writeResponseHead(head, { response, connection: "tunnel", framing: "same" });
+  if (responseRules !== undefined) writeFields(head, responseRules.rules.fields(exchange.values()));
+  head.endLine();
+  exchange.status = response.status;
+  exchange.answering = true;
+  await session.write(head.bytes.slice(0, head.length));
+  const { source } = request.connection;
+  const tunnel = new Tunnel<HttpReason>(new SourceConnection(session.source), new SourceConnection(source), {
+    wheel: session.wheel,
+    buffers: session.buffers,
+    idleMs: timeouts.idleMs,
+    halfCloseMs: timeouts.halfCloseMs,
+  });
+  request.becomeTunnel(tunnel);
+  const end = await tunnel.run();
+  exchange.bytesUp += tunnel.bytesUp;
+  exchange.bytesDown += tunnel.bytesDown;
+  exchange.reason = isOrderly(end) ? "upgraded" : end;
+}
+
+function isOrderly(end: TunnelEnd | HttpReason): end is "client-closed" | "backend-closed" {
+  return end === "client-closed" || end === "backend-closed";
+}
