@@ -2,10 +2,11 @@ import type { Log } from "../core/log.ts";
 import type { Plan } from "../core/plan.ts";
 import { runInSlices, type Steps } from "../core/slices.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
-import type { Address } from "../net/address.ts";
+import { type Address, formatAddress } from "../net/address.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Dial } from "../net/dial.ts";
 import type { TlsConnect } from "../tls/dial.ts";
+import { equalSpecs } from "../upstream/discover/backend_set.ts";
 import type { BackendSpec } from "../upstream/options.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { buildConnector } from "./credentials.ts";
@@ -69,7 +70,8 @@ export class Upstreams {
    */
   async prepare(snapshots: readonly UpstreamSnapshot[]): Promise<UpstreamsPlan> {
     const connectors = await runInSlices(this.#connectors(snapshots));
-    const commit = (sets?: BackendSets) => this.#commit(snapshots, { connectors, sets });
+    const reused = await runInSlices(this.#reuseSpecs(snapshots));
+    const commit = (sets?: BackendSets) => this.#commit(reused, { connectors, sets });
     return { commit, [Symbol.dispose]: () => {} };
   }
 
@@ -101,6 +103,20 @@ export class Upstreams {
     return connectors;
   }
 
+  /** The same, with the specs that running backends have: what is the same object need not be looked at again. */
+  *#reuseSpecs(snapshots: readonly UpstreamSnapshot[]): Steps<readonly UpstreamSnapshot[]> {
+    const reused: UpstreamSnapshot[] = [];
+    for (const snapshot of snapshots) {
+      const running = this.get(snapshot.name);
+      const backends = running === undefined
+        ? snapshot.backends
+        : yield* reuseSpecs(snapshot.backends, running);
+      reused.push({ ...snapshot, backends });
+      yield;
+    }
+    return reused;
+  }
+
   #commit(
     snapshots: readonly UpstreamSnapshot[],
     { connectors, sets }: { connectors: ReadonlyMap<string, Connector>; sets: BackendSets | undefined },
@@ -123,4 +139,19 @@ export class Upstreams {
     for (const upstream of left) this.#left.add(upstream);
     return left;
   }
+}
+
+/** These specs, with the objects of `running` where they are the same. */
+function* reuseSpecs(specs: readonly BackendSpec[], running: Upstream): Steps<readonly BackendSpec[]> {
+  const current = running.options.backends;
+  const reused: BackendSpec[] = [];
+  for (const [index, spec] of specs.entries()) {
+    const before = current[index];
+    const known = before !== undefined && equalSpecs(before, spec)
+      ? before
+      : running.find(formatAddress(spec.address))?.spec;
+    reused.push(known !== undefined && equalSpecs(known, spec) ? known : spec);
+    yield;
+  }
+  return reused;
 }

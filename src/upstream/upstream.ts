@@ -5,7 +5,7 @@ import { BufferPool } from "../net/buffers.ts";
 import { dial } from "../net/dial.ts";
 import type { TlsConnect } from "../tls/dial.ts";
 import { Backend } from "./backend.ts";
-import { BackendGroup } from "./backend_group.ts";
+import { type BackendChanges, BackendGroup } from "./backend_group.ts";
 import { BackendQueue, type QueueStats } from "./backend_queue.ts";
 import type { Check } from "./check/check.ts";
 import { type CheckParts, createCheck } from "./check/create_check.ts";
@@ -17,6 +17,7 @@ import { BackendConnector, type ConnectorOptions } from "./connector.ts";
 import { HealthMonitor } from "./health_monitor.ts";
 import { type BackendSpec, DEFAULT_OUTLIER, DEFAULT_QUEUE, type UpstreamOptions } from "./options.ts";
 import { OutlierDetector } from "./outlier.ts";
+import type { PoolOptions } from "./pool/options.ts";
 import { ConnectionPool } from "./pool/pool.ts";
 import { proxySending } from "./proxy_sending.ts";
 import { RefusalDelay } from "./refusal.ts";
@@ -61,6 +62,8 @@ export class Upstream {
   readonly #slowStart: SlowStart;
   readonly #context: SearchContext;
   #connector: BackendConnector;
+  /** The set as it was last taken. */
+  #specs: readonly BackendSpec[] = [];
   #options: UpstreamOptions;
   /** The set is being changed, and nothing can be picked from it. */
   #updating = false;
@@ -180,9 +183,10 @@ export class Upstream {
     this.#options = options;
     this.#setConnector(connector); // Before backends are added, which may dial at once.
     const isFirstSet = this.#group.size === 0;
-    const { added, removed } = this.#group.replace(options.backends, (key, spec) => this.#create(key, spec));
-    if (previous.pool !== options.pool) { for (const { pool } of this.#group) pool.configure(options.pool); }
-    this.#group.rebalance(previous.balance === options.balance ? undefined : options.balance);
+    const { added, removed } = this.#replaceSet(options, previous);
+    if (!samePool(previous.pool, options.pool)) {
+      for (const { pool } of this.#group) pool.configure(options.pool);
+    }
     for (const backend of removed) this.#remove(backend);
     this.#outlier.configure(options.outlier ?? DEFAULT_OUTLIER, this.#group.size);
     this.#slowStart.configure(options.slowStartMs ?? 0);
@@ -191,7 +195,8 @@ export class Upstream {
     for (const backend of isWatchedElsewhere ? this.#group : added) this.#watch(backend);
     if (!isFirstSet) { // In a first set no other backend could take more meanwhile.
       for (const backend of added) this.#slowStart.begin(backend);
-      this.#group.rebalance();
+      const scales = !keepsCheck || isWatchedElsewhere || previous.slowStartMs !== options.slowStartMs;
+      if (added.length > 0 || scales) this.#group.rebalance();
     }
     this.#updating = false;
     this.#onRoom(false);
@@ -251,6 +256,18 @@ export class Upstream {
       pick: (options) => this.#group.pick(options),
       unavailable: () => this.#group.unavailable(),
     };
+  }
+
+  /** A set of the same objects costs next to nothing, however large it is. */
+  #replaceSet(options: UpstreamOptions, previous: UpstreamOptions): BackendChanges {
+    const balance = previous.balance === options.balance ? undefined : options.balance;
+    const isSame = sameItems(this.#specs, options.backends);
+    this.#specs = isSame ? this.#specs : [...options.backends];
+    const changes = isSame
+      ? { added: [], removed: [] }
+      : this.#group.replace(options.backends, (key, spec) => this.#create(key, spec));
+    if (!isSame || balance !== undefined) this.#group.rebalance(balance);
+    return changes;
   }
 
   #create(key: string, spec: BackendSpec): Backend {
@@ -324,4 +341,15 @@ export class Upstream {
     this.#slowStart.forget(backend);
     backend.remove(this.#options.onRemove);
   }
+}
+
+function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  return true;
+}
+
+function samePool(a: PoolOptions, b: PoolOptions): boolean {
+  return a === b || (a.maxIdle === b.maxIdle && a.minIdle === b.minIdle && a.maxOpen === b.maxOpen &&
+    a.idleTimeoutMs === b.idleTimeoutMs);
 }

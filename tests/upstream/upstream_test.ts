@@ -159,3 +159,40 @@ Deno.test("an upstream works with nothing but its options", async () => {
   accepted.close();
   listener.close();
 });
+
+Deno.test("health that is told from elsewhere decides about picks, idle and live connections", async () => {
+  const options = { externalHealth: true, onDown: "close" } as const;
+  const fixture = new UpstreamFixture(specs("a b"), options);
+  const { upstream } = fixture;
+  assertEquals(upstream.backends.map(({ state }) => state), ["unknown", "unknown"]);
+  const events: string[] = [];
+  upstream.backends[0]!.live.add(liveConnection(events, "a"));
+  upstream.setHealth(new Map([["a:1", "up"], ["b:1", "up"]]));
+  assertEquals(await spread(fixture, 1), "a");
+  upstream.setHealth(new Map([["a:1", "down"], ["c:1", "down"]]));
+  assertEquals([events, await spread(fixture, 1)], [["a down"], "b"]);
+  upstream.setHealth(new Map([["a:1", "up"]]));
+  assertEquals(await spread(fixture, 1), "a");
+
+  // It stays through reloads, and is forgotten when there are no checks elsewhere any more.
+  upstream.setHealth(new Map([["b:1", "down"]]));
+  upstream.update(upstreamOptions(specs("a b c"), { ...options, retries: 0 }));
+  assertEquals(upstream.backends.map(({ state }) => state), ["up", "down", "unknown"]);
+  upstream.update(upstreamOptions(specs("a b c")));
+  assertEquals(upstream.backends.map(({ state }) => state), ["up", "up", "up"]);
+  upstream.setHealth(new Map([["a:1", "down"]]));
+  assertEquals(upstream.backends[0]!.state, "up");
+  await upstream.close();
+});
+
+Deno.test("a list that was changed in place is another set", async () => {
+  const backends = specs("a");
+  const fixture = new UpstreamFixture(backends);
+  backends.push(spec("b"));
+  fixture.upstream.updateBackends(backends);
+  assertEquals(fixture.upstream.backends.map(({ key }) => key), ["a:1", "b:1"]);
+  backends.pop();
+  fixture.upstream.updateBackends(backends);
+  assertEquals(fixture.upstream.backends.map(({ key }) => key), ["a:1"]);
+  await fixture.upstream.close();
+});

@@ -128,16 +128,16 @@ export class ControlPlane {
   async prepare(config: Config, credentials: Credentials = NO_CREDENTIALS): Promise<Plan> {
     this.#refuseStopping();
     const upstreams = await this.#upstreams.prepare(config.upstreams, credentials);
+    const sets = this.#sets(config);
     let data: DataPlanePlan;
     try {
-      const sets = this.#sets(config);
       data = await this.dataPlane.prepare(buildSnapshot(config, { credentials, sets }));
     } catch (error) {
       upstreams[Symbol.dispose]();
       throw error;
     }
     return {
-      commit: () => this.#commit({ config, credentials, upstreams, data }),
+      commit: () => this.#commit({ config, credentials, upstreams, sets, data }),
       [Symbol.dispose]: () => {
         data[Symbol.dispose]();
         upstreams[Symbol.dispose]();
@@ -185,11 +185,16 @@ export class ControlPlane {
     throw new CulvertError("draining", "Cannot change the configuration: the program is stopping");
   }
 
-  #commit(plan: { config: Config; credentials: Credentials; upstreams: Plan; data: DataPlanePlan }): void {
+  #commit(plan: {
+    config: Config;
+    credentials: Credentials;
+    upstreams: Plan;
+    sets: BackendSets;
+    data: DataPlanePlan;
+  }): void {
     this.#refuseStopping();
     plan.upstreams.commit();
-    // Discovery may have given other sets while the plan was prepared.
-    this.#addresses = plan.data.commit(new Map(this.upstreams.map(({ name, backends }) => [name, backends])));
+    this.#addresses = plan.data.commit(this.#changedSets(plan.sets, plan.config));
     this.#config = plan.config;
     this.#use(plan.credentials);
     this.#own.refresh();
@@ -205,6 +210,14 @@ export class ControlPlane {
   #sets({ upstreams }: Config): BackendSets {
     const discovered = this.upstreams.filter(({ name }) => upstreams.get(name)?.discover !== undefined);
     return new Map(discovered.map(({ name, backends }) => [name, backends]));
+  }
+
+  /** The sets that are others than those which were prepared: discovery may have found them meanwhile. */
+  #changedSets(prepared: BackendSets, { upstreams }: Config): BackendSets {
+    const changed = this.upstreams.filter(({ name, backends }) =>
+      backends !== (prepared.get(name) ?? upstreams.get(name)!.backends)
+    );
+    return new Map(changed.map(({ name, backends }) => [name, backends]));
   }
 
   #routes(): ReadonlyMap<string, { readonly upstreams: Iterable<string> }> {

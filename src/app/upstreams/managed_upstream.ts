@@ -15,7 +15,7 @@ import type { HalfOpenChecker } from "../../upstream/check/half_open/checker.ts"
 import type { Health } from "../../upstream/check/health.ts";
 import type { HealthOptions } from "../../upstream/check/options.ts";
 import type { CheckScheduler } from "../../upstream/check/scheduler.ts";
-import { checkSet, joinSets } from "../../upstream/discover/backend_set.ts";
+import { checkSet, equalSets, joinSets } from "../../upstream/discover/backend_set.ts";
 import { Discovery } from "../../upstream/discover/discovery.ts";
 import type { EtcdTls } from "../../upstream/discover/etcd/options.ts";
 import { filteredSource } from "../../upstream/discover/filtered_source.ts";
@@ -177,7 +177,7 @@ export class ManagedUpstream {
     this.#config = config;
     this.#etcd = etcd;
     this.#connector = connector;
-    if (discover !== undefined || !same(previous.backends, config.backends)) this.#byHand = undefined;
+    if (discover !== undefined || !equalSets(previous.backends, config.backends)) this.#byHand = undefined;
     const lasting = sameSources ? this.#lasting : set;
     this.#lasting = discover && lasting && stillGood(lasting, previous, config);
     if (!sameSources) this.#discover(sources);

@@ -49,7 +49,8 @@ export function equalSets(a: readonly BackendSpec[], b: readonly BackendSpec[]):
   return true;
 }
 
-function equalSpecs(a: BackendSpec, b: BackendSpec): boolean {
+/** Whether both configure the same backend in the same way. */
+export function equalSpecs(a: BackendSpec, b: BackendSpec): boolean {
   if (a === b) return true;
   const [at, bt] = [a.address, b.address];
   const sameAddress = at.kind === "unix"
