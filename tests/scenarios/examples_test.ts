@@ -23,7 +23,7 @@ Deno.test("the README shows the examples as they are", () => {
   for (const [, name, text] of shown) assertEquals(text, example(name!), name);
 });
 
-Deno.test("the mutual TLS examples are good where their heads say that they go, with the README's certificates", async () => {
+Deno.test("the mutual TLS examples are valid in the folder that their comments name, with the certificates of the README", async () => {
   await using folder = new TemporaryFolder();
   const runs = README.matchAll(/^deno run (.*) main\.ts (certs my-certs (?:--name|client) .*)$/gm);
   const commands = [...runs].map(([, flags, words]) => [...flags!.split(" "), MAIN, ...words!.split(" ")]);
@@ -34,7 +34,7 @@ Deno.test("the mutual TLS examples are good where their heads say that they go, 
   }
   for (const half of ["server", "client"]) {
     const text = Deno.readTextFileSync(`${ROOT}examples/mutual-tls-${half}.yaml`);
-    assertStringIncludes(text, `Copy it as ${half}.yaml to where my-certs/ is`);
+    assertStringIncludes(text, `Copy this file as ${half}.yaml next to my-certs/`);
     Deno.writeTextFileSync(folder.file(`${half}.yaml`), text);
     const args = ["run", "--allow-read=.", MAIN, "check", "--config", `${half}.yaml`];
     const { code, stdout, stderr } = await run(DENO, args, { cwd: folder.path });
