@@ -70,13 +70,18 @@ export function readTrailersAccepted(fields: FieldTable): boolean {
   return fields.joined("te")!.split(",").some((member) => member.trim().toLowerCase() === "trailers");
 }
 
+/** An upgrade to one of these would tunnel requests past all that is looked at here. */
+const HTTP_PROTOCOLS = ["h2c", "h2", "h3", "http"];
+
 /**
- * The protocols of Upgrade in lower case, joined by a comma; empty without an upgrade. `h2c` is none: an upgrade to it
- * would tunnel requests past all that is looked at here.
+ * The protocols of Upgrade in lower case, joined by a comma; empty without an upgrade. One to another version of HTTP
+ * (`h2c`) is none.
  */
 export function readUpgrade(fields: FieldTable, options: number): string {
   if (fields.indexOf(UPGRADE) === -1 || (options & ConnectionOptions.upgrade) === 0) return "";
   const protocols = fields.joined("upgrade")!.split(",").map((protocol) => protocol.trim().toLowerCase());
-  const good = protocols.every((protocol) => PROTOCOL.test(protocol) && protocol.split("/")[0] !== "h2c");
+  const good = protocols.every((protocol) =>
+    PROTOCOL.test(protocol) && !HTTP_PROTOCOLS.includes(protocol.split("/")[0]!)
+  );
   return good ? protocols.join(",") : "";
 }

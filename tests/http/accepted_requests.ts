@@ -220,6 +220,11 @@ const CONNECTIONS: AcceptedRequest[] = [
     upgrade: "",
     copy: H,
   }],
+  ...["h2", "HTTP/2.0", "http/1.1", "h2c/1"].map((protocol): AcceptedRequest => [
+    `an upgrade to ${protocol}`,
+    get(`${H}Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`),
+    { upgrade: "", copy: H },
+  ]),
   ["an upgrade to nothing", get(`${H}Connection: Upgrade\r\nUpgrade:\r\n`), { upgrade: "", copy: H }],
   ["an upgrade that is no name", get(`${H}Connection: Upgrade\r\nUpgrade: a b\r\n`), {
     upgrade: "",
