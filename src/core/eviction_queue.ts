@@ -1,21 +1,21 @@
-/** Something that holds a place and can be made to give it up. */
+/** The owner of a place, which can be evicted. */
 export interface Holder<R> {
-  /** When it began to wait, in milliseconds on the clock that {@linkcode EvictionQueue.candidate} is asked with. */
+  /** When it got its place, in milliseconds on the clock of {@linkcode EvictionQueue.candidate}. */
   readonly sinceMs: number;
-  /** Ends it. */
+  /** Ends the owner. */
   evict(reason: R): void;
 }
 
-/** A place in an {@linkcode EvictionQueue}. Given out by `add`, handed back to `remove`. */
+/** A place in an {@linkcode EvictionQueue}, from `add` until `remove`. */
 export class EvictionPlace<R> {
   readonly holder: Holder<R>;
-  /** Whose place it is. Set by the queue alone, as are the others. */
+  /** The source of the owner. Set by the queue only, like the fields below. */
   source: string;
-  /** Its place in the list of all, or -1. */
+  /** Its index in the list of all, or -1. */
   index = -1;
-  /** The place that was taken before this one. */
+  /** The next older place. */
   older: EvictionPlace<R> | undefined;
-  /** The place that was taken after this one. */
+  /** The next newer place. */
   newer: EvictionPlace<R> | undefined;
 
   constructor(holder: Holder<R>, source: string) {
@@ -31,27 +31,28 @@ export interface EvictionQueueOptions {
 }
 
 /**
- * Connections that wait for their client, in the order in which they began to. When there is no room for one more,
- * one of them is evicted, so that clients that say nothing, or too little, keep no others out.
+ * Pending handshakes in order of arrival. When there is no room for another one, one of them is evicted, so that silent
+ * clients do not keep others out.
  *
- * Nothing here is learnt from what clients do. The candidates are the places of the source that has the most:
+ * The choice does not depend on the behaviour of clients, which an attacker controls. The candidates are the places of the
+ * source that has the most:
  *
- * - If it has more than the newcomer's source would have, its oldest place. This is fair queueing, where the longest
+ * - If it has more than the source of the new client would have, its oldest place. This is fair queueing, where the longest
  *   queue is cut (P. E. McKenney, "Stochastic Fairness Queueing", 1990).
  * - Else its oldest place, if that is older than the grace period.
- * - Else none, where the newcomer's source has as many: it is the newcomer that is refused, which costs less.
- * - Else a random one. Clients that come again at once, from as many sources as there are places, then keep out few
- *   of those that are done in a few milliseconds; and in a rush of honest clients some finish, where evicting the
- *   oldest would end each just before it is done.
+ * - Else none, if the source of the new client has as many: the new client is refused, which costs less.
+ * - Else a random one. In a flood from as many sources as there are places, a handshake that takes a few milliseconds is
+ *   rarely hit; and in a rush of legitimate clients some finish, where evicting the oldest would end each just before it
+ *   finishes.
  */
 export class EvictionQueue<R> {
   readonly #random: () => number;
   readonly #places: EvictionPlace<R>[] = [];
-  /** How many places each source has. */
+  /** The number of places of each source. */
   readonly #counts = new Map<string, number>();
-  /** How many sources have so many places, by that number. */
+  /** The number of sources, by their number of places. */
   readonly #sourcesWith: number[] = [0];
-  /** How many places the source with the most has. */
+  /** The number of places of the source that has the most. */
   #most = 0;
   #oldest: EvictionPlace<R> | undefined;
   #newest: EvictionPlace<R> | undefined;
@@ -64,7 +65,7 @@ export class EvictionQueue<R> {
     return this.#places.length;
   }
 
-  /** Gives a place to `holder`, until `remove` or `evict`. */
+  /** Adds a place for `holder`, until `remove` or `evict`. */
   add(holder: Holder<R>, source: string): EvictionPlace<R> {
     const place = new EvictionPlace(holder, source);
     place.index = this.#places.push(place) - 1;
@@ -76,7 +77,7 @@ export class EvictionQueue<R> {
     return place;
   }
 
-  /** Takes the place back. Does nothing the second time. */
+  /** Removes a place. Does nothing the second time. */
   remove(place: EvictionPlace<R>): void {
     const { older, newer, index } = place;
     if (index < 0) return;
@@ -93,7 +94,7 @@ export class EvictionQueue<R> {
     this.#count(place.source, -1);
   }
 
-  /** The holder of this place turns out to be another source, such as the client that a PROXY header names. */
+  /** Changes the source of a place, such as to the client in a PROXY header. */
   move(place: EvictionPlace<R>, source: string): void {
     if (place.index < 0 || place.source === source) return;
     this.#count(place.source, -1);
@@ -101,7 +102,7 @@ export class EvictionQueue<R> {
     this.#count(source, 1);
   }
 
-  /** Whom to evict for one more from this source; `undefined`: nobody, so the newcomer is refused. */
+  /** The place to evict for a new client of this source; `undefined`: none, so that the new client is refused. */
   candidate(
     source: string,
     { nowMs, graceMs }: { nowMs: number; graceMs: number },
@@ -114,13 +115,13 @@ export class EvictionQueue<R> {
     return own < this.#most ? this.#anyOfTheMost() : undefined;
   }
 
-  /** Ends the holder of this place. */
+  /** Evicts a place, which ends its holder. */
   evict(place: EvictionPlace<R>, reason: R): void {
     this.remove(place);
     place.holder.evict(reason);
   }
 
-  /** A place of a source that has the most, from a random one on. */
+  /** A place of a source that has the most, searched from a random one on. */
   #anyOfTheMost(): EvictionPlace<R> {
     let index = Math.trunc(this.#random() * this.#places.length);
     while (this.#counts.get(this.#places[index]!.source) !== this.#most) {

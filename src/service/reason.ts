@@ -91,7 +91,7 @@ export class ConnectionEnded extends CulvertError {
   }
 }
 
-/** The reason that an error stands for. */
+/** Maps an error to a reason. */
 export function reasonOf(error: unknown): Reason {
   if (error instanceof ConnectionEnded) return error.reason;
   if (error instanceof BackendsDownError) return "backends-down";

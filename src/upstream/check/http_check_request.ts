@@ -7,17 +7,17 @@ export interface RequestOptions {
   readonly method: string;
   /** A path that {@linkcode requirePath} accepts. */
   readonly path: string;
-  /** One that {@linkcode requireHost} lets pass. @default the address */
+  /** A host that {@linkcode requireHost} accepts. @default the address */
   readonly host?: string | undefined;
   /** The backend. */
   readonly address: Address;
 }
 
-/** Methods whose requests have a body, if an empty one. */
+/** Methods whose requests have a body, which is empty here. */
 const WITH_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
 /**
- * A method that a check may use.
+ * Checks the method of a check.
  *
  * @throws {CulvertError} `bad_check`
  */
@@ -30,7 +30,7 @@ export function requireMethod(method: string): string {
 }
 
 /**
- * A path (with a query, perhaps) that a check may ask for.
+ * Checks the path of a check, which may have a query.
  *
  * @throws {CulvertError} `bad_check`
  */
@@ -40,13 +40,13 @@ export function requirePath(path: string): string {
 }
 
 /**
- * A name that a check may send as `Host`.
+ * Checks the `Host` of a check.
  *
  * @throws {CulvertError} `bad_check`
  */
 export function requireHost(host: string): string {
   if (/^(?:[\w.~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(host)) return host;
-  throw bad("host", host, "a name or an address, with a port perhaps");
+  throw bad("host", host, "a name or an address, with an optional port");
 }
 
 /** The request of a check, with `Connection: close`. */

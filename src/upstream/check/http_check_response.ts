@@ -88,7 +88,7 @@ export class HttpCheckResponse {
     }
   }
 
-  /** Moves what has come of the body. Whether it is complete. */
+  /** Moves received bytes to the body. Returns whether it is complete. */
   #readBody(reader: BodyReader, body: ByteWindow): boolean {
     try {
       const done = reader.read(this.#input);

@@ -17,7 +17,7 @@ export interface PoolOptions {
   readonly maxUses?: number;
 }
 
-/** Requests of one HTTP connection, where nothing else is said. */
+/** The default of the most requests on one HTTP connection. */
 export const DEFAULT_MAX_USES = 1000;
 
 /** The defaults of {@linkcode PoolOptions} in an upstream. */

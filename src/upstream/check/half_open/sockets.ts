@@ -28,7 +28,7 @@ const SOCKADDR_IN6_BYTES = 28;
 
 /** What {@linkcode HalfOpenSockets.look} has seen, where it is not the system's number for a failure. */
 export const ANSWERED = 0;
-/** Nothing has come yet. */
+/** No answer yet. */
 export const WAITING = -1;
 
 /**

@@ -96,8 +96,8 @@ export function readFailure(value: unknown): string | undefined {
   if (!isFields(value)) return undefined;
   const { error, message } = value;
   if (isFields(error)) return readFailure({ message: error.message }) ?? "an error without a message";
-  const said = typeof message === "string" ? message : error;
-  return typeof said === "string" ? plainText(said) : undefined;
+  const text = typeof message === "string" ? message : error;
+  return typeof text === "string" ? plainText(text) : undefined;
 }
 
 /** Makes text of a server safe to show: one line, printable, at most 200 characters. */

@@ -165,13 +165,13 @@ export class EtcdGateway implements Disposable {
   /** Reads an error answer. */
   async #failure(response: Response): Promise<EtcdError> {
     const text = await readText(response.body ?? emptyStream(), MAX_FAILURE_BYTES);
-    let said: string | undefined;
+    let reason: string | undefined;
     try {
-      said = readFailure(JSON.parse(text));
+      reason = readFailure(JSON.parse(text));
     } catch {
-      said = plainText(text); // Perhaps of a proxy.
+      reason = plainText(text); // Perhaps of a proxy.
     }
-    return this.#refusal(`it answered ${response.status}: ${said || "nothing more"}`);
+    return this.#refusal(`it answered ${response.status}: ${reason || "nothing more"}`);
   }
 
   #refusal(what: string): EtcdError {
