@@ -1,5 +1,5 @@
-/** Something that is in a {@linkcode Bag}, and its place there. Given out by `add`, handed back to `remove`. */
-export interface BagEntry<T> {
+/** Something that is in a {@linkcode UnorderedList}, and its place there. Given out by `add`, handed back to `remove`. */
+export interface ListEntry<T> {
   readonly value: T;
   /** Its place in the bag, or -1. Set by the bag alone. */
   index: number;
@@ -10,22 +10,22 @@ export interface BagEntry<T> {
  * O(1) and leave nothing behind. (A `Set` does: each time its table is made anew, the old one keeps what it held
  * alive until the next full collection, and the pauses of the garbage collector grow tenfold.)
  */
-export class Bag<T> implements Iterable<T> {
-  readonly #entries: BagEntry<T>[] = [];
+export class UnorderedList<T> implements Iterable<T> {
+  readonly #entries: ListEntry<T>[] = [];
 
   get size(): number {
     return this.#entries.length;
   }
 
   /** Puts `value` in, as often as this is called for it. */
-  add(value: T): BagEntry<T> {
+  add(value: T): ListEntry<T> {
     const entry = { value, index: this.#entries.length };
     this.#entries.push(entry);
     return entry;
   }
 
   /** Takes out what `add` gave this entry for. Does nothing the second time. */
-  remove(entry: BagEntry<T>): void {
+  remove(entry: ListEntry<T>): void {
     const { index } = entry;
     if (index < 0) return;
     entry.index = -1;

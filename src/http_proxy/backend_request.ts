@@ -1,5 +1,5 @@
 import type { Backend, LiveConnection } from "../upstream/backend.ts";
-import type { BagEntry } from "../core/unordered_list.ts";
+import type { ListEntry } from "../core/unordered_list.ts";
 import { ConnectFailedError } from "../upstream/errors.ts";
 import type { BackendSearch } from "../upstream/search.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -42,7 +42,7 @@ export class BackendRequest implements LiveConnection {
   readonly #upstream: Upstream;
   /** The backend counts the request as under way. */
   #backend: Backend | undefined;
-  #place: BagEntry<LiveConnection> | undefined;
+  #place: ListEntry<LiveConnection> | undefined;
   #connection: BackendConnection | undefined;
   #tried: Backend[] | undefined;
   #search: BackendSearch | undefined;

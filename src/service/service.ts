@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
-import { Bag, type BagEntry } from "../core/unordered_list.ts";
+import { type ListEntry, UnorderedList } from "../core/unordered_list.ts";
 import type { AcceptFailure } from "../net/accept_loop.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { closeQuietly } from "../net/connection.ts";
@@ -85,7 +85,7 @@ export abstract class Service implements HandshakeContext {
   readonly buffers: BufferPool;
   readonly admission: Admission;
   readonly stats: ServiceStats;
-  readonly #sessions = new Bag<ServiceSession>();
+  readonly #sessions = new UnorderedList<ServiceSession>();
   #options: ServiceOptions;
   #policy!: HandshakePolicy;
   #needsHandshake = false;
@@ -198,14 +198,14 @@ export abstract class Service implements HandshakeContext {
   }
 
   /** Adds the session of an admitted connection, which from then on can be drained and destroyed. */
-  protected open(session: ServiceSession): BagEntry<ServiceSession> {
+  protected open(session: ServiceSession): ListEntry<ServiceSession> {
     const entry = this.#sessions.add(session);
     if (this.#draining) session.drain(); // Accepted at the moment of the stop.
     return entry;
   }
 
   /** Removes a session that has ended, and logs it. */
-  protected close(entry: BagEntry<ServiceSession>, reason: Reason): void {
+  protected close(entry: ListEntry<ServiceSession>, reason: Reason): void {
     this.#sessions.remove(entry);
     this.stats.ended(entry.value, reason);
     this.#checkIdle();

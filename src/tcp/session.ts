@@ -1,5 +1,5 @@
 import { type TimerWheel } from "../core/timer_wheel.ts";
-import type { BagEntry } from "../core/unordered_list.ts";
+import type { ListEntry } from "../core/unordered_list.ts";
 import { bareConnection } from "../net/prefixed_connection.ts";
 import { ReadAhead } from "../net/read_ahead.ts";
 import { Tunnel } from "../net/tunnel.ts";
@@ -55,7 +55,7 @@ export class TcpSession implements ServiceSession, LiveConnection, SearchObserve
   #search: BackendSearch | undefined;
   #searchStartedAtMs = 0;
   #tunnel: Tunnel<Reason> | undefined;
-  #entry: BagEntry<LiveConnection> | undefined;
+  #entry: ListEntry<LiveConnection> | undefined;
   #destroyed: Reason | undefined;
   #joining = false;
   #drain: DrainTimer | undefined;

@@ -2,7 +2,7 @@ import { onAbort } from "../core/wait.ts";
 import type { TLSSocket } from "node:tls";
 import type { BufferPool } from "../net/buffers.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
-import { timeoutOf, TlsHandshakeError } from "./session/handshake_errors.ts";
+import { timeoutError, TlsHandshakeError } from "./session/handshake_errors.ts";
 import { Handshake, type TlsSession } from "./session/handshake.ts";
 import { peerChain } from "./x509/path/peer_chain.ts";
 import { requirePossession } from "./possession.ts";
@@ -67,7 +67,7 @@ async function readHello(connection: Connection, options: AcceptTlsOptions): Pro
     return await prereadHello(connection, { buffers, ahead });
   } catch (error) {
     close();
-    if (signal.aborted) throw timeoutOf(signal);
+    if (signal.aborted) throw timeoutError(signal);
     throw error instanceof TlsHandshakeError ? error : new TlsHandshakeError("aborted", { cause: error });
   }
 }

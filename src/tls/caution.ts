@@ -1,5 +1,5 @@
 import process from "node:process";
-import type { FeedGuard } from "./session/cipher_stream.ts";
+import type { EngineGuard } from "./session/cipher_stream.ts";
 import { TlsHandshakeError } from "./session/handshake_errors.ts";
 import { ServerFlight } from "./server_flight.ts";
 import type { TlsVersion } from "./session/server_context.ts";
@@ -37,7 +37,7 @@ export class Caution {
    *
    * @throws {TlsHandshakeError} `too-costly` where none may be begun.
    */
-  guard(): FeedGuard {
+  guard(): EngineGuard {
     const { minVersion } = this.#options;
     const isStuck = minVersion === "1.3";
     if (isStuck && this.isDue) {

@@ -2,7 +2,7 @@ import tls, { type TLSSocket } from "node:tls";
 import type { Clock } from "../core/clock.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
-import type { FeedGuard } from "./session/cipher_stream.ts";
+import type { EngineGuard } from "./session/cipher_stream.ts";
 import type { ClientContext } from "./client_context.ts";
 import { Handshake, type TlsSession } from "./session/handshake.ts";
 import { TlsHandshakeError } from "./session/handshake_errors.ts";
@@ -55,7 +55,7 @@ export async function connectTls(connection: Connection, options: ConnectTlsOpti
 }
 
 /** Watches the handshake. Closes the connection where there is to be none. */
-function guardOf({ caution }: ClientContext, connection: Connection): FeedGuard {
+function guardOf({ caution }: ClientContext, connection: Connection): EngineGuard {
   try {
     return caution.guard();
   } catch (error) {

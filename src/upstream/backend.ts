@@ -1,4 +1,4 @@
-import { Bag } from "../core/unordered_list.ts";
+import { UnorderedList } from "../core/unordered_list.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { Health } from "./check/health.ts";
 import type { BackendSpec } from "./options.ts";
@@ -35,7 +35,7 @@ export class Backend {
   readonly address: Address;
   readonly pool: ConnectionPool;
   /** The connections that use it. Their owners add and remove them. */
-  readonly live = new Bag<LiveConnection>();
+  readonly live = new UnorderedList<LiveConnection>();
   /** What health checks have shown; meaningless without checks. */
   readonly health = new Health();
   readonly #onRoom: ((freed: boolean) => void) | undefined;

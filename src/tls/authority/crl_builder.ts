@@ -23,7 +23,7 @@ export interface Revocation {
 }
 
 /** What a CRL shall say. */
-export interface CrlContent {
+export interface CrlTemplate {
   readonly thisUpdate: Date;
   /** Null leaves it out. */
   readonly nextUpdate: Date | null;
@@ -33,7 +33,7 @@ export interface CrlContent {
 }
 
 /** Makes a version 2 CRL, RFC 5280 section 5, and signs it. Returns its DER. */
-export function buildCrl(content: CrlContent, signer: Signer): Uint8Array<ArrayBuffer> {
+export function buildCrl(content: CrlTemplate, signer: Signer): Uint8Array<ArrayBuffer> {
   const { thisUpdate, nextUpdate, number, revoked } = content;
   const crl = new pkijs.CertificateRevocationList({
     version: 1,

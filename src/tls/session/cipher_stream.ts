@@ -17,7 +17,7 @@ export interface CipherEvents {
   /** All that the engine wanted to say has been written. */
   onWritten(): void;
   /** The engine has been through all that one read has brought. */
-  onFed?(): void;
+  onData?(): void;
 }
 
 /** Options of {@linkcode CipherStream}. */
@@ -28,11 +28,11 @@ export interface CipherStreamOptions {
   readonly ahead?: Uint8Array | undefined;
   readonly events: CipherEvents;
   /** Watches what the engine is given. */
-  readonly guard?: FeedGuard | undefined;
+  readonly guard?: EngineGuard | undefined;
 }
 
 /** Watches what an engine is given, for as long as it is in a handshake. */
-export interface FeedGuard {
+export interface EngineGuard {
   /** Called before the engine gets these bytes. Throws for what it must not get. */
   before(bytes: Uint8Array): void;
   /** Called when the engine has processed them. */
@@ -46,7 +46,7 @@ type WriteDone = (error?: Error | null) => void;
  * goes through it is enciphered.
  *
  * The engine takes whatever it is given and has no way to say stop: it would fill the memory for a peer that
- * sends faster than we pass on. So nothing is read before it is asked for ({@linkcode want}), and a write of
+ * sends faster than we pass on. So nothing is read before it is asked for ({@linkcode startReading}), and a write of
  * the engine's is over only when the connection has taken all of it. (`readStop` works since
  * https://github.com/denoland/deno/pull/33524, over sockets of the engine's own only.) Nor does the engine
  * learn of the connection's end or failure, which it loses while it has data: whoever uses this stream is
@@ -60,7 +60,7 @@ export class CipherStream extends Duplex {
   #ahead: Uint8Array | undefined;
   #buffer: Uint8Array | undefined;
   #attached = false;
-  #wanted = false;
+  #mayRead = false;
   #reading = false;
   #feeding = false;
   #readable = true;
@@ -68,13 +68,13 @@ export class CipherStream extends Duplex {
   #writable = true;
   #sealed = false;
   /** What the engine has said after it gave up. */
-  #lastWords: Uint8Array | undefined;
+  #alert: Uint8Array | undefined;
   /** Told of the connection's end and failures. */
   events: CipherEvents;
   /** Watches what the engine is given. To be taken away when the handshake is done. */
-  guard: FeedGuard | undefined;
+  guard: EngineGuard | undefined;
   /** Told how many bytes have come each time that the engine has taken some. */
-  onFed: ((count: number) => void) | undefined;
+  onData: ((count: number) => void) | undefined;
 
   /** Reads nothing yet. */
   constructor(below: Connection, options: CipherStreamOptions) {
@@ -96,15 +96,15 @@ export class CipherStream extends Duplex {
     return this.#writing;
   }
 
-  /** Lets the engine have what comes in, until {@linkcode enough}. */
-  want(): void {
-    this.#wanted = true;
+  /** Lets the engine have what comes in, until {@linkcode stopReading}. */
+  startReading(): void {
+    this.#mayRead = true;
     if (!this.#reading && this.#readable && !this.#sealed) void this.#pull();
   }
 
   /** The read under way is the last one for now. */
-  enough(): void {
-    this.#wanted = false;
+  stopReading(): void {
+    this.#mayRead = false;
   }
 
   /**
@@ -120,9 +120,9 @@ export class CipherStream extends Duplex {
    * Sends what the engine has said after it gave up (its alert), if it did. Does not wait for a peer that
    * stalls.
    */
-  sendLastWords(): void {
-    const bytes = this.#lastWords;
-    this.#lastWords = undefined;
+  sendAlert(): void {
+    const bytes = this.#alert;
+    this.#alert = undefined;
     if (bytes !== undefined && !this.#sealed) void this.#send(bytes, () => {});
   }
 
@@ -134,7 +134,7 @@ export class CipherStream extends Duplex {
     const bytes = chunk as Uint8Array;
     const whenDone = typeof encoding === "function" ? encoding : done;
     if (this.#sealed || !this.#writable) return false;
-    if (this.destroyed) this.#lastWords = bytes;
+    if (this.destroyed) this.#alert = bytes;
     else void this.#send(bytes, whenDone ?? (() => {}));
     return true;
   }
@@ -150,7 +150,7 @@ export class CipherStream extends Duplex {
     this.#reading = true;
     try {
       if (!this.#attached) await this.#attach();
-      while (this.#wanted && !this.#sealed) {
+      while (this.#mayRead && !this.#sealed) {
         const buffer = this.#buffer ??= this.#buffers.take();
         const count = await this.#below.read(buffer);
         if (this.#sealed) break;
@@ -182,7 +182,7 @@ export class CipherStream extends Duplex {
   /** The engine takes the bytes while this runs, so that the buffer can be used again. */
   #feed(bytes: Uint8Array): void {
     if (this.destroyed) return;
-    const { guard, onFed } = this; // Whoever asks while the engine is at work means what comes after this.
+    const { guard, onData } = this; // Whoever asks while the engine is at work means what comes after this.
     guard?.before(bytes);
     this.#feeding = true;
     this.push(Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length));
@@ -191,8 +191,8 @@ export class CipherStream extends Duplex {
     if (this.readableLength > 0) {
       throw new CulvertError("tls_engine", "Cannot go on with TLS: the engine has not taken what came in");
     }
-    onFed?.(bytes.length);
-    this.events.onFed?.();
+    onData?.(bytes.length);
+    this.events.onData?.();
   }
 
   #giveBack(): void {

@@ -4,8 +4,8 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { CulvertError } from "../../core/errors.ts";
 import type { BufferPool } from "../../net/buffers.ts";
 import { closeQuietly, type Connection } from "../../net/connection.ts";
-import { type CipherEvents, CipherStream, type FeedGuard } from "./cipher_stream.ts";
-import { timeoutOf, TlsHandshakeError, toHandshakeError } from "./handshake_errors.ts";
+import { type CipherEvents, CipherStream, type EngineGuard } from "./cipher_stream.ts";
+import { timeoutError, TlsHandshakeError, toHandshakeError } from "./handshake_errors.ts";
 import type { HandshakeEvents } from "./server_context.ts";
 import { TlsConnection } from "./tls_connection.ts";
 
@@ -45,7 +45,7 @@ export interface HandshakeOptions {
    */
   mayRefuse?(socket: TLSSocket): boolean;
   /** Watches what the engine is given until the handshake is done. */
-  readonly guard?: FeedGuard | undefined;
+  readonly guard?: EngineGuard | undefined;
   /** Times the wait for that word. @default {systemClock} */
   readonly clock?: Clock | undefined;
 }
@@ -58,8 +58,8 @@ const ALERTED = /^ERR_SSL_/;
 
 /** The length of an alert by TLS 1.3: of fewer bytes there is more to come before they say anything. */
 const ALERT_BYTES = 24;
-const MIN_WORD_MS = 20;
-const MAX_WORD_MS = 1000;
+const MIN_VERDICT_MS = 20;
+const MAX_VERDICT_MS = 1000;
 
 /**
  * One handshake, ours or a client's: from the connection to a session, or to an error, with the connection
@@ -75,7 +75,7 @@ export class Handshake implements CipherEvents, HandshakeEvents {
   readonly #below: Connection;
   readonly #options: HandshakeOptions;
   readonly #outcome = Promise.withResolvers<TlsSession>();
-  readonly #onAbort = () => this.#fail(timeoutOf(this.#options.signal));
+  readonly #onAbort = () => this.#fail(timeoutError(this.#options.signal));
   #socket: TLSSocket | undefined;
   readonly #clock: Clock;
   readonly #startedAtMs: number;
@@ -109,7 +109,7 @@ export class Handshake implements CipherEvents, HandshakeEvents {
       signal.addEventListener("abort", this.#onAbort);
       try {
         this.#socket = start();
-        this.cipher.want();
+        this.cipher.startReading();
       } catch (error) {
         this.#fail(toHandshakeError(error));
       }
@@ -131,7 +131,7 @@ export class Handshake implements CipherEvents, HandshakeEvents {
       if (this.#writeError !== undefined) throw this.#broken(this.#writeError);
       const connection = new TlsConnection(socket, { cipher: this.cipher, below: this.#below });
       const session = describe(socket, { connection, chain });
-      if (this.#options.mayRefuse?.(socket) === true) this.#awaitWord(session);
+      if (this.#options.mayRefuse?.(socket) === true) this.#awaitVerdict(session);
       else this.#succeed(session);
     } catch (error) {
       const refusal = toHandshakeError(error);
@@ -142,7 +142,7 @@ export class Handshake implements CipherEvents, HandshakeEvents {
 
   onEngineError(error: Error & { code?: string }): void {
     if (this.#settled) return;
-    if (ALERTED.test(error.code ?? "")) this.cipher.sendLastWords();
+    if (ALERTED.test(error.code ?? "")) this.cipher.sendAlert();
     this.#engineError ??= toHandshakeError(error);
     // The alert will have been handed to the connection by then. It is not waited for.
     this.#failNext(this.#engineError);
@@ -167,22 +167,22 @@ export class Handshake implements CipherEvents, HandshakeEvents {
   }
 
   /** Lets the session go only when the peer has said something, or has had the time to. */
-  #awaitWord(session: TlsSession): void {
+  #awaitVerdict(session: TlsSession): void {
     this.#session = session;
     const tookMs = this.#clock.now() - this.#startedAtMs;
-    this.#waitMs = Math.min(Math.max(2 * tookMs, MIN_WORD_MS), MAX_WORD_MS);
+    this.#waitMs = Math.min(Math.max(2 * tookMs, MIN_VERDICT_MS), MAX_VERDICT_MS);
     this.#startWait(session);
     let heardBytes = 0;
-    this.cipher.onFed = (count) => {
+    this.cipher.onData = (count) => {
       heardBytes += count;
       if (heardBytes < ALERT_BYTES) return;
-      this.#hush();
+      this.#stopWaiting();
       // In a turn, as below: it may have been an alert.
       setImmediate(() => this.#succeed(session));
     };
     // The connection has it by now, and keeps the clear text that comes. Ends and failures still matter here.
     this.cipher.events = this;
-    this.cipher.want();
+    this.cipher.startReading();
   }
 
   #startWait(session: TlsSession): void {
@@ -191,10 +191,10 @@ export class Handshake implements CipherEvents, HandshakeEvents {
   }
 
   /** No more is read or waited for before somebody has the session. */
-  #hush(): void {
+  #stopWaiting(): void {
     this.#cancelWait?.();
-    this.cipher.onFed = undefined;
-    this.cipher.enough();
+    this.cipher.onData = undefined;
+    this.cipher.stopReading();
   }
 
   #succeed(session: TlsSession): void {
@@ -221,7 +221,7 @@ export class Handshake implements CipherEvents, HandshakeEvents {
 
   #settle(): void {
     this.#settled = true;
-    this.#hush();
+    this.#stopWaiting();
     this.#options.signal.removeEventListener("abort", this.#onAbort);
   }
 

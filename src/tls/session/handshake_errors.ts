@@ -114,6 +114,6 @@ export function toHandshakeError(error: unknown): TlsHandshakeError {
 }
 
 /** The error for a handshake that `signal` has given up. */
-export function timeoutOf({ reason }: AbortSignal): TlsHandshakeError {
+export function timeoutError({ reason }: AbortSignal): TlsHandshakeError {
   return reason instanceof TlsHandshakeError ? reason : new TlsHandshakeError("timeout", { cause: reason });
 }

@@ -60,9 +60,9 @@ export class TlsConnection implements Connection, CipherEvents {
     this.#cipher = options.cipher;
     this.#below = options.below;
     this.#cipher.events = this;
-    this.#cipher.enough();
+    this.#cipher.stopReading();
     // Flowing from the first moment, and never paused: the engine's sockets lose their end when they are.
-    socket.on("data", (chunk: Uint8Array) => this.#onData(chunk));
+    socket.on("data", (chunk: Uint8Array) => this.#onClearText(chunk));
     socket.on("end", () => this.onEnd());
     socket.on("error", (error: Error) => this.#onEngineError(toHandshakeError(error)));
   }
@@ -74,7 +74,7 @@ export class TlsConnection implements Connection, CipherEvents {
     if (this.#ended) return Promise.resolve(null);
     return new Promise((resolve, reject) => {
       this.#read = { buffer, resolve, reject };
-      this.#cipher.want();
+      this.#cipher.startReading();
     });
   }
 
@@ -133,7 +133,7 @@ export class TlsConnection implements Connection, CipherEvents {
 
   /** The connection below has ended, or close_notify has come. */
   onEnd(): void {
-    this.#cipher.enough();
+    this.#cipher.stopReading();
     if (this.#readError !== undefined) return; // What an engine ends with that has failed is no end of the stream.
     this.#ended = true;
     const read = this.#read;
@@ -172,23 +172,23 @@ export class TlsConnection implements Connection, CipherEvents {
   #onEngineError(error: unknown): void {
     this.#readError ??= error;
     this.#writeError ??= error;
-    this.#cipher.enough();
+    this.#cipher.stopReading();
     setImmediate(() => this.#fail(error));
   }
 
   /** A record's worth of clear text. What one read from below has brought may be many. */
-  #onData(chunk: Uint8Array): void {
+  #onClearText(chunk: Uint8Array): void {
     if (this.#closed) return;
     this.#chunks.push(chunk);
-    if (!this.#cipher.feeding) this.onFed();
+    if (!this.#cipher.feeding) this.onData();
   }
 
   /** All that came at once has been deciphered: whoever waits gets as much of it as there is room for. */
-  onFed(): void {
+  onData(): void {
     const read = this.#read;
     if (read === undefined || this.#chunks.length === 0) return;
     this.#read = undefined;
-    this.#cipher.enough();
+    this.#cipher.stopReading();
     read.resolve(this.#take(read.buffer));
   }
 

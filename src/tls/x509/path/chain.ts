@@ -2,7 +2,7 @@ import { type Certificate } from "../certificate.ts";
 import { MAX_CERTIFICATE_BYTES, parseFrame, rememberCertificate } from "../read_certificates.ts";
 import type { CrlSet } from "../crl/set.ts";
 import type { PathAuthorizer } from "./check.ts";
-import { type Finding, notReadable, PathSearch } from "./search.ts";
+import { type ChainFinding, notReadable, PathSearch } from "./search.ts";
 import type { PolicyInputs } from "./policy_check.ts";
 import { rememberSigner } from "../signature/signature.ts";
 import type { TrustStore } from "./trust_store.ts";
@@ -12,7 +12,7 @@ export type ChainRefusal =
   | "no-certificate"
   | "too-large"
   | "unknown-ca"
-  | Finding["reason"];
+  | ChainFinding["reason"];
 
 /** What has been found out about a chain. */
 export type Verdict =

@@ -6,7 +6,7 @@ import { isKnownSigner, isSlowToCheck, signatureFault } from "../signature/signa
 import { checkTrustDomain } from "./trust_domain.ts";
 
 /** What stands against a path, whatever it is. */
-export interface Finding {
+export interface ChainFinding {
   readonly reason:
     | "bad-signature"
     | "unsupported-signature"
@@ -17,7 +17,7 @@ export interface Finding {
 }
 
 /** What is searched for, and where. */
-export type SearchOptions = Omit<PathPurpose, "names">;
+export type PathSearchOptions = Omit<PathPurpose, "names">;
 
 /** The leaf, and at most so many CAs above it. */
 const MAX_DEPTH = 8;
@@ -45,15 +45,15 @@ export class PathSearch {
   #pathsLeft = MAX_PATHS;
   /** Signatures that are to be checked once the issuer is known to be good, as the two certificates. */
   readonly #pending = new Map<Certificate, Set<Certificate>>();
-  #finding: Finding | undefined;
+  #finding: ChainFinding | undefined;
   #vouched: readonly Certificate[] | undefined;
 
-  constructor(options: SearchOptions) {
+  constructor(options: PathSearchOptions) {
     this.#options = { ...options, names: { comparisons: MAX_NAME_COMPARISONS } };
   }
 
   /** The first of the findings that came furthest: a path that reached a CA says more than one that did not. */
-  get finding(): Finding | undefined {
+  get finding(): ChainFinding | undefined {
     return this.#finding;
   }
 
@@ -151,7 +151,7 @@ export class PathSearch {
     return undefined;
   }
 
-  #check(path: readonly Certificate[]): Finding | undefined {
+  #check(path: readonly Certificate[]): ChainFinding | undefined {
     try {
       const { authorizer, crls } = this.#options;
       const ofPath = authorizer?.crlsFor === undefined ? crls : authorizer.crlsFor(path);
@@ -190,18 +190,18 @@ export class PathSearch {
     return pending;
   }
 
-  #note(finding: Finding): void {
+  #note(finding: ChainFinding): void {
     if (this.#finding === undefined || rank(finding) > rank(this.#finding)) this.#finding = finding;
   }
 }
 
 /** The finding that an error of reading is; any other goes on. */
-export function notReadable(error: unknown): Finding {
+export function notReadable(error: unknown): ChainFinding {
   if (!(error instanceof CulvertError)) throw error;
   return { reason: "bad-certificate", detail: describeError(error) };
 }
 
-function rank({ reason }: Finding): number {
+function rank({ reason }: ChainFinding): number {
   if (reason === "bad-signature") return 0;
   if (reason === "unsupported-signature") return 1;
   return reason === "wrong-trust-domain" ? 3 : reason === "not-allowed" ? 4 : 2;
