@@ -1,5 +1,4 @@
 import { latin1 } from "../core/latin1.ts";
-import { Authority, normalHost } from "./authority.ts";
 import { type BodyKind, readContentLength, readTransferEncoding } from "./body_framing.ts";
 import { ConnectionOptions, readConnectionOptions } from "./connection_options.ts";
 import { DEFAULT_HEAD_LIMITS, FieldSection, type HeadLimits } from "./field_section.ts";
@@ -17,6 +16,7 @@ import {
   readTrailersAccepted,
   readUpgrade,
 } from "./request_fields.ts";
+import { RequestAuthority } from "./request_authority.ts";
 import { RequestLine, TargetMarks } from "./request_line.ts";
 import { RequestTarget, type TargetForm } from "./target.ts";
 
@@ -31,7 +31,6 @@ const methods = new NameTable(METHODS, { caseSensitive: true });
 const OPTIONS_METHOD = METHODS.indexOf("OPTIONS");
 const TRACE_METHOD = METHODS.indexOf("TRACE");
 const CONNECT_METHOD = METHODS.indexOf("CONNECT");
-const HOST = fieldId("host");
 const UPGRADE = fieldId("upgrade");
 
 /**
@@ -67,7 +66,7 @@ export class RequestHead {
   readonly #line = new RequestLine();
   readonly #section: FieldSection;
   readonly #target = new RequestTarget();
-  readonly #hostField = new Authority();
+  readonly #authority: RequestAuthority;
   #inFields = false;
   #skippedLine = false;
   #methodId = 0;
@@ -80,6 +79,7 @@ export class RequestHead {
     this.#pathOptions = { encodedSlashes: options.encodedSlashes ?? "reject" };
     this.#section = new FieldSection({ ...options, side: "request" });
     this.fields = this.#section.fields;
+    this.#authority = new RequestAuthority(this.fields, this.#target);
   }
 
   /** Forgets the last request, and expects the next one. */
@@ -151,19 +151,17 @@ export class RequestHead {
 
   /** Host and port as the client wrote them, in the target or else in Host; empty without one, in HTTP/1.0. */
   get authority(): string {
-    const { start, end } = this.#authorityRange();
-    return latin1(this.fields.bytes, start, end);
+    return this.#authority.text;
   }
 
-  /** The host without its port, as it is compared with routes; see {@linkcode normalHost}. */
+  /** The host without its port, as it is compared with routes; see `normalHost`. */
   get host(): string {
-    const { start, end } = this.#authorityRange();
-    return start === end ? "" : normalHost(this.fields.bytes, { start, end: this.#authorityOf().hostEnd });
+    return this.#authority.host;
   }
 
   /** The port that the client wrote behind the host; -1 without one. */
   get port(): number {
-    return this.#authorityOf().port;
+    return this.#authority.port;
   }
 
   #parseLine(input: InputBuffer): boolean {
@@ -195,7 +193,7 @@ export class RequestHead {
       end: fields.base + this.#line.methodEnd,
     });
     dropLookalikes(fields, this.#underscores);
-    this.#readHost();
+    this.#authority.readHost(this.minor);
     this.#readBodyKind();
     this.#readTarget();
     const options = readConnectionOptions(fields);
@@ -204,21 +202,6 @@ export class RequestHead {
     }
     dropHopByHop(fields);
     this.#readWishes(options);
-  }
-
-  #readHost(): void {
-    const { fields } = this;
-    const index = fields.indexOf(HOST);
-    if (index === -1) {
-      if (this.minor === 1) throw badMessage("request", "Host is missing");
-      this.#hostField.port = -1;
-      return;
-    }
-    if (fields.isRepeated(HOST)) throw badMessage("request", "Host is there twice");
-    const range = { start: fields.valueStart(index), end: fields.valueEnd(index) };
-    if (!this.#hostField.parse(fields.bytes, range)) {
-      throw badMessage("request", "Host is not a host with or without a port");
-    }
   }
 
   #readBodyKind(): void {
@@ -267,21 +250,5 @@ export class RequestHead {
     const path = latin1(bytes, pathStart, end);
     const usual = (this.#line.marks & (TargetMarks.percent | TargetMarks.dot)) === 0;
     return usual || form === "asterisk" ? path : normalPath(path, this.#pathOptions);
-  }
-
-  #authorityOf(): Authority {
-    return this.#target.form === "absolute" ? this.#target.authority : this.#hostField;
-  }
-
-  /** Where host and port are; both positions are equal where there is none. */
-  #authorityRange(): { start: number; end: number } {
-    const { fields } = this;
-    if (this.#target.form === "absolute") {
-      return { start: this.#target.authorityStart, end: this.#target.authorityEnd };
-    }
-    const index = fields.indexOf(HOST);
-    return index === -1
-      ? { start: 0, end: 0 }
-      : { start: fields.valueStart(index), end: fields.valueEnd(index) };
   }
 }
