@@ -6,23 +6,22 @@ import { dial } from "../net/dial.ts";
 import type { TlsConnect } from "../tls/dial.ts";
 import { Backend } from "./backend.ts";
 import { type BackendChanges, BackendGroup } from "./backend_group.ts";
+import { BackendStates } from "./backend_states.ts";
 import { BackendQueue, type QueueStats } from "./backend_queue.ts";
 import type { Check } from "./check/check.ts";
 import { type CheckParts, createCheck } from "./check/create_check.ts";
 import type { HealthState } from "./check/health.ts";
 import type { HealthOptions } from "./check/options.ts";
 import { checkParts, sameChecks } from "./check_parts.ts";
-import { CheckScheduler } from "./check/scheduler.ts";
+import type { CheckScheduler } from "./check/scheduler.ts";
 import { BackendConnector, type ConnectorOptions } from "./connector.ts";
-import { HealthMonitor } from "./health_monitor.ts";
-import { type BackendSpec, DEFAULT_OUTLIER, DEFAULT_QUEUE, type UpstreamOptions } from "./options.ts";
-import { OutlierDetector } from "./outlier.ts";
+import { type BackendSpec, DEFAULT_QUEUE, type UpstreamOptions } from "./options.ts";
+import type { OutlierDetector } from "./outlier.ts";
 import type { PoolOptions } from "./pool/options.ts";
 import { ConnectionPool } from "./pool/pool.ts";
 import { proxySending } from "./proxy_sending.ts";
 import { RefusalDelay } from "./refusal.ts";
 import { BackendSearch, type SearchContext, type SearchOptions } from "./search.ts";
-import { SlowStart } from "./slow_start.ts";
 
 /** What an upstream works with. Everything has a default that suits a program of its own. */
 export interface UpstreamParts extends Partial<ConnectorOptions> {
@@ -57,9 +56,7 @@ export class Upstream {
   readonly #refusal: UpstreamParts["refusal"];
   readonly #group: BackendGroup;
   readonly #queue: BackendQueue;
-  readonly #monitor: HealthMonitor<Backend>;
-  readonly #outlier: OutlierDetector;
-  readonly #slowStart: SlowStart;
+  readonly #states: BackendStates;
   readonly #context: SearchContext;
   #connector: BackendConnector;
   /** The set as it was last taken. */
@@ -82,21 +79,15 @@ export class Upstream {
     this.#options = options;
     this.#group = new BackendGroup(options.name, options.balance);
     this.#queue = new BackendQueue({ name: options.name, wheel: this.#wheel });
-    const own = { upstream: this.name, wheel: this.#wheel, log: this.#log };
-    this.#monitor = new HealthMonitor({
-      ...own,
-      scheduler: parts.scheduler ?? new CheckScheduler(own),
-      onDown: (backend) => this.#onDown(backend),
-      onUp: (backend) => this.#onUp(backend),
+    this.#states = new BackendStates(options, {
+      upstream: this.name,
+      wheel: this.#wheel,
+      log: this.#log,
+      scheduler: parts.scheduler,
+      group: this.#group,
+      check: this.#createCheck(options, this.#connector),
     });
-    this.#outlier = new OutlierDetector(options.outlier ?? DEFAULT_OUTLIER, {
-      ...own,
-      onReturn: (backend) => this.#startSlowly(backend),
-    });
-    const onChange = () => this.#group.rebalance();
-    this.#slowStart = new SlowStart(options.slowStartMs ?? 0, { ...own, onChange });
     this.#context = this.#createContext(parts.onShortage);
-    this.#monitor.configure(options.health, this.#createCheck(options, this.#connector));
     this.update(options);
   }
 
@@ -153,7 +144,7 @@ export class Upstream {
 
   /** Judges backends by what live traffic shows of them. */
   get outlier(): OutlierDetector {
-    return this.#outlier;
+    return this.#states.outlier;
   }
 
   /** The backend of this address, as text. */
@@ -163,8 +154,7 @@ export class Upstream {
 
   /** How long a backend is still ejected, in milliseconds; absent: it is not. */
   ejectedForMs(backend: Backend): number | undefined {
-    const untilMs = this.#outlier.ejectedUntilMs(backend);
-    return untilMs && untilMs - this.#wheel.now();
+    return this.#states.ejectedForMs(backend);
   }
 
   /**
@@ -175,9 +165,10 @@ export class Upstream {
   update(options: UpstreamOptions, { dial, connectTls }: ConnectorOptions = this.#connector): void {
     const previous = this.#options;
     const connector = new BackendConnector({ dial, connectTls, proxyProtocol: options.proxyProtocol });
-    const keepsCheck = sameChecks(previous, options);
     // Before anything changes, as this may fail.
-    const check = keepsCheck ? undefined : this.#createCheck(options, connector);
+    const check = sameChecks(previous, options)
+      ? undefined
+      : { created: this.#createCheck(options, connector) };
     this.#updating = true;
     this.#queue.configure(options.queue ?? DEFAULT_QUEUE);
     this.#options = options;
@@ -187,17 +178,11 @@ export class Upstream {
     if (!samePool(previous.pool, options.pool)) {
       for (const { pool } of this.#group) pool.configure(options.pool);
     }
-    for (const backend of removed) this.#remove(backend);
-    this.#outlier.configure(options.outlier ?? DEFAULT_OUTLIER, this.#group.size);
-    this.#slowStart.configure(options.slowStartMs ?? 0);
-    if (!keepsCheck) this.#monitor.configure(options.health, check);
-    const isWatchedElsewhere = previous.externalHealth !== options.externalHealth;
-    for (const backend of isWatchedElsewhere ? this.#group : added) this.#watch(backend);
-    if (!isFirstSet) { // In a first set no other backend could take more meanwhile.
-      for (const backend of added) this.#slowStart.begin(backend);
-      const scales = !keepsCheck || isWatchedElsewhere || previous.slowStartMs !== options.slowStartMs;
-      if (added.length > 0 || scales) this.#group.rebalance();
+    for (const backend of removed) {
+      this.#states.forget(backend);
+      backend.remove(options.onRemove);
     }
+    this.#states.configure(options, { check, added, isFirstSet });
     this.#updating = false;
     this.#onRoom(false);
   }
@@ -207,16 +192,7 @@ export class Upstream {
    * `externalHealth`. Other backends keep their state, and addresses that are not in the set are ignored.
    */
   setHealth(states: ReadonlyMap<string, HealthState>): void {
-    if (this.#options.externalHealth !== true) return;
-    for (const [key, state] of states) {
-      const backend = this.#group.find(key);
-      if (backend === undefined || backend.health.state === state) continue;
-      const wasDown = backend.down;
-      backend.health.state = state;
-      backend.followHealth(true);
-      if (state === "down") this.#onDown(backend);
-      else if (wasDown) this.#onUp(backend);
-    }
+    this.#states.setHealth(states);
   }
 
   /** As {@linkcode update}, with another set and everything else unchanged. */
@@ -228,7 +204,7 @@ export class Upstream {
   async close(): Promise<void> {
     const pools = this.backends.map((backend) => backend.pool);
     this.updateBackends([]);
-    this.#monitor.configure(undefined, undefined);
+    this.#states.close();
     await Promise.all(pools.map((pool) => pool.close()));
   }
 
@@ -239,7 +215,7 @@ export class Upstream {
       name: this.name,
       wheel: this.#wheel,
       log: this.#log,
-      outlier: this.#outlier,
+      outlier: this.#states.outlier,
       queue: this.#queue,
       refusalDelay: new RefusalDelay(),
       onShortage,
@@ -299,13 +275,6 @@ export class Upstream {
     return this.#makeCheck(health, checkParts(health, { connector, hasTls, refusal: this.#refusal }));
   }
 
-  #watch(backend: Backend): void {
-    if (this.#options.externalHealth !== true) return this.#monitor.watch(backend);
-    this.#monitor.forget(backend);
-    backend.health.reset();
-    backend.followHealth(true);
-  }
-
   /** Opens a connection to `address`, unless that must not be dialled. */
   #open<T>(address: Address, open: () => Promise<T>): Promise<T> {
     const refusal = this.#refusal?.(address);
@@ -317,29 +286,6 @@ export class Upstream {
     this.#connector = connector;
     if (isSame) return;
     for (const { pool } of this.#group) pool.renew();
-  }
-
-  #onDown(backend: Backend): void {
-    this.#slowStart.forget(backend);
-    backend.pool.dropIdle();
-    if (this.#options.onDown === "close") backend.closeConnections();
-  }
-
-  #onUp(backend: Backend): void {
-    backend.keepConnections();
-    this.#startSlowly(backend);
-  }
-
-  #startSlowly(backend: Backend): void {
-    this.#slowStart.begin(backend);
-    this.#group.rebalance();
-  }
-
-  #remove(backend: Backend): void {
-    this.#monitor.forget(backend);
-    this.#outlier.forget(backend);
-    this.#slowStart.forget(backend);
-    backend.remove(this.#options.onRemove);
   }
 }
 
