@@ -179,13 +179,8 @@ export {
 
 export type { SourcePrefix } from "./net/source_key.ts";
 export type { AdmissionOptions, RateOptions, Timeouts } from "./service/options.ts";
-export {
-  type BackendInput,
-  type ProxiedConnection,
-  TcpProxy,
-  type TcpProxyOptions,
-  type TcpProxyStats,
-} from "./tcp/proxy.ts";
+export { TcpProxy } from "./tcp/proxy.ts";
+export type { BackendInput, ProxiedConnection, TcpProxyOptions, TcpProxyStats } from "./tcp/proxy_options.ts";
 export type { Reason, Refusal, TlsReason } from "./service/reason.ts";
 export type { ServiceCounters } from "./service/service_stats.ts";
 export { type ToClientOptions, UrlRewriter, type UrlRewriterOptions } from "./http_proxy/url_rewriter.ts";

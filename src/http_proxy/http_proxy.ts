@@ -1,7 +1,6 @@
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { AcceptLoop, type Acceptor } from "../net/accept_loop.ts";
-import { parseAddress } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { clientAddress } from "../net/client_address.ts";
 import { type Dial, dial, prepareSocket } from "../net/dial.ts";
@@ -12,13 +11,12 @@ import {
   type Timeouts,
 } from "../service/options.ts";
 import type { ServiceCounters } from "../service/service_stats.ts";
-import type { BackendInput, ProxiedConnection } from "../tcp/proxy.ts";
+import { type BackendInput, backendSpec, type ProxiedConnection } from "../tcp/proxy_options.ts";
 import type { TlsConnect } from "../tls/dial.ts";
 import type { Backend } from "../upstream/backend.ts";
 import type { BalanceName } from "../upstream/balance/balancer.ts";
 import { DEFAULT_HEALTH, type HealthOptions } from "../upstream/check/options.ts";
 import {
-  type BackendSpec,
   DEFAULT_OUTLIER,
   DEFAULT_QUEUE,
   DEFAULT_RETRIES,
@@ -261,14 +259,4 @@ function createUpstream(
     outlier: { ...DEFAULT_OUTLIER, ...options.outlier },
     slowStartMs: options.slowStartMs ?? 0,
   }, { ...parts, dial: options.dial ?? dial, connectTls: options.connectTls });
-}
-
-function backendSpec(input: BackendInput): BackendSpec {
-  const backend = typeof input === "string" ? { address: input } : input;
-  return {
-    address: typeof backend.address === "string" ? parseAddress(backend.address) : backend.address,
-    weight: backend.weight ?? 1,
-    maxConnections: backend.maxConnections ?? 0,
-    backup: backend.backup ?? false,
-  };
 }

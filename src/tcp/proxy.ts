@@ -2,114 +2,24 @@ import { describeError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { AcceptLoop, type Acceptor } from "../net/accept_loop.ts";
-import { type Address, parseAddress } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { clientAddress } from "../net/client_address.ts";
-import type { Connection } from "../net/connection.ts";
-import { type Dial, dial, prepareSocket } from "../net/dial.ts";
-import type { TlsConnect } from "../tls/dial.ts";
-import type { BackendState } from "../upstream/backend.ts";
-import {
-  type BackendSpec,
-  DEFAULT_OUTLIER,
-  DEFAULT_QUEUE,
-  DEFAULT_RETRIES,
-  type OutlierOptions,
-  type QueueOptions,
-} from "../upstream/options.ts";
-import type { BalanceName } from "../upstream/balance/balancer.ts";
-import { DEFAULT_POOL, type PoolOptions } from "../upstream/pool/options.ts";
-import { DEFAULT_HEALTH, type HealthOptions } from "../upstream/check/options.ts";
+import { dial, prepareSocket } from "../net/dial.ts";
+import { DEFAULT_OUTLIER, DEFAULT_QUEUE, DEFAULT_RETRIES } from "../upstream/options.ts";
+import { DEFAULT_POOL } from "../upstream/pool/options.ts";
+import { DEFAULT_HEALTH } from "../upstream/check/options.ts";
 import { Discovery } from "../upstream/discover/discovery.ts";
 import type { ReportingSource } from "../upstream/discover/source.ts";
-import type { ProxyProtocolOption } from "../upstream/proxy_sending.ts";
 import { Upstream } from "../upstream/upstream.ts";
-import type { ServiceCounters } from "../service/service_stats.ts";
+import { DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUTS } from "../service/options.ts";
 import {
-  type AdmissionOptions,
-  DEFAULT_MAX_CONNECTIONS,
-  DEFAULT_TIMEOUTS,
-  type Timeouts,
-} from "../service/options.ts";
+  type BackendInput,
+  backendSpec,
+  type ProxiedConnection,
+  type TcpProxyOptions,
+  type TcpProxyStats,
+} from "./proxy_options.ts";
 import { TcpService } from "./service.ts";
-
-/** A backend: its address, or more options. */
-export type BackendInput = string | {
-  /** `host:port`, `[ipv6]:port` or `unix:/path`; or the result of {@linkcode parseAddress}. */
-  readonly address: string | Address;
-  /** Its share of new connections. @default {1} */
-  readonly weight?: number;
-  /** The most connections at once; 0: no limit. @default {0} */
-  readonly maxConnections?: number;
-  /** Used only if no other backend is available. @default {false} */
-  readonly backup?: boolean;
-};
-
-/** A connection that a listener accepts, with addresses if it has any. */
-export type ProxiedConnection = Connection & {
-  readonly remoteAddr?: Deno.Addr;
-  readonly localAddr?: Deno.Addr;
-};
-
-/** Options of {@linkcode TcpProxy}. */
-export interface TcpProxyOptions {
-  /**
-   * The set of backends; or a provider that yields complete sets, each of which replaces the previous one. When the
-   * provider ends or fails, the last set is kept. A source, such as {@linkcode dnsSource}, is called again after a
-   * failure.
-   */
-  readonly backends: readonly BackendInput[] | AsyncIterable<readonly BackendInput[]> | ReportingSource;
-  /** The balancer. @default {"round-robin"} */
-  readonly balance?: BalanceName;
-  /** Whether connections of a backend that is removed end at once or drain. @default {"close"} */
-  readonly onRemove?: "close" | "drain";
-  /** Whether connections of a backend that checks mark as down end at once or go on. @default {"keep"} */
-  readonly onDown?: "keep" | "close";
-  /** How backends are checked; `tls` needs `connectTls`. @default no checks */
-  readonly health?: Partial<HealthOptions> & { readonly type: HealthOptions["type"] };
-  /** When live traffic ejects a backend. @default {DEFAULT_OUTLIER} */
-  readonly outlier?: Partial<OutlierOptions>;
-  /** Slow start: how long a new or recovered backend takes to reach its weight, in milliseconds; 0: none. @default {0} */
-  readonly slowStartMs?: number;
-  /** The limits of the connection pools. @default {DEFAULT_POOL} */
-  readonly pool?: Partial<PoolOptions>;
-  /**
-   * The PROXY header that backends are sent, first on a connection of `dial`. @default {"none"}
-   */
-  readonly proxyProtocol?: ProxyProtocolOption;
-  /** Further backends that are tried if a connection can't be made. @default {2} */
-  readonly retries?: number;
-  /** How connections wait while every backend is at `maxConnections`. @default they are refused */
-  readonly queue?: Partial<QueueOptions>;
-  /** The timeouts. @default {DEFAULT_TIMEOUTS} */
-  readonly timeouts?: Partial<Timeouts>;
-  /** Which connections are admitted. @default all, up to 10,000 at once */
-  readonly admission?: Partial<AdmissionOptions>;
-  /** Opens connections to backends. @default {dial} */
-  readonly dial?: Dial;
-  /**
-   * Speaks TLS with the backends, such as {@linkcode tlsConnector}: with `proxyProtocol` over a connection of `dial`, behind
-   * the header, otherwise over a connection of its own. @default no TLS
-   */
-  readonly connectTls?: TlsConnect;
-  /** Its name in log and errors. @default {"proxy"} */
-  readonly name?: string;
-  /** Logs failures, and each connection when it ends. @default {silentLog} */
-  readonly log?: Log;
-}
-
-/** The statistics of a {@linkcode TcpProxy}. */
-export interface TcpProxyStats extends ServiceCounters {
-  /** The current set of backends. */
-  readonly backends: readonly {
-    readonly address: string;
-    readonly weight: number;
-    readonly state: BackendState;
-    readonly active: number;
-    readonly total: number;
-    readonly failures: number;
-  }[];
-}
 
 /**
  * A TCP load balancer over any listener and any dialler. The set of backends may change at any time.
@@ -274,14 +184,4 @@ export class TcpProxy {
   async #end(): Promise<void> {
     await Promise.all([this.#discovery?.close(), this.#upstream.close(), this.#loop.done]);
   }
-}
-
-function backendSpec(input: BackendInput): BackendSpec {
-  const backend = typeof input === "string" ? { address: input } : input;
-  return {
-    address: typeof backend.address === "string" ? parseAddress(backend.address) : backend.address,
-    weight: backend.weight ?? 1,
-    maxConnections: backend.maxConnections ?? 0,
-    backup: backend.backup ?? false,
-  };
 }
