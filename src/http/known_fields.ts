@@ -34,6 +34,7 @@ export const KNOWN_NAMES = [
   "x-forwarded-client-cert",
   "x-real-ip",
   "x-client-ip",
+  "x-client-identity",
   "x-request-id",
   "x-proxy-by",
   "client-cert",

@@ -66,17 +66,52 @@ export function formatAccess(record: AccessRecord, format: AccessFormat): string
   return format === "json" ? json(record) : text(record);
 }
 
+// One template for each form, though they have the same fields: a list of fields takes twice as long.
+
 /** `2026-01-31T10:00:00.000Z info  request service=web …`, as the other lines of the log. */
 function text(record: AccessRecord): string {
-  return `${isoTime(record.time)} info  request${fieldsOf(record, TEXT)}\n`;
+  const { service, listener, client, identity, requestId, method, host, path, query, backend, error } =
+    record;
+  return `${isoTime(record.time)} info  request service=${word(service)}${textField("listener", listener)} ` +
+    `client=${word(client)}${textField("identity", identity)}${textField("request_id", requestId)}` +
+    `${textField("method", method)}${textField("host", host)}${textField("path", path + query)} ` +
+    `status=${record.status} bytes_up=${record.bytesUp} bytes_down=${record.bytesDown}` +
+    `${textMs("head_ms", record.headMs)}${textMs("connect_ms", record.connectMs)}` +
+    `${textMs("first_byte_ms", record.firstByteMs)} duration_ms=${tenths(record.totalMs)}` +
+    `${textField("backend", backend)} tries=${record.tries} reason=${record.reason}${
+      textField("error", error)
+    }\n`;
+}
+
+function textField(name: string, value: string | undefined): string {
+  return value === undefined || value === "" ? "" : ` ${name}=${word(value)}`;
+}
+
+function textMs(name: string, ms: number | undefined): string {
+  return ms === undefined ? "" : ` ${name}=${tenths(ms)}`;
 }
 
 /** One object, with the members that the other lines of the log have. */
 function json(record: AccessRecord): string {
-  const start = `{"@timestamp":"${
-    isoTime(record.time)
-  }","level":"INFO","message":"request","logger":"culvert"`;
-  return `${start}${fieldsOf(record, JSON_FORM)}}\n`;
+  const { service, listener, client, identity, requestId, method, host, path, query, backend, error } =
+    record;
+  return `{"@timestamp":"${isoTime(record.time)}","level":"INFO","message":"request","logger":"culvert",` +
+    `"service":${quoted(service)}${jsonField("listener", listener)},` +
+    `"client":${quoted(client)}${jsonField("identity", identity)}${jsonField("request_id", requestId)}` +
+    `${jsonField("method", method)}${jsonField("host", host)}${jsonField("path", path + query)},` +
+    `"status":${record.status},"bytes_up":${record.bytesUp},"bytes_down":${record.bytesDown}` +
+    `${jsonMs("head_ms", record.headMs)}${jsonMs("connect_ms", record.connectMs)}` +
+    `${jsonMs("first_byte_ms", record.firstByteMs)},"duration_ms":${tenths(record.totalMs)}` +
+    `${jsonField("backend", backend)},"tries":${record.tries},"reason":"${record.reason}"` +
+    `${jsonField("error", error)}}\n`;
+}
+
+function jsonField(name: string, value: string | undefined): string {
+  return value === undefined || value === "" ? "" : `,"${name}":${quoted(value)}`;
+}
+
+function jsonMs(name: string, ms: number | undefined): string {
+  return ms === undefined ? "" : `,"${name}":${tenths(ms)}`;
 }
 
 /** The combined form of Apache and nginx; what has no value is `-`. */
@@ -88,47 +123,6 @@ function combined(record: AccessRecord): string {
     escapeBytes(request)
   }" ${status} ${bytesDown}`;
   return `${start} "${escapeBytes(record.referer ?? "-")}" "${escapeBytes(record.userAgent ?? "-")}"\n`;
-}
-
-/** How a field is written behind those before it. */
-interface Form {
-  text(name: string, value: string | undefined): string;
-  number(name: string, value: number): string;
-  ms(name: string, value: number | undefined): string;
-}
-
-const TEXT: Form = {
-  text: (name, value) => value === undefined || value === "" ? "" : ` ${name}=${word(value)}`,
-  number: (name, value) => ` ${name}=${value}`,
-  ms: (name, value) => value === undefined ? "" : ` ${name}=${tenths(value)}`,
-};
-
-const JSON_FORM: Form = {
-  text: (name, value) => value === undefined || value === "" ? "" : `,"${name}":${quoted(value)}`,
-  number: (name, value) => `,"${name}":${value}`,
-  ms: (name, value) => value === undefined ? "" : `,"${name}":${tenths(value)}`,
-};
-
-function fieldsOf(record: AccessRecord, form: Form): string {
-  return form.text("service", record.service) +
-    form.text("listener", record.listener) +
-    form.text("client", record.client) +
-    form.text("identity", record.identity) +
-    form.text("request_id", record.requestId) +
-    form.text("method", record.method) +
-    form.text("host", record.host) +
-    form.text("path", record.path + record.query) +
-    form.number("status", record.status) +
-    form.number("bytes_up", record.bytesUp) +
-    form.number("bytes_down", record.bytesDown) +
-    form.ms("head_ms", record.headMs) +
-    form.ms("connect_ms", record.connectMs) +
-    form.ms("first_byte_ms", record.firstByteMs) +
-    form.ms("duration_ms", record.totalMs) +
-    form.text("backend", record.backend) +
-    form.number("tries", record.tries) +
-    form.text("reason", record.reason) +
-    form.text("error", record.error);
 }
 
 /** To tenths, by whole numbers: the runtime takes far longer for a fraction. */
