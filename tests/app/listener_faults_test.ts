@@ -57,7 +57,7 @@ Deno.test("an address that this machine does not have is warned of, and no other
   ]);
 });
 
-Deno.test("a port that is free for everybody needs no right", () => {
+Deno.test("an unprivileged port needs no capability", () => {
   assertEquals([mayListenOn(0), mayListenOn(65_535)], [true, true]);
 });
 

@@ -152,7 +152,7 @@ Deno.test("names that are no names are refused before anything is made", async (
   await certs(folder, "server *.c.test 10.0.0.1 ::1");
 });
 
-Deno.test("who wants to renew what was revoked is given the command for a new one, which works", async () => {
+Deno.test("renewing a revoked certificate prints the command for a new one, which works", async () => {
   await using folder = new TemporaryFolder();
   const pki = folder.file("pki");
   await certs(folder, "--name db.test");

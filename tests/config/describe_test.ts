@@ -109,7 +109,7 @@ upstream echo
   );
 });
 
-Deno.test("a description says who is named by a PROXY header, and where server names lead", () => {
+Deno.test("a description shows the trusted senders of PROXY headers, and the upstreams of server names", () => {
   const service = `proxyProtocol: true
 trusted: [10.0.0.0/8, "::1"]
 sni: {app.example.org: db, "*.example.org": db}`;

@@ -385,7 +385,7 @@ Deno.test("upstreams of routes are in use, and a route back to its own service i
   assertEquals(warningsOf(httpWith("routes: [{redirect: {to: /x}}]")), ["upstream app: no service uses it"]);
 });
 
-Deno.test("trust in everybody is warned of, and trust without PROXY headers is not", () => {
+Deno.test("trusted with every address is a warning, and trusted without PROXY headers is not", () => {
   assertEquals(warningsOf(httpWith('upstream: app\ntrusted: ["10.0.0.0/8"]')), []);
   assertEquals(warningsOf(httpWith('upstream: app\ntrusted: ["0.0.0.0/0"]')), [
     "service web: trusted has 0.0.0.0/0: any client may claim any address by X-Forwarded-For",

@@ -102,7 +102,7 @@ Deno.test("allow and deny become sets of addresses", () => {
   assertEquals(service?.admission.deny?.has("10.1.2.3"), true);
 });
 
-Deno.test("an empty allow lets nobody in, unlike an absent one", () => {
+Deno.test("an empty allow admits no client, unlike an absent one", () => {
   assertEquals(
     parse(configWith({ service: "allow: []" })).services[0]?.admission.allow?.has("10.0.0.1"),
     false,

@@ -89,7 +89,7 @@ Deno.test("half-open checks need the C library, and others do not", () => {
   assertEquals(formatPermissions({ ...need, ffi: [] }), "");
 });
 
-Deno.test("whoever is asked for backends is reached, by the port of the URL or that of its scheme", () => {
+Deno.test("discovery sources are permitted by the port of the URL or that of its scheme", () => {
   const dns = (server: string) => `discover: {dns: {name: db, port: 1, server: "${server}"}}`;
   assertEquals(netOf(dns("10.0.0.53:53")), ["10.0.0.53:53"]);
   assertEquals(netOf(dns("[::1]:5353")), ["[::1]:5353"]);

@@ -76,7 +76,7 @@ Deno.test("certificates, keys, CAs and CRLs are among what must be read", () => 
   assertEquals(requiredPermissions(config).read, [...names, ...ofBackends].map((n) => `/etc/culvert/${n}`));
 });
 
-Deno.test("rules about whom to trust need verify: without it nobody is looked at", () => {
+Deno.test("rules for backends require verify, as no certificate is verified without it", () => {
   const problems = unplaced(`version: 1
 upstreams:
   db:

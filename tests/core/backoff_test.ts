@@ -9,7 +9,7 @@ Deno.test("delays double from the first to the longest, each with half of it lef
   assertEquals(Array.from({ length: 6 }, () => high.next()), [100, 200, 400, 800, 1000, 1000]);
 });
 
-Deno.test("after a success it begins anew", () => {
+Deno.test("after a success it starts again", () => {
   const backoff = new Backoff({ minMs: 100, maxMs: 1000, random: () => 1 });
   for (let i = 0; i < 5; i++) backoff.next();
   backoff.reset();

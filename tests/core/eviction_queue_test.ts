@@ -10,7 +10,7 @@ interface Held {
   readonly place: EvictionPlace<string>;
 }
 
-Deno.test("places keep their order and count for their source, whoever leaves and whenever", () => {
+Deno.test("places keep their order and count for their source, whatever place is freed and whenever", () => {
   const random = numbers(7);
   const below = (bound: number) => Math.trunc(random.next().value * bound);
   const queue = new EvictionQueue<string>({ random: () => random.next().value });

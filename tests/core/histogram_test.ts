@@ -49,7 +49,7 @@ Deno.test("bounds that do not ascend, or are not finite, are refused", () => {
   }
 });
 
-Deno.test("its counts are those of somebody who sorts the values", () => {
+Deno.test("its counts equal those of the sorted values", () => {
   const random = seededRandom(20_261_120);
   const bounds = [0.01, 0.05, 0.25, 1, 5];
   const histogram = new Histogram(bounds);

@@ -39,7 +39,7 @@ Deno.test("only URLs of the backend's own host are mapped back", () => {
   }
 });
 
-Deno.test("who asks for the path itself is sent elsewhere where that is asked for", () => {
+Deno.test("a request for the path itself is redirected if `redirect` is set", () => {
   const rewriter = new UrlRewriter({ path: "/", redirect: "/app{query}", backend: "http://b" });
   assertEquals(rewriter.redirect(`${CLIENT}/?a=b`), "/app?a=b");
   assertEquals(rewriter.redirect(`${CLIENT}/other`), undefined);

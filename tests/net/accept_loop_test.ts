@@ -64,7 +64,7 @@ Deno.test("every connection is handed over, in order, until the loop is closed",
   assertEquals(log.lines, []);
 });
 
-Deno.test("connections reset before they could be accepted hold up nobody, however many they are", async () => {
+Deno.test("connections that are reset before they are accepted delay no other connection, however many they are", async () => {
   const resets = Array.from({ length: 1000 }, resetBefore);
   const { accepted, loop, clock, log } = setUp("a", ...resets, "b");
   await settle();
@@ -91,7 +91,7 @@ Deno.test("when descriptors run out the loop waits, longer each time up to a sec
   await loop.done;
 });
 
-Deno.test("after a success the waiting begins anew", async () => {
+Deno.test("after a success the backoff starts again", async () => {
   const { clock, acceptor, accepted, loop } = setUp(...Array.from({ length: 20 }, noDescriptors), "a");
   for (let i = 0; i < 40 && accepted.length === 0; i++) await clock.advanceAsync(1000);
   acceptor.arrive(noDescriptors());

@@ -78,7 +78,7 @@ Deno.test("a host name will do, and one that does not exist is an error", async 
   );
 });
 
-Deno.test("who refuses is named", async () => {
+Deno.test("the error names the address that refuses", async () => {
   await assertRejects(() => connectAndReset(at(1), NEVER), Error, "connect ECONNREFUSED 127.0.0.1:1");
 });
 
@@ -94,7 +94,7 @@ Deno.test("the signal gives up at once with its reason, and nothing goes on in t
   assert(!states(port).includes("syn-sent"));
 });
 
-Deno.test("a signal that has fired already connects to nobody", async () => {
+Deno.test("with an aborted signal no connection is made", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const reason = new Error("too late");
   const outcome = connectAndReset(at(listener.addr.port), AbortSignal.abort(reason)).catch((error) => error);

@@ -56,16 +56,20 @@ Deno.test("what may not be dialled is refused with the flags that are missing, a
   ]);
 });
 
-testWith(["python3"], "at a terminal too nobody is asked, and the program goes on", async () => {
-  await using good = startListener();
-  const command = [
-    Deno.execPath(),
-    ...good.args,
-    PROGRAM,
-    ...REFUSED.map(([address]) => address),
-    good.address,
-  ];
-  const output = await runAtTerminal(command, "Allow?");
-  for (const line of refusals()) assertStringIncludes(output, line);
-  assertStringIncludes(output, `connectAndReset ${good.address}: good\r\ndone`);
-});
+testWith(
+  ["python3"],
+  "at a terminal the runtime does not ask for permission either, and the program continues",
+  async () => {
+    await using good = startListener();
+    const command = [
+      Deno.execPath(),
+      ...good.args,
+      PROGRAM,
+      ...REFUSED.map(([address]) => address),
+      good.address,
+    ];
+    const output = await runAtTerminal(command, "Allow?");
+    for (const line of refusals()) assertStringIncludes(output, line);
+    assertStringIncludes(output, `connectAndReset ${good.address}: good\r\ndone`);
+  },
+);

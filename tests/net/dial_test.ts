@@ -59,7 +59,7 @@ Deno.test("small writes are not held back, and a peer that has vanished is notic
   await Promise.resolve();
 });
 
-Deno.test("a port where nobody listens is the runtime's own error", async () => {
+Deno.test("a closed port is the error of the runtime", async () => {
   const backend = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = backend.addr;
   backend.close();

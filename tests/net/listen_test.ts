@@ -44,7 +44,7 @@ Deno.test("an IPv6 address takes its own clients", async () => {
   listener.close();
 });
 
-Deno.test("an address that somebody listens on is refused, with all addresses of its port", async () => {
+Deno.test("an address in use is refused, with all addresses of its port", async () => {
   const listener = await listen({ kind: "tcp", host: "", port: 0 });
   const port = portOf(listener);
   await refused(

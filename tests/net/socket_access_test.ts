@@ -80,7 +80,7 @@ testWith(["python3"], "another user connects to a socket only once it has its gr
   await t.step("nor with one that does not, where it may be changed", async () => {
     assertEquals(await beside("000", { flags: "--allow-sys" }), { said: "closed", count: 0 });
   });
-  await t.step("where it may not be changed nobody listens", async () => {
+  await t.step("without permission to change it, no listener is opened", async () => {
     const { said } = await beside("000", {});
     assertStringIncludes(said, "start with umask 022, or add --allow-sys");
   });

@@ -121,7 +121,7 @@ Deno.test("an error of either stream comes out where it is used, and nowhere els
   connection.close();
 });
 
-Deno.test("a stream that somebody else holds is refused", () => {
+Deno.test("a locked stream is refused", () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   readable.getReader();
   assertThrows(() => connectionFromStreams({ readable, writable }), TypeError);

@@ -47,7 +47,7 @@ for (const format of ["json", "text"]) {
     await culvert.finish();
   });
 
-  Deno.test(`the line of a refused client says who, where and by what, as ${format}`, async () => {
+  Deno.test(`the line of a refused client has its address, listener and reason, as ${format}`, async () => {
     const config = proxyConfig({ backends: ["127.0.0.1:9"], head, service: "allow: []" });
     await using culvert = await startCulvert(config);
     using client = await connect(culvert.port("main"));
@@ -78,7 +78,7 @@ Deno.test("with access: false, finished connections have no line, and refused on
   ]);
 });
 
-Deno.test("a log that nobody reads keeps no connection from being served, and the program from ending", async () => {
+Deno.test("a log that is not read does not delay connections or the end of the program", async () => {
   using backend = startBackend(echo);
   await using folder = new TemporaryFolder();
   const port = freePort();

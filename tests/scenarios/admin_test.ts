@@ -226,7 +226,7 @@ testWith(["curl"], "curl changes a set, drains, enables and reloads by a unix so
   await culvert.finish();
 });
 
-Deno.test("many who ask at once, and some who say nothing, hold up neither the answers nor the traffic", async () => {
+Deno.test("many concurrent clients, and some silent ones, delay neither the responses nor the traffic", async () => {
   using members = new Members(3);
   await using culvert = await startCulvert(proxyConfig({ backends: members.addresses, head: ADMIN_HEAD }));
   const { listener } = culvert.found({ message: "admin API" })[0]!;

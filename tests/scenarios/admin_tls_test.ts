@@ -50,7 +50,7 @@ async function curl(
 
 testWith(
   ["curl"],
-  "with mutual TLS the admin API answers those with a certificate, and nobody else",
+  "with mutual TLS the admin API serves clients with a certificate, and no others",
   async () => {
     const [pki, other] = [await makePki(), await makePki()];
     await using files = new TlsFiles();
@@ -150,7 +150,7 @@ testWith(["curl"], "TLS comes and goes by reloads that are asked for by the API 
   await culvert.finish(-1); // The admin listener has gone.
 });
 
-Deno.test("an admin listener for everybody is a bad configuration, exit code 78", async () => {
+Deno.test("an admin listener on a public address without client certificates is a bad configuration, exit code 78", async () => {
   const pki = await makePki();
   await using files = new TlsFiles();
   await using folder = new TemporaryFolder();

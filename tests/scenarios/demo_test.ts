@@ -38,7 +38,7 @@ testWith(
 
 testWith(
   ["curl"],
-  "the demo lets in who shows its certificate and refuses who does not, with the commands that it prints",
+  "the demo accepts a client with its certificate and rejects one without, with the commands that it prints",
   async () => {
     await using demo = startDemo();
     const { withCertificate, without } = await commandsOf(demo);

@@ -45,7 +45,7 @@ Deno.test("resets in the middle of a transfer, both ways, leave nothing behind",
   await culvert.finish();
 });
 
-Deno.test("clients that connect and reset without a word disturb nobody", async () => {
+Deno.test("clients that connect and reset without sending disturb no other client", async () => {
   using backend = startBackend(echo);
   await using culvert = await startCulvert(proxyConfig({ backends: [backend.address] }));
   {

@@ -191,7 +191,7 @@ testWith(
 
 testWith(
   NEEDED,
-  "an upstream that discovers no more lets go of etcd, and nobody waits for an etcd that hangs",
+  "an upstream without discovery closes its connection to etcd, and an etcd that hangs delays nothing",
   async () => {
     using members = new Members(2);
     const [a, b] = members.all as [Member, Member];

@@ -38,7 +38,7 @@ function listOf(...members: readonly Member[]): string {
   return members.map(({ address }) => `- ${address}\n`).join("");
 }
 
-Deno.test("a watched file is followed: written anew, replaced, broken, repaired, emptied", async () => {
+Deno.test("a watched file is followed: rewritten, replaced, broken, repaired, emptied", async () => {
   using members = new Members(2);
   const [a, b] = members.all as [Member, Member];
   await using file = new BackendFile();
@@ -159,7 +159,7 @@ Deno.test("of 10,000 backends in a file one changes, and all others keep connect
   await finishChecked(culvert, resting);
 });
 
-Deno.test("backends that are listed come first, what is discovered joins them, and nobody replaces the set by hand", async () => {
+Deno.test("listed backends come first, discovered ones join them, and the admin API cannot replace the set", async () => {
   using members = new Members(4);
   const [a, b, c, d] = members.all as [Member, Member, Member, Member];
   await using file = new BackendFile();

@@ -43,7 +43,7 @@ const CHECKS = 10;
 const ATTEMPTS = 10;
 
 halfOpenTest(
-  "half-open checks tell who listens, and bring a program that does nothing to accept",
+  "half-open checks find open ports, and give the program behind them no connection to accept",
   async () => {
     await using counter = new Python(COUNTER);
     const counted = `127.0.0.1:${await counter.hear()}`;

@@ -57,7 +57,7 @@ Deno.test("a backend that is killed fails only the connections on it, and serves
   await finishChecked(culvert, resting);
 });
 
-Deno.test("a backend that hangs is found by its answers though it accepts, and loses nobody who waits", async () => {
+Deno.test("a backend that accepts and does not answer is found by its checks, and no client's connection fails", async () => {
   using other = new Member("other");
   await using victim = await BackendProcess.start("victim");
   const health = `health: {type: script, interval: 300ms, timeout: 200ms, rise: 2, fall: 2, ${GREETS}}`;
@@ -112,7 +112,7 @@ Deno.test("a backend that flaps changes its state only after rise good or fall b
   await finishChecked(culvert, resting);
 });
 
-Deno.test("a backend that comes and goes under load costs nobody anything but those on it", async () => {
+Deno.test("a backend that goes down and up under load fails only its own connections", async () => {
   using members = new Members(3);
   const [, flapping] = members.all as [Member, Member, Member];
   const health = "health: {type: tcp, interval: 100ms, timeout: 200ms, rise: 1, fall: 1}";
@@ -182,7 +182,7 @@ Deno.test("backends are checked on another port of theirs, whatever their own on
 });
 
 Deno.test({
-  name: "half-open checks find out who listens, and nobody has anything to accept",
+  name: "half-open checks find open ports, and no program has a connection to accept",
   ignore: Deno.build.os !== "linux",
   async fn() {
     using members = new Members(2);

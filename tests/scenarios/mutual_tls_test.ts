@@ -86,7 +86,7 @@ for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
 
 testWith(
   ["curl"],
-  "curl comes in with its certificate, and not without; the log has the name that it asked for",
+  "curl is accepted with its certificate, and rejected without; the log has the server name",
   async () => {
     const { ca, server, client } = await makePki();
     await using files = new TlsFiles();
@@ -123,7 +123,7 @@ testWith(
 
 testWith(
   ["openssl"],
-  "mode: optional lets in who shows nothing, and refuses who shows something bad",
+  "mode: optional accepts a client without a certificate, and rejects one with a bad certificate",
   async () => {
     const { ca, server } = await makePki();
     await using files = new TlsFiles();

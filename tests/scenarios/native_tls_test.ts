@@ -71,7 +71,7 @@ Deno.test("native: the runtime's TLS carries, half-closes, and takes a new certi
   await culvert.finish();
 });
 
-Deno.test("native: who says no TLS, or nothing at all, is refused in time", async () => {
+Deno.test("native: a client without TLS, or a silent one, is refused in time", async () => {
   const pki = await makePki();
   await using files = new TlsFiles();
   using backend = startBackend(echo);

@@ -90,7 +90,7 @@ for (const version of ["v1", "v2"] as const) {
   }
 }
 
-Deno.test("Culvert behind Culvert: the header names the client, TLS the proxy, and checks are let in", async () => {
+Deno.test("Culvert behind Culvert: the header names the client, TLS the proxy, and checks are accepted", async () => {
   const [pki, other] = [await makePki(), await makePki()];
   await using files = new TlsFiles();
   using backend = startBackend(echo);

@@ -23,7 +23,7 @@ const PLAIN = `server {
   }`;
 
 for (const version of ["v1", "v2"]) {
-  testWith(["nginx", "curl"], `nginx learns from a header of ${version} who the client is`, async () => {
+  testWith(["nginx", "curl"], `nginx gets the client address from a header of ${version}`, async () => {
     await using nginx = await startNginx(WHO);
     const upstream = `proxyProtocol: ${version}, pool: {minIdle: 1}`;
     await using culvert = await startCulvert(
@@ -94,7 +94,7 @@ testWith(["nginx", "curl"], "curl without a header, or from an untrusted address
   await culvert.finish();
 });
 
-Deno.test("who says nothing has timeouts.handshake; who only connects, as a check does, is let go", async () => {
+Deno.test("a silent client is closed after timeouts.handshake; one that only connects ends as client-closed", async () => {
   using backend = startBackend(echo);
   await using culvert = await startCulvert(
     proxyConfig({ backends: [backend.address], service: PROXIED, timeouts: "handshake: 300ms" }),

@@ -4,7 +4,7 @@ import { connect, ending, exchange, greet, readLine, refused, startBackend } fro
 import { type Culvert, HEAD, startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 
-Deno.test("reloads under load refuse nobody, and backends that come and go are followed", async () => {
+Deno.test("reloads under load refuse no connection, and changes of the backends are followed", async () => {
   using a = startBackend(greet("a"));
   using b = startBackend(greet("b"));
   const one = proxyConfig({ backends: [a.address], upstream: "onRemove: drain" });

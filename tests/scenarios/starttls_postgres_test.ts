@@ -71,11 +71,11 @@ for (const [version, programs] of [["of Debian", POSTGRES], ["18", POSTGRES_18]]
       const ask = (more: string) => run("psql", psql(culvert.port("main"), WHO, more));
       const shown = `${full} sslcert=${client.cert} sslkey=${client.key}`;
 
-      await t.step("with a certificate that is let in", async () => {
+      await t.step("with an allowed certificate", async () => {
         assertEquals(await ask(shown), { code: 0, stdout: "/CN=culvert\n", stderr: "" });
         assertEquals((await lines.next()).identity, "CN=alice,OU=operations");
       });
-      await t.step("without a certificate, and with one that no rule lets in", async () => {
+      await t.step("without a certificate, and with one that no rule allows", async () => {
         assertMatch((await ask(full)).stderr, /certificate required|tlsv13 alert|SSL error/);
         assertEquals(await lines.reason(), "tls-no-certificate");
         assertEquals((await ask(`${full} sslcert=${own.cert} sslkey=${own.key}`)).code, 2);

@@ -10,7 +10,7 @@ import { PythonPeer } from "../tls/python_peer.ts";
 import { makePki } from "../tls/tls_fixture.ts";
 
 for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
-  Deno.test(`TLS without client certificates, ${algorithm}: everybody's client comes in`, async (t) => {
+  Deno.test(`TLS without client certificates, ${algorithm}: all kinds of clients are accepted`, async (t) => {
     const pki = await makePki(algorithm);
     await using files = new TlsFiles();
     using backend = startBackend(helloOnce);
@@ -43,7 +43,7 @@ for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
 
 testWith(
   ["openssl"],
-  "minVersion, maxVersion and alpn are kept, and who does without is told apart",
+  "minVersion, maxVersion and alpn are enforced, and a client without ALPN is told apart",
   async () => {
     const pki = await makePki();
     await using files = new TlsFiles();

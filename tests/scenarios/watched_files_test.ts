@@ -19,7 +19,7 @@ function setUp(files: TlsFiles, { ca, server }: Pki, address: string): string {
   return tlsConfig({ backends: [address], tls: { ...files.putOwn("server", server), clientAuth } });
 }
 
-Deno.test("a file that is deleted is noticed: without its CRL nobody comes in, anything else goes on and is told", async () => {
+Deno.test("a deleted file is noticed: without its CRL every client is rejected, other files stay in use and are reported", async () => {
   const pki = await makePki();
   await using files = new TlsFiles();
   using backend = startBackend(echo);

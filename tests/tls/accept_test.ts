@@ -128,7 +128,7 @@ for (const client of FOREIGN_CLIENTS) {
 }
 
 for (const clientAuth of ["none", "optional"] as const) {
-  Deno.test(`client certificates are ${clientAuth}: who comes in`, async (t) => {
+  Deno.test(`client certificates are ${clientAuth}: which clients are accepted`, async (t) => {
     const material = await pki();
     const other = await makePki();
     await using server = new TlsServer(serverContext(material, { clientAuth }));

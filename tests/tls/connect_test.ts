@@ -113,12 +113,12 @@ const CASES: readonly Case[] = [
     shows: ({ ca }) => ca.issueServer({ names: ["server.test"], extendedKeyUsage: [Oid.clientAuth] }),
   },
   {
-    what: "one whom the caller does not want",
+    what: "one that the caller rejects",
     reason: "not-allowed",
     context: { verifyPeer: () => ({ ok: false, reason: "not-allowed" }) },
   },
   {
-    what: "one about whom the caller throws",
+    what: "one for which the caller throws",
     reason: "failed",
     context: {
       verifyPeer: () => {

@@ -55,7 +55,7 @@ testWith(["openssl"], "the CAs of the clients are no part of the server's own ch
 });
 
 for (const clientAuth of ["optional", "require"] as const) {
-  Deno.test(`where the runtime speaks TLS nobody comes in past certificates that are asked for: ${clientAuth}`, async () => {
+  Deno.test(`a gate with client certificates rejects a connection over the runtime's own TLS: ${clientAuth}`, async () => {
     const { ca, server } = await pki();
     const own = { cert: server.chainPem, key: server.keyPem };
     const gate = new TlsGate({ ...own, clientAuth, ca: ca.certPem, allow: [{ any: true }] });

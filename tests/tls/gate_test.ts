@@ -48,7 +48,7 @@ async function enter(gate: TlsGate, context: ClientContext, latest?: () => TlsGa
   }
 }
 
-Deno.test("a gate lets in whom the CA vouches for and a rule names, and knows them", async () => {
+Deno.test("a gate accepts clients of the CA that a rule names, and knows their identity", async () => {
   const [good, other] = [await pki(), await makePki()];
   const alice = "CN=alice,OU=operations";
   assertEquals(await enter(gateOf(good), clientContext(good)), alice);
@@ -61,7 +61,7 @@ Deno.test("a gate lets in whom the CA vouches for and a rule names, and knows th
   assertEquals(await enter(gateOf(good), clientContext(other, { ca: good.ca.certPem })), "unknown-ca");
 });
 
-Deno.test("without any rule nobody is let in", async () => {
+Deno.test("without any rule every client is rejected", async () => {
   const good = await pki();
   assertEquals(await enter(gateOf(good, { allow: [] }), clientContext(good)), "not-allowed");
   const { cert, key, ca } = { cert: good.server.chainPem, key: good.server.keyPem, ca: good.ca.certPem };
@@ -116,7 +116,7 @@ Deno.test("the gate of the end of the handshake decides, not that of its beginni
   assertEquals(await enter(gateOf(good), clientContext(good), () => open), "CN=alice,OU=operations");
 });
 
-Deno.test("the same gate with other CAs and CRLs lets in whom these do, and keeps everything else", async () => {
+Deno.test("the same gate with other CAs and CRLs verifies by these, and keeps everything else", async () => {
   const [good, other] = [await makePki(), await makePki()];
   const { ca, client } = good;
   const alice = "CN=alice,OU=operations";
@@ -155,7 +155,7 @@ Deno.test("bad material and rules are no gate, and an expired certificate of our
   assertEquals(gateOf(good, { cert: old.chainPem, key: old.keyPem }).warnings.length, 1);
 });
 
-Deno.test("whoever is refused has its name noted, as far as there is one", async () => {
+Deno.test("the name of a rejected client is recorded, if it has one", async () => {
   const good = await pki();
   const [here, there] = await socketPair();
   const { signal } = new AbortController();

@@ -45,7 +45,7 @@ const SOURCES: readonly Source[] = [
 
 for (const version of ["1.2", "1.3"] as const) {
   for (const { what, reason, context, own } of SOURCES) {
-    testWith(["openssl"], `a ticket of TLS ${version} from ${what} is no way in`, async () => {
+    testWith(["openssl"], `a ticket of TLS ${version} from ${what} gives no access`, async () => {
       const [good, other] = [await pki(), await makePki()];
       await using source = new TlsServer(context(good, other));
       await using target = new TlsServer(serverContext(good));
@@ -66,7 +66,7 @@ for (const version of ["1.2", "1.3"] as const) {
 
   testWith(
     ["openssl"],
-    `a ticket of TLS ${version} from before a change of CA is no way in after it`,
+    `a ticket of TLS ${version} from before a change of CA gives no access after it`,
     async () => {
       const [before, after] = [await pki(), await makePki()];
       await using server = new TlsServer(serverContext(before));

@@ -164,7 +164,7 @@ Deno.test("an address that is taken is told, and everything goes on as it was", 
   assertEquals(fixture.port, port);
 });
 
-Deno.test("who has asked for the reload that moves or removes the listener gets an answer", async () => {
+Deno.test("the client whose reload moves or removes the listener gets a response", async () => {
   const good = await pki();
   const changes: [listen: string | undefined, credentials?: AdminCredentials][] = [
     [undefined],
@@ -209,7 +209,7 @@ Deno.test("TLS comes to and goes from an address that stays, and what holds is w
   }
 });
 
-Deno.test("who is in the middle of a handshake when TLS goes is sent away", async () => {
+Deno.test("a pending handshake is closed when a reload removes TLS", async () => {
   await using fixture = new Fixture();
   await fixture.apply(LOCAL, credentialsOf(await pki()));
   using silent = await Deno.connect({ hostname: "127.0.0.1", port: fixture.port });

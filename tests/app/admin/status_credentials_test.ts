@@ -16,7 +16,7 @@ function configOf(tls: readonly unknown[], upstreamTls?: unknown): string {
   });
 }
 
-Deno.test("certificates are told by their files, each with all who show it", async () => {
+Deno.test("certificates are listed by file, each with the services that present it", async () => {
   const [{ ca, server, client }, other] = [await makePki(), await makePki()];
   await using files = new TlsFiles();
   const fixture = new ProgramFixture(files.folder.path);

@@ -159,7 +159,7 @@ services:
 });
 
 Deno.test({
-  name: "with bad keys nobody is asked for the permission to read files: those are passed over",
+  name: "with bad keys the runtime does not ask for permission to read files: they are skipped",
   permissions: { read: false },
   async fn() {
     const tls = {

@@ -18,7 +18,7 @@ async function found(...paths: string[]): Promise<{ issuers: string[]; faults: s
   };
 }
 
-Deno.test("a content that is in use is read once, whoever names it and by whatever name", async () => {
+Deno.test("the same CRL content is read once, whatever services use it and by whatever path", async () => {
   await using files = new TlsFiles();
   const paths = [files.put("a.crl", ca.crl())];
   paths.push(files.put("b.crl", Deno.readTextFileSync(paths[0]!)));

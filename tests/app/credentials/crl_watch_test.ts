@@ -45,7 +45,7 @@ function crl(untilMs: number, { fromMs = 0, usedBy = "service a", path = "/ca.cr
   return { usedBy, path, crls: [], problem };
 }
 
-Deno.test("a CRL that expires is told as an error within half a minute, once for each who relies on it", () => {
+Deno.test("an expired CRL is logged as an error within 30 seconds, once for each service that uses it", () => {
   const fixture = new Fixture();
   fixture.watch.follow([
     crl(100_000),

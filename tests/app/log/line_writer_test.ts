@@ -94,7 +94,7 @@ Deno.test("a target that is stuck costs a bounded amount of memory, and is told 
   assertEquals(out.writes.slice(2), ["last\n"]);
 });
 
-Deno.test("a target that has gone stops nobody, and is tried again with the next line", async () => {
+Deno.test("a closed log target stops no caller, and is tried again with the next line", async () => {
   const out = target();
   const writer = new LineWriter(out);
   writer.write("lost\n");

@@ -198,7 +198,7 @@ Deno.test("reloads that come before the new sources have answered lose nothing",
   await fixture.end();
 });
 
-Deno.test("who moves from a list to a source keeps the list until the source has answered", async () => {
+Deno.test("an upstream that changes from a list to a source keeps the list until the source has answered", async () => {
   const fixture = new ManagedFixture(config("a b"));
   const [, b] = fixture.upstream.backends;
   fixture.update(config("", { discover: from("one") }));
@@ -243,7 +243,7 @@ Deno.test("what is out of bounds from now on does not last", async () => {
   await fixture.end();
 });
 
-Deno.test("an etcd is asked anew with another certificate, and not with the same", async () => {
+Deno.test("etcd is queried again with another certificate, and not with the same", async () => {
   const discover = { etcd: { endpoints: ["https://e:1"], prefix: "/db/" }, keepOnEmpty: false };
   const withCa = (ca: string) => ({ etcd: { ca } });
   const fixture = new ManagedFixture(config("a", { discover }), { credentials: withCa("one") });

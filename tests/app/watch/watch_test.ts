@@ -40,7 +40,7 @@ function rest(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 5 * QUIET_MS));
 }
 
-Deno.test("a file that is written anew is noticed, once for all that comes close together", async () => {
+Deno.test("a file that is rewritten is noticed, once for changes that come close together", async () => {
   await using file = await watched();
   for (let i = 0; i < 10; i++) Deno.writeTextFileSync(file.path, `version: 1 # ${i}`);
   await file.changed(1);
@@ -140,7 +140,7 @@ Deno.test("a file that was not there when it was read, and came before the watch
   await rest();
 });
 
-Deno.test("a folder that can't be watched is an error of whoever asks", async () => {
+Deno.test("a folder that cannot be watched is an error of the caller", async () => {
   await using folder = new TemporaryFolder();
   const options = { onChange() {}, log: new RecordingLog() };
   const gone = { path: folder.file("a/b"), folder: folder.file("a") };
@@ -173,7 +173,7 @@ Deno.test("a file is gone once it has been away for two seconds, and not before"
   assert(clock.now() < 15_000, "it was noticed by chance");
 });
 
-Deno.test("a file is followed to a folder that is made anew in the place of its own", async () => {
+Deno.test("a file is followed to a folder that replaces its own", async () => {
   await using file = await watched({}, "/sub");
   await Deno.remove(`${file.folder.path}/sub`, { recursive: true });
   await Deno.mkdir(`${file.folder.path}/sub`);

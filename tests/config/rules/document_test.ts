@@ -128,7 +128,7 @@ Deno.test("a name that refers to nothing is told, with the nearest that does", (
 const TRUSTED = "the addresses and subnets that may send a PROXY header";
 const WHERE_TO = "the name of an upstream, or an upstream written in place";
 
-Deno.test("who may send a PROXY header must be said where one is expected", () => {
+Deno.test("proxyProtocol requires trusted", () => {
   const proxied = (trusted: string) => unplaced(configWith({ service: `proxyProtocol: true\n${trusted}` }));
   assertEquals(proxied(""), [`services[0].trusted: missing; expected ${TRUSTED}`]);
   assertEquals(proxied("trusted: []"), [`services[0].trusted: expected ${TRUSTED}, got []`]);

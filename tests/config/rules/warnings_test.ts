@@ -30,7 +30,7 @@ Deno.test("sockets that every user may connect to are a warning, and what check 
   assertEquals(requiredPermissions(config!).read.includes("/etc/group"), true);
 });
 
-Deno.test("sockets by which nobody can come in, as trusted covers none of their clients, are a warning", () => {
+Deno.test("unix sockets whose clients are refused because trusted matches none of them are a warning", () => {
   assertEquals(warnings({ service: `${MIXED}\n${PROXIED}` }), [
     `service postgres: no client is allowed at ${SOCKETS}: trusted matches no client of a unix socket`,
   ]);
@@ -38,7 +38,7 @@ Deno.test("sockets by which nobody can come in, as trusted covers none of their 
   assertEquals(warnings({ service: MIXED }), []);
 });
 
-Deno.test("sockets by which nobody can come in, as allow covers none of their clients, are a warning", () => {
+Deno.test("unix sockets whose clients are refused because allow matches none of them are a warning", () => {
   const why =
     `service postgres: no client is allowed at ${SOCKETS}: allow matches no client of a unix socket`;
   assertEquals(warnings({ service: `${UNIX}\nallow: [127.0.0.1, "::/0"]` }), [why]);

@@ -85,7 +85,7 @@ for (const [option, version] of [["send-proxy", 1], ["send-proxy-v2", 2]] as con
   });
 }
 
-testWith(["haproxy"], "what HAProxy sends for a client on a unix socket, whom it does not name", async () => {
+testWith(["haproxy"], "what HAProxy sends for a client on a unix socket, which has no address", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using haproxy = await startHaproxy(`listen front
   bind FOLDER/front.sock

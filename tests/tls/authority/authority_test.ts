@@ -157,7 +157,7 @@ Deno.test("a name that can't stand in a certificate is refused", async () => {
   assertThrows(() => ca.issueServer({ names: [] }), CulvertError, "without a name");
 });
 
-testWith(["openssl"], "the alternative names of who has no subject are critical", async () => {
+testWith(["openssl"], "the alternative names of a certificate without a subject are critical", async () => {
   const ca = await createAuthority();
   const { certPem } = await ca.issueClient({ uri: "spiffe://x/a", notAfter: inDays(1) });
   const text = await openssl(["x509", "-noout", "-text"], certPem);

@@ -49,7 +49,7 @@ Deno.test("a SPIFFE ID is accepted only by a CA of its own trust domain", async 
   }
 });
 
-Deno.test("a SPIFFE ID of a trust domain that is not listed is refused, whoever vouches for it", async () => {
+Deno.test("a SPIFFE ID of a trust domain that is not listed is rejected, whatever its issuer", async () => {
   const uri = "spiffe://other.test/web";
   const options = { trustDomains: DOMAINS, ca: PLAIN.certPem };
   for (const ca of [FOO, BAR, PLAIN]) {
@@ -85,7 +85,7 @@ const ODD: readonly (string | readonly string[])[] = [
   ["https://bar.test/", "Spiffe://bar.test/pay"],
 ];
 
-Deno.test("a URI of spiffe: that is no SPIFFE ID, or one of several URIs, is refused, whoever vouches for it", async () => {
+Deno.test("a spiffe: URI that is not a SPIFFE ID, or one of several URIs, is rejected, whatever its issuer", async () => {
   const options = { trustDomains: DOMAINS, ca: PLAIN.certPem };
   for (const uri of ODD) {
     for (const ca of [FOO, BAR, PLAIN]) {

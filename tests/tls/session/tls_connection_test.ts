@@ -92,7 +92,7 @@ for (const version of VERSIONS) {
 
     testWith(
       ["python3"],
-      `TLS ${version}: ${what} is not lost behind a mebibyte that nobody has read`,
+      `TLS ${version}: ${what} is not lost behind a mebibyte that has not been read`,
       async () => {
         await withPeer(version, async ({ ours, peer }) => {
           // A first piece is fetched and kept; the rest and the end wait in the kernel.

@@ -56,7 +56,7 @@ function orRefused<T>(work: () => T): T | undefined {
 }
 
 for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
-  Deno.test(`no mutated certificate is let in, and none breaks anything, with ${algorithm}`, async () => {
+  Deno.test(`no mutated certificate is accepted, and none breaks anything, with ${algorithm}`, async () => {
     const ca = await createAuthority({ algorithm });
     const intermediate = await ca.issueIntermediate();
     const { chainPem } = await intermediate.issueClient({
@@ -86,7 +86,7 @@ for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
   });
 }
 
-Deno.test("no mutated CRL lets in who was revoked, and none breaks anything", async () => {
+Deno.test("no mutated CRL makes a revoked certificate acceptable, and none breaks anything", async () => {
   const ca = await createAuthority();
   const { certPem, serial } = await ca.issueClient({ cn: "a" });
   ca.revoke("01");

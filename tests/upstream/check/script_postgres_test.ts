@@ -56,7 +56,7 @@ testWith(
 
 testWith(
   POSTGRES,
-  "a PostgreSQL that asks for a password is fit, also for a user who does not exist, and its log is clean",
+  "a PostgreSQL that asks for a password is up, also for a user that does not exist, and its log is clean",
   async () => {
     await using server = await start("scram-sha-256");
     assertEquals(await tryScript(example(ASKED), server), "script done");

@@ -7,23 +7,27 @@ function pathOf(program: string): string {
   return new URL(`./${program}`, import.meta.url).pathname;
 }
 
-testWith(["python3"], "at a terminal nobody is asked who may be asked for names", async () => {
-  const command = [
-    Deno.execPath(),
-    "run",
-    "--config",
-    new URL("../../../deno.json", import.meta.url).pathname,
-    "--allow-net=127.0.0.1:1",
-    pathOf("dns/system_resolve_program.ts"),
-  ];
-  const output = await runAtTerminal(command, "Allow?");
-  const why = "the servers are not known; add --allow-read=/etc/resolv.conf, or --allow-net without a list";
-  assertStringIncludes(output, `dns_unclear Cannot resolve "db.internal" (A): ${why}\r\ndone`);
-});
+testWith(
+  ["python3"],
+  "at a terminal the runtime does not ask for permission to query name servers",
+  async () => {
+    const command = [
+      Deno.execPath(),
+      "run",
+      "--config",
+      new URL("../../../deno.json", import.meta.url).pathname,
+      "--allow-net=127.0.0.1:1",
+      pathOf("dns/system_resolve_program.ts"),
+    ];
+    const output = await runAtTerminal(command, "Allow?");
+    const why = "the servers are not known; add --allow-read=/etc/resolv.conf, or --allow-net without a list";
+    assertStringIncludes(output, `dns_unclear Cannot resolve "db.internal" (A): ${why}\r\ndone`);
+  },
+);
 
 testWith(
   ["python3"],
-  "at a terminal nobody is asked whether a named server may be reached, over TCP or UDP",
+  "at a terminal the runtime does not ask for permission to reach a configured name server, over TCP or UDP",
   async () => {
     await using server = new FakeDnsServer(() => ({ answers: [] }), { tcp: true, udp: true });
     const { port } = server.address;

@@ -152,7 +152,7 @@ Deno.test("a list that is published ahead of its time leaves the one in force th
   assertEquals(crlSet(ahead).problem(Date.now())?.reason, "crl-not-yet-valid");
 });
 
-Deno.test("a problem says whether it is everybody's", async () => {
+Deno.test("a problem says whether it affects every client", async () => {
   const other = await createAuthority({ name: "Other" });
   const authorities = [ca, other].map(({ certPem }) => parseCertificate(derOf(certPem)[0]!));
   const now = inDays(3).getTime();

@@ -69,7 +69,7 @@ const UNUSABLE: readonly (readonly [pem: string, known: boolean, why: string])[]
   ["-----BEGIN X509 CRL\n", false, "a PEM block is cut off or broken"],
 ];
 
-Deno.test("a CRL that can't be used keeps out the clients of its issuer, and nobody else", async () => {
+Deno.test("an unusable CRL rejects the clients of its issuer, and no others", async () => {
   for (const [pem, known, why] of UNUSABLE) {
     for (const text of [pem + good.crl(), good.crl() + pem]) {
       const reading = await readCrls(text);
@@ -89,7 +89,7 @@ Deno.test("a CRL that can't be used keeps out the clients of its issuer, and nob
   }
 });
 
-Deno.test("beside another good CRL of the same issuer, one that can't be used keeps nobody out", async () => {
+Deno.test("an unusable CRL beside a usable one of the same issuer rejects no client", async () => {
   const nowMs = Date.now();
   for (const [pem, known, why] of UNUSABLE) {
     const reading = await readCrls(good.crl() + rawCrl({ issuer: bad, number: null }) + pem);

@@ -17,7 +17,7 @@ function verdictOn(chain: readonly Bare[], trusted: readonly Bare[]): string {
   return verdict.trusted ? "trusted" : verdict.reason;
 }
 
-Deno.test("who is trusted and says nothing about being a CA may issue only with version 1", () => {
+Deno.test("a trusted certificate without basic constraints may issue only with version 1", () => {
   for (const [version, expected] of [[1, "trusted"], [3, "wrong-usage"]] as const) {
     const root = bareCertificate({ cn: "root", version });
     assertEquals(verdictOn([bareCertificate({ cn: "a", issuer: root })], [root]), expected, `v${version}`);
@@ -28,7 +28,7 @@ Deno.test("who is trusted and says nothing about being a CA may issue only with 
   assertEquals(verdictOn([bareCertificate({ cn: "a", issuer: said })], [said]), "trusted");
 });
 
-Deno.test("who is sent along and says nothing about being a CA may not issue", () => {
+Deno.test("a sent certificate without basic constraints may not issue", () => {
   const root = bareCertificate({ cn: "root", extensions: [CA] });
   for (const version of [1, 3] as const) {
     const middle = bareCertificate({ cn: "middle", issuer: root, version });

@@ -45,7 +45,7 @@ function verdictOn(inputs: PolicyInputs, ...extensions: readonly (readonly Uint8
   return verdict.trusted ? "trusted" : verdict.reason;
 }
 
-Deno.test("policies count only where somebody asks for them", () => {
+Deno.test("policies apply only if a CA requires them", () => {
   assertEquals(verdictOn({}, [policies("1.2.3.1")], [policies("1.2.3.2")]), "trusted");
   assertEquals(verdictOn({}, [policies("1.2.3.1"), explicit], [policies("1.2.3.2")]), "no-policy");
   assertEquals(verdictOn({}, [policies("1.2.3.1"), explicit], [policies("1.2.3.1")]), "trusted");

@@ -61,7 +61,7 @@ console.log(credentials.checkCredentials({ certPem, keyPem }, new Date()).warnin
   assertEquals([code, stdout.trim()], [0, "0"], stderr);
 });
 
-Deno.test("a bundle is read in steps of one certificate, and once for all who use it", async () => {
+Deno.test("a bundle is read in steps of one certificate, and once for all users", async () => {
   const pem = ca.certPem + (await createAuthority({ name: "Second" })).certPem;
   let steps = 0;
   for (const _ of certificatesIn(pem)) steps++;

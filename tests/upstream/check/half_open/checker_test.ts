@@ -30,7 +30,7 @@ async function failure(check: Promise<void>): Promise<[failure: string, systemCo
 }
 
 for (const host of ["127.0.0.1", "::1"]) {
-  halfOpenTest(`a port on which somebody listens is found at ${host}`, async () => {
+  halfOpenTest(`an open port is found at ${host}`, async () => {
     using backend = listenAt(host);
     await using checker = startChecker();
     await checker.checkAddress(backend.address, LONG_MS);
@@ -50,7 +50,7 @@ halfOpenTest("an IPv4-mapped address and one with a zone are checked as what the
   await assertRejects(() => checker.checkAddress(nowhere, LONG_MS), HalfOpenUnsupportedError);
 });
 
-halfOpenTest("a port on which nobody listens is refused, over IPv4 and IPv6", async () => {
+halfOpenTest("a closed port is refused, over IPv4 and IPv6", async () => {
   await using checker = startChecker();
   for (const address of [DEAD, parseAddress("[::1]:1")]) {
     const seen = await failure(checker.checkAddress(address, LONG_MS));
@@ -102,7 +102,7 @@ halfOpenTest("a signal gives up at once, with its reason", async () => {
 });
 
 halfOpenTest(
-  "no more than the bound are under way, and who waits does so in turn and in its own time",
+  "at most the limit of checks run at once, and waiting checks start in order with their own deadline",
   async () => {
     using silent = await startUnresponsive();
     using backend = listenAt("127.0.0.1");
@@ -289,7 +289,7 @@ halfOpenTest(
   },
 );
 
-halfOpenTest("who waits for a checker that is closed before it is started hears of that", async () => {
+halfOpenTest("a check that waits for a checker fails if the checker is closed before its start", async () => {
   const checker = new HalfOpenChecker();
   const waiting = assertRejects(() => checker.ready, HalfOpenClosedError);
   await checker.close();
