@@ -85,9 +85,12 @@ export class HealthMonitor<B extends CheckedBackend> {
   }
 
   #observe(backend: B, outcome: CheckOutcome): void {
-    if (outcome.ours) return this.#warn(outcome);
     const { health } = backend;
     const { upstream, log, onDown, onUp } = this.#parts;
+    if (outcome.ours) {
+      if (!this.#warnInterval.begin(outcome.at)) return;
+      return log.warn("cannot run health checks", { upstream, error: outcome.detail });
+    }
     const before = health.state;
     if (!health.observe(outcome, this.#options!)) return;
     backend.followHealth(true);
@@ -105,12 +108,6 @@ export class HealthMonitor<B extends CheckedBackend> {
       log.info("backend is up", fields);
       onUp(backend);
     }
-  }
-
-  /** At most once a minute. */
-  #warn({ detail, at }: CheckOutcome): void {
-    if (!this.#warnInterval.begin(at)) return;
-    this.#parts.log.warn("cannot run health checks", { upstream: this.#parts.upstream, error: detail });
   }
 }
 

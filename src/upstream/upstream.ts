@@ -172,7 +172,9 @@ export class Upstream {
     this.#updating = true;
     this.#queue.configure(options.queue ?? DEFAULT_QUEUE);
     this.#options = options;
-    this.#setConnector(connector); // Before backends are added, which may dial at once.
+    const connectsLike = connector.connectsLike(this.#connector);
+    this.#connector = connector; // Before backends are added, which may dial at once.
+    if (!connectsLike) { for (const { pool } of this.#group) pool.renew(); }
     const isFirstSet = this.#group.size === 0;
     const { added, removed } = this.#replaceSet(options, previous);
     if (!samePool(previous.pool, options.pool)) {
@@ -250,7 +252,10 @@ export class Upstream {
     const pool = new ConnectionPool({
       ...this.#options.pool,
       name: key,
-      dial: (signal) => this.#open(spec.address, () => this.#connector.open(spec.address, signal)),
+      dial: (signal) => {
+        const refusal = this.#refusal?.(spec.address);
+        return refusal === undefined ? this.#connector.open(spec.address, signal) : Promise.reject(refusal);
+      },
       connectMs: this.#connectMs,
       wheel: this.#wheel,
       buffers: this.#buffers,
@@ -273,19 +278,6 @@ export class Upstream {
     const hasTls = connectTls !== undefined;
     const connector = () => this.#connector;
     return this.#makeCheck(health, checkParts(health, { connector, hasTls, refusal: this.#refusal }));
-  }
-
-  /** Opens a connection to `address`, unless that must not be dialled. */
-  #open<T>(address: Address, open: () => Promise<T>): Promise<T> {
-    const refusal = this.#refusal?.(address);
-    return refusal === undefined ? open() : Promise.reject(refusal);
-  }
-
-  #setConnector(connector: BackendConnector): void {
-    const isSame = connector.connectsLike(this.#connector);
-    this.#connector = connector;
-    if (isSame) return;
-    for (const { pool } of this.#group) pool.renew();
   }
 }
 

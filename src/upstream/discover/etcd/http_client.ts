@@ -11,8 +11,9 @@ export function parseEtcdEndpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const bare = url !== undefined && /^https?:\/\/[^/?#@\\]+\/?$/i.test(text);
   if (!bare || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    const shown = text.replace(/\/\/.*@/, "//…@"); // Without a password.
     const form = "expected a URL such as http://127.0.0.1:2379, without a path and a user";
-    throw new CulvertError("bad_etcd_endpoint", `Cannot use etcd endpoint "${withoutUser(text)}": ${form}`);
+    throw new CulvertError("bad_etcd_endpoint", `Cannot use etcd endpoint "${shown}": ${form}`);
   }
   return url.origin;
 }
@@ -47,8 +48,4 @@ export function createEtcdClient(endpoint: string, tls: EtcdTls | undefined): De
  */
 function direct(url: URL): Deno.Proxy {
   return { transport: "tcp", hostname: url.hostname, port: Number(url.port || 80) };
-}
-
-function withoutUser(text: string): string {
-  return text.replace(/\/\/.*@/, "//…@");
 }
