@@ -86,12 +86,12 @@ for (const [what, context] of Object.entries(contexts)) {
 
 // What is done with a certificate before anything is known about who has sent it.
 const trust = new TrustStore(ca.certPem);
-const stranger = await createAuthority({ name: "Stranger" });
+const foreignCa = await createAuthority({ name: "Foreign CA" });
 const names = Array.from({ length: 5000 }, () => "a");
 const shown = {
   "a client that comes back": client,
-  "a stranger": await stranger.issueClient({ cn: "mallory" }),
-  "a stranger with 5,000 names": await stranger.issueClient({ cn: "mallory", dns: names }),
+  "an untrusted client": await foreignCa.issueClient({ cn: "mallory" }),
+  "an untrusted client with 5,000 names": await foreignCa.issueClient({ cn: "mallory", dns: names }),
 };
 for (const [what, { certPem }] of Object.entries(shown)) {
   const chain = readPem(certPem).map(({ der }) => der);

@@ -63,7 +63,7 @@ async function roundTrips({ connect, add, stopped }: Work): Promise<void> {
   }
 }
 
-/** Each takes a handshake and a small exchange, so that nothing counts that a proxy did not let in. */
+/** Each takes a handshake and a small exchange, so that a connection that the proxy has rejected is not counted. */
 async function handshakes({ connect, add, stopped }: Work): Promise<void> {
   const request = encoder.encode("GET / HTTP/1.0\r\n\r\n");
   const buffer = new Uint8Array(1024);

@@ -15,7 +15,7 @@ const OUTPUT_CHARACTERS = 1 << 20;
 
 /**
  * A running program, pinned to one core. Its output is read all the time, so that it never blocks on a full
- * pipe; its standard input stays open until it is stopped. Whoever starts it disposes of it.
+ * pipe; its standard input stays open until it is stopped. The caller disposes of it.
  */
 export class Process implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;

@@ -1,6 +1,6 @@
 import type { Bench, Figures, Measurement, Proxy, Sample } from "./types.ts";
 
-/** What is measured, how often, and who is told. */
+/** What is measured, how often, and where progress is reported. */
 export interface RoundsOptions {
   proxies: readonly Proxy[];
   measurements: readonly Measurement[];

@@ -3,7 +3,7 @@ const CAP_NET_BIND_SERVICE = 1n << 10n;
 const EVERYTHING = ["read", "write", "net", "env", "sys", "run", "ffi"] as const;
 
 /**
- * Whether this program may listen on a port, by its capabilities and the system's first port for everybody;
+ * Whether this program may listen on a port, by its capabilities and the first unprivileged port of the system;
  * `undefined` where the permissions of the program do not let it know.
  */
 export function mayListenOn(port: number): boolean | undefined {

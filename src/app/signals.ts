@@ -51,8 +51,8 @@ export class Signals implements Disposable {
   }
 
   /**
-   * Upon SIGUSR1 the runtime opens a port for debuggers, whatever it may listen on, and asks nobody who connects for
-   * anything (https://github.com/denoland/deno/pull/35738): every user of the machine could read our keys there.
+   * On SIGUSR1 the runtime opens a port for debuggers, whatever `--allow-net` permits, without any authentication
+   * (https://github.com/denoland/deno/pull/35738): every user of the machine could read the private keys there.
    */
   #closeDebugger(): void {
     this.#options.log.warn("SIGUSR1 does nothing here, and the runtime's debugger is closed again");

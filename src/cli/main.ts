@@ -140,7 +140,7 @@ async function systemNameServers(): Promise<string[]> {
   return parseResolvConf(text).servers.map(formatAddress);
 }
 
-/** What a person is told. A bug of ours keeps its stack; what can be helped is said in one line. */
+/** The error message for the user. A bug is printed with its stack, any other error as one line. */
 function explain(error: unknown): string {
   return escapeLines(messageOf(error));
 }

@@ -38,7 +38,7 @@ export interface DataPlaneParts {
   readonly buffers?: BufferPool;
   /** Opens the connections to backends. @default {dial} */
   readonly dial?: Dial;
-  /** Called with each local address at which a client has come in. @default nothing */
+  /** Called with each local address at which a client has connected. @default nothing */
   readonly onLocalIp?: (ip: string) => void;
 }
 
@@ -72,7 +72,7 @@ export class DataPlane {
   #adminAddress: Address | undefined;
   #stopping = false;
 
-  /** Carries nothing before the first snapshot. Whoever makes it ends it, with `drain` or `destroy`. */
+  /** Carries nothing before the first snapshot. Its owner ends it, with `drain` or `destroy`. */
   constructor(parts: DataPlaneParts) {
     this.#log = parts.log;
     this.#clock = parts.clock ?? systemClock;

@@ -26,7 +26,7 @@ interface Held {
   readonly loop: AcceptLoop<Deno.Conn>;
   /** The TLS that the runtime speaks on it; absent: none. */
   readonly tls: RuntimeTls | undefined;
-  /** Who may connect to it, of a unix socket. */
+  /** The users that may connect, for a unix socket. */
   access: SocketAccess | undefined;
   /** Whether another listener can take its place while it still listens. */
   readonly shared: boolean;
@@ -46,7 +46,7 @@ export class Listeners {
   readonly #onShortage: () => void;
   readonly #held = new Map<string, Held>();
 
-  /** `onLocalIp` is told at which address each client came in, `onShortage` that there was no descriptor for one. */
+  /** `onLocalIp` is called with the local address of each connection, `onShortage` if there is no descriptor for one. */
   constructor(
     options: { log: Log; clock?: Clock; onLocalIp?: (ip: string) => void; onShortage?: () => void },
   ) {

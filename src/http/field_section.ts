@@ -39,7 +39,7 @@ const LAST_END = 5;
 
 /**
  * Reads the fields of a head or of a trailer section up to the empty line, RFC 9112 section 5, in one pass: each byte
- * is looked up once, however many pieces the bytes come in.
+ * is looked up once, whatever pieces the bytes arrive in.
  */
 export class FieldSection {
   /** The fields that have been read. */

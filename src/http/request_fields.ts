@@ -7,7 +7,7 @@ const EXPECT = fieldId("expect");
 const TE = fieldId("te");
 const UPGRADE = fieldId("upgrade");
 
-/** Fields for the next connection alone. What of them is still to be said, is said by who forwards. */
+/** Fields for one connection only. A proxy that forwards the message writes its own. */
 const HOP_BY_HOP = ["connection", "keep-alive", "proxy-connection", "proxy", "te", "http2-settings"] as const;
 const HOP_BY_HOP_IDS = HOP_BY_HOP.map(fieldId);
 

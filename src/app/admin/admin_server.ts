@@ -38,7 +38,7 @@ export class AdminServer {
   /** Its address as it is configured; a listener with the same one is kept. */
   #key: string | undefined;
   #credentials: AdminCredentials | undefined;
-  /** Who may connect to it, of a unix socket. */
+  /** The users that may connect, for a unix socket. */
   #access: SocketAccess | undefined;
 
   constructor(parts: AdminServerParts) {

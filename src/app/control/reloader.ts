@@ -5,7 +5,7 @@ import type { Log } from "../../core/log.ts";
 /** How a reload went. */
 export type ReloadOutcome =
   | { readonly ok: true }
-  /** `error` says why; the configuration from before goes on. */
+  /** `error` says why; the current configuration is kept. */
   | { readonly ok: false; readonly error: CulvertError };
 
 /** What configuration runs, and how the last reload went. Times are in milliseconds since 1970. */

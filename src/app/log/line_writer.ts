@@ -13,8 +13,8 @@ const MAX_WAITING = 1024 * 1024;
 const FLUSH_MS = 1000;
 
 /**
- * Writes lines without ever making anybody wait: those that come while a write is under way go out together with
- * the next one. Memory is bounded; when the target is stuck, lines are dropped, and the first one after that says
+ * Writes lines without blocking the caller: lines that arrive during a write are written together with the next
+ * one. Memory is bounded; when the target is stuck, lines are dropped, and the first one after that says
  * how many.
  */
 export class LineWriter {
@@ -55,7 +55,7 @@ export class LineWriter {
       try {
         for (let sent = 0; sent < bytes.length;) sent += await this.#target.write(bytes.subarray(sent));
       } catch {
-        // Nobody reads the log any more (a closed pipe). That is no reason to stop serving.
+        // The log is no longer read (a closed pipe). Connections are served nevertheless.
       }
       if (this.#dropped > 0) {
         this.#waiting += this.describeLoss(this.#dropped);

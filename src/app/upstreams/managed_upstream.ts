@@ -158,7 +158,7 @@ export class ManagedUpstream {
     return this.#discovery?.status;
   }
 
-  /** The sources that have not answered yet, unless a previous set takes the place of theirs. */
+  /** The sources that have not answered yet, unless a previous set is in use. */
   get awaited(): readonly SourceStatus[] {
     if (this.#lasting !== undefined && this.#lasting.length > 0) return [];
     return this.#discovery?.status.filter(({ state }) => state === "waiting") ?? [];

@@ -21,7 +21,7 @@ export interface FileWatchesOptions extends Omit<WatchOptions, "onChange" | "see
   readonly log: Log;
 }
 
-/** Watches a set of files that changes: a configuration and those that it names. Whoever makes it ends it. */
+/** Watches a set of files that changes: a configuration and those that it names. Its owner ends it. */
 export class FileWatches {
   readonly #options: FileWatchesOptions;
   readonly #watches = new Map<string, () => void>();

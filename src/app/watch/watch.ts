@@ -52,7 +52,7 @@ export async function watchFile(
 
 /**
  * How often a file is looked at whose directory is not watched any more, in milliseconds. There is no watch for the one
- * in its place: the runtime shares watches by path, and keeps to the old one for as long as anybody has one.
+ * in its place: the runtime shares watches by path, and keeps the old one while any watch of that path is open.
  */
 const UNWATCHED_LOOK_MS = 2_000;
 
@@ -66,7 +66,7 @@ class FileWatch {
   #watcher: Deno.FsWatcher | undefined;
   /** Which directory it watches. */
   #watched: string | undefined;
-  /** The file as whoever asked knows it. */
+  /** The version of the file that the caller knows. */
   #told: string | undefined;
   /** The file at the last look, and since when it is so. */
   #last: string | undefined;
@@ -159,7 +159,7 @@ class FileWatch {
   }
 }
 
-/** Tells directories apart; `undefined` while there is none. One made anew may get the number of the one before. */
+/** Tells directories apart; `undefined` while there is none. A recreated directory may get the number of the previous one. */
 async function identity(folder: string): Promise<string | undefined> {
   try {
     const { dev, ino, birthtime } = await Deno.stat(folder);

@@ -49,7 +49,7 @@ export function checkUpstreamRules(tls: DocumentNode): Finding[] {
   }));
 }
 
-/** With `trustDomains`, SPIFFE IDs of other domains come in by no rule. */
+/** With `trustDomains`, no rule allows SPIFFE IDs of other domains. */
 function checkDomains(allow: DocumentNode, domains: DocumentNode): Finding[] {
   if (!isMapping(domains.value)) return [];
   const names = new Set(domains.keys());

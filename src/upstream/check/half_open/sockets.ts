@@ -33,7 +33,7 @@ export const WAITING = -1;
 
 /**
  * The sockets of half-open checks. Every call is done at once, none waits, and none allocates: they share a few
- * buffers. What `open` gives is closed by whoever has called it, with `close`.
+ * buffers. What `open` gives is closed by the caller, with `close`.
  *
  * `TCP_QUICKACK` 0 makes the kernel hold back the ACK that would complete the handshake, for 200 ms in all, as there
  * may be data to send along; `SO_LINGER` {1, 0} makes `close` a reset. Together: SYN, SYN-ACK, RST. The same means as
