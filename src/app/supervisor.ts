@@ -213,7 +213,7 @@ export class Supervisor implements Disposable {
     if (this.#stopping) {
       throw new CulvertError("draining", "Cannot read the configuration: the program is stopping");
     }
-    const reading = new ConfigReading(text, source);
+    const reading = await ConfigReading.read(text, source);
     const { config } = reading;
     if (config === undefined) throw await badConfig(reading, source.name);
     const starting = this.controlPlane.state === "starting";

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { isAppsDocument, readApps } from "./apps.ts";
+import { runAtOnce, runInSlices, type Steps } from "../core/slices.ts";
 import { buildConfig } from "./build.ts";
 import type { Config } from "./config.ts";
 import { checkDocument, type CheckDocumentOptions } from "./rules/document.ts";
@@ -23,6 +24,12 @@ export interface ParseConfigOptions {
   readonly folder: string;
   /** The protocols that services may have. @default those that the program runs */
   readonly protocols?: readonly string[];
+}
+
+/** What a text has been found to say. */
+interface Contents extends Pick<ConfigReading, "config" | "warnings" | "tls" | "errorFiles"> {
+  readonly document: unknown;
+  readonly findings: readonly Finding[];
 }
 
 /**
@@ -49,22 +56,23 @@ export class ConfigReading {
    *
    * @throws {ConfigError} when the text is no YAML.
    */
-  constructor(text: string, { name, folder, protocols }: ParseConfigOptions) {
-    const document = readDocument(text, name);
-    const result = isAppsDocument(document)
-      ? readApps(document, folder)
-      : readVersion1(document, { folder, protocols });
-    const reserved = findReservedKeys(document);
-    const good = "document" in result && reserved.length === 0 ? result.document : undefined;
-    this.config = good && buildConfig(good, folder);
-    const { config } = this;
-    this.warnings = good && config ? [...findWarnings(good, folder), ...findLoops(config)] : [];
-    this.tls = readTlsSections(document, folder);
-    this.errorFiles = readErrorFiles(document, folder);
+  constructor(text: string, options: ParseConfigOptions & { readonly contents?: Contents }) {
+    const { config, warnings, tls, errorFiles, document, findings } = options.contents ??
+      runAtOnce(readSteps(text, options));
+    this.config = config;
+    this.warnings = warnings;
+    this.tls = tls;
+    this.errorFiles = errorFiles;
     this.#text = text;
-    this.#folder = folder;
+    this.#folder = options.folder;
     this.#document = document;
-    this.#findings = [...("findings" in result ? result.findings : []), ...reserved];
+    this.#findings = findings;
+  }
+
+  /** As the constructor, and lets the event loop go on between parsing, validating, checking and building. */
+  static async read(text: string, options: ParseConfigOptions): Promise<ConfigReading> {
+    const contents = await runInSlices(readSteps(text, options));
+    return new ConfigReading(text, { ...options, contents });
   }
 
   /** Everything that is wrong, and with the files that it names too, in the order of the lines. */
@@ -77,11 +85,35 @@ export class ConfigReading {
   }
 }
 
-function readVersion1(
+function* readSteps(text: string, { name, folder, protocols }: ParseConfigOptions): Steps<Contents> {
+  const document = readDocument(text, name);
+  yield;
+  const result = isAppsDocument(document)
+    ? readApps(document, folder)
+    : yield* readVersion1(document, { folder, protocols });
+  yield;
+  const reserved = findReservedKeys(document);
+  const good = "document" in result && reserved.length === 0 ? result.document : undefined;
+  const config = good && buildConfig(good, folder);
+  yield;
+  const warnings = good && config ? [...findWarnings(good, folder), ...findLoops(config)] : [];
+  yield;
+  return {
+    config,
+    warnings,
+    tls: readTlsSections(document, folder),
+    errorFiles: readErrorFiles(document, folder),
+    document,
+    findings: [...("findings" in result ? result.findings : []), ...reserved],
+  };
+}
+
+function* readVersion1(
   document: unknown,
   options: CheckDocumentOptions,
-): { document: ConfigDocument } | { findings: Finding[] } {
+): Steps<{ document: ConfigDocument } | { findings: Finding[] }> {
   const result = v.safeParse(documentSchema, document);
+  yield;
   const findings = [...fromIssues(result.issues ?? []), ...checkDocument(document, options)];
   return result.success && findings.length === 0 ? { document: result.output } : { findings };
 }

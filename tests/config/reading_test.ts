@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConfigError, formatProblem } from "../../src/config/problem/problem.ts";
 import { ConfigReading } from "../../src/config/reading.ts";
 import { configWith } from "./support.ts";
@@ -118,4 +118,14 @@ Deno.test("what works but is hardly meant is a warning", () => {
   assertEquals(read(spare).warnings, ["upstream spare: no service uses it"]);
   const bySni = spare.replace("upstream: db", "sni: {a.test: db, b.test: spare}");
   assertEquals(read(bySni).warnings, []);
+});
+
+Deno.test("a configuration that is read in slices is the same as one that is read at once", async () => {
+  for (const text of ["version: 1\nservices: []\nlimits: 1\n", configWith({}), '{"Apps": [{}]}']) {
+    const options = { name: "test.yaml", folder: "/" };
+    const [sliced, whole] = [await ConfigReading.read(text, options), new ConfigReading(text, options)];
+    assertEquals(sliced.config, whole.config);
+    assertEquals([sliced.problems(), sliced.warnings], [whole.problems(), whole.warnings]);
+  }
+  await assertRejects(() => ConfigReading.read("a: [", { name: "test.yaml", folder: "/" }), ConfigError);
 });
