@@ -30,7 +30,7 @@ export class Backoff {
     return delayMs / 2 + (this.#options.random ?? Math.random)() * delayMs / 2;
   }
 
-  /** After a success: begins anew. */
+  /** Starts again from `minMs`, after a success. */
   reset(): void {
     this.#nextMs = this.#options.minMs;
   }

@@ -6,13 +6,13 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 
 /** The log as the rest of the program sees it. It never throws and never blocks. */
 export interface Log {
-  /** Of use to who looks for a fault. */
+  /** Details for troubleshooting. */
   debug(message: string, fields?: LogFields): void;
-  /** What happens in the normal course. */
+  /** Normal events. */
   info(message: string, fields?: LogFields): void;
-  /** Something to look after; the program goes on as it should. */
+  /** A condition that needs attention; service continues. */
   warn(message: string, fields?: LogFields): void;
-  /** Something that was asked for could not be done. */
+  /** An operation that failed. */
   error(message: string, fields?: LogFields): void;
 }
 

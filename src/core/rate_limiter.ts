@@ -38,9 +38,9 @@ const ROUNDING_MS = 1e-6;
  * Memory is bounded: there are at most `maxKeys` buckets. A key too many takes the place of a bucket that is
  * full again, which says no more than none would; some are looked at for one in turn, at most eight for a key.
  * If none of these is full, the least recently used bucket goes, and its key starts afresh with a full one. So
- * who has more than `maxKeys` addresses can get more than the rate: by then each of them has had its burst
+ * a client with more than `maxKeys` addresses can exceed the rate: by then each of them has had its burst
  * anyhow, and the bound on all connections is what holds. The other ways out are worse: to refuse new keys
- * would let the same attacker lock everybody else out, and to let them pass uncounted would end the limit.
+ * would let the same attacker lock out all other clients, and to let them pass uncounted would end the limit.
  * A key that keeps trying, though refused, stays in use and is not forgotten before those that went away.
  */
 export class RateLimiter {

@@ -26,7 +26,7 @@ const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
 
 /**
  * Reads a duration such as `250ms`, `10s`, `1.5m` or `1h`, in milliseconds. Only `0` may go without a unit, so
- * that nobody has to guess what a bare number means.
+ * that the meaning of a number is always stated.
  *
  * @throws {CulvertError} `bad_duration` for anything else, for what is not a whole number of milliseconds, and
  * for more than {@linkcode MAX_DURATION_MS}.

@@ -1,13 +1,13 @@
-/** Something that is in a {@linkcode UnorderedList}, and its place there. Given out by `add`, handed back to `remove`. */
+/** An element of an {@linkcode UnorderedList} and its position: returned by `add`, passed to `remove`. */
 export interface ListEntry<T> {
   readonly value: T;
-  /** Its place in the bag, or -1. Set by the bag alone. */
+  /** Its position in the list, or -1. Set by the list alone. */
   index: number;
 }
 
 /**
  * A collection without an order, for things that come and go thousands of times a second: adding and removing are
- * O(1) and leave nothing behind. (A `Set` does: each time its table is made anew, the old one keeps what it held
+ * O(1) and leave nothing behind. (A `Set` does: each time its table is rebuilt, the old one keeps what it held
  * alive until the next full collection, and the pauses of the garbage collector grow tenfold.)
  */
 export class UnorderedList<T> implements Iterable<T> {

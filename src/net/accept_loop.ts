@@ -39,7 +39,7 @@ const RETIRE_TRIES = 500;
 const QUIET_TURNS = 5;
 
 /**
- * Accepts until it is closed; nothing that a client does ends it or holds it up. A connection that was reset before
+ * Accepts until it is closed; no action of a client ends it or delays it. A connection that was reset before
  * it could be accepted is passed over; when the process runs out of descriptors the loop waits, longer each time up
  * to a second, while the system keeps the connections in its queue. Failures are logged once a second at most.
  *
@@ -94,7 +94,7 @@ export class AcceptLoop<C> {
   }
 
   /**
-   * Closes as soon as nobody is waiting to be accepted: another listener on the same address has taken over, and the
+   * Closes as soon as no connection waits to be accepted: another listener on the same address has taken over, and the
    * system would reset those that wait here. Under a load that never lets up, within a second or so.
    */
   async retire(): Promise<void> {

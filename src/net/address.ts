@@ -1,6 +1,6 @@
 import { CulvertError } from "../core/errors.ts";
 
-/** Where to listen or whom to dial. `host` is `""` for all addresses of the machine, of both families. */
+/** An address to listen on or to dial. `host` is `""` for all addresses of the machine, of both families. */
 export type Address =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };

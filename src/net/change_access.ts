@@ -17,7 +17,7 @@ export interface AccessChange {
 export function changeAccess(address: Address, { from, to, log }: AccessChange): void {
   if (address.kind === "tcp" || JSON.stringify(from) === JSON.stringify(to)) return;
   setAccess(address.path, to).catch((error) =>
-    log.error("cannot change who may connect to a unix socket", {
+    log.error("cannot change the access to a unix socket", {
       listener: formatAddress(address),
       error: describeError(error),
     })

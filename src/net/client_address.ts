@@ -1,4 +1,4 @@
-/** Who connected, in the forms that admission, balancing and the log need. */
+/** The address of a client, in the forms that admission, balancing and the log need. */
 export interface ClientAddress {
   /** The IP address; an IPv4-mapped one as IPv4. `"unix"` for a unix socket, which no address set covers. */
   readonly ip: string;

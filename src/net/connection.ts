@@ -20,7 +20,7 @@ export interface Connection {
   /** Ends both halves and gives the resource back. What is under way rejects. Throws if already closed. */
   close(): void;
   /**
-   * Ends both halves at once, as `close` does, without saying goodbye: a peer that can tell a cut from an end (by TLS,
+   * Ends both halves at once, as `close` does, without a notice: a peer that can tell an abort from an end (by TLS,
    * with its close_notify) is not told that this was an end. Absent: `close` is all that there is.
    */
   abort?(): void;
@@ -32,7 +32,7 @@ export function abortConnection(connection: Connection): void {
   else connection.abort();
 }
 
-/** Closes a connection that may have been closed already, by whoever else has it or had it on loan. */
+/** Closes a connection that may have been closed already by another owner. */
 export function closeQuietly(connection: Connection): void {
   try {
     connection.close();

@@ -7,10 +7,10 @@ import { takeTurns } from "./fair_connection.ts";
 export type Dial = (address: Address, signal: AbortSignal) => Promise<Connection>;
 
 /**
- * Dials TCP and unix sockets. `TCP_NODELAY` and keep-alive are on. A host name is resolved anew at each call, and
+ * Dials TCP and unix sockets. `TCP_NODELAY` and keep-alive are on. A host name is resolved at each call, and
  * its addresses are tried in turn (RFC 8305).
  *
- * @throws {DialPermissionError} where it may not; nobody is asked, were there a terminal or not.
+ * @throws {DialPermissionError} without the permission; the user is never prompted.
  * @throws the runtime's error, such as `Deno.errors.ConnectionRefused`, or the signal's reason.
  */
 export async function dial(address: Address, signal: AbortSignal): Promise<Connection> {
@@ -33,7 +33,7 @@ async function dialUnix(path: string, signal: AbortSignal): Promise<Connection> 
   throw signal.reason;
 }
 
-/** `TCP_NODELAY` and keep-alive, for a connection of ours or one just accepted. */
+/** `TCP_NODELAY` and keep-alive, for a connection that was dialled or accepted. */
 export function prepareSocket(connection: Connection): void {
   if (!("setNoDelay" in connection)) return;
   const socket = connection as Deno.TcpConn;

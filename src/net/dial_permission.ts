@@ -20,7 +20,7 @@ const permitted = new WeakSet<Address>();
 
 /**
  * Sees to it that an address may be dialled. Where there is a terminal the runtime would ask for a permission that is
- * missing, and the whole program would stand still until somebody answers: a backend that is discovered, or that the
+ * missing, and the whole program would wait for the answer: a backend that is discovered, or that the
  * admin API brings, may be anywhere. What has been granted is taken to stay so.
  *
  * @throws {DialPermissionError}

@@ -45,7 +45,7 @@ export const canShareAddresses: boolean = "listenDatagram" in Deno;
 
 /**
  * Listens on `address`. A unix socket is its owner's alone (mode 0600) unless its `access` says otherwise, and
- * nobody else can connect before it has its group and mode. One that a dead process has left behind is replaced, one
+ * no other user can connect before it has its group and mode. One that a dead process has left behind is replaced, one
  * that is alive is not.
  *
  * @throws {CulvertError} `listen_failed`, with what the runtime said as its cause.
@@ -115,7 +115,7 @@ async function listenUnix(
   };
 }
 
-/** Removes the socket at `path` if nobody answers there. */
+/** Removes the socket at `path` if no process listens there. */
 async function removeStale(path: string): Promise<void> {
   try {
     const info = await Deno.lstat(path);

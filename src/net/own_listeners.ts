@@ -97,7 +97,7 @@ export class OwnListeners {
 
   /**
    * Opens a connection to `address` by `open`. Where only the connection tells whether a name leads to a listener of
-   * ours, the first one is awaited before others are made: it would come back faster than it is noticed.
+   * this program, the first one is awaited before others are made: it would come back faster than it is noticed.
    */
   async dial<C extends Connection>(
     address: Address,
@@ -122,7 +122,7 @@ export class OwnListeners {
     }
   }
 
-  /** A name that may lead to a listener of ours, as far as the port tells. */
+  /** Whether a name may lead to a listener of this program, as far as the port tells. */
   #isUncertain(address: Address): boolean {
     if (address.kind === "unix" || !this.#byPlace.has(address.port)) return false;
     if (parseIp(address.host) !== undefined || this.#find(address) !== undefined) return false;

@@ -3,7 +3,7 @@ import { abortConnection, type Connection } from "./connection.ts";
 /**
  * A connection some of whose first bytes have been read already: they are read again, before all that
  * follows. Once they are gone every method is one call to the connection underneath, and {@linkcode
- * bareConnection} gives whoever carries the bulk that connection itself.
+ * bareConnection} gives that connection itself, for carrying the bulk.
  */
 export class PrefixedConnection implements Connection {
   /** The connection underneath. Not to be read from before all of the prefix has been passed on. */

@@ -1,12 +1,12 @@
 import { abortConnection, type Connection } from "./connection.ts";
 
 /**
- * Reads from a connection that nobody uses yet (a client whose backend is being dialled, an idle backend
+ * Reads from a connection that is not in use yet (a client whose backend is being dialled, an idle backend
  * connection), so that its end is noticed at once. What arrives meanwhile is kept, up to the buffer's size, for
- * whoever uses the connection in the end: hand it to the tunnel along with the connection.
+ * the final user of the connection: hand it to the tunnel along with the connection.
  */
 export class ReadAhead {
-  /** What it reads into; whoever gave it gets it back. */
+  /** The buffer that it reads into, which remains the caller's. */
   readonly buffer: Uint8Array;
   /** How much of `buffer` has been filled, from its start. */
   filled = 0;
@@ -16,7 +16,7 @@ export class ReadAhead {
   error: unknown;
   /** Settles (never rejects) with the read that is under way; `undefined` while there is none. */
   pending: Promise<void> | undefined;
-  /** What it reads from: not to be read by anybody else before `pending` has settled. */
+  /** What it reads from: not to be read elsewhere before `pending` has settled. */
   readonly connection: Connection;
   #onChange: (() => void) | undefined;
 

@@ -2,8 +2,8 @@
 const CODES = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"]);
 
 /**
- * Whether a dial has failed for want of something of our own: descriptors, memory for sockets, local ports. It says
- * nothing about whom it was for. A name that could not be resolved for the same reason can't be told from one that
+ * Whether a dial has failed for lack of local resources: descriptors, memory for sockets, local ports. It says
+ * nothing about the peer. A name that could not be resolved for the same reason can't be told from one that
  * does not exist.
  */
 export function isShortage(error: unknown): boolean {

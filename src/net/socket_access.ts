@@ -1,15 +1,15 @@
 import { CulvertError } from "../core/errors.ts";
 import type { Address } from "./address.ts";
 
-/** Who may connect to a unix socket that we listen on. */
+/** The users that may connect to a unix socket. */
 export interface SocketAccess {
-  /** The permission bits: those who may write to the socket may connect. @default {0o600} */
+  /** The permission bits: connecting needs write permission. @default {0o600} */
   readonly mode?: number;
   /** The group, by its name or number. @default that of the program, or of a folder that hands on its own */
   readonly group?: string | number;
 }
 
-/** Where to listen, and for a unix socket who may connect. */
+/** Where to listen, with the access to a unix socket. */
 export type ListenAddress = Address & { readonly access?: SocketAccess };
 
 /** Where the names of groups stand. */
@@ -39,9 +39,9 @@ export async function groupId(group: string | number): Promise<number> {
 }
 
 /**
- * Binds a unix socket to which nobody but its owner (and root) can connect. The umask is changed for the moment of
+ * Binds a unix socket to which only its owner and root can connect. The umask is changed for the moment of
  * binding where that is permitted (`--allow-sys`, which cannot be narrowed to it). Where it is not, the umask must keep others out by itself: if
- * it did not, the socket is closed again, with whoever waits in it unserved.
+ * it did not, the socket is closed again, with all connections that wait in it.
  */
 export function bindOwnSocket(path: string): Deno.UnixListener {
   const { state } = Deno.permissions.querySync({ name: "sys", kind: "umask" });
@@ -61,7 +61,7 @@ export function bindOwnSocket(path: string): Deno.UnixListener {
 }
 
 /**
- * Gives a socket its group and mode. Until it has both, nobody but its owner can connect, also when it could before.
+ * Gives a socket its group and mode. Until it has both, only its owner can connect, even if others could before.
  *
  * @throws {CulvertError} `unknown_group`, and whatever the runtime throws.
  */

@@ -51,7 +51,7 @@ class StreamConnection implements Connection {
   constructor(pair: StreamPair) {
     this.#reader = pair.readable.getReader();
     this.#writer = pair.writable.getWriter();
-    // The same errors come out of read and write; nobody awaits these two.
+    // The same errors come out of read and write; these two are not awaited.
     this.#reader.closed.catch(() => {});
     this.#writer.closed.catch(() => {});
   }

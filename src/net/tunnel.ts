@@ -11,7 +11,7 @@ import type { ReadAhead } from "./read_ahead.ts";
  * - `client-reset`, `backend-reset`: this side broke the connection, or can't be reached any more.
  * - `idle`, `half-close`, `lifetime`: the timer of that name ran out.
  *
- * Whoever destroys a tunnel may give a reason of its own.
+ * `destroy` may be given another reason.
  */
 export type TunnelEnd =
   | "client-closed"
@@ -40,7 +40,7 @@ export interface TunnelOptions {
   readonly backendAhead?: ReadAhead | undefined;
 }
 
-/** One direction. `source` is who speaks. */
+/** One direction. `source` is the side that sends. */
 class Flow {
   readonly source: "client" | "backend";
   readonly from: Connection;
@@ -68,7 +68,7 @@ class Flow {
  * read stops the sender: at most one buffer is held for each direction.
  *
  * A side is told an end of stream only if the other has come to one: every other end of the tunnel is an `abort`
- * of the connection, if it knows the difference, so that nobody takes half an answer for a whole one.
+ * of the connection, if it knows the difference, so that a truncated response is not taken for a complete one.
  *
  * The tunnel owns both connections from {@linkcode Tunnel.run} on, and has ended both when `run` resolves; one that
  * is spoken over another (TLS) may give back what it holds a turn later.

@@ -32,7 +32,7 @@ export interface AcceptTlsOptions {
 
 /**
  * Speaks TLS with a client whose connection has been accepted, and perhaps read from, already. Resolves when
- * the handshake is done and the client may come in; its certificates, if any, are in `peer`.
+ * the handshake is done and the client is accepted; its certificates, if any, are in `peer`.
  *
  * The engine verifies that the client holds the key of its certificate, and nothing else about it; in a resumed
  * session not even that, and its tickets are accepted by every server of the program. So `verify` is asked each
@@ -79,7 +79,7 @@ function requireAlpnOf({ alpnProtocol }: TLSSocket): void {
   throw new TlsHandshakeError("no-shared-alpn", { detail });
 }
 
-/** Decides who comes in. Throws for everybody else. */
+/** Returns the certificates of a client that is accepted; throws for any other. */
 function admit(
   socket: TLSSocket,
   { context, verify }: { context: ServerContext; verify: VerifyPeer },

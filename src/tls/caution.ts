@@ -41,7 +41,7 @@ export class Caution {
     const { minVersion } = this.#options;
     const isStuck = minVersion === "1.3";
     if (isStuck && this.isDue) {
-      const detail = "its last handshake took too much processor time, and TLS 1.2 may not be spoken with it";
+      const detail = "its last handshake took too much processor time, and TLS 1.2 is not allowed";
       throw new TlsHandshakeError("too-costly", { detail });
     }
     const flight = new ServerFlight({

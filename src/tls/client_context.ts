@@ -12,16 +12,15 @@ import type { VerifyPeer } from "./authorize/verify_peer.ts";
 export interface ClientContextOptions {
   /** The only CAs that are trusted, in PEM. @default the runtime's roots */
   readonly ca?: string | undefined;
-  /** Our client certificate in PEM, and after it those between it and the root. Needs `key`. */
+  /** The client certificate in PEM, followed by those between it and the root. Needs `key`. */
   readonly cert?: string | undefined;
   /** Its private key in PEM. */
   readonly key?: string | undefined;
   /**
-   * Whom we want to speak with: a DNS name, sent as SNI, or an IP address, which is not. Empty: nobody in
-   * particular.
+   * The name to verify: a DNS name, which is sent as SNI, or an IP address, which is not. Empty: none.
    */
   readonly serverName: string;
-  /** `false` takes every peer for what it says it is. @default {true} */
+  /** `false` accepts any certificate. @default {true} */
   readonly verify?: boolean;
   /** Whether the certificate must be one for `serverName`. @default {true} unless `serverName` is empty */
   readonly verifyName?: boolean;
@@ -46,7 +45,7 @@ export interface ClientContextOptions {
   readonly now?: () => number;
 }
 
-/** How we speak TLS with certain servers: checked, immutable but for `caution`, for any number of connections. */
+/** The TLS of a client: checked, immutable but for `caution`, for any number of connections. */
 export class ClientContext {
   readonly serverName: string;
   readonly verify: boolean;
@@ -74,7 +73,7 @@ export class ClientContext {
     const { ca, cert, key, serverName, verify = true, alpn = [], now = Date.now } = options;
     const { minVersion = "1.2", maxVersion = "1.3" } = options;
     const verifyName = options.verifyName ?? serverName !== "";
-    if (minVersion > maxVersion) throw badOptions("the lowest version is above the highest");
+    if (minVersion > maxVersion) throw badOptions("minVersion is above maxVersion");
     if (verifyName && serverName === "") throw badOptions("there is no name to verify");
     this.serverName = serverName;
     this.verify = verify;
@@ -87,7 +86,7 @@ export class ClientContext {
     this.credentials = own;
     const engineFor = (newest: TlsVersion): tls.ConnectionOptions => ({
       secureContext: tls.createSecureContext({
-        // None of ours: they would not shorten the engine's search for a path, and the chain is verified here.
+        // Not the CAs: they would not shorten the engine's search for a path, and the chain is verified here.
         ...(ca === undefined ? {} : { ca: [] }),
         ...(own === undefined ? {} : { cert: own.certPem, key: own.keyPem }),
         minVersion: `TLSv${minVersion}`,

@@ -27,7 +27,7 @@ export interface ConnectTlsOptions {
 
 /**
  * Speaks TLS with the server at the other end of a connection. Resolves when the handshake is done and the
- * server is whom the context asks for; its certificates are in `peer`, verified or not.
+ * server matches the context; its certificates are in `peer`, verified or not.
  *
  * By TLS 1.3 a server looks at our certificate only after that. Where we have one, its next word is awaited, be
  * it a session ticket, data or an end, for at most twice the time that the handshake took, and for 20 ms to 1 s.
@@ -65,7 +65,7 @@ function guardOf({ caution }: ClientContext, connection: Connection): EngineGuar
 }
 
 /**
- * Decides whether this is whom we want to speak with, in resumed handshakes as in full ones. Throws if not.
+ * Returns the certificates of a server that matches the context, in full and in resumed handshakes; throws for any other.
  *
  * The chain is verified here: the engine calls everything that may be wrong with it by the same name, and does not
  * verify it again in a session that is resumed.
@@ -79,7 +79,7 @@ function admit(socket: TLSSocket, context: ClientContext): readonly Uint8Array[]
   if (leaf === undefined) throw new TlsHandshakeError("no-certificate");
   // The runtime's roots are known to the engine alone, which verifies the chain with them.
   if (trust === undefined && !socket.authorized) {
-    const detail = `its certificate is not good for the engine: ${socket.authorizationError}`;
+    const detail = `the runtime rejects its certificate: ${socket.authorizationError}`;
     throw new TlsHandshakeError("bad-certificate", { detail, chain });
   }
   requirePossession(chain);

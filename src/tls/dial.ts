@@ -86,14 +86,14 @@ export function tlsDial(options: TlsDialOptions): Dial {
 export interface OpenConnection {
   /** What tells it from an address. */
   readonly kind: "open";
-  /** Whom it leads to, whose certificate is asked for where no other name is. */
+  /** The address of the other end; its host is the name to verify where no other is given. */
   readonly address: Address;
   /** The connection itself. */
   readonly connection: Connection;
 }
 
 /**
- * Speaks TLS with whom it is given: an address, to which it opens a connection, or the other end of one that is open,
+ * Begins TLS with an address, to which it opens a connection, or over a connection that is open,
  * which it owns from then on. The caller closes the session's connection.
  */
 export interface TlsConnect {
@@ -122,7 +122,7 @@ export interface TlsConnectOptions {
 const HTTP_ALPN: readonly string[] = ["http/1.1"];
 
 /**
- * As {@linkcode tlsDial}, for those who want to know what was agreed on, and which certificate was shown.
+ * As {@linkcode tlsDial}, with what was negotiated and the certificates that the server sent.
  *
  * @throws {CulvertError} `bad_certificate`, `bad_tls_options` or `bad_rule`.
  */
@@ -138,7 +138,7 @@ export function tlsConnector(options: TlsDialOptions): TlsConnect {
     contexts.set(host, made);
     return made;
   };
-  contextFor(serverName ?? "localhost"); // Bad material is found now, not at the first connection.
+  contextFor(serverName ?? "localhost"); // Bad credentials are an error now, not at the first connection.
   const connect: TlsConnect = async (to, signal, { http = false, asked = false } = {}) => {
     const isOpen = to.kind === "open";
     const context = contextFor(serverName ?? nameOf(isOpen ? to.address : to));
@@ -181,7 +181,7 @@ function authorizerOf(rules: readonly AllowRule[]): PathAuthorizer {
     check(path) {
       const identity = identityOf(path[0]!);
       if (allowed(identity, path) !== undefined) return undefined;
-      return { reason: "not-allowed", detail: `no rule is good for ${identity.subject}` };
+      return { reason: "not-allowed", detail: `no rule allows ${identity.subject}` };
     },
   };
 }
@@ -192,7 +192,7 @@ function verifierOf(rules: readonly AllowRule[]): VerifyPeer {
   return ([leaf]) => {
     const identity = readIdentity(leaf!);
     if (allowed(identity) !== undefined) return { ok: true };
-    return { ok: false, reason: "not-allowed", detail: `no rule is good for ${identity.subject}` };
+    return { ok: false, reason: "not-allowed", detail: `no rule allows ${identity.subject}` };
   };
 }
 

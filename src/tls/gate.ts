@@ -22,7 +22,7 @@ import type { PeerVerdict } from "./authorize/verify_peer.ts";
 export interface TlsGateOptions extends Omit<ServerContextOptions, "trust">, ClientTrustOptions {
   /**
    * The protocol in which clients ask for TLS, before which they speak in clear. For `postgres`, ALPN selects
-   * `postgresql` unless `alpn` says otherwise. With `mysql`, whoever calls {@linkcode TlsGate.enter} has read the client's
+   * `postgresql` unless `alpn` says otherwise. With `mysql`, the caller of {@linkcode TlsGate.enter} has read the client's
    * request, as services do ({@linkcode TlsGate.joins}). @default TLS is spoken from the first byte on
    */
   readonly starttls?: StartTlsName | undefined;
@@ -34,11 +34,11 @@ export interface ClientSession extends Partial<Omit<TlsSession, "connection">> {
   readonly connection: Connection;
 }
 
-/** Somebody who has come in. */
+/** A client that was accepted. */
 export interface Entered {
   /** The session, whose connection is the caller's from here on. */
   readonly session: ClientSession;
-  /** Who it is; absent if it has shown no certificate. */
+  /** The verified identity of the client; absent if it presented no certificate. */
   readonly identity?: PeerIdentity;
   /**
    * The protocol in which it has asked for TLS and has had a greeting from us: that of the backend must not reach it, see
@@ -48,10 +48,10 @@ export interface Entered {
 }
 
 /**
- * The TLS of a listener: the handshake, and who may come in by the certificate. Immutable: a change is a new gate
+ * The TLS of a listener: the handshake and the authorization by certificate. Immutable: a change is a new gate
  * for the connections to come.
  *
- * Every certificate is looked at anew, in full and in resumed handshakes: chain, dates, usage, revocation, rules.
+ * Every certificate is verified in full and in resumed handshakes: chain, dates, usage, revocation, rules.
  */
 export class TlsGate {
   readonly #options: TlsGateOptions;
@@ -98,7 +98,7 @@ export class TlsGate {
   }
 
   /**
-   * By what it looks at clients' certificates.
+   * What client certificates are checked against.
    *
    * @internal
    */
@@ -116,7 +116,7 @@ export class TlsGate {
   }
 
   /**
-   * The algorithms of our own certificate.
+   * The algorithms of the server's certificate.
    *
    * @internal
    */
@@ -124,17 +124,17 @@ export class TlsGate {
     return this.#context.algorithms;
   }
 
-  /** Whether TLS begins in the middle of a login, which takes the client and the backend together. */
+  /** Whether TLS begins in the middle of a login, which involves the client and the backend. */
   get joins(): boolean {
     return isJoint(this.#options.starttls);
   }
 
-  /** What clients may take offence at in our own certificate. */
+  /** What clients may reject the server's certificate for. */
   get warnings(): readonly string[] {
     return this.#context.warnings;
   }
 
-  /** Whom revocation keeps out at this moment as nobody can tell whether they were revoked, and why. */
+  /** Why clients are rejected now because a CRL is missing, unreadable or expired; `undefined`: none are. */
   get problem(): CrlProblem | undefined {
     return this.#trust.problem(this.#context.now());
   }
@@ -165,7 +165,7 @@ export class TlsGate {
     const { signal, buffers, latest } = options;
     const verify = (chain: readonly Uint8Array[]) => {
       const gate = latest();
-      // One that asks for no certificates any more has nothing to verify them with.
+      // A gate without client authentication has no CAs to verify the certificate with.
       return (gate.#context.clientAuth === "none" ? this : gate).#verify(chain);
     };
     const { starttls: protocol } = this.#options;
@@ -183,7 +183,7 @@ export class TlsGate {
     };
   }
 
-  /** The runtime speaks TLS with this client already. It can't ask for a certificate, so this is no way in past one. */
+  /** The runtime terminates TLS for this client. It cannot request a certificate, so a gate that requires one rejects. */
   async #enterRuntime(
     connection: Deno.TlsConn,
     { signal, buffers }: { signal: AbortSignal; buffers: BufferPool },
@@ -211,15 +211,15 @@ export class TlsGate {
   }
 }
 
-/** The first name of a certificate that a host can have. */
+/** The first DNS name of the certificate without a wildcard. */
 function hostNameOf({ identity: { dnsNames: names } }: OwnCredentials): string {
   return names.find((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)) ?? "localhost";
 }
 
-/** Why clients are refused whom a CA of ours vouches for. */
+/** The reasons for which clients with a trusted certificate are rejected. */
 const VOUCHED_FOR: ReadonlySet<string> = new Set(["revoked", "not-allowed", "wrong-trust-domain"]);
 
-/** Who was refused, as far as a certificate tells; for the log. Of strangers no more than the subject is read. */
+/** The name of a rejected client, for the log. Of an untrusted certificate only the subject is read. */
 export function refusedName(error: TlsHandshakeError): string | undefined {
   const [leaf] = error.chain;
   if (leaf === undefined) return undefined;

@@ -18,7 +18,7 @@ let strayKeyPem: string | undefined;
  * a peer, after the handshake.
  *
  * The engine skips that signature, in silence, for a certificate that its strict parser (rustls-webpki) refuses: any
- * of X.509 version 1, and some encodings that other parsers accept. Such a certificate proves nothing, as anybody
+ * of X.509 version 1, and some encodings that other parsers accept. Such a certificate proves nothing, as any peer
  * may have a copy of it.
  *
  * @throws {TlsHandshakeError} `bad-certificate` for such a certificate.

@@ -83,9 +83,7 @@ function isComplete(assembler: HelloAssembler, bytes: Uint8Array): boolean {
     const isTls = bytes[0] === HANDSHAKE_RECORD && (bytes.length === 1 || bytes[1] === MAJOR_VERSION);
     if (isTls) throw new TlsHandshakeError("bad-message", { detail: describeError(error), cause: error });
     const isHttp = HTTP_REQUEST.test(new TextDecoder().decode(bytes.subarray(0, TEXT_BYTES)));
-    const detail = isHttp
-      ? "it has sent a plain HTTP request, and TLS is expected here"
-      : describeError(error);
+    const detail = isHttp ? "it sent a plain HTTP request instead of TLS" : describeError(error);
     throw new TlsHandshakeError("not-tls", { detail, cause: error });
   }
 }

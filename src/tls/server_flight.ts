@@ -68,7 +68,7 @@ export class ServerFlight {
     this.#headerBytes = 0;
     this.#left = this.#header[3]! * 256 + this.#header[4]!;
     if (this.#header[0] === HANDSHAKE_RECORD && this.#left === 0) {
-      throw new TlsHandshakeError("bad-message", { detail: "it has sent an empty handshake record" });
+      throw new TlsHandshakeError("bad-message", { detail: "it sent an empty handshake record" });
     }
     if (this.#header[0] !== APPLICATION_RECORD) return;
     // All of it as soon as it is announced.
@@ -127,7 +127,7 @@ function certificatesOf(body: Uint8Array): Uint8Array[] {
     at = end;
   }
   if (body.length < 3 || uint24(body, 0) !== body.length - 3 || at !== body.length) {
-    throw new TlsHandshakeError("bad-message", { detail: "its list of certificates is broken" });
+    throw new TlsHandshakeError("bad-message", { detail: "its list of certificates is malformed" });
   }
   return chain;
 }
@@ -137,6 +137,6 @@ function uint24(bytes: Uint8Array, at: number): number {
 }
 
 function tooLarge(): TlsHandshakeError {
-  const detail = `it has sent certificates of more than ${MAX_CHAIN_BYTES} bytes`;
+  const detail = `it sent certificates of more than ${MAX_CHAIN_BYTES} bytes`;
   return new TlsHandshakeError("too-large", { detail });
 }

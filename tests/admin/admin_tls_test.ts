@@ -123,7 +123,7 @@ Deno.test("a client in its handshake when the gate changes must satisfy the new 
   await until(() => admin.listener.connections === 1, { what: "the connection" });
   gate = gateOf(good, { allow: [{ cn: "bob" }] });
   assertEquals(await ask(admin, clientContext(good), { socket }), "");
-  assertStringIncludes(String(admin.log.lines[0]?.fields.error), "no rule lets");
+  assertStringIncludes(String(admin.log.lines[0]?.fields.error), "no rule allows");
 });
 
 Deno.test("a handshake has a deadline, and closing does not wait for it", async () => {

@@ -111,9 +111,9 @@ Deno.test("a backend that does not begin TLS, or keeps silent, is passed over fo
     assertEquals([line.tries, line.backend], [i === 1 ? 4 : 1, good.address]);
   }
   const errors = culvert.found({ message: "cannot connect to backend" }).map(({ error }) => String(error));
-  assertMatch(errors[0]!, /it does not begin TLS: it said "N"/);
-  assertMatch(errors[1]!, /took too long/);
-  assertMatch(errors[2]!, /9 bytes in clear came along/);
+  assertMatch(errors[0]!, /it does not start TLS: it answered "N"/);
+  assertMatch(errors[1]!, /timed out/);
+  assertMatch(errors[2]!, /9 unencrypted bytes followed/);
   await culvert.finish();
 });
 
@@ -276,7 +276,7 @@ Deno.test("a backend that greets a client of STARTTLS with a refusal is passed o
   const { tries, backend } = await culvert.waitFor({ message: "connection closed" });
   assertEquals([tries, backend], [3, good.address]);
   const errors = culvert.found({ message: "cannot connect to backend" }).map(({ error }) => String(error));
-  assertMatch(errors[0]!, /it said "421 too busy"/);
+  assertMatch(errors[0]!, /it answered "421 too busy"/);
   assertMatch(errors[1]!, /timed out after 2000ms/);
   await culvert.finish();
 });

@@ -153,7 +153,7 @@ for (const kind of GOOD) {
         }
         const { reason, error } = await culvert.waitFor({ message: "connection closed", service: "out" });
         if (version === "1.3" || !kind.needs13) assertEquals(reason, "client-closed");
-        else assertMatch(String(error), /refused with the alert illegal_parameter/);
+        else assertMatch(String(error), /it sent the alert illegal_parameter/);
         await culvert.finish();
       });
     }

@@ -57,7 +57,7 @@ Deno.test("a client that says nothing, or half a hello, costs no TLS engine, and
 Deno.test("what can't become a ClientHello is refused by its first bytes, with the reason", async () => {
   const text = (what: string) => new TextEncoder().encode(what);
   const cases: readonly (readonly [Uint8Array, string, string])[] = [
-    [text("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n"), "not-tls", "a plain HTTP request, and TLS is expected"],
+    [text("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n"), "not-tls", "a plain HTTP request instead of TLS"],
     [text("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "not-tls", "a plain HTTP request"],
     [text("SSH-2.0-OpenSSH_9.6\r\n"), "not-tls", "looks like text"],
     [text("S"), "not-tls", "looks like text"],

@@ -230,7 +230,10 @@ testWith(
           await peer.do(step);
           const result = await outcome;
           if (accepted) assertEquals(await readPiece(result.connection), null);
-          else assertEquals([result.reason, /seen our certificate/.test(result.message)], ["aborted", true]);
+          else {assertEquals([result.reason, /received the client certificate/.test(result.message)], [
+              "aborted",
+              true,
+            ]);}
         });
       });
     }

@@ -85,7 +85,7 @@ export async function prereadClientHello(
   }
 }
 
-/** Somebody who leaves without a word is told apart: a check by TCP perhaps, and no reason for alarm. */
+/** A connection that ends without a byte has an error of its own: TCP health checks do that. */
 function endsEarly(bytes: number): CulvertError {
   if (bytes > 0) return badClientHello(`the stream ends after ${bytes} bytes`);
   return new CulvertError("no_client_hello", "Cannot read the ClientHello: the stream ends before it");

@@ -3,7 +3,7 @@ import type { ProxyAddress } from "./header.ts";
 
 /** The ends of a connection to be written into a PROXY header. */
 export interface ProxyEnds {
-  /** Who connected; absent if it isn't known. */
+  /** The address of the client; absent if it is not known. */
   readonly source?: ProxyAddress | undefined;
   /** Where to; absent if it isn't known. */
   readonly destination?: ProxyAddress | undefined;

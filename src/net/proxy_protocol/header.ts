@@ -12,7 +12,7 @@ export interface ProxyAddress extends ClientAddress {
 
 /** Both ends of a connection. */
 export interface ProxyEndpoints {
-  /** Who connected. */
+  /** The address of the client. */
   readonly source: ProxyAddress;
   /** Where to. */
   readonly destination: ProxyAddress;
@@ -71,7 +71,7 @@ export interface ProxyHeader {
   /** 1: a line of text; 2: the binary one. */
   readonly version: 1 | 2;
   /**
-   * - `proxy`: the sender carries a connection of somebody else's, between `endpoints`.
+   * - `proxy`: the sender relays a connection between `endpoints`.
    * - `local`: the connection is the sender's own, a health check perhaps.
    * - `unknown`: the sender carries a connection whose ends it can't name.
    */

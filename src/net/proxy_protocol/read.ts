@@ -41,8 +41,8 @@ const P = 0x50;
 
 /**
  * Reads the PROXY header that a connection must begin with, of version 1 or 2, in whatever pieces it comes.
- * At most 32,784 bytes are waited for. There is no detecting whether there is one: only ask a sender who must
- * send one and who may be believed (specification, section 5).
+ * At most 32,784 bytes are waited for. Whether there is one cannot be detected: only call it for a sender that must
+ * send one and is trusted (specification, section 5).
  *
  * The caller owns the connection and sees to the deadline: closing the connection makes this reject.
  *
@@ -85,7 +85,7 @@ export function parseProxyHeader(bytes: Uint8Array): ProxyParse {
   throw badProxyHeader(`there is none, the stream begins with ${begins}`);
 }
 
-/** Somebody who leaves without a word is told apart: a check by TCP perhaps, and no reason for alarm. */
+/** A connection that ends without a byte has an error of its own: TCP health checks do that. */
 function endsEarly(bytes: number): CulvertError {
   if (bytes > 0) return badProxyHeader(`the stream ends after ${bytes} bytes of it`);
   return new CulvertError("no_proxy_header", "Cannot read the PROXY header: the stream ends before it");

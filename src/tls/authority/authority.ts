@@ -22,7 +22,7 @@ const DAY_MS = 86_400_000;
 const LEAF_DAYS = 825;
 const CA_DAYS = 3650;
 const CRL_DAYS = 30;
-/** How far in the past what is made begins, for peers whose clocks are behind. */
+/** How long before now certificates become valid, for peers whose clocks are behind. */
 const BACKDATE_MS = 3_600_000;
 
 type Builders = typeof import("./builders.ts");
@@ -31,7 +31,7 @@ const CA_USAGE: readonly KeyUsage[] = ["keyCertSign", "cRLSign"];
 const NO_NAMES = { dns: [], uri: [], ip: [], email: [] };
 
 /**
- * Makes a CA in memory: for trying mutual TLS, and for tests. Its key is not protected in any way.
+ * Makes a CA in memory: for trying mutual TLS, and for tests. Its private key is not protected.
  *
  * @example
  * ```ts
@@ -159,7 +159,7 @@ export class Authority {
   }
 
   /**
-   * Issues whatever is asked for, good or not: {@linkcode issueServer} and {@linkcode issueClient} ask for
+   * Issues any certificate, valid or not: {@linkcode issueServer} and {@linkcode issueClient} ask for
    * what is.
    *
    * @throws {CulvertError} `bad_name` for a name that can't be put into a certificate.
@@ -186,7 +186,7 @@ export class Authority {
     return { certPem, keyPem, chainPem: certPem + this.#parts.above, serial, notBefore, notAfter };
   }
 
-  /** Takes a certificate back, by its serial number. It is in every CRL from the next one on. */
+  /** Revokes a certificate by its serial number. It is in every CRL from the next one on. */
   revoke(serial: string, options: { at?: Date; reason?: RevocationReason } = {}): void {
     const { at = new Date(this.#parts.now()), reason = "unspecified" } = options;
     const normal = normalizeSerial(serial);
@@ -207,7 +207,7 @@ export class Authority {
     return writePem("X509 CRL", der);
   }
 
-  /** With its CA at the latest. Where that has ended before, the CRL says nothing worth having anyway. */
+  /** The end of the CA at the latest, unless the CA has expired already. */
   #crlEnd(now: Date): Date {
     const end = new Date(now.getTime() + CRL_DAYS * DAY_MS);
     return now < this.notAfter && this.notAfter < end ? this.notAfter : end;

@@ -6,7 +6,7 @@ import { generalNames, type NameLists } from "./name_builder.ts";
 
 const EMPTY_SEQUENCE_SIZE = 2;
 
-/** Who signs. */
+/** The issuer that signs. */
 export interface Signer {
   readonly privateKey: KeyObject;
   /** Its subject, as DER. */
@@ -19,7 +19,7 @@ export interface Signer {
 export interface RawExtension {
   /** Its object identifier. */
   readonly oid: string;
-  /** Whether who does not know it must refuse the certificate. */
+  /** Whether a verifier that does not know the extension must reject the certificate. */
   readonly critical: boolean;
   /** What is in it, as DER. */
   readonly value: Uint8Array<ArrayBuffer>;
@@ -149,7 +149,7 @@ function extensionsOf(content: CertificateTemplate, signer: Signer): pkijs.Exten
   }
   const names = generalNames(content.names);
   if (names.names.length > 0) {
-    // Who has no subject is known by these alone, and then they are critical: RFC 5280 section 4.2.1.6.
+    // Without a subject these are the only names, and critical: RFC 5280 section 4.2.1.6.
     const critical = content.subject.length === EMPTY_SEQUENCE_SIZE;
     list.push(extension(Oid.subjectAltName, critical, names.toSchema().toBER()));
   }

@@ -4,7 +4,7 @@ import { CulvertError } from "../../core/errors.ts";
 import { parseIp } from "../../net/ip.ts";
 import { Oid } from "../x509/oids.ts";
 
-/** The names that a certificate shall vouch for, by their kinds. */
+/** The subject alternative names of a certificate, by kind. */
 export interface NameLists {
   readonly dns: readonly string[];
   readonly uri: readonly string[];
@@ -47,7 +47,7 @@ function attribute(type: string, value: string): asn1js.Set {
 
 /** These names are of 7-bit characters: others would be cut to their lowest eight bits. */
 function ascii(value: string): string {
-  // deno-lint-ignore no-control-regex -- a NUL is as good as any other here; whoever reads names must cope.
+  // deno-lint-ignore no-control-regex -- a NUL is allowed: readers of names must handle it.
   if (value === "" || !/^[\x00-\x7f]*$/.test(value)) throw badName(value, "expected ASCII characters");
   return value;
 }

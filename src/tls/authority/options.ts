@@ -11,7 +11,7 @@ export type KeyMaker = (algorithm: KeyAlgorithm) => Promise<KeyObject>;
 export type Names = string | readonly string[];
 
 /**
- * Whom a certificate names, and what else it says. Everything has a default that makes an honest certificate.
+ * The content of a certificate to be issued. The defaults make a valid certificate.
  */
 export interface IssueOptions {
   /** The common names of the subject. */
@@ -38,7 +38,7 @@ export interface IssueOptions {
   readonly isCa?: boolean;
   /** How many CAs may follow below. @default no bound */
   readonly pathLen?: number;
-  /** Extensions besides, such as one that nobody knows. */
+  /** More extensions. */
   readonly extensions?: readonly RawExtension[];
   /** The kind of key. @default the authority's own kind */
   readonly algorithm?: KeyAlgorithm;
@@ -64,7 +64,7 @@ export interface Issued {
   readonly notAfter: Date;
 }
 
-/** What makes an {@linkcode Authority}. */
+/** Options of `createAuthority`. */
 export interface AuthorityOptions {
   /** The common name of the CA. @default {"Culvert CA"} */
   readonly name?: string;
@@ -78,7 +78,7 @@ export interface AuthorityOptions {
   readonly pathLen?: number;
   /** What its key may be used for. @default keyCertSign and cRLSign */
   readonly keyUsage?: readonly KeyUsage[];
-  /** Extensions besides, such as one that nobody knows. */
+  /** More extensions. */
   readonly extensions?: readonly RawExtension[];
   /** Tells the time. @default {Date.now} */
   readonly now?: () => number;
@@ -86,19 +86,19 @@ export interface AuthorityOptions {
   readonly newKey?: KeyMaker;
 }
 
-/** What a CRL shall say. */
+/** The content of a CRL to be issued. */
 export interface CrlOptions {
   /** When it is made. @default the authority's clock */
   readonly now?: Date;
   /**
-   * When the next one is due. Null leaves it out, which no honest CRL does.
+   * When the next one is due. Null leaves it out, which RFC 5280 does not allow.
    *
    * @default 30 days after `now`; never after the issuer's own end
    */
   readonly nextUpdate?: Date | null;
   /** Its number. @default one more than the last one's */
   readonly number?: number;
-  /** Extensions besides, such as one that nobody knows. */
+  /** More extensions. */
   readonly extensions?: readonly RawExtension[];
 }
 

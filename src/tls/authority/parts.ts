@@ -12,7 +12,7 @@ export interface CaParts {
   readonly notAfter: Date;
 }
 
-/** Who signs with this key under this name (as DER). */
+/** The signer with this key and this name (DER). */
 export function signerOf(privateKey: KeyObject, subject: Uint8Array<ArrayBuffer>): Signer {
   const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
   return { privateKey, subject, spki: new Uint8Array(spki) };

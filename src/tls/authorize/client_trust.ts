@@ -15,7 +15,7 @@ export interface TrustDomainOptions {
   readonly crls?: CrlSet | undefined;
 }
 
-/** Who vouches for clients, and who of these may come in. */
+/** The CAs that clients must be certified by, and the rules that authorize clients. */
 export interface ClientTrustOptions {
   /**
    * The CAs that may have issued the clients' certificates, in PEM. With `trustDomains` they vouch for certificates
@@ -30,7 +30,7 @@ export interface ClientTrustOptions {
    * is not listed, or with a URI of `spiffe:` that is no SPIFFE ID, is refused.
    */
   readonly trustDomains?: Readonly<Record<string, TrustDomainOptions>> | undefined;
-  /** Who may come in; one rule that holds is enough. @default nobody */
+  /** The clients that are authorized; one matching rule is enough. @default none */
   readonly allow?: readonly AllowRule[] | undefined;
 }
 
@@ -38,7 +38,7 @@ interface Domain extends TrustDomainOptions {
   readonly trust: TrustStore;
 }
 
-/** Looks at the paths of clients' certificates: which CA may vouch for whom, by which CRLs, and the rules. Immutable. */
+/** Checks verified paths of client certificates: trust domains, the CRLs that apply, and the rules. Immutable. */
 export class ClientTrust implements PathAuthorizer {
   /** All CAs, including those of trust domains; `undefined` if there are none. */
   readonly store: TrustStore | undefined;
@@ -71,7 +71,7 @@ export class ClientTrust implements PathAuthorizer {
     return this.#domains?.get(domain)?.trust.certificates ?? [];
   }
 
-  /** Whom revocation keeps out at this moment as nobody can tell whether they were revoked, and why. */
+  /** Why clients are rejected now because a CRL is missing, unreadable or expired, and how many; `undefined`: none are. */
   problem(nowMs: number): CrlProblem | undefined {
     const { crls } = this.options;
     const found = crls && this.#own && crls.problemOf(this.#own.certificates, nowMs);
@@ -100,22 +100,25 @@ export class ClientTrust implements PathAuthorizer {
     if (finding !== undefined) return finding;
     const identity = identityOf(path[0]!);
     if (this.#allowed(identity, path) !== undefined) return undefined;
-    return { reason: "not-allowed", detail: `no rule lets ${nameOf(identity)} in` };
+    return { reason: "not-allowed", detail: `no rule allows ${nameOf(identity)}` };
   }
 
   #checkDomain(path: readonly Certificate[]): AuthorizationFinding | undefined {
     const [leaf, anchor] = [path[0]!, path.at(-1)!];
     const domain = leafTrustDomain(leaf);
     if (domain === null) {
-      return wrongTrustDomain(leaf, "its URI of spiffe: is no SPIFFE ID, or not its only URI");
+      return wrongTrustDomain(leaf, "its spiffe: URI is not a SPIFFE ID, or not its only URI");
     }
     if (domain === undefined) {
       if (this.#own?.has(anchor)) return undefined;
-      return wrongTrustDomain(leaf, `it has no SPIFFE ID, and ${anchor.subjectName} vouches for these alone`);
+      return wrongTrustDomain(
+        leaf,
+        `it has no SPIFFE ID, and ${anchor.subjectName} may only issue certificates with one`,
+      );
     }
     const bundle = this.#domains!.get(domain);
     if (bundle === undefined) {
-      return wrongTrustDomain(leaf, `the trust domain ${domain} is none of trustDomains`);
+      return wrongTrustDomain(leaf, `the trust domain ${domain} is not listed in trustDomains`);
     }
     if (!bundle.trust.has(anchor)) {
       return wrongTrustDomain(
@@ -144,10 +147,10 @@ export class ClientTrust implements PathAuthorizer {
 
 function readDomains(domains: Readonly<Record<string, TrustDomainOptions>>): ReadonlyMap<string, Domain> {
   const entries = Object.entries(domains);
-  if (entries.length === 0) throw badOptions("trustDomains names none");
+  if (entries.length === 0) throw badOptions("trustDomains is empty");
   return new Map(entries.map(([name, domain]) => {
     if (!isTrustDomain(name)) {
-      throw badOptions(`"${name}" is no trust domain, which is a name in lower case such as example.org`);
+      throw badOptions(`"${name}" is not a trust domain: expected a name in lower case such as example.org`);
     }
     return [name, { ...domain, trust: new TrustStore(domain.ca) }];
   }));

@@ -12,6 +12,6 @@ export function isGoodForHost(identity: PeerIdentity, host: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, "");
   if (identity.dnsNames.includes(name)) return true;
   const dot = name.indexOf(".");
-  // The name of a whole domain (`*.org`) is nobody's to have.
+  // A wildcard for a whole public domain (`*.org`) is not accepted.
   return dot > 0 && name.indexOf(".", dot + 1) > 0 && identity.dnsNames.includes(`*${name.slice(dot)}`);
 }

@@ -93,7 +93,7 @@ function uriTest(value: unknown): Test {
   return ({ uris }) => uris.some(matches);
 }
 
-/** Whether the value of a `uri` rule is about what is no SPIFFE ID, though of `spiffe:`, so that nobody has it. */
+/** Whether a `uri` rule is about a `spiffe:` URI that is not a SPIFFE ID, which no certificate is accepted with. */
 export function isVainSpiffe(pattern: string): boolean {
   if (!/^spiffe:/i.test(pattern)) return false;
   if (!pattern.includes("*")) return !isSpiffeId(pattern);

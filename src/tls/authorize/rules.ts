@@ -6,7 +6,7 @@ import { isTrustDomain, trustDomainOf } from "../x509/path/trust_domain.ts";
 import { TrustStore } from "../x509/path/trust_store.ts";
 
 /**
- * Who may come in: one condition, or several of which each must hold (`all`); with `ca`, only if the verified path of
+ * Peers that are authorized: one condition, or several of which each must hold (`all`); with `ca`, only if the verified path of
  * the certificate leads over or to one of these CAs.
  */
 export type AllowRule = (RuleCondition | AllConditions) & {
@@ -37,7 +37,7 @@ export type PathTest = (identity: PeerIdentity, path: readonly Certificate[]) =>
  * - `ip` is compared by value.
  * - `all` holds if each of its conditions does.
  * - `ca` needs the verified path of the certificate, which only a `TlsGate` and a `tlsDial` know: without a path, such a
- *   rule holds for nobody.
+ *   rule matches no peer.
  *
  * @throws {CulvertError} `bad_rule`, saying what is expected.
  *
@@ -63,7 +63,7 @@ export function compileRules(
 }
 
 /**
- * As {@linkcode compileRules}, for those who know the path.
+ * As {@linkcode compileRules}, for verified paths.
  *
  * @throws {CulvertError} `bad_rule`, saying what is expected.
  */

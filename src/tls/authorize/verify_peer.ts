@@ -2,7 +2,7 @@ import { TlsHandshakeError } from "../session/handshake_errors.ts";
 import { verifyChain, type VerifyOptions } from "../x509/path/chain.ts";
 import type { TrustStore } from "../x509/path/trust_store.ts";
 
-/** What somebody says of a peer's certificates. `reason` is a word for counting, `detail` a sentence. */
+/** A decision about a peer's certificates. `reason` is a stable word for counting, `detail` a sentence. */
 export type PeerVerdict =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: string; readonly detail?: string };
@@ -35,6 +35,6 @@ export function requireVerdict(chain: readonly Uint8Array[], verify: VerifyPeer)
     throw new TlsHandshakeError("failed", { detail: "its certificate could not be verified", chain, cause });
   }
   if (verdict?.ok === true) return;
-  const { reason, detail = `its certificate is refused: ${reason}` } = verdict;
+  const { reason, detail = `its certificate is rejected: ${reason}` } = verdict;
   throw new TlsHandshakeError(reason, { detail, chain });
 }

@@ -14,7 +14,7 @@ export interface CipherEvents {
   onReadError(error: unknown): void;
   /** Nothing more can be written; what the peer has still to say can be read nevertheless. */
   onWriteError(error: unknown): void;
-  /** All that the engine wanted to say has been written. */
+  /** All that the engine has produced has been written. */
   onWritten(): void;
   /** The engine has been through all that one read has brought. */
   onData?(): void;
@@ -42,17 +42,17 @@ export interface EngineGuard {
 type WriteDone = (error?: Error | null) => void;
 
 /**
- * The stream of Node's kind that a TLS engine of `node:tls` works on, over any {@linkcode Connection}. What
+ * The Node stream that a TLS engine of `node:tls` works on, over any {@linkcode Connection}. What
  * goes through it is enciphered.
  *
  * The engine takes whatever it is given and has no way to say stop: it would fill the memory for a peer that
- * sends faster than we pass on. So nothing is read before it is asked for ({@linkcode startReading}), and a write of
+ * sends faster than the other side reads. So nothing is read before it is asked for ({@linkcode startReading}), and a write of
  * the engine's is over only when the connection has taken all of it. (`readStop` works since
  * https://github.com/denoland/deno/pull/33524, over sockets of the engine's own only.) Nor does the engine
- * learn of the connection's end or failure, which it loses while it has data: whoever uses this stream is
+ * learn of the connection's end or failure, which it loses while it has data: the user of this stream is
  * told instead, after everything that came before has been through the engine.
  *
- * The connection is not owned: who made this stream closes it.
+ * The connection is not owned: its owner closes it.
  */
 export class CipherStream extends Duplex {
   readonly #below: Connection;
@@ -182,7 +182,7 @@ export class CipherStream extends Duplex {
   /** The engine takes the bytes while this runs, so that the buffer can be used again. */
   #feed(bytes: Uint8Array): void {
     if (this.destroyed) return;
-    const { guard, onData } = this; // Whoever asks while the engine is at work means what comes after this.
+    const { guard, onData } = this; // A callback that is set meanwhile is for the bytes after these.
     guard?.before(bytes);
     this.#feeding = true;
     this.push(Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length));
@@ -206,7 +206,7 @@ export class CipherStream extends Duplex {
       let sent = await this.#below.write(bytes);
       while (sent < bytes.length) sent += await this.#below.write(bytes.subarray(sent));
     } catch (error) {
-      // `done` is never called: the engine has nobody to talk to, and is not to end what can still be read.
+      // `done` is never called: the engine must not end the half that can still be read.
       this.#writable = false;
       if (!this.#sealed) this.events.onWriteError(error);
       return;

@@ -4,7 +4,7 @@ import { abortConnection, type Connection } from "../../net/connection.ts";
 /** What one record holds at most (RFC 8446, section 5.1). After a full one there is likely to be another. */
 const RECORD_BYTES = 16 * 1024;
 
-/** What one read gathers at most. More saves nothing, and whoever it is passed on to waits for longer. */
+/** What one read gathers at most. More saves nothing, and delays the first bytes. */
 const ENOUGH_BYTES = 12 * RECORD_BYTES;
 
 /**

@@ -13,7 +13,7 @@ import { TlsConnection } from "./tls_connection.ts";
 export interface TlsSession {
   /** Clear text. Closing it closes the connection below. */
   readonly connection: TlsConnection;
-  /** Whom the peer has shown itself to be; absent if it has shown no certificate. */
+  /** The certificates of the peer; absent if it presented none. */
   readonly peer?: {
     /** The certificates, DER, the leaf first. */
     readonly chain: readonly Uint8Array[];
@@ -28,7 +28,7 @@ export interface TlsSession {
   readonly cipher: string;
   /** The same by OpenSSL's name, which is another one up to TLS 1.2. */
   readonly opensslCipher: string;
-  /** Whether an older session was taken up. */
+  /** Whether an earlier session was resumed. */
   readonly resumed: boolean;
 }
 
@@ -37,10 +37,10 @@ export interface HandshakeOptions {
   readonly signal: AbortSignal;
   readonly buffers: BufferPool;
   readonly ahead?: Uint8Array | undefined;
-  /** Decides whether the peer is let in; gives its certificates, or throws. */
+  /** Returns the certificates of a peer that is accepted; throws for any other. */
   admit(socket: TLSSocket): readonly Uint8Array[];
   /**
-   * Whether a peer that has been admitted may still refuse us: then its next word is awaited.
+   * Whether an accepted peer may still reject our certificate: then its next message is awaited.
    * @default it may not
    */
   mayRefuse?(socket: TLSSocket): boolean;
@@ -166,7 +166,7 @@ export class Handshake implements CipherEvents, HandshakeEvents {
     if (this.#session !== undefined && !this.#settled) this.#startWait(this.#session);
   }
 
-  /** Lets the session go only when the peer has said something, or has had the time to. */
+  /** Resolves with the session when the peer has sent something, or has had the time to. */
   #awaitVerdict(session: TlsSession): void {
     this.#session = session;
     const tookMs = this.#clock.now() - this.#startedAtMs;
@@ -190,7 +190,7 @@ export class Handshake implements CipherEvents, HandshakeEvents {
     this.#cancelWait = this.#clock.after(this.#waitMs, () => this.#succeed(session));
   }
 
-  /** No more is read or waited for before somebody has the session. */
+  /** Ends reading and waiting until the session has an owner. */
   #stopWaiting(): void {
     this.#cancelWait?.();
     this.cipher.onData = undefined;
@@ -225,11 +225,13 @@ export class Handshake implements CipherEvents, HandshakeEvents {
     this.#options.signal.removeEventListener("abort", this.#onAbort);
   }
 
-  /** The peer has gone, politely or not. */
+  /** The peer has closed or broken the connection. */
   #broken(cause?: unknown): TlsHandshakeError {
     return new TlsHandshakeError("aborted", {
       cause,
-      ...(this.#session === undefined ? {} : { detail: "it left when it had seen our certificate" }),
+      ...(this.#session === undefined
+        ? {}
+        : { detail: "it closed the connection after it had received the client certificate" }),
     });
   }
 

@@ -3,11 +3,11 @@ import { CulvertError, describeError } from "../../core/errors.ts";
 /**
  * Why there is no TLS session. Stable, for counting.
  *
- * - `timeout`: the deadline passed · `aborted`: the peer left
+ * - `timeout`: the deadline passed · `aborted`: the peer closed the connection
  * - `not-tls`: what came is no TLS · `bad-message`: it began as TLS and broke the rules
  * - `no-shared-version`, `no-shared-cipher`, `no-shared-alpn`: the two sides can't agree
  * - `no-certificate`, `unknown-ca`, `expired`, `not-yet-valid`, `wrong-usage`, `bad-certificate`,
- *   `name-mismatch`: the peer's certificate; whoever verifies may add reasons of its own, such as `revoked`
+ *   `name-mismatch`: the peer's certificate; a verifier may add reasons of its own, such as `revoked`
  * - `no-starttls`, `bad-starttls`, `plaintext-injection`: with STARTTLS, a client went on without TLS, a peer broke the
  *   rules of its protocol, or sent something in clear that would have been taken for a part of what came through TLS
  * - `starttls-refused`: a server does not begin TLS
@@ -66,9 +66,9 @@ export class TlsHandshakeError extends CulvertError {
 }
 
 const DETAILS: Readonly<Record<string, string>> = {
-  "timeout": "the handshake took too long",
-  "aborted": "it left during the handshake",
-  "no-certificate": "it has sent no certificate",
+  "timeout": "the handshake timed out",
+  "aborted": "it closed the connection during the handshake",
+  "no-certificate": "it sent no certificate",
   "expired": "its certificate has expired",
   "not-yet-valid": "its certificate is not valid yet",
 };
@@ -96,7 +96,7 @@ const ENGINE_MESSAGES: readonly (readonly [pattern: RegExp, reason: HandshakeRea
   ],
 ];
 
-/** Makes an error of ours of what the engine has thrown. */
+/** Converts what the engine has thrown. */
 export function toHandshakeError(error: unknown): TlsHandshakeError {
   if (error instanceof TlsHandshakeError) return error;
   const detail = describeError(error);
@@ -104,7 +104,7 @@ export function toHandshakeError(error: unknown): TlsHandshakeError {
   if (alert !== undefined) {
     const name = alert.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase();
     return new TlsHandshakeError("refused-by-peer", {
-      detail: `it has refused with the alert ${name}`,
+      detail: `it sent the alert ${name}`,
       alert: name,
       cause: error,
     });

@@ -2,7 +2,7 @@
 const LEAST_BYTES = 4096;
 
 /**
- * Gives back the memory of bytes that nobody needs any more. By itself it would be kept until the garbage is collected,
+ * Frees the memory of bytes that are no longer needed. By itself it would be kept until the garbage is collected,
  * and by then a stream in bulk has gone through hundreds of megabytes of it, all of them cold. Does nothing where the
  * bytes are few, or share their memory with others.
  */

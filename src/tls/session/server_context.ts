@@ -10,11 +10,11 @@ export type TlsVersion = "1.2" | "1.3";
 
 /** What {@linkcode ServerContext} is made of. */
 export interface ServerContextOptions {
-  /** Our certificate in PEM, and after it those between it and the root. */
+  /** The server's certificate in PEM, followed by those between it and the root. */
   readonly cert: string;
   /** Its private key in PEM. */
   readonly key: string;
-  /** Whether clients show certificates. @default {"none"} */
+  /** Whether client certificates are requested, or required. @default {"none"} */
   readonly clientAuth?: "none" | "optional" | "require";
   /**
    * The CAs that may have issued the clients' certificates. Needed unless `clientAuth` is `none`.
@@ -26,21 +26,21 @@ export interface ServerContextOptions {
   readonly minVersion?: TlsVersion;
   /** The newest version that is spoken. @default {"1.3"} */
   readonly maxVersion?: TlsVersion;
-  /** The protocols that we speak, the preferred one first; a client that speaks none of them is refused. */
+  /** The protocols for ALPN, the preferred one first; a client that offers only others is rejected. */
   readonly alpn?: readonly string[];
   /** Tells the time, for dates. @default {Date.now} */
   readonly now?: () => number;
 }
 
-/** Who is told how a handshake goes. Exactly one of the two is called, once. */
+/** The outcome of a handshake. Exactly one of the two is called, once. */
 export interface HandshakeEvents {
-  /** The engine is done. Who the client is has not been looked at! */
+  /** The engine is done. The certificate of the client has not been verified! */
   onSecure(socket: TLSSocket): void;
   /** The engine has given up. */
   onEngineError(error: Error): void;
 }
 
-/** A server that never listens, and whoever has a handshake with it now. */
+/** A server that never listens, and the handshake that uses it now. */
 interface Engine {
   readonly server: tls.Server;
   events: HandshakeEvents | undefined;
@@ -50,7 +50,7 @@ interface Engine {
 const MAX_FREE = 64;
 
 /**
- * What a listener says about itself and asks of its clients: checked, immutable, for any number of
+ * The certificate of a listener and its requirements for clients: checked, immutable, for any number of
  * handshakes. To change something, make a new one and use it for the next connection.
  *
  * Making a server of `node:tls` takes 200 µs, so they are used again, one handshake at a time: which of
@@ -58,7 +58,7 @@ const MAX_FREE = 64;
  */
 export class ServerContext {
   readonly clientAuth: "none" | "optional" | "require";
-  /** The CAs of the clients; `undefined` if they show no certificates. */
+  /** The CAs of clients; `undefined` without client authentication. */
   readonly trust: TrustStore | undefined;
   /** The server's own certificates and key. */
   readonly credentials: OwnCredentials;
@@ -75,7 +75,7 @@ export class ServerContext {
   constructor(options: ServerContextOptions) {
     const { clientAuth = "none", minVersion = "1.2", maxVersion = "1.3", alpn = [], now = Date.now } =
       options;
-    if (minVersion > maxVersion) throw badOptions("the lowest version is above the highest");
+    if (minVersion > maxVersion) throw badOptions("minVersion is above maxVersion");
     if (clientAuth !== "none" && options.trust === undefined) {
       throw badOptions("client certificates need a CA");
     }
@@ -92,7 +92,7 @@ export class ServerContext {
       allowHalfOpen: true,
       requestCert: clientAuth !== "none",
       // There is no `ca`. With one the engine searches paths among all certificates that the client has sent before
-      // any bound of ours applies, which may take it seconds, and sends the CAs as a part of our own chain. Without
+      // any limit applies, which may take seconds, and sends the CAs as a part of the server's own chain. Without
       // one it requests the certificate, verifies that the client holds its key, and decides nothing.
       rejectUnauthorized: false,
       // None at all: the engine's timers outlive failed handshakes and hold on to their memory.
@@ -124,8 +124,8 @@ export class ServerContext {
     // With `true` the engine asks for a certificate with an alert of its own (certificate_required) where
     // there is none, but refuses a bad one without a word about it; with `false` it is the other way round.
     // What is neither gives both: one part of the engine takes it for true, the other for false. If that
-    // should ever change, nobody gets in who should not, since whoever comes through is looked at all the
-    // same.
+    // should ever change, no client is accepted by mistake, since every certificate is verified
+    // here.
     if (this.clientAuth === "require") Object.assign(server, { rejectUnauthorized: 0 });
     server.on("secureConnection", (socket) => {
       const events = this.#release(engine);

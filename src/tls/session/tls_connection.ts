@@ -40,7 +40,7 @@ export class TlsConnection implements Connection, CipherEvents {
   readonly #socket: TLSSocket;
   readonly #cipher: CipherStream;
   readonly #below: Connection;
-  /** Clear text that nobody has read yet, the oldest first. */
+  /** Clear text that has not been read yet, the oldest first. */
   readonly #chunks: Uint8Array[] = [];
   /** How much of the oldest of them has been read. */
   #taken = 0;
@@ -166,8 +166,8 @@ export class TlsConnection implements Connection, CipherEvents {
   }
 
   /**
-   * The engine has given up, and in this turn has still to say so to the peer: its alert. Whoever waits here would
-   * close the connection before, and so is told in the next turn.
+   * The engine has failed, and writes its alert to the peer in this turn. Callers would close the connection before
+   * that, so their promises reject in the next turn.
    */
   #onEngineError(error: unknown): void {
     this.#readError ??= error;
@@ -183,7 +183,7 @@ export class TlsConnection implements Connection, CipherEvents {
     if (!this.#cipher.feeding) this.onData();
   }
 
-  /** All that came at once has been deciphered: whoever waits gets as much of it as there is room for. */
+  /** The engine has decrypted all bytes of one read: a pending read gets as many as fit. */
   onData(): void {
     const read = this.#read;
     if (read === undefined || this.#chunks.length === 0) return;

@@ -29,7 +29,7 @@ export const imap: StartTlsProtocol = {
       if (line.startsWith("* ") && splitWord(line.slice(2))[0] !== "BYE") continue;
       if (!/^tls1 OK( |$)/i.test(line)) throw refusedByBackend(line);
       stream.requireEmpty();
-      // What it can do is another by TLS: whoever wants to know asks then.
+      // The capabilities differ over TLS: clients ask again then.
       return toBytes(`${greeting.replace(/^(\* OK) \[CAPABILITY [^\]]*\]/i, "$1")}\r\n`);
     }
   },

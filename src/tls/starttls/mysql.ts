@@ -129,7 +129,7 @@ async function readPacket(
 function hasTls(packet: MysqlPacket): boolean {
   if (packet.length < HEADER_BYTES + SSL_REQUEST_BYTES) throw badPrelude("an answer of MySQL is cut short");
   const flags = new DataView(packet.buffer).getUint32(HEADER_BYTES, true);
-  if ((flags & CLIENT_PROTOCOL_41) === 0) throw badPrelude("it speaks the protocol of before MySQL 4.1");
+  if ((flags & CLIENT_PROTOCOL_41) === 0) throw badPrelude("it speaks the protocol of MySQL before 4.1");
   return (flags & CLIENT_SSL) !== 0;
 }
 

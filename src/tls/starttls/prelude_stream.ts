@@ -92,7 +92,7 @@ export class PreludeStream {
     const { length } = this.rest;
     if (length === 0) return;
     throw new TlsHandshakeError("plaintext-injection", {
-      detail: `${length} bytes in clear came along with the last message before TLS`,
+      detail: `${length} unencrypted bytes followed the last message before TLS`,
     });
   }
 
@@ -100,7 +100,9 @@ export class PreludeStream {
     if (this.#read >= MAX_PRELUDE_BYTES) throw badPrelude(`more than ${MAX_PRELUDE_BYTES} bytes before TLS`);
     this.#makeRoom(count);
     const read = await this.#connection.read(this.#buffer.subarray(this.#end));
-    if (read === null) throw new TlsHandshakeError("aborted", { detail: "it left before TLS began" });
+    if (read === null) {
+      throw new TlsHandshakeError("aborted", { detail: "it closed the connection before TLS began" });
+    }
     this.#end += read;
     this.#read += read;
   }
@@ -127,11 +129,11 @@ export function badPrelude(why: string): TlsHandshakeError {
 /** A backend does not begin TLS. What it says about that is not to be trusted, and only shown. */
 export function refusedByBackend(answer: string): TlsHandshakeError {
   return new TlsHandshakeError("starttls-refused", {
-    detail: `it does not begin TLS: it said ${quoteText(answer)}`,
+    detail: `it does not start TLS: it answered ${quoteText(answer)}`,
   });
 }
 
 /** A client goes on without TLS. */
 export function withoutTls(what: string): TlsHandshakeError {
-  return new TlsHandshakeError("no-starttls", { detail: `it went on in clear with ${quoteText(what)}` });
+  return new TlsHandshakeError("no-starttls", { detail: `it continued without TLS: ${quoteText(what)}` });
 }

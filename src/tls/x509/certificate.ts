@@ -6,7 +6,7 @@ import type { PublicKeyInfo } from "./public_key.ts";
 
 /**
  * A certificate, immutable. Its frame has been read; everything else is read when it is first asked for, as most
- * of what strangers send is never looked at. Until {@linkcode readWhole} has been called, every property from
+ * of what unauthenticated peers send is never read. Until {@linkcode readWhole} has been called, every property from
  * `signed` on may throw a `CulvertError` of the code `bad_certificate`.
  */
 export interface Certificate extends CertificateContent, KeyIds {

@@ -64,7 +64,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   Oid.inhibitAnyPolicy,
   Oid.crlDistributionPoints,
   Oid.netscapeCertType,
-  // It is about answers of OCSP, which nobody asks for here.
+  // It is about OCSP responses, which are not requested here.
   Oid.ocspNoCheck,
 ]);
 
@@ -141,7 +141,7 @@ export function keyIdsOf(extensions: Extensions): KeyIds {
     ),
     authorityKeyId: find(extensions, Oid.authorityKeyIdentifier, (node) => {
       const parts = node.children(Tag.sequence, 3);
-      if (!parts.every(({ tag }) => KEY_ID_TAGS.has(tag))) throw unreadable("it has a part too many");
+      if (!parts.every(({ tag }) => KEY_ID_TAGS.has(tag))) throw unreadable("it has an unexpected part");
       return parts.find(({ tag }) => tag === KEY_ID_TAG)?.content(KEY_ID_TAG).toHex();
     }),
   };
@@ -154,7 +154,7 @@ function find<T>(extensions: Extensions, oid: string, read: (node: DerNode) => T
   try {
     return read(DerNode.whole(extension.value));
   } catch {
-    throw unreadable(`its extension ${oid} is broken`);
+    throw unreadable(`its extension ${oid} is malformed`);
   }
 }
 
@@ -162,7 +162,7 @@ function constraintsOf(node: DerNode): CertificateContent["basicConstraints"] {
   const parts = node.children(Tag.sequence, 2);
   const isCa = parts[0]?.tag === Tag.boolean && flagOf(parts.shift()!);
   const [length, ...more] = parts;
-  if (more.length > 0) throw unreadable("it has a part too many");
+  if (more.length > 0) throw unreadable("it has an unexpected part");
   if (length === undefined) return { isCa, pathLen: undefined };
   const octets = length.content(Tag.integer);
   // One with the highest bit is negative.
@@ -174,12 +174,12 @@ function constraintsOf(node: DerNode): CertificateContent["basicConstraints"] {
 /** The octet in front says how many bits at the end do not count; those are zero in DER. */
 function namedBits<Name>(node: DerNode, names: readonly Name[]): Name[] {
   const [unused, ...octets] = node.content(Tag.bitString);
-  if (unused === undefined || unused > 7) throw unreadable("its bits are broken");
+  if (unused === undefined || unused > 7) throw unreadable("its bits are malformed");
   return names.filter((_, place) => ((octets[place >> 3] ?? 0) & (0x80 >> (place & 7))) !== 0);
 }
 
 function flagOf(node: DerNode): boolean {
   const octets = node.content(Tag.boolean);
-  if (octets.length !== 1) throw unreadable("a boolean is broken");
+  if (octets.length !== 1) throw unreadable("a boolean is malformed");
   return octets[0] !== 0;
 }

@@ -37,7 +37,7 @@ interface Frame {
 /** The tags that mean what the context says: RFC 5280 section 4.1.2. */
 const VERSION = 0xa0;
 const EXTENSIONS = 0xa3;
-/** Identifiers of the issuer and of the subject, which nobody uses. */
+/** issuerUniqueID and subjectUniqueID, which are not used. */
 const UNIQUE_IDS: readonly number[] = [0x81, 0x82];
 const MAX_FIELDS = 10;
 /** The longest that is known here (RSASSA-PSS) has 67 bytes. */
@@ -237,7 +237,7 @@ function fieldsOf(tbs: DerNode, outer: DerNode): Omit<Frame, "tbs" | "algorithm"
   if (algorithm!.bytes.toHex() !== outer.bytes.toHex()) throw unreadable("it names two signature algorithms");
   for (const tag of UNIQUE_IDS) if (left[0]?.tag === tag) left.shift();
   const extensions = left[0]?.tag === EXTENSIONS ? left.shift() : undefined;
-  if (left.length > 0) throw unreadable("it has a field too many");
+  if (left.length > 0) throw unreadable("it has an unexpected field");
   if (extensions !== undefined && version !== 3) throw unreadable("only version 3 has extensions");
   return {
     version,
@@ -262,7 +262,7 @@ function versionOf(wrapper: DerNode): 1 | 2 | 3 {
 function signedOf({ tbs, algorithm, signature }: Frame): SignedPart {
   if (algorithm.bytes.length > MAX_ALGORITHM_BYTES) throw unreadable("its signature algorithm is too long");
   const [unused] = signature.content(Tag.bitString);
-  if (unused !== 0) throw unreadable("its signature is no whole octets");
+  if (unused !== 0) throw unreadable("its signature is not a whole number of octets");
   return {
     bytes: tbs.bytes,
     algorithm: algorithmIdentifierOf(algorithm),

@@ -3,7 +3,7 @@ import { isTextTag, textOf } from "./distinguished_name.ts";
 
 /**
  * Names that are longer, or have more attributes or longer values, are compared byte by byte. This bounds the time
- * for one name: a stranger may send dozens.
+ * for one name: a peer may send dozens.
  */
 const MAX_NAME_BYTES = 2048;
 const MAX_ATTRIBUTES = 32;

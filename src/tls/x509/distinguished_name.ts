@@ -10,7 +10,7 @@ export interface Attribute {
   readonly value: string;
 }
 
-/** How many characters of one value, and of a name altogether, are shown: who sends it must not fill the log. */
+/** How many characters of one value, and of a name altogether, are shown: a peer must not be able to fill the log. */
 const MAX_VALUE_LENGTH = 128;
 const MAX_NAME_LENGTH = 512;
 
@@ -19,7 +19,7 @@ const DECODERS: ReadonlyMap<number, (bytes: Uint8Array) => string | undefined> =
   [12, decoder("utf-8")], // UTF8String
   [18, latin1], // NumericString
   [19, latin1], // PrintableString
-  [20, latin1], // TeletexString: nobody uses more of it
+  [20, latin1], // TeletexString: no more of it is in use
   [22, latin1], // IA5String
   [26, latin1], // VisibleString
   [28, utf32], // UniversalString

@@ -11,7 +11,7 @@ export interface DistributionPoint {
   readonly name: PointName | undefined;
   /** The reasons that its CRLs cover, as bits. */
   readonly reasons: number;
-  /** Whether its CRLs are issued by somebody else than the certificate (indirect CRLs). */
+  /** Whether its CRLs have another issuer than the certificate (indirect CRLs). */
   readonly isIndirect: boolean;
 }
 
@@ -93,7 +93,9 @@ export function pointNames(name: PointName, issuer: Uint8Array): readonly string
 
 function pointName(wrapper: DerNode): PointName {
   const [choice, ...more] = wrapper.children(DISTRIBUTION_POINT, 2);
-  if (choice === undefined || more.length > 0) throw unreadable("the name of a distribution point is broken");
+  if (choice === undefined || more.length > 0) {
+    throw unreadable("the name of a distribution point is malformed");
+  }
   if (choice.tag === RELATIVE_NAME) return { relative: choice.content(RELATIVE_NAME) };
   return { full: choice.children(FULL_NAME).map(generalNameKey) };
 }
@@ -102,7 +104,7 @@ function pointName(wrapper: DerNode): PointName {
 function generalNameKey(name: DerNode): string {
   if (name.tag !== DIRECTORY_NAME) return name.bytes.toHex();
   const [inner, ...more] = name.children(DIRECTORY_NAME, 2);
-  if (inner === undefined || more.length > 0) throw unreadable("the name of a directory is broken");
+  if (inner === undefined || more.length > 0) throw unreadable("a directory name is malformed");
   return directoryKey(inner.bytes);
 }
 
@@ -129,7 +131,7 @@ function fieldsOf(node: DerNode, tags: readonly number[]): Map<number, DerNode> 
   const fields = node.children(Tag.sequence, MAX_FIELDS);
   const byTag = new Map(fields.map((field) => [field.tag, field]));
   if (byTag.size !== fields.length || !fields.every(({ tag }) => tags.includes(tag))) {
-    throw unreadable("a distribution point has a field too many");
+    throw unreadable("a distribution point has an unexpected field");
   }
   return byTag;
 }

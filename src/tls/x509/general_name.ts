@@ -36,6 +36,6 @@ export function generalNameOf(node: DerNode): AlternativeName {
     if (name?.tag !== Tag.sequence) throw unreadable("a directory name is malformed");
     return { kind: "directory", der: name.bytes };
   }
-  if (!OTHER_TAGS.has(tag)) throw unreadable("a name is of no kind");
+  if (!OTHER_TAGS.has(tag)) throw unreadable("a general name has an unexpected tag");
   return { kind: "other", tag };
 }

@@ -5,7 +5,7 @@ import { parseCertificate, parseFrame } from "./read_certificates.ts";
 import type { AlternativeName } from "./general_name.ts";
 import { type KeyUsage, Oid } from "./oids.ts";
 
-/** Who a peer is, by its certificate. It says nothing about whether the certificate can be trusted. */
+/** The names and properties of a peer's certificate. They say nothing about whether it can be trusted. */
 export interface PeerIdentity {
   /**
    * The subject for people to read, RFC 4514, with everything escaped that could deceive. Never to be split.
@@ -59,7 +59,7 @@ const DOT_SEGMENT = /\/\.\.?(?:\/|$)/;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
 /**
- * Reads from a certificate who its subject is. Names come from the DER: a comma, a quote or `URI:` in a name
+ * Reads the identity of the subject from a certificate. Names come from the DER: a comma, a quote or `URI:` in a name
  * is part of it. A name that can't be one of its kind is left out, so that no rule can match it: one with a
  * NUL, a DNS name with a space, an address of three octets, a URI of `spiffe:` that is no SPIFFE ID or not the only
  * URI.
@@ -71,7 +71,7 @@ export function readIdentity(der: Uint8Array): PeerIdentity {
 }
 
 /**
- * What to call a peer whom a CA of ours vouches for: its subject, or, where that has no common name, which may be the
+ * The name of a peer with a trusted certificate, for the log: its subject, or, where that has no common name, which may be the
  * same for many, the first of its URIs, DNS names and addresses, such as `URI:spiffe://example.org/web`.
  *
  * @internal
@@ -131,7 +131,7 @@ export function isDnsName(name: string): boolean {
   return name.length <= MAX_DNS_LENGTH && DNS_NAME.test(name);
 }
 
-/** Whether this is a SPIFFE ID: no other URI of `spiffe:` is among the {@linkcode PeerIdentity.uris} of anybody. */
+/** Whether this is a SPIFFE ID: no other URI of `spiffe:` is in {@linkcode PeerIdentity.uris}. */
 export function isSpiffeId(uri: string): boolean {
   return uri.length <= MAX_SPIFFE_LENGTH && SPIFFE_ID.test(uri) && !DOT_SEGMENT.test(uri);
 }

@@ -10,7 +10,7 @@ import { pemBlocks } from "./pem.ts";
 /** Peers' certificates that are larger are not read: one of a hundred names has 4 KiB. */
 export const MAX_CERTIFICATE_BYTES = 16_384;
 
-/** How many certificates are remembered, and of how many bytes: reading one anew takes 200 µs. */
+/** How many certificates are remembered, and of how many bytes: reading one takes 200 µs. */
 const CACHE_SIZE = 4096;
 const CACHE_BYTES = 8 * 1024 * 1024;
 /** The second is an old name for the same: RFC 7468 section 5.1. */
@@ -32,7 +32,7 @@ const trusted = new BoundedCache<Certificate>({
  */
 export function parseFrame(der: Uint8Array): Certificate {
   if (der.length > MAX_CERTIFICATE_BYTES) {
-    throw unreadable(`it has ${der.length} bytes, and ${MAX_CERTIFICATE_BYTES} are the most`);
+    throw unreadable(`it has ${der.length} bytes; at most ${MAX_CERTIFICATE_BYTES} are accepted`);
   }
   const fingerprint = fingerprintOf(der);
   // A copy: what the caller does with its own later must not reach what may be remembered.
@@ -52,8 +52,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
 
 /**
  * Remembers what a certificate says, so that it is not read again when its peer comes back. Only for those of
- * which somebody trusted has signed every byte: strangers must not be able to fill our memory, nor to push others
- * out of it.
+ * which a trusted CA has signed every byte: other peers must not be able to fill the cache or evict from it.
  */
 export function rememberCertificate(certificate: Certificate): void {
   trusted.set(certificate.fingerprint, certificate);
@@ -65,7 +64,7 @@ export function rememberedCertificates(): { count: number; bytes: number } {
 }
 
 /**
- * Reads every certificate of a PEM text of ours, in its order, whatever its size. Blocks of other kinds are left
+ * Reads every certificate of a trusted PEM text, in its order, whatever its size. Blocks of other kinds are left
  * aside, and so are blocks of `TRUSTED CERTIFICATE` that OpenSSL was told not to trust for clients or for servers.
  *
  * @throws {CulvertError} `bad_certificate` as {@linkcode parseCertificate} and {@linkcode readPem} do.

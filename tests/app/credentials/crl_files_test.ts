@@ -62,7 +62,7 @@ Deno.test("a file that is too large is not read", async () => {
   await Deno.truncate(path, MAX_CRL_BYTES + 1);
   assertEquals(await found(path), {
     issuers: [],
-    faults: ["0 read: it has 65 MiB, and 64 MiB are the most"],
+    faults: ["0 read: it has 65 MiB; at most 64 MiB are read"],
   });
 });
 

@@ -229,9 +229,9 @@ Deno.test("rules and trust domains that can't be meant are errors", () => {
     [{ allow: [{ all: [{ uri: "spiffe://a.test/x" }, { uri: "spiffe://a.test/y" }] }] }, "one SPIFFE ID"],
     [{ allow: [{ ca }] }, "exactly one of any, dns"],
     [{ allow: [{ cn: "a", ca: "garbage" }] }, "CAs in PEM as its ca"],
-    [{ trustDomains: {} }, "trustDomains names none"],
-    [{ trustDomains: { "Foo.test": { ca } } }, '"Foo.test" is no trust domain'],
-    [{ trustDomains: { "spiffe://foo.test": { ca } } }, "is no trust domain"],
+    [{ trustDomains: {} }, "trustDomains is empty"],
+    [{ trustDomains: { "Foo.test": { ca } } }, '"Foo.test" is not a trust domain'],
+    [{ trustDomains: { "spiffe://foo.test": { ca } } }, "is not a trust domain"],
     [{ trustDomains: { "foo.test": { ca: "garbage" } } }, "Cannot use the CA bundle"],
   ];
   for (const [options, why] of bad) {

@@ -15,7 +15,7 @@ const CERTIFICATE_ISSUER = 29;
 /** The first octets of all of them: 2.5.29. */
 const CE_ARC: readonly number[] = [0x55, 0x1d];
 
-/** The hash of a serial number must not be foreseeable for whoever has certificates issued. */
+/** A subject that has certificates issued must not be able to predict the hash of a serial number. */
 const SEED = randomBytes(4).readInt32LE();
 
 /**
@@ -138,7 +138,7 @@ function checkEntry(cursor: DerCursor): void {
 function checkExtensions(cursor: DerCursor, limit: number): void {
   cursor.read(cursor.end, limit);
   cursor.mustBe(Tag.sequence);
-  if (cursor.end !== limit) throw unreadable("an entry has a field too many", "CRL");
+  if (cursor.end !== limit) throw unreadable("an entry has an unexpected field", "CRL");
   for (let at = cursor.contentStart; at < limit;) {
     cursor.read(at, limit);
     cursor.mustBe(Tag.sequence);

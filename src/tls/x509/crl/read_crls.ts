@@ -34,7 +34,7 @@ function* readAll(content: string | Uint8Array): Steps<CrlReading> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   if (bytes.length > MAX_CRL_BYTES) return { crls: [], unusable: [{ why: tooLarge(bytes.length) }] };
   const blocks = yield* blocksOf(bytes);
-  if (blocks.length === 0) return { crls: [], unusable: [{ why: "there is none" }] };
+  if (blocks.length === 0) return { crls: [], unusable: [{ why: "it contains no CRL" }] };
   const crls: Crl[] = [];
   const unusable: UnusableCrl[] = [];
   for (const { label, der } of blocks) {
@@ -51,7 +51,7 @@ function* readAll(content: string | Uint8Array): Steps<CrlReading> {
 
 /** Why a file of so many bytes is not read. */
 export function tooLarge(size: number): string {
-  return `it has ${Math.ceil(size / 1_048_576)} MiB, and ${MAX_CRL_BYTES / 1_048_576} MiB are the most`;
+  return `it has ${Math.ceil(size / 1_048_576)} MiB; at most ${MAX_CRL_BYTES / 1_048_576} MiB are read`;
 }
 
 function* blocksOf(bytes: Uint8Array): Steps<ScannedBlock[]> {

@@ -100,7 +100,7 @@ function frameOf(der: Uint8Array): Frame {
   const nextUpdate = isTime(left[0]) ? left.shift() : undefined;
   const revoked = left[0]?.tag === Tag.sequence ? left.shift() : undefined;
   const extensions = left[0]?.tag === EXTENSIONS ? left.shift() : undefined;
-  if (left.length > 0) throw unreadable("it has a field too many", "CRL");
+  if (left.length > 0) throw unreadable("it has an unexpected field", "CRL");
   const fields = { version, algorithm, issuer, thisUpdate: thisUpdate!, nextUpdate, revoked, extensions };
   return { tbs: tbs!, outerAlgorithm: outerAlgorithm!, signature, ...fields };
 }
@@ -115,7 +115,7 @@ function readExtensions({ version, extensions }: Frame): ReturnType<typeof exten
   if (extensions === undefined) return new Map();
   if (version === undefined) throw unreadable("only version 2 has extensions", "CRL");
   const [list, ...others] = extensions.children(EXTENSIONS, 2);
-  if (list === undefined || others.length > 0) throw unreadable("its extensions are broken", "CRL");
+  if (list === undefined || others.length > 0) throw unreadable("its extensions are malformed", "CRL");
   const all = extensionsOf(list);
   for (const [oid, { critical }] of all) {
     const refused = REFUSED_EXTENSIONS.get(oid);
@@ -144,7 +144,7 @@ function signedOf({ tbs, algorithm, outerAlgorithm, signature }: Frame): Crl["si
 function numberIn(value: Uint8Array): bigint {
   const octets = DerNode.whole(value).content(Tag.integer);
   if (octets.length === 0 || octets.length > MAX_NUMBER_OCTETS) {
-    throw unreadable("its number is broken", "CRL");
+    throw unreadable("its number is malformed", "CRL");
   }
   // An INTEGER is signed (ITU-T X.690 section 8.3), though RFC 5280 wants no negative CRL number.
   return BigInt.asIntN(octets.length * 8, BigInt(`0x${octets.toHex()}`));

@@ -6,7 +6,7 @@ import { ALL_REASONS } from "../distribution_points.ts";
 import { isCrlSignedBy } from "./signature.ts";
 import { newestOfEachScope } from "./newest.ts";
 
-/** Why a certificate can't be let in, as far as revocation goes. */
+/** Why revocation checking rejects a certificate. */
 export interface RevocationFinding {
   /** Stable, for counting. */
   readonly reason: "revoked" | "crl-missing" | "crl-expired" | "crl-not-yet-valid" | "crl-unreadable";
@@ -16,7 +16,7 @@ export interface RevocationFinding {
 
 /** What is wrong with the CRLs of a listener. */
 export interface CrlProblem extends RevocationFinding {
-  /** Who can come in nevertheless: nobody, or only some of the clients. */
+  /** Which clients are still accepted: none, or only some. */
   readonly comesIn: "nobody" | "not everybody";
 }
 
@@ -34,7 +34,7 @@ export interface CrlSetOptions {
   readonly maxAgeMs?: number | undefined;
 }
 
-/** Who has issued a certificate, and who may have signed the CRLs that cover it. */
+/** The issuer of a certificate, and the possible signers of the CRLs that cover it. */
 export interface CrlCheckOptions {
   readonly issuer: Certificate;
   /** Other certificates of the issuer, with keys that it had before or has for CRLs alone. They must be verified. */
@@ -196,7 +196,7 @@ export class CrlSet {
     }
     if (nowMs < thisUpdateMs) {
       const when = new Date(thisUpdateMs).toISOString();
-      return { reason: "crl-not-yet-valid", detail: `the CRL of ${issuerName} holds from ${when} on` };
+      return { reason: "crl-not-yet-valid", detail: `the CRL of ${issuerName} is not valid before ${when}` };
     }
     return undefined;
   }

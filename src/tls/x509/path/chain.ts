@@ -7,7 +7,7 @@ import type { PolicyInputs } from "./policy_check.ts";
 import { rememberSigner } from "../signature/signature.ts";
 import type { TrustStore } from "./trust_store.ts";
 
-/** Why a chain is not let in. */
+/** Why a chain is rejected. */
 export type ChainRefusal =
   | "no-certificate"
   | "too-large"
@@ -46,7 +46,7 @@ export interface VerifyOptions {
   readonly authorizer?: PathAuthorizer | undefined;
 }
 
-/** Nobody needs more; each costs its sender less than us. */
+/** More are not needed, and each costs its sender less than the verifier. */
 const MAX_SENT = 10;
 /** All that is sent. What is larger is refused before anything is read. */
 export const MAX_CHAIN_BYTES = 32_768;
@@ -57,10 +57,10 @@ interface Refusal {
 }
 
 /**
- * Decides whether a chain (DER, the leaf first, the others in any order) would be let in now. It is
+ * Decides whether a chain (DER, the leaf first, the others in any order) is accepted now. It is
  * synchronous and takes some microseconds for certificates that were let in lately: what they say and whether
  * their signatures are good is remembered; dates, usage and revocation are looked at each time. Of those that
- * nobody trusted vouches for nothing is remembered, and little is read.
+ * no trusted CA has signed nothing is cached, and little is read.
  *
  * All paths from the leaf over what was sent to what is trusted are tried, within bounds, and one that is
  * good is enough (RFC 4158 calls this forward path building). If none is, the verdict tells of the one that
@@ -88,7 +88,7 @@ export function verifyChain(chainDer: readonly Uint8Array[], options: VerifyOpti
     authorizer: options.authorizer,
   });
   const path = search.from(leaf);
-  // It is remembered of those, too, who are only not allowed.
+  // It is also cached for clients that are only not authorized.
   if (search.vouched !== undefined) remember(search.vouched);
   if (path !== undefined) return { trusted: true, path: remember(path) };
   return refuse(search.finding ?? unknownIssuer(leaf), leaf);
@@ -96,7 +96,7 @@ export function verifyChain(chainDer: readonly Uint8Array[], options: VerifyOpti
 
 function unknownIssuer(leaf: Certificate): Refusal {
   try {
-    return { reason: "unknown-ca", detail: `${leaf.subjectName}: its issuer is not known` };
+    return { reason: "unknown-ca", detail: `${leaf.subjectName}: its issuer is not trusted` };
   } catch (error) {
     return notReadable(error);
   }
@@ -106,12 +106,13 @@ function unknownIssuer(leaf: Certificate): Refusal {
 function checkSize(chainDer: readonly Uint8Array[]): Refusal | undefined {
   const largest = Math.max(...chainDer.map(({ length }) => length));
   if (largest > MAX_CERTIFICATE_BYTES) {
-    const detail = `a certificate of ${largest} bytes was sent, and ${MAX_CERTIFICATE_BYTES} are the most`;
+    const detail =
+      `a certificate of ${largest} bytes was sent; at most ${MAX_CERTIFICATE_BYTES} are accepted`;
     return { reason: "too-large", detail };
   }
   const total = chainDer.reduce((sum, { length }) => sum + length, 0);
   if (total <= MAX_CHAIN_BYTES) return undefined;
-  const detail = `certificates of ${total} bytes were sent, and ${MAX_CHAIN_BYTES} are the most`;
+  const detail = `certificates of ${total} bytes were sent; at most ${MAX_CHAIN_BYTES} are accepted`;
   return { reason: "too-large", detail };
 }
 
@@ -129,7 +130,7 @@ function readable(chainDer: readonly Uint8Array[]): Certificate[] {
   return [...byFingerprint.values()];
 }
 
-/** Remembers what a good path has shown: every byte of it was signed by somebody who is trusted. */
+/** Remembers what a good path has shown: a trusted CA has signed every byte of it. */
 function remember(path: readonly Certificate[]): readonly Certificate[] {
   for (const [index, certificate] of path.entries()) {
     rememberCertificate(certificate);

@@ -66,7 +66,7 @@ const EMPTY_NAME_SIZE = 2;
  * - Extensions: no critical ones that are not known.
  * - The leaf's usage: its extended usage, if it has one, must name the purpose itself; its key usage, if it
  *   has one, must allow to sign or to agree on a key (of a server, to decipher instead). A CA that is trusted
- *   itself needs neither: who has its key can issue whatever certificate is needed.
+ *   itself needs neither: the holder of its key can issue any certificate.
  * - CAs: basic constraints and key usage say so, the path is not too long, the extended usage does not
  *   exclude it. Only of a trusted one of version 1, in which nothing can be said, being trusted is enough.
  * - Names: each CA, the trusted one too, vouches only for names that its name constraints permit.
@@ -104,7 +104,7 @@ export function issuerFault(
     checkIssuer([authority], { index: 0, isTrusted: true, usage })?.detail;
 }
 
-/** Whoever has signed a certificate that can't be read is trusted, and has made a mistake. */
+/** A certificate that cannot be read although a trusted CA has signed it is a mistake of that CA. */
 function checkReadable(certificate: Certificate): PathFinding | undefined {
   try {
     certificate.readWhole();
@@ -130,10 +130,13 @@ function checkNamesAndPolicies(
 function checkDates(certificate: Certificate, nowMs: number): PathFinding | undefined {
   const { notBeforeMs, notAfterMs } = certificate;
   if (nowMs > notAfterMs) {
-    return { reason: "expired", detail: `it has expired on ${new Date(notAfterMs).toISOString()}` };
+    return { reason: "expired", detail: `it expired on ${new Date(notAfterMs).toISOString()}` };
   }
   if (nowMs < notBeforeMs) {
-    return { reason: "not-yet-valid", detail: `it is valid from ${new Date(notBeforeMs).toISOString()} on` };
+    return {
+      reason: "not-yet-valid",
+      detail: `it is not valid before ${new Date(notBeforeMs).toISOString()}`,
+    };
   }
   return undefined;
 }
@@ -159,7 +162,7 @@ function checkLeaf(
   }
   const isCa = leaf.basicConstraints?.isCa === true;
   if (leaf.nameConstraints !== undefined && !isCa) {
-    return { reason: "bad-certificate", detail: "it constrains names, and is no CA" };
+    return { reason: "bad-certificate", detail: "it has name constraints but is not a CA" };
   }
   if (options.isTrusted && isCa) return undefined;
   const enough = usage === "client"
@@ -179,7 +182,7 @@ function checkIssuer(
   const { version, basicConstraints, keyUsage, extendedKeyUsage } = path[index]!;
   // One of version 3 that says nothing is a leaf that was pinned: RFC 5280 section 6.1.4 (k).
   const isCa = basicConstraints?.isCa ?? (isTrusted && version === 1);
-  if (!isCa) return wrongUsage("it is no CA");
+  if (!isCa) return wrongUsage("it is not a CA");
   if (path[index]!.subjectDer.length === EMPTY_NAME_SIZE) return wrongUsage("it is a CA without a name");
   if (keyUsage !== undefined && !keyUsage.includes("keyCertSign")) {
     return wrongUsage("its key usage does not allow to issue certificates");

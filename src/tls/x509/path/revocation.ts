@@ -35,7 +35,7 @@ export function checkRevocation(
   const { crls, nowMs } = options;
   const [leaf] = path;
   if (path.length === 1) {
-    // Nobody is above what is trusted itself. But where it has a CRL of its own, that may name it.
+    // A trust anchor has no issuer here. But where it has a CRL of its own, that may name it.
     if (!crls.hasIssuer(leaf!.subject)) return undefined;
     const finding = crls.check(leaf!, { issuer: leaf!, nowMs });
     return finding && { certificate: leaf!, finding };

@@ -69,7 +69,7 @@ export class PathSearch {
 
   /**
    * Whether, by names alone, a path from this leaf could end at what is trusted: if not, no signature is checked. A
-   * stranger's own CAs, however they certify each other, cost next to nothing then.
+   * CAs of an untrusted peer, however they certify each other, cost next to nothing then.
    */
   #mayEnd(leaf: Certificate): boolean {
     const { trust, sent } = this.#options;
@@ -122,7 +122,7 @@ export class PathSearch {
       }
       if (isKnownSigner(issuer, certificate)) return true;
       if (this.#signaturesLeft-- <= 0) return false;
-      // A stranger's own CAs must not make us check what takes long.
+      // CAs of an untrusted peer must not cause slow signature checks.
       if (!isTrusted && isSlowToCheck(certificate.signed, issuer)) {
         this.#pendingOf(certificate).add(issuer);
         return true;
@@ -171,7 +171,7 @@ export class PathSearch {
         const pending = this.#pendingOf(certificate);
         if (!pending.has(issuer)) continue;
         if (issuer.basicConstraints?.isCa !== true) {
-          this.#note({ reason: "wrong-usage", detail: `${issuer.subjectName}: it is no CA` });
+          this.#note({ reason: "wrong-usage", detail: `${issuer.subjectName}: it is not a CA` });
           return false;
         }
         if (!this.#isSigned(certificate, issuer)) return false;

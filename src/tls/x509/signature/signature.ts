@@ -30,7 +30,7 @@ const SHORT_DIGESTS: readonly string[] = ["sha224", "sha256"];
 
 /**
  * By which key (its DER in hexadecimal digits) each certificate was found to be signed when it was let in. One
- * for each, as strangers can make any number of issuers with a key that fits; it lives as long as the
+ * for each, as a peer can make any number of issuers with a matching key; it lives as long as the
  * certificate is remembered.
  */
 const signers = new WeakMap<Certificate, string>();

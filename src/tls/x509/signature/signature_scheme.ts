@@ -36,8 +36,8 @@ const HASHES: ReadonlyMap<string, HashName> = new Map([
   ["2.16.840.1.101.3.4.2.3", "sha512"],
 ]);
 /**
- * SHA-1 and MD5 are left out on purpose: whoever can make two texts of one digest can have a CA sign what it never
- * saw.
+ * SHA-1 and MD5 are left out on purpose: with a collision a CA can be made to sign a certificate that it has never
+ * seen.
  */
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ["1.2.840.113549.1.1.5", "sha1WithRSAEncryption: SHA-1 is too weak"],

@@ -105,5 +105,5 @@ Deno.test("an unusable CRL beside a usable one of the same issuer rejects no cli
 
 Deno.test("a file that is too large is refused before it is read", async () => {
   const { crls, unusable } = await readCrls(new Uint8Array(MAX_CRL_BYTES + 1));
-  assertEquals([crls, unusable], [[], [{ why: "it has 65 MiB, and 64 MiB are the most" }]]);
+  assertEquals([crls, unusable], [[], [{ why: "it has 65 MiB; at most 64 MiB are read" }]]);
 });
