@@ -92,9 +92,9 @@ async function takePlace(): Promise<void> {
   if (output === undefined) throw new Error("Cannot pin programs to cores: install taskset (util-linux)");
 }
 
-async function presentProxies({ proxies, culvert }: Options): Promise<Proxy[]> {
+async function presentProxies({ proxies, culvert, v8Flags }: Options): Promise<Proxy[]> {
   const present: Proxy[] = [];
-  for (const candidate of await findProxies(proxies, culvert)) {
+  for (const candidate of await findProxies(proxies, { main: culvert, v8Flags })) {
     if ("start" in candidate) {
       present.push(candidate);
     } else if (candidate.name === REFERENCE) {

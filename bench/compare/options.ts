@@ -12,6 +12,8 @@ export interface Options {
   json: string | undefined;
   /** The `main.ts` to run as Culvert. */
   culvert: string;
+  /** V8 flags for Culvert. */
+  v8Flags: string | undefined;
   help: boolean;
 }
 
@@ -25,9 +27,10 @@ export const USAGE = `deno run -A bench/compare.ts [options]
   --proxies LIST    of culvert, culvert-native (the runtime's TLS), bare-loop (what the runtime allows at best),
                     haproxy, nginx (default all; haproxy is always measured)
   --json FILE       write every figure of every round
-  --culvert FILE    the main.ts to run as Culvert (default this repository's)`;
+  --culvert FILE    the main.ts to run as Culvert (default this repository's)
+  --v8-flags LIST   V8 flags for Culvert, such as --v8-flags=--optimize-for-size`;
 
-const STRINGS = ["rounds", "seconds", "only", "proxies", "json", "culvert"] as const;
+const STRINGS = ["rounds", "seconds", "only", "proxies", "json", "culvert", "v8-flags"] as const;
 
 /** Reads the command line. Throws a `RangeError` that names the flag when a value makes no sense. */
 export function parseOptions(
@@ -54,6 +57,7 @@ export function parseOptions(
     proxies: PROXY_NAMES.filter((name) => name === "haproxy" || proxies.includes(name)),
     json: text("json"),
     culvert: absolute(text("culvert") ?? defaults.culvert),
+    v8Flags: text("v8-flags"),
     help: flags["help"] === true,
   };
 }

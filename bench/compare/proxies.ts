@@ -13,11 +13,19 @@ export const PROXY_NAMES = ["culvert", "culvert-native", "bare-loop", "haproxy",
 
 const ALL_MODES: readonly Mode[] = ["plain", "tls", "mtls"];
 
-/** Finds the proxies that were asked for. `culvertMain` is the path of Culvert's `main.ts`. */
-export function findProxies(names: readonly string[], culvertMain: string): Promise<Candidate[]> {
+/** How Culvert is run. */
+export interface CulvertProgram {
+  /** The path of its `main.ts`. */
+  readonly main: string;
+  /** V8 flags, separated by commas. */
+  readonly v8Flags: string | undefined;
+}
+
+/** Finds the proxies that were asked for. */
+export function findProxies(names: readonly string[], program: CulvertProgram): Promise<Candidate[]> {
   return Promise.all(names.map((name) => {
-    if (name === "culvert") return culvert(culvertMain, { native: false });
-    if (name === "culvert-native") return culvert(culvertMain, { native: true });
+    if (name === "culvert") return culvert(program, { native: false });
+    if (name === "culvert-native") return culvert(program, { native: true });
     if (name === "bare-loop") return Promise.resolve(bareLoop());
     return name === "haproxy" ? haproxy() : nginx();
   }));
@@ -38,7 +46,10 @@ function bareLoop(): Candidate {
 }
 
 /** With its own TLS, or with the runtime's, which takes no client certificates. */
-async function culvert(main: string, { native }: { native: boolean }): Promise<Candidate> {
+async function culvert(
+  { main, v8Flags }: CulvertProgram,
+  { native }: { native: boolean },
+): Promise<Candidate> {
   const name = native ? "culvert-native" : "culvert";
   const root = main.slice(0, main.lastIndexOf("/"));
   try {
@@ -49,12 +60,13 @@ async function culvert(main: string, { native }: { native: boolean }): Promise<C
   return {
     name,
     label: native ? "Culvert, native" : "Culvert",
-    version: `${await culvertVersion(root)} on Deno ${Deno.version.deno}`,
+    version: `${await culvertVersion(root)} on Deno ${Deno.version.deno}${v8Flags ? ` with ${v8Flags}` : ""}`,
     modes: native ? ["tls"] : ALL_MODES,
     async start(route, bench) {
       const text = culvertConfig(route, { bench, native });
       const file = await writeConfig(bench, `culvert-${route.listenPort}.yaml`, text);
-      const args = ["run", "--allow-net", `--allow-read=${bench.directory}`, main, "--config", file];
+      const v8 = v8Flags === undefined ? [] : [`--v8-flags=${v8Flags}`];
+      const args = ["run", ...v8, "--allow-net", `--allow-read=${bench.directory}`, main, "--config", file];
       const spec = { program: Deno.execPath(), args, core: PROXY_CORE, cwd: root, signal: bench.signal };
       const server = await startServer(spec, route.listenPort);
       if (!server.process.output.includes("tls.native")) return server;
