@@ -32,6 +32,7 @@ import type { RequestCounters } from "./http_stats.ts";
 import {
   DEFAULT_HTTP_LIMITS,
   DEFAULT_HTTP_TIMEOUTS,
+  DEFAULT_IDENTITY_HEADER,
   type HttpLimits,
   type HttpRoute,
   type HttpServiceOptions,
@@ -236,7 +237,7 @@ function httpOptions(options: HttpProxyOptions): HttpServiceOptions {
     ...(options.via === undefined ? {} : { via: options.via }),
     requestId: options.requestId ?? false,
     clientCert: options.clientCert ?? true,
-    ...(options.identityHeader === undefined ? {} : { identityHeader: options.identityHeader }),
+    identityHeader: options.identityHeader ?? DEFAULT_IDENTITY_HEADER,
   };
 }
 

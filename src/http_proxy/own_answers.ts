@@ -1,17 +1,21 @@
 import { ownAnswer } from "./answers.ts";
 import type { ExchangeState } from "./exchange_state.ts";
+import type { HttpReason } from "./http_reason.ts";
 import type { PlannedRoute } from "./plan.ts";
 import type { ProxyError } from "./proxy_error.ts";
 
 /** What Retry-After says, in seconds. */
 const RETRY_AFTER = 1;
+/** Reasons that say nothing against the connection: the request was read to its end. */
+const NO_ROUTE: readonly HttpReason[] = ["no-route", "no-method"];
 const encoder = new TextEncoder();
 
-/** Answers a request that could not be served, and closes the connection. */
+/** Answers a request that could not be served, and closes the connection, unless it only had no route. */
 export async function answerFailure(exchange: ExchangeState, { status, allow }: ProxyError): Promise<void> {
   const { request } = exchange.messages;
-  exchange.lingers = true;
-  exchange.keep = false;
+  const keep = NO_ROUTE.includes(exchange.reason) && mayKeep(exchange);
+  exchange.keep = keep;
+  exchange.lingers = !keep;
   await answer(
     exchange,
     status,
@@ -22,7 +26,8 @@ export async function answerFailure(exchange: ExchangeState, { status, allow }: 
       retryAfter: status === 503 ? RETRY_AFTER : undefined,
       allow,
       isHead: exchange.method === "HEAD",
-      close: true,
+      close: !keep,
+      keepAlive: keep && request.minor === 0,
     }),
   );
 }
@@ -32,12 +37,10 @@ export async function answerByRoute(
   exchange: ExchangeState,
   { route, redirect }: PlannedRoute,
 ): Promise<void> {
-  const { messages: { request, requestBody }, session, path, query, host, origin } = exchange;
-  const { input } = session.source;
-  if (!requestBody.done && input.length > 0) requestBody.read(input);
-  const keep = exchange.keep = request.keepAlive && requestBody.done && !session.isClosing(exchange.plan);
+  const { messages: { request }, path, query, origin } = exchange;
+  const keep = exchange.keep = mayKeep(exchange);
   exchange.lingers = !keep;
-  const location = redirect?.({ scheme: origin!.scheme, host, path, query });
+  const location = redirect?.({ ...origin!, path, query });
   // A redirect to a host that the client did not name.
   const isImpossible = redirect !== undefined && location === undefined;
   const { respond } = route;
@@ -57,6 +60,13 @@ export async function answerByRoute(
       body: respond === undefined ? undefined : encoder.encode(respond.body ?? ""),
     }),
   );
+}
+
+/** Whether the connection may carry another request: the body of this one has come to its end. */
+function mayKeep({ messages: { request, requestBody }, session, plan }: ExchangeState): boolean {
+  const { input } = session.source;
+  if (!requestBody.done && input.length > 0) requestBody.read(input);
+  return request.keepAlive && requestBody.done && !session.isClosing(plan);
 }
 
 async function answer(exchange: ExchangeState, status: number, bytes: Uint8Array): Promise<void> {
