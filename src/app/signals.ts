@@ -55,7 +55,7 @@ export class Signals implements Disposable {
    * (https://github.com/denoland/deno/pull/35738): every user of the machine could read the private keys there.
    */
   #closeDebugger(): void {
-    this.#options.log.warn("SIGUSR1 does nothing here, and the runtime's debugger is closed again");
+    this.#options.log.warn("SIGUSR1 is ignored, closing the debugger port of the runtime");
     for (const delayMs of DEBUGGER_OPEN_MS) this.#clock.after(delayMs, () => inspector.close());
   }
 

@@ -62,7 +62,7 @@ export class DescriptorBudget {
     const count = admin ? reserve : Math.min(reserve, excess);
     if (count <= 0) return;
     this.#parts.log.warn(
-      "out of descriptors: the newest connections of the service with the most are ended",
+      "out of file descriptors, closing the newest connections of the service with the most",
       {
         service: most.name,
         connections: count,

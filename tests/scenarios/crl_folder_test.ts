@@ -41,7 +41,7 @@ Deno.test("CRLs of a folder are followed: a new file revokes, a bad one keeps ou
   await culvert.waitFor({ message: "reloaded", why: `${crl[1]} has changed` });
   const why = `cannot use "${crl[1]}": not a CRL in DER`;
   assertEquals([await admin.unready(), await enters(culvert, pki)], [
-    [`service main: not everybody can come in by the CRL "${crl[1]}": ${why}`],
+    [`service main: some client certificates are rejected because of the CRL "${crl[1]}": ${why}`],
     true,
   ]);
   assertEquals((await admin.status()).crls.map(({ path, usable }) => [path, usable]), [

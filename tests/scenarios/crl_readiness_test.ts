@@ -39,7 +39,9 @@ Deno.test("a CRL that expires while the program runs is a reason not to be ready
   await until(async () => (reasons = await admin.unready()).length > 0, { what: "the CRL to expire" });
   assert(Date.now() >= nextUpdate.getTime(), "it was over too soon");
   const why = `the CRL of CN=Test CA has expired on ${nextUpdate.toISOString()}`;
-  assertEquals(reasons, [`service main: nobody can come in by the CRL "${crl}": ${why}`]);
+  assertEquals(reasons, [
+    `service main: all client certificates are rejected because of the CRL "${crl}": ${why}`,
+  ]);
   const { crls, state, reload } = await admin.status();
   assertEquals([state, reload.ok, crls.length], ["ready", true, 1]); // The program itself is well.
   assertEquals([crls[0]!.usable, crls[0]!.problem], [false, why]);

@@ -115,17 +115,21 @@ testWith(["openssl"], "with an unusable CRL every client is rejected, and the lo
   const other = await createAuthority({ name: "Another CA" });
   const impostor = await createAuthority({ name: "Test CA" });
   const crls: readonly [crl: string, reason: string, said: RegExp | undefined][] = [
-    [ca.crl({ now: inDays(-9), nextUpdate: inDays(-1) }), "tls-crl-expired", /nobody can come in: .*expired/],
+    [
+      ca.crl({ now: inDays(-9), nextUpdate: inDays(-1) }),
+      "tls-crl-expired",
+      /all client certificates are rejected: .*expired/,
+    ],
     [
       ca.crl({ now: inDays(1), nextUpdate: inDays(9) }),
       "tls-crl-not-yet-valid",
-      /nobody can come in: .*from/,
+      /all client certificates are rejected: .*from/,
     ],
-    ["garbage", "tls-crl-unreadable", /nobody can come in: .*crl\.pem/],
-    ["", "tls-crl-unreadable", /nobody can come in: .*crl\.pem/],
-    [ca.certPem, "tls-crl-unreadable", /nobody can come in: .*crl\.pem/],
-    [impostor.crl(), "tls-crl-unreadable", /nobody can come in: .*not signed by its key/],
-    [other.crl(), "tls-crl-missing", /nobody can come in: there is no CRL of CN=/],
+    ["garbage", "tls-crl-unreadable", /all client certificates are rejected: .*crl\.pem/],
+    ["", "tls-crl-unreadable", /all client certificates are rejected: .*crl\.pem/],
+    [ca.certPem, "tls-crl-unreadable", /all client certificates are rejected: .*crl\.pem/],
+    [impostor.crl(), "tls-crl-unreadable", /all client certificates are rejected: .*not signed by its key/],
+    [other.crl(), "tls-crl-missing", /all client certificates are rejected: there is no CRL of CN=/],
   ];
   await using files = new TlsFiles();
   using backend = startBackend(helloOnce);
@@ -144,7 +148,7 @@ testWith(["openssl"], "with an unusable CRL every client is rejected, and the lo
   const own = files.putOwn("client", client);
   const warned = () => {
     return culvert.found({ level: "WARN" }).map(({ message }) => String(message)).filter((message) =>
-      message.includes("nobody can come in: ")
+      message.includes("all client certificates are rejected: ")
     );
   };
   for (const [crl, reason, said] of crls) {

@@ -1,4 +1,5 @@
 import type { UpstreamAvailability } from "../../dataplane/report.ts";
+import { rejectedClients } from "../credentials/crl_problem.ts";
 import type { ControlPlane } from "../control/control_plane.ts";
 
 /** What readiness is about. */
@@ -17,7 +18,7 @@ export async function unreadiness(controlPlane: ReadinessParts): Promise<string[
       const found = problem(Date.now());
       return found === undefined
         ? []
-        : [`${usedBy}: ${found.comesIn} can come in by the CRL "${path}": ${found.detail}`];
+        : [`${usedBy}: ${rejectedClients(found)} because of the CRL "${path}": ${found.detail}`];
     }),
   ];
 }

@@ -9,7 +9,7 @@ const SKIPPED = "skipped_file";
 
 /** Options of {@linkcode CredentialReader}. */
 export interface CredentialReaderOptions {
-  /** Files that may not be read are passed over in silence, and nobody is asked for them. @default {false} */
+  /** Files that may not be read are skipped, without a prompt for the permission. @default {false} */
   readonly permittedOnly?: boolean;
 }
 

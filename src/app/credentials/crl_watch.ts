@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { CrlProblem } from "../../tls/x509/crl/set.ts";
+import { rejectedClients } from "./crl_problem.ts";
 import type { CrlInUse } from "./trust_loader.ts";
 
 /** How often the CRLs are looked at, in milliseconds. */
@@ -76,7 +77,7 @@ export class CrlWatch {
     const { log } = this.#options;
     const fields = { used_by: usedBy, file: path };
     if (problem === undefined) return log.info("a CRL is good again", fields);
-    const error = `${problem.comesIn} can come in: ${problem.detail}`;
+    const error = `${rejectedClients(problem)}: ${problem.detail}`;
     log.error("a CRL is no longer good", { ...fields, error });
   }
 

@@ -17,6 +17,7 @@ import { issuerFault } from "../../tls/x509/path/check.ts";
 import { TrustStore } from "../../tls/x509/path/trust_store.ts";
 import type { CrlContent } from "../../dataplane/crl_content.ts";
 import type { CredentialReader } from "./credential_reader.ts";
+import { rejectedClients } from "./crl_problem.ts";
 import { readCrlFiles } from "./crl_files.ts";
 import { fileAt, readRules, uselessRuleWarnings } from "./rule_authorities.ts";
 
@@ -165,11 +166,11 @@ export class TrustLoader {
   warnOfProblem(gate: TlsGate, who: string): void {
     const { problem } = gate;
     if (problem !== undefined) {
-      this.#reader.warnings.push(`${who}: ${problem.comesIn} can come in: ${problem.detail}`);
+      this.#reader.warnings.push(`${who}: ${rejectedClients(problem)}: ${problem.detail}`);
     }
   }
 
-  /** A certificate that may not issue others lets nobody in but, it may be, itself. */
+  /** Warns of certificates that may not issue others: each verifies itself at most. */
   async #warnOfUseless(
     authorities: readonly Certificate[],
     { who, key }: { who: string; key: string },
@@ -207,7 +208,7 @@ export class TrustLoader {
     return { source, fingerprint };
   }
 
-  /** A CRL that keeps nobody out, as there is another good one of the issuer. */
+  /** Warns of a CRL that is not used, as there is another usable one of the issuer. */
   #warnOfUnused(set: CrlSet, { unusable, who }: { unusable: UnusableCrl; who: string }): void {
     if (set.problem(Date.now(), { crls: [], unusable: [unusable] }) !== undefined) return;
     this.#reader.warnings.push(`${who}: a CRL of ${unusable.issuerName} is not used: ${unusable.why}`);
@@ -220,7 +221,9 @@ export class TrustLoader {
       const finding = set.standing(authority, { authorities, nowMs: Date.now() });
       if (finding === undefined) continue;
       const name = formatAttributes(authority.attributes);
-      this.#reader.warnings.push(`${who}: nobody whom ${name} has issued can come in: ${finding.detail}`);
+      this.#reader.warnings.push(
+        `${who}: every certificate that ${name} has issued is rejected: ${finding.detail}`,
+      );
     }
   }
 }

@@ -82,7 +82,7 @@ export class FileWatches {
     this.#said = files;
     if (files === "") return;
     const flag = formatPermissions({ net: [], read: [...new Set(paths.map(dirname))], write: [] });
-    this.#options.log.info("changes of files are not watched: their folders may not be read", {
+    this.#options.log.info("file changes are not watched: no permission to read their folders", {
       files,
       help: `add ${flag}, or send SIGHUP after a change`,
     });

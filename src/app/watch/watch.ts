@@ -109,7 +109,7 @@ class FileWatch {
     if (this.#watcher === undefined) return;
     this.#unwatch();
     const said = { file: this.#file.path, error: describeError(error) };
-    this.#options.log.warn("cannot watch a file any more, it is looked at now and then", said);
+    this.#options.log.warn("cannot watch a file any more, polling it", said);
     this.#lookIn(this.#quietMs);
   }
 

@@ -135,7 +135,7 @@ Deno.test("a CRL that can't be used is a reason for each service that relies on 
     const crl = { path: "/ca.crl", crls: [], problem: (nowMs: number) => set.problemOf([], nowMs) };
     return [{ ...crl, usedBy: "service a" }, { ...crl, usedBy: "service b" }];
   };
-  const why = 'nobody can come in by the CRL "/ca.crl": garbage';
+  const why = 'all client certificates are rejected because of the CRL "/ca.crl": garbage';
   const bad = crls(CrlSet.unreadable("garbage"));
   assertEquals(await reasonsOf({ crls: bad }), [`service a: ${why}`, `service b: ${why}`]);
   assertEquals(await reasonsOf({ crls: crls(new CrlSet([])) }), []);

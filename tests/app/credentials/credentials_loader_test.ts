@@ -147,7 +147,7 @@ Deno.test("a CRL that covers some of the CAs is good, with a warning for each of
   );
   assertEquals([gate.problem, loading.trust.crls[0]!.problem(Date.now())], [undefined, undefined]);
   assertEquals(loading.warnings, [
-    "service web: nobody whom CN=Other CA has issued can come in: there is no CRL of CN=Other CA",
+    "service web: every certificate that CN=Other CA has issued is rejected: there is no CRL of CN=Other CA",
   ]);
 });
 

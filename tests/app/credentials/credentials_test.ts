@@ -223,7 +223,7 @@ Deno.test("clients are rejected because of a CRL that can't be used, and a warni
     const gate = await buildGate(services.get("s0")!);
     assertEquals(gate.problem?.reason, problem);
     assertEquals(warnings.length, 1);
-    assertMatch(warnings[0]!, /^service s0: nobody can come in: /);
+    assertMatch(warnings[0]!, /^service s0: all client certificates are rejected: /);
   }
   files.put("ca.crl", ca.crl());
   const { services, warnings } = await load(files, { service });

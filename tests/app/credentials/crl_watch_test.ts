@@ -57,7 +57,7 @@ Deno.test("an expired CRL is logged as an error within 30 seconds, once for each
     `error: ${BAD}: service a, /ca.crl`,
     `error: ${BAD}: service b, /ca.crl`,
   ]);
-  assertEquals(fixture.log.lines[0]!.fields.error, "nobody can come in: it has expired");
+  assertEquals(fixture.log.lines[0]!.fields.error, "all client certificates are rejected: it has expired");
   assertEquals(fixture.said(60_000), []);
   assertEquals(fixture.said(50_000), [`error: ${BAD}: service a, /other.crl`]);
   assertEquals(fixture.said(1_000_000), []);

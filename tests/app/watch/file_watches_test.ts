@@ -105,7 +105,7 @@ Deno.test({
     await follow("/etc/a/proxy.yaml");
     await follow();
     await follow("/etc/a/proxy.yaml");
-    const message = "changes of files are not watched: their folders may not be read";
+    const message = "file changes are not watched: no permission to read their folders";
     const one = {
       files: "/etc/a/proxy.yaml",
       help: "add --allow-read=/etc/a, or send SIGHUP after a change",
