@@ -67,7 +67,11 @@ export class Supervisor implements Disposable {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.controlPlane = new ControlPlane({ log: this.#log, library: options.library });
+    this.controlPlane = new ControlPlane({
+      log: this.#log,
+      library: options.library,
+      writeAccess: (line) => options.writer.write(line),
+    });
     this.#reloader = new Reloader({ log: this.#log, reload: () => this.#reload() });
     const { controlPlane } = this;
     const { version, source: { folder, path } } = options;

@@ -5,6 +5,7 @@ import type { Plan } from "../core/plan.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import type { Address } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
+import { type AccessFormat, formatAccess } from "../http_proxy/access_log.ts";
 import { type Dial, dial } from "../net/dial.ts";
 import { OwnListeners, type OwnRoutes } from "../net/own_listeners.ts";
 import type { Service } from "../service/service.ts";
@@ -13,7 +14,7 @@ import type { Upstream } from "../upstream/upstream.ts";
 import type { HealthState } from "../upstream/check/health.ts";
 import { buildGate, type ServerCredentials } from "./credentials.ts";
 import { DescriptorBudget } from "./descriptor_budget.ts";
-import type { HostedService, PreparedService } from "./hosted_service.ts";
+import type { HostedService, PreparedService, StartOptions } from "./hosted_service.ts";
 import { type BoundAddresses, Listeners, type ListenersPlan } from "./listeners.ts";
 import { loopRoutes } from "./loop_routes.ts";
 import {
@@ -38,9 +39,14 @@ export interface DataPlaneParts {
   readonly buffers?: BufferPool;
   /** Opens the connections to backends. @default {dial} */
   readonly dial?: Dial;
+  /** Writes the line of a request, with its line feed. @default nothing is written */
+  readonly writeAccess?: ((line: string) => void) | undefined;
   /** Called with each local address at which a client has connected. @default nothing */
   readonly onLocalIp?: (ip: string) => void;
 }
+
+/** How connections and requests are logged. */
+type RequestLogging = Pick<StartOptions, "access" | "onAccess">;
 
 /** A snapshot that has been prepared. */
 export interface DataPlanePlan extends Plan<BoundAddresses> {
@@ -69,12 +75,14 @@ export class DataPlane {
   readonly #services = new Map<string, HostedService>();
   /** Services that are no longer named, until their last connection has ended, and when that is. */
   readonly #leaving = new Map<Service, Promise<unknown>>();
+  readonly #writeAccess: DataPlaneParts["writeAccess"];
   #adminAddress: Address | undefined;
   #stopping = false;
 
   /** Carries nothing before the first snapshot. Its owner ends it, with `drain` or `destroy`. */
   constructor(parts: DataPlaneParts) {
     this.#log = parts.log;
+    this.#writeAccess = parts.writeAccess;
     this.#clock = parts.clock ?? systemClock;
     this.#wheel = parts.wheel ?? new TimerWheel({ clock: this.#clock });
     this.#buffers = parts.buffers ?? new BufferPool();
@@ -116,9 +124,10 @@ export class DataPlane {
     const services: PreparedService[] = [];
     for (const service of snapshot.services) services.push(await prepareService(service));
     const listeners = await this.#listeners.prepare(snapshot.services);
-    const { access } = snapshot;
+    const { access, accessFormat } = snapshot;
+    const logging = { access, onAccess: accessFormat && this.#accessLog(accessFormat) };
     return {
-      commit: (sets) => this.#commit({ services, upstreams, listeners, access, sets }),
+      commit: (sets) => this.#commit({ services, upstreams, listeners, logging, sets }),
       [Symbol.dispose]: () => listeners[Symbol.dispose](),
     };
   }
@@ -177,8 +186,9 @@ export class DataPlane {
   report(): Promise<DataPlaneReport> {
     const { addresses } = this.#listeners;
     return Promise.resolve({
-      services: [...this.#services].map(([name, { service, upstream }]) => ({
+      services: [...this.#services].map(([name, { service, upstream, requests }]) => ({
         name,
+        ...(requests === undefined ? {} : { requests }),
         ...(upstream === undefined ? {} : { upstream }),
         listeners: addresses.get(name) ?? [],
         ...service.counters,
@@ -231,12 +241,12 @@ export class DataPlane {
     services: readonly PreparedService[];
     upstreams: UpstreamsPlan;
     listeners: ListenersPlan;
-    access: boolean;
+    logging: RequestLogging;
     sets: BackendSets | undefined;
   }): BoundAddresses {
     this.#refuseStopping(); // It may have begun while the plan was prepared.
     const leftUpstreams = plan.upstreams.commit(plan.sets);
-    const leftServices = this.#start(plan.services, plan.access);
+    const leftServices = this.#start(plan.services, plan.logging);
     plan.listeners.commit((name) => this.#services.get(name)!.service);
     for (const service of leftServices) {
       this.#leaving.set(service, service.drain().finally(() => this.#leaving.delete(service)));
@@ -248,7 +258,7 @@ export class DataPlane {
   }
 
   /** Starts and changes services. Returns those that are no longer named. */
-  #start(services: readonly PreparedService[], access: boolean): readonly Service[] {
+  #start(services: readonly PreparedService[], logging: RequestLogging): readonly Service[] {
     const before = new Map(this.#services);
     this.#services.clear();
     const parts = {
@@ -262,11 +272,16 @@ export class DataPlane {
     for (const prepared of services) {
       const { name } = prepared.snapshot;
       const running = before.get(name);
-      const service = prepared.start({ parts, access, find, running });
+      const service = prepared.start({ parts, ...logging, find, running });
       if (service === running) before.delete(name);
       this.#services.set(name, service);
     }
     return [...before.values()].map(({ service }) => service);
+  }
+
+  #accessLog(format: AccessFormat): RequestLogging["onAccess"] {
+    const write = this.#writeAccess;
+    return write && ((record) => write(formatAccess(record, format)));
   }
 
   #refuseStopping(): void {

@@ -1,3 +1,5 @@
+import type { AccessRecord } from "../http_proxy/access_log.ts";
+import type { RequestCounters } from "../http_proxy/http_stats.ts";
 import type { Service, ServiceParts } from "../service/service.ts";
 import type { TlsGate } from "../tls/gate.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -10,6 +12,8 @@ export interface HostedService {
   readonly upstream: string | undefined;
   /** The names of all upstreams that it leads to. */
   readonly upstreams: readonly string[];
+  /** The counters of its requests; absent: it serves none. */
+  readonly requests?: RequestCounters;
   /** Speaks TLS by another gate with the clients to come. */
   setGate(gate: TlsGate): void;
 }
@@ -19,6 +23,8 @@ export interface StartOptions {
   readonly parts: Required<Omit<ServiceParts, "access">>;
   /** Whether each finished connection gets a line in the log. */
   readonly access: boolean;
+  /** Is told of each request that has ended; absent: they are not logged. */
+  readonly onAccess: ((record: AccessRecord) => void) | undefined;
   /** The upstream of this name. */
   readonly find: (upstream: string) => Upstream;
   /** The service of the same name that runs already. */

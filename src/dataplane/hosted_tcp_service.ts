@@ -1,4 +1,3 @@
-import { parseAddressSet } from "../net/address_set.ts";
 import { buildSniMap, type SniMap } from "../net/client_hello/sni_map.ts";
 import type { ServiceOptions } from "../service/options.ts";
 import { type TcpRoute, TcpService } from "../tcp/service.ts";
@@ -6,6 +5,7 @@ import type { TlsGate } from "../tls/gate.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { buildGate } from "./credentials.ts";
 import type { HostedService, PreparedService, StartOptions } from "./hosted_service.ts";
+import { serviceOptions } from "./service_options.ts";
 import type { TcpServiceSnapshot } from "./snapshot.ts";
 
 /** What is made of a snapshot before the service is started. */
@@ -23,7 +23,7 @@ interface Parts {
  */
 export async function prepareTcpService(snapshot: TcpServiceSnapshot): Promise<PreparedService> {
   const parts: Parts = {
-    options: optionsOf(snapshot),
+    options: serviceOptions(snapshot),
     gate: snapshot.tls && await buildGate(snapshot.tls),
     names: snapshot.names && buildSniMap(snapshot.names),
   };
@@ -76,21 +76,6 @@ class HostedTcpService implements HostedService {
     this.#route = { ...this.#route, gate };
     this.service.update(this.#options, { route: this.#route, access: this.#access });
   }
-}
-
-function optionsOf({ name, admission, proxyFrom, timeouts }: TcpServiceSnapshot): ServiceOptions {
-  const { allow, deny, ...rest } = admission;
-  return {
-    name,
-    admission: {
-      ...rest,
-      // An empty list accepts no client; only an absent one accepts all.
-      ...(allow === undefined ? {} : { allow: parseAddressSet(allow) }),
-      ...(deny === undefined ? {} : { deny: parseAddressSet(deny) }),
-    },
-    ...(proxyFrom === undefined ? {} : { proxyFrom: parseAddressSet(proxyFrom) }),
-    timeouts,
-  };
 }
 
 function routeOf(

@@ -1,4 +1,5 @@
 import type { Address } from "../net/address.ts";
+import type { RequestCounters } from "../http_proxy/http_stats.ts";
 import type { ServiceCounters } from "../service/service_stats.ts";
 import type { Backend, BackendState } from "../upstream/backend.ts";
 import type { QueueStats } from "../upstream/backend_queue.ts";
@@ -22,6 +23,8 @@ export interface ServiceReport extends ServiceCounters {
   readonly listeners: readonly Address[];
   /** The upstream for clients whose name leads nowhere else; absent: these are refused. */
   readonly upstream?: string;
+  /** The counters of its requests; absent: it serves none. */
+  readonly requests?: RequestCounters;
 }
 
 /** One upstream. */

@@ -1,4 +1,6 @@
 import type { ListenAddress } from "../net/socket_access.ts";
+import type { AccessFormat } from "../http_proxy/access_log.ts";
+import type { HttpServiceOptions } from "../http_proxy/options.ts";
 import type { AdmissionOptions, Timeouts } from "../service/options.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 import type { BackendCredentials, ServerCredentials } from "./credentials.ts";
@@ -12,12 +14,14 @@ export interface Snapshot {
   readonly services: readonly ServiceSnapshot[];
   /** Each with a name of its own. */
   readonly upstreams: readonly UpstreamSnapshot[];
-  /** Whether each finished connection gets a line in the log. */
+  /** Whether each finished connection, or request, gets a line in the log. */
   readonly access: boolean;
+  /** The form of the lines of requests; absent: there are none. */
+  readonly accessFormat?: AccessFormat | undefined;
 }
 
 /** One service, by its kind. A new kind is added here and in `prepareService`. */
-export type ServiceSnapshot = TcpServiceSnapshot;
+export type ServiceSnapshot = TcpServiceSnapshot | HttpServiceSnapshot;
 
 /** What services of all kinds have. */
 export interface CommonServiceSnapshot {
@@ -47,6 +51,13 @@ export interface TcpServiceSnapshot extends CommonServiceSnapshot {
   readonly upstream?: string | undefined;
   /** Upstreams by the server name, or wildcard, of the ClientHello; absent: no name is read. */
   readonly names?: ReadonlyMap<string, string> | undefined;
+}
+
+/** A service of `protocol: http`. */
+export interface HttpServiceSnapshot extends CommonServiceSnapshot {
+  readonly kind: "http";
+  /** Routes lead to upstreams of the same {@linkcode Snapshot}. */
+  readonly http: HttpServiceOptions;
 }
 
 /** One upstream. Its backends are those that the control side has found; they are checked there, too. */

@@ -34,9 +34,9 @@ export interface HttpServiceParts extends ServiceParts {
 /** Serves the requests of each admitted connection, one after the other. */
 export class HttpService extends Service implements SessionHost {
   readonly scratch: HeadWriter = new HeadWriter();
+  #options: ServiceOptions;
   #plan: HttpPlan;
   #onAccess: HttpRouting["onAccess"];
-  #listenedAt = "";
   readonly #requests = new HttpStats();
   readonly #budgets = new Map<string | undefined, RetryBudget>();
   readonly #timer: WheelTimer;
@@ -44,6 +44,7 @@ export class HttpService extends Service implements SessionHost {
   /** @throws {CulvertError} for routes that can't be used. */
   constructor(options: ServiceOptions, parts: HttpServiceParts) {
     super(options, { policy: { gate: parts.routing.gate, staysPending: true }, parts });
+    this.#options = options;
     this.#plan = this.#createPlan(options, parts.routing);
     this.#onAccess = parts.routing.onAccess;
     this.#timer = new WheelTimer((nowMs) => this.#check(nowMs));
@@ -91,9 +92,15 @@ export class HttpService extends Service implements SessionHost {
    */
   update(options: ServiceOptions, routing: HttpRouting): void {
     const plan = this.#createPlan(options, routing);
+    this.#options = options;
     this.#plan = plan;
     this.#onAccess = routing.onAccess;
-    this.configure(options, { gate: routing.gate, staysPending: true });
+    this.setGate(routing.gate);
+  }
+
+  /** Speaks TLS by another gate with the clients to come. */
+  setGate(gate: TlsGate | undefined): void {
+    this.configure(this.#options, { gate, staysPending: true });
   }
 
   /** As of {@linkcode SessionHost}. */

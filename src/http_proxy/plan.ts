@@ -120,6 +120,21 @@ export class HttpPlan {
   }
 }
 
+/**
+ * Does all that can fail of making a plan.
+ *
+ * @throws {CulvertError} for routes, rules, redirects or addresses that can't be used.
+ */
+export function checkHttpOptions(options: HttpServiceOptions): void {
+  compileRoutes(options.routes);
+  new Forwarding(options);
+  for (const { redirect, headers } of options.routes) {
+    if (redirect !== undefined) compileRedirect(redirect.to);
+    if (headers?.request !== undefined) new CompiledRules(headers.request, "request");
+    if (headers?.response !== undefined) new CompiledRules(headers.response, "response");
+  }
+}
+
 function planRoute(
   route: HttpRoute,
   { options, parts }: { options: HttpServiceOptions; parts: HttpPlanParts },

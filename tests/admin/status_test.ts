@@ -60,7 +60,7 @@ function* keys(schema: unknown, path = ""): Generator<string> {
 }
 
 /** Keys whose value is a mapping from reasons to counts. */
-const OPEN = /(refused|ended)$/;
+const OPEN = /(refused|ended|byStatus|byReason)$/;
 
 Deno.test("the example of the reference and the status of an empty program are valid", () => {
   assertEquals(problems(example()), []);
@@ -107,10 +107,14 @@ function tableAfter(text: string, start: string): string[][] {
 Deno.test("the tables of the reference are the descriptions in the schema", () => {
   const text = Deno.readTextFileSync(DOCS);
   const described = [...tables(statusDescription() as Description)];
-  assertEquals(described.length, 16);
+  assertEquals(described.length, 18);
   for (const [path, rows] of described) {
     const start = path === "" ? text.slice(0, text.lastIndexOf("```\n")) : `\n\`${path}\``;
-    const title = path.endsWith("connectSeconds") ? ` and \`${path}\`:\n` : start;
+    const title = path.endsWith("connectSeconds")
+      ? `, \`${path}\` and`
+      : path.endsWith("requests.durationSeconds")
+      ? ` and \`${path}\`:\n`
+      : start;
     assertEquals(tableAfter(text, title), rows, path);
   }
 });
@@ -189,6 +193,7 @@ Deno.test("required keys must be present, optional keys may be absent", () => {
     "reload.problems[].line",
     "reload.problems[].nearest",
     "reload.problems[].value",
+    "services[].requests",
     "services[].upstream",
     "upstreams[].backends[].check",
     "upstreams[].backends[].check.badAt",

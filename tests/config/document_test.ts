@@ -26,7 +26,6 @@ const BAD_DOCUMENTS: readonly [text: string, complaints: readonly string[]][] = 
   ]],
   [MINIMAL.replace("1", "2"), ["version: expected 1, the one version that there is, got 2"]],
   [MINIMAL.replace("1", "'1'"), ['version: expected 1, the one version that there is, got "1"']],
-  [MINIMAL.replace("echo", "echo\n    protocol: http"), ['services[0].protocol: expected "tcp", got "http"']],
   [
     MINIMAL.replace("upstream:", "upstream: []\n    x:"),
     [

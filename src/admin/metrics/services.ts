@@ -1,3 +1,4 @@
+import { HTTP_REASONS } from "../../http_proxy/http_reason.ts";
 import type { Reason } from "../../service/reason.ts";
 import type { RevocationFinding } from "../../tls/x509/crl/set.ts";
 import type { ServiceStatus } from "../status/service.ts";
@@ -43,6 +44,9 @@ const COUNTED: Readonly<Record<KnownReason, "refused" | "ended">> = {
   "drained": "ended",
   "cut": "ended",
 };
+
+const STATUS_CLASSES = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+const HTTP_REASON_NAMES = Object.keys(HTTP_REASONS);
 
 /** The metrics of each service. */
 export const SERVICE_METRICS: readonly MetricFamily<ServiceStatus>[] = [
@@ -105,11 +109,51 @@ export const SERVICE_METRICS: readonly MetricFamily<ServiceStatus>[] = [
     help: "Time to connect to a backend, including queueing and failed attempts, recorded once connected.",
     read: ({ connectSeconds }) => connectSeconds,
   },
+  {
+    name: "culvert_service_active_requests",
+    type: "gauge",
+    help: "HTTP requests that are under way.",
+    read: ({ requests }) => requests?.active,
+  },
+  {
+    name: "culvert_service_requests_total",
+    type: "counter",
+    help:
+      "HTTP requests that have ended, by the class of their status; `none` where the client got no response.",
+    read: ({ requests }) => requests && samples("status", requests.byStatus, STATUS_CLASSES),
+  },
+  {
+    name: "culvert_service_ended_requests_total",
+    type: "counter",
+    help: "HTTP requests that have ended, by reason.",
+    read: ({ requests }) => requests && samples("reason", requests.byReason, HTTP_REASON_NAMES),
+  },
+  {
+    name: "culvert_service_retried_requests_total",
+    type: "counter",
+    help: "HTTP requests that were sent again, or to another backend.",
+    read: ({ requests }) => requests?.retried,
+  },
+  {
+    name: "culvert_service_request_duration_seconds",
+    type: "histogram",
+    help: "Time from the first byte of an HTTP request to the last byte of its response.",
+    read: ({ requests }) => requests?.durationSeconds,
+  },
 ];
 
 /** The services, as subjects of metrics. */
 export function serviceSubjects(services: readonly ServiceStatus[]): readonly Subject<ServiceStatus>[] {
   return services.map((value) => ({ labels: { service: value.name }, value }));
+}
+
+/** All that are known are there from the start, at 0. */
+function samples(
+  label: string,
+  counts: Readonly<Record<string, number>>,
+  names: readonly string[],
+): readonly Sample[] {
+  return names.map((name) => ({ value: counts[name] ?? 0, labels: { [label]: name } }));
 }
 
 function byReason(metric: "refused" | "ended", counts: Readonly<Record<string, number>>): readonly Sample[] {

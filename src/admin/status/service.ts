@@ -39,6 +39,22 @@ export const serviceSchema = object({
     histogram,
     "Histogram of the time to connect to a backend, including queueing and failed attempts",
   ),
+  requests: optional(
+    object({
+      active: field(count, "Requests under way"),
+      byStatus: field(counts, "Requests that have ended, by the class of their status: `2xx`, or `none`"),
+      byReason: field(
+        counts,
+        "The same by reason code of the access log; those that have not occurred are absent",
+      ),
+      retried: field(count, "Requests that were sent again, or to another backend"),
+      durationSeconds: field(
+        histogram,
+        "Histogram of the time from the first byte of a request to the last of its response",
+      ),
+    }),
+    "Requests of a service with `protocol: http`; absent: it carries TCP",
+  ),
 });
 
 /** One service. */

@@ -5,6 +5,7 @@ import type { Status } from "../../admin/status/status.ts";
 import { ConfigError } from "../../config/problem/problem.ts";
 import type { Clock } from "../../core/clock.ts";
 import { isoTime } from "../../core/iso_time.ts";
+import type { RequestCounters } from "../../http_proxy/http_stats.ts";
 import { formatAddress } from "../../net/address.ts";
 import { isRefusal, type Reason } from "../../service/reason.ts";
 import { formatAttributes } from "../../tls/x509/distinguished_name.ts";
@@ -56,7 +57,9 @@ function reloadStatus({ generation, appliedAt, at, why, outcome }: ReloadState):
   return { ...status, error: { code: error.code, message: error.message }, ...problems };
 }
 
-function serviceStatus({ name, listeners, upstream, ended, ...counts }: ServiceReport): ServiceStatus {
+function serviceStatus(
+  { name, listeners, upstream, ended, requests, ...counts }: ServiceReport,
+): ServiceStatus {
   const all = Object.entries(ended) as [Reason, number][];
   return {
     name,
@@ -73,7 +76,14 @@ function serviceStatus({ name, listeners, upstream, ended, ...counts }: ServiceR
     bytesDown: counts.bytesDown,
     durationSeconds: counts.durationSeconds,
     connectSeconds: counts.connectSeconds,
+    ...(requests === undefined ? {} : { requests: requestStatus(requests) }),
   };
+}
+
+function requestStatus(
+  { byStatus, byReason, ...counts }: RequestCounters,
+): NonNullable<ServiceStatus["requests"]> {
+  return { ...counts, byStatus: { ...byStatus }, byReason: { ...byReason } };
 }
 
 /** Those of each file together. */

@@ -1,6 +1,5 @@
 import type { Config, ServiceConfig, UpstreamConfig } from "../../config/config.ts";
-import { CulvertError } from "../../core/errors.ts";
-import type { BackendCredentials, ServerCredentials } from "../../dataplane/credentials.ts";
+import type { BackendCredentials } from "../../dataplane/credentials.ts";
 import type { ServiceSnapshot, Snapshot, UpstreamSnapshot } from "../../dataplane/snapshot.ts";
 import type { BackendSets } from "../../dataplane/upstreams.ts";
 import type { Credentials } from "../credentials/credentials.ts";
@@ -14,8 +13,10 @@ export function buildSnapshot(
   { services, upstreams, log }: Config,
   { credentials, sets }: { credentials: Credentials; sets: BackendSets },
 ): Snapshot {
+  // They are of level info.
+  const logsRequests = log.access && (log.level === "info" || log.level === "debug");
   return {
-    services: services.map((service) => buildService(service, credentials.services.get(service.name))),
+    services: services.map((service) => buildService(service, credentials)),
     upstreams: [...upstreams.values()].map((upstream) =>
       buildUpstream(
         { ...upstream, backends: sets.get(upstream.name) ?? upstream.backends },
@@ -23,25 +24,23 @@ export function buildSnapshot(
       )
     ),
     access: log.access,
+    accessFormat: logsRequests ? log.accessFormat ?? log.format : undefined,
   };
 }
 
-function buildService(service: ServiceConfig, tls: ServerCredentials | undefined): ServiceSnapshot {
+function buildService(service: ServiceConfig, credentials: Credentials): ServiceSnapshot {
   const { name, listen, upstream, names, http, allow, deny, trusted, admission, timeouts } = service;
-  if (http !== undefined) {
-    throw new CulvertError("unsupported_protocol", `Cannot run service "${name}": HTTP is not supported yet`);
-  }
-  return {
-    kind: "tcp",
+  const common = {
     name,
     listen,
-    tls,
-    upstream,
-    names,
+    tls: credentials.services.get(name),
     admission: { ...admission, allow, deny: deny.length === 0 ? undefined : deny },
     proxyFrom: trusted,
     timeouts,
   };
+  if (http === undefined) return { ...common, kind: "tcp", upstream, names };
+  const { errorPaths: _files, ...options } = http;
+  return { ...common, kind: "http", http: { ...options, errors: credentials.errorPages.get(name) ?? {} } };
 }
 
 function buildUpstream(upstream: UpstreamConfig, tls: BackendCredentials | undefined): UpstreamSnapshot {

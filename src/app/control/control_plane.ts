@@ -34,6 +34,8 @@ export interface ControlPlaneParts {
   readonly dial?: Dial;
   /** The C library for half-open checks. @default it is opened when they are wanted */
   readonly library?: HeldLibc | undefined;
+  /** Writes the line of a request, with its line feed. @default nothing is written */
+  readonly writeAccess?: (line: string) => void;
 }
 
 /**
@@ -57,12 +59,17 @@ export class ControlPlane {
   #state: ProgramState = "starting";
 
   constructor(parts: ControlPlaneParts) {
-    const { log, clock = systemClock, library } = parts;
+    const { log, clock = systemClock, library, writeAccess } = parts;
     this.wheel = new TimerWheel({ clock });
     this.#crlWatch = new CrlWatch({ log, clock });
     const shared = { log, clock, wheel: this.wheel, buffers: this.buffers };
     const plain = parts.dial ?? dial;
-    this.dataPlane = new DataPlane({ ...shared, dial: plain, onLocalIp: (ip) => this.#own.cameIn(ip) });
+    this.dataPlane = new DataPlane({
+      ...shared,
+      dial: plain,
+      writeAccess,
+      onLocalIp: (ip) => this.#own.cameIn(ip),
+    });
     this.#upstreams = new Upstreams({
       ...shared,
       dataPlane: this.dataPlane,

@@ -6,7 +6,7 @@ import { findRepeats, type Located } from "./conflicts.ts";
 import type { DocumentNode } from "./document_node.ts";
 
 /** Protocols of services that the program can run. */
-export const SERVED_PROTOCOLS: readonly string[] = ["tcp"];
+export const SERVED_PROTOCOLS: readonly string[] = ["tcp", "http"];
 
 /** What the keys of a route need. */
 const ACTIONS = ["upstream", "redirect", "respond"];

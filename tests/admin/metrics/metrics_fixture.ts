@@ -25,6 +25,13 @@ export const FULL_STATUS: Status = {
     bytesDown: 2 ** 40,
     durationSeconds: { bounds: [0.5, 60], counts: [2, 6], sum: 100.25, count: 7 },
     connectSeconds: { bounds: [0.001], counts: [4], sum: 0.5, count: 5 },
+    requests: {
+      active: 2,
+      byStatus: { "2xx": 7, none: 1 },
+      byReason: { ok: 7, "client-closed": 1 },
+      retried: 1,
+      durationSeconds: { bounds: [0.001], counts: [4], sum: 0.5, count: 8 },
+    },
   }],
   upstreams: [{
     name: "app",

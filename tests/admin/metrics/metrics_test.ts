@@ -89,6 +89,20 @@ Deno.test("a service has its counters, every known reason and its histograms", a
     'culvert_service_connect_duration_seconds_bucket{le="+Inf",service="web"} 5',
     'culvert_service_connect_duration_seconds_sum{service="web"} 0.5',
     'culvert_service_connect_duration_seconds_count{service="web"} 5',
+    'culvert_service_active_requests{service="web"} 2',
+    'culvert_service_requests_total{status="none",service="web"} 1',
+    'culvert_service_requests_total{status="1xx",service="web"} 0',
+    'culvert_service_requests_total{status="2xx",service="web"} 7',
+    'culvert_service_requests_total{status="3xx",service="web"} 0',
+    'culvert_service_requests_total{status="4xx",service="web"} 0',
+    'culvert_service_requests_total{status="5xx",service="web"} 0',
+    'culvert_service_ended_requests_total{reason="ok",service="web"} 7',
+    'culvert_service_ended_requests_total{reason="client-closed",service="web"} 1',
+    'culvert_service_retried_requests_total{service="web"} 1',
+    'culvert_service_request_duration_seconds_bucket{le="0.001",service="web"} 4',
+    'culvert_service_request_duration_seconds_bucket{le="+Inf",service="web"} 8',
+    'culvert_service_request_duration_seconds_sum{service="web"} 0.5',
+    'culvert_service_request_duration_seconds_count{service="web"} 8',
   ]);
   for (const reason of ["refused-by-limit", "tls-crl-expired"]) {
     assert(found.includes(`culvert_service_rejected_connections_total{reason="${reason}",service="web"} 0`));
