@@ -7,7 +7,7 @@ import { describeError } from "../core/errors.ts";
  * Looks at the other files that discovery would read: lists of backends, and passwords. What is wrong with them is
  * no fault of the configuration, as they may come later: a sentence each. Files that may not be read are passed over.
  */
-export async function lookAtLists(config: Config): Promise<string[]> {
+export async function checkDiscoveryFiles(config: Config): Promise<string[]> {
   const warnings = await Promise.all([...config.upstreams.values()].map(lookAt));
   return warnings.flat();
 }

@@ -1,7 +1,7 @@
 import { type ConfigSource, configSource } from "../app/config_source.ts";
 import { badConfig, loadCredentials } from "../app/credentials/credentials.ts";
 import { findListenerFaults } from "../app/listener_faults.ts";
-import { lookAtLists } from "../app/check_discovery_files.ts";
+import { checkDiscoveryFiles } from "../app/check_discovery_files.ts";
 import { LineWriter } from "../app/log/line_writer.ts";
 import { Supervisor } from "../app/supervisor.ts";
 import type { Config } from "../config/config.ts";
@@ -96,7 +96,7 @@ async function check(path: string): Promise<ExitCode> {
   const listeners = await findListenerFaults(config);
   if (listeners.faults.length > 0) throw new ConfigError(source.name, reading.problems(listeners.faults));
   console.log(escapeLines(describeConfig(config)));
-  for (const warning of [...warnings, ...listeners.warnings, ...await lookAtLists(config)]) {
+  for (const warning of [...warnings, ...listeners.warnings, ...await checkDiscoveryFiles(config)]) {
     console.error(escapeText(`warning: ${warning}`));
   }
   return ExitCode.ok;

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { lookAtLists } from "../../src/app/check_discovery_files.ts";
+import { checkDiscoveryFiles } from "../../src/app/check_discovery_files.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 
@@ -8,7 +8,7 @@ function look(folder: TemporaryFolder, discover: unknown): Promise<string[]> {
   const upstream = { backends: ["10.0.0.1:1"], discover };
   const services = [{ name: "s", listen: ["127.0.0.1:0"], upstream: "db" }];
   const text = JSON.stringify({ version: 1, upstreams: { db: upstream }, services });
-  return lookAtLists(parseConfig(text, { name: "test.yaml", folder: folder.path }));
+  return checkDiscoveryFiles(parseConfig(text, { name: "test.yaml", folder: folder.path }));
 }
 
 Deno.test("a list of backends that is not there, or is no good, is a warning that says why", async () => {
@@ -43,7 +43,9 @@ Deno.test({
   async fn() {
     const discover = { filePath: "/nowhere/list.yaml", keepOnEmpty: false };
     const upstream = { name: "db", discover };
-    const config = { upstreams: new Map([["db", upstream]]) } as unknown as Parameters<typeof lookAtLists>[0];
-    assertEquals(await lookAtLists(config), []);
+    const config = { upstreams: new Map([["db", upstream]]) } as unknown as Parameters<
+      typeof checkDiscoveryFiles
+    >[0];
+    assertEquals(await checkDiscoveryFiles(config), []);
   },
 });
