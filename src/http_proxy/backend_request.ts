@@ -4,7 +4,9 @@ import { ConnectFailedError } from "../upstream/errors.ts";
 import type { BackendSearch } from "../upstream/search.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { fieldId } from "../http/known_fields.ts";
+import type { BodyReader } from "../http/body.ts";
 import type { HeadWriter } from "../http/head_writer.ts";
+import type { InputBuffer } from "../http/input_buffer.ts";
 import { writeAll } from "../net/connection.ts";
 import type { Tunnel } from "../net/tunnel.ts";
 import type { HttpReason } from "./http_reason.ts";
@@ -267,13 +269,23 @@ export class BackendRequest implements LiveConnection {
     if (this.#replay !== undefined) { for (const piece of this.#replay.pieces) head.raw(piece); }
     if (!body.done && input.length > 0 && input.length <= MAX_WITH_HEAD) {
       const at = head.length;
-      body.read(input);
+      this.#readBody(body, input);
       head.range(input.bytes, body.passStart, body.passEnd);
       if (body.done && body.needsEnd) head.raw(lastChunk(body));
       (this.#replay ??= new Replay()).keep(head.bytes.subarray(at, head.length));
       exchange.bytesUp += head.length - at;
     }
     return head.bytes.subarray(0, head.length);
+  }
+
+  /** Reads on in the body. A fault in it is the client's: no other backend is tried. */
+  #readBody(body: BodyReader, input: InputBuffer): void {
+    try {
+      body.read(input);
+    } catch (error) {
+      this.#exchange.stop(asProxyError(error as Error));
+      this.#exchange.throwStop();
+    }
   }
 
   #writeHead(head: HeadWriter): void {

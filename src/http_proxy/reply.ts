@@ -172,7 +172,7 @@ export class Reply {
   /** Reads on; whether there is more. Throws where the body has been cut short. */
   async #fill(body: BodyReader): Promise<boolean> {
     const { source } = this.#connection;
-    if (source.input.length > 0 || await source.fill()) {
+    if (await source.fill()) {
       this.#exchange.touch();
       return true;
     }

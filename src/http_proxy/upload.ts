@@ -39,7 +39,7 @@ export class Upload {
           if (!await this.#send(client.input.bytes.subarray(body.passStart, body.passEnd))) return;
           if (done) break;
           onProgress();
-          continue;
+          // What is left are trailer fields that wait for their end.
         }
         this.readsClient = true;
         const came = await client.fill();
