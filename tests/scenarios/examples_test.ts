@@ -17,13 +17,14 @@ Deno.test("the README shows the examples as they are", () => {
   ];
   assertEquals(shown.map(([, name]) => name), [
     "postgres.yaml",
+    "web.yaml",
     "mutual-tls-server.yaml",
     "mutual-tls-client.yaml",
   ]);
   for (const [, name, text] of shown) assertEquals(text, example(name!), name);
 });
 
-Deno.test("the mutual TLS examples are valid in the folder that their comments name, with the certificates of the README", async () => {
+Deno.test("the examples with TLS are valid in the folder that their comments name, with the certificates of the README", async () => {
   await using folder = new TemporaryFolder();
   const runs = README.matchAll(/^deno run (.*) main\.ts (certs my-certs (?:--name|client) .*)$/gm);
   const commands = [...runs].map(([, flags, words]) => [...flags!.split(" "), MAIN, ...words!.split(" ")]);
@@ -32,13 +33,14 @@ Deno.test("the mutual TLS examples are valid in the folder that their comments n
     const { code, stderr } = await run(DENO, ["run", ...words], { cwd: folder.path });
     assertEquals(code, 0, stderr);
   }
-  for (const half of ["server", "client"]) {
-    const text = Deno.readTextFileSync(`${ROOT}examples/mutual-tls-${half}.yaml`);
-    assertStringIncludes(text, `Copy this file as ${half}.yaml next to my-certs/`);
-    Deno.writeTextFileSync(folder.file(`${half}.yaml`), text);
-    const args = ["run", "--allow-read=.", MAIN, "check", "--config", `${half}.yaml`];
+  const copies = { "mutual-tls-server": "server", "mutual-tls-client": "client", web: "web" };
+  for (const [name, copy] of Object.entries(copies)) {
+    const text = Deno.readTextFileSync(`${ROOT}examples/${name}.yaml`);
+    assertStringIncludes(text, `Copy this file as ${copy}.yaml next to my-certs/`);
+    Deno.writeTextFileSync(folder.file(`${copy}.yaml`), text);
+    const args = ["run", "--allow-read=.", MAIN, "check", "--config", `${copy}.yaml`];
     const { code, stdout, stderr } = await run(DENO, args, { cwd: folder.path });
     assertEquals([code, stderr], [0, ""]);
-    assertStringIncludes(stdout, "/my-certs/ca.pem");
+    assertStringIncludes(stdout, name === "web" ? "/my-certs/server.pem" : "/my-certs/ca.pem");
   }
 });
