@@ -66,7 +66,7 @@ async function clientOf(admin: TestAdmin, context: ClientContext): Promise<Conne
   return (await connectTls(await admin.connect(), { context, signal, buffers: new BufferPool() })).connection;
 }
 
-function nobody({ ca }: Pki): ClientContext {
+function withoutCertificate({ ca }: Pki): ClientContext {
   return new ClientContext({ ca: ca.certPem, serverName: "server.test" });
 }
 
@@ -74,7 +74,7 @@ Deno.test("with mutual TLS the API serves clients of any address that the gate a
   const [good, other] = [await pki(), await makePki()];
   await using admin = await start(() => gateOf(good));
   assertStringIncludes(await ask(admin, clientContext(good)), '{"status":"ok"}');
-  assertEquals(await ask(admin, nobody(good)), "");
+  assertEquals(await ask(admin, withoutCertificate(good)), "");
   assertEquals(await ask(admin, clientContext(other, { ca: good.ca.certPem })), "");
   const bob = await good.ca.issueClient({ cn: "bob", ou: "sales" });
   assertEquals(await ask(admin, clientContext(good, { cert: bob.chainPem, key: bob.keyPem })), "");
@@ -92,7 +92,7 @@ Deno.test("on a non-local address a client certificate is required, even if the 
     await using open = await start(() =>
       gateOf(good, { clientAuth, ...(clientAuth === "none" ? { ca: undefined } : {}) })
     );
-    assertEquals(await ask(open, nobody(good)), "", clientAuth);
+    assertEquals(await ask(open, withoutCertificate(good)), "", clientAuth);
     assert(open.log.lines.some(({ fields }) => String(fields.error).includes("no client certificate")));
     if (clientAuth === "optional") assertStringIncludes(await ask(open, clientContext(good)), "ok");
   }
@@ -102,7 +102,7 @@ Deno.test("on a loopback address TLS works without client certificates", async (
   const good = await pki();
   const gate = () => gateOf(good, { clientAuth: "none", ca: undefined });
   await using admin = await TestAdmin.start({ tls: { gate, names: () => ["server.test"] } });
-  assertStringIncludes(await ask(admin, nobody(good)), '{"status":"ok"}');
+  assertStringIncludes(await ask(admin, withoutCertificate(good)), '{"status":"ok"}');
 });
 
 Deno.test("a new gate applies to the next connection", async () => {

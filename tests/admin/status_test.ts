@@ -11,7 +11,7 @@ import { backendStatus, SMALL_STATUS } from "./fake_target.ts";
 const PYTHON = "/usr/bin/python3";
 const JSONSCHEMA = "/usr/lib/python3/dist-packages/jsonschema/validators.py";
 
-/** Validates documents against a JSON Schema, with an implementation independent of ours. */
+/** Validates documents against a JSON Schema, with an implementation independent of Culvert's. */
 const VALIDATE = `
 import json, sys, jsonschema
 asked = json.load(sys.stdin)

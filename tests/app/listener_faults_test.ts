@@ -88,15 +88,15 @@ testWith(
     const bundle = folder.file("culvert.js");
     // The other user can read neither these sources nor the cache of root.
     await output(DENO, ["bundle", "--quiet", "-o", bundle, MAIN]);
-    const nobody = 65_534;
+    const otherUser = 65_534;
     const modes = { own: 0o755, closed: 0o755, open: 0o777, unwritable: 0o555 };
     for (const [name, mode] of Object.entries(modes)) {
       Deno.mkdirSync(folder.file(name));
       Deno.chmodSync(folder.file(name), mode);
     }
-    for (const name of ["own", "unwritable"]) Deno.chownSync(folder.file(name), nobody, nobody);
+    for (const name of ["own", "unwritable"]) Deno.chownSync(folder.file(name), otherUser, otherUser);
     Deno.chmodSync(folder.path, 0o755);
-    const as = ["--reuid", String(nobody), "--regid", String(nobody), "--clear-groups"];
+    const as = ["--reuid", String(otherUser), "--regid", String(otherUser), "--clear-groups"];
     const start = (name: string, command: string) => {
       const file = folder.file(`${name}.yaml`);
       Deno.writeTextFileSync(

@@ -56,7 +56,7 @@ export function wrote(folder: TemporaryFolder, ...files: string[]): string[] {
   return files.map((name) => `wrote ${folder.file("pki")}/${name}`);
 }
 
-/** Whether a certificate of the folder is let in by its CA and CRL. */
+/** Whether a certificate of the folder is accepted by its CA and CRL. */
 export function verdictOn(
   folder: TemporaryFolder,
   name: string,
@@ -71,7 +71,7 @@ export function verdictOn(
   return verdict.trusted ? "trusted" : verdict.reason;
 }
 
-/** Who a certificate of the folder says that it is. */
+/** The identity in a certificate of the folder. */
 export function identityIn(folder: TemporaryFolder, name: string) {
   return identityOf(readCertificates(read(folder, name))[0]!);
 }

@@ -174,13 +174,13 @@ Deno.test("renewing a revoked certificate prints the command for a new one, whic
     const message = `; for a new one, with a new key: culvert certs ${pki} ${command} --force`;
     await refused(folder, `renew ${name}`, { code: "certs_revoked", message });
     await certs(folder, `${command!.replaceAll("'", "")} --force`);
-    const anew = identityIn(folder, `${name}.pem`);
-    assert(anew.spkiSha256 !== old.spkiSha256);
+    const renewed = identityIn(folder, `${name}.pem`);
+    assert(renewed.spkiSha256 !== old.spkiSha256);
     const usage = command!.startsWith("client") ? "client" : "server";
     assertEquals(verdictOn(folder, `${name}.pem`, usage), "trusted");
-    assertEquals([anew.uris, anew.ips, anew.emails], [old.uris, old.ips, old.emails]);
-    assertEquals(anew.dnsNames.filter((each) => each !== "server"), old.dnsNames);
-    if (name !== "server") assertEquals(anew.subject, old.subject);
+    assertEquals([renewed.uris, renewed.ips, renewed.emails], [old.uris, old.ips, old.emails]);
+    assertEquals(renewed.dnsNames.filter((each) => each !== "server"), old.dnsNames);
+    if (name !== "server") assertEquals(renewed.subject, old.subject);
     assertEquals(await certs(folder, `renew ${name}`), wrote(folder, `${name}.pem`, "index.json"));
   }
 });

@@ -21,7 +21,7 @@ Deno.test("a new key is of the kind of the old one, unless another is asked for"
   assertEquals(keyKindIn(folder, "client.pem"), "rsa");
   assertEquals(verdictOn(folder, "client.pem", "client"), "trusted");
 
-  // Where nothing tells, nobody guesses.
+  // Without a certificate the kind of the key is not guessed.
   Deno.writeTextFileSync(folder.file("pki/client.pem"), "");
   const message = 'client.pem": there is no certificate in it with a key of a known kind';
   await refused(folder, "renew client --new-key", { code: "certs_unreadable", message });

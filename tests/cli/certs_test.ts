@@ -183,7 +183,7 @@ Deno.test("what is not understood is bad usage, and named", async () => {
   const more: [string, string, string][] = [
     ["client ca", "bad_usage", "can't be called"],
     ["client ..", "bad_usage", "can't be called"],
-    ["revoke nobody", "bad_usage", "there are server, client"],
+    ["revoke missing", "bad_usage", "there are server, client"],
     ["client a --dns bücher", "bad_name", "expected a DNS name"],
     ["client a --ip 10", "bad_name", "expected an IP address"],
   ];

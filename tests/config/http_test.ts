@@ -351,7 +351,7 @@ Deno.test("all problems of many routes are told at once, with their lines", () =
     upstream: app
   - redirect: {to: x}
   - match: {path: /y}
-    upstream: nobody
+    upstream: missing
 bodySize: 1`)).map((line) => line.replace(/: expected.*|;.*/, "")),
     [
       ":10: services[0].routes[0].match.path",

@@ -94,7 +94,7 @@ Deno.test("chunked bodies that are taken mean the same to llhttp", () => {
   const messages = GOOD_BODIES.map(([what, text]) => [what, head + text] as const);
   assertEquals(compare(messages, "request"), [
     "white space in an extension",
-    // We pass such a field on to nobody.
+    // Such a field is not forwarded.
     "a trailer field that is not passed on: Content-Length: 5",
     "a trailer field that is not passed on: Transfer-Encoding: chunked",
   ]);

@@ -20,7 +20,7 @@ export type Told = string;
 
 /** What {@linkcode readRequest} is told besides the bytes. */
 export interface ReadOptions extends RequestHeadOptions {
-  /** The pieces that the bytes come in. */
+  /** The sizes of the pieces of the bytes. */
   readonly pieces: readonly Uint8Array[];
   /** How many requests come before the one that is told of. @default {0} */
   readonly skip?: number;
@@ -79,7 +79,7 @@ export function readRequest({ pieces, skip = 0, ...options }: ReadOptions): Told
 
 /** What {@linkcode readResponse} is told besides the bytes. */
 export interface ReadResponseOptions extends HeadLimits {
-  /** The pieces that the bytes come in. */
+  /** The sizes of the pieces of the bytes. */
   readonly pieces: readonly Uint8Array[];
   /** Of the request. */
   readonly method?: string;

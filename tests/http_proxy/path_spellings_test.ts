@@ -75,7 +75,7 @@ const SPELLINGS: [target: string, leads: string][] = [
   ["/public%5c..%5cadmin", "400"],
   ["/public/..%5cadmin", "400"],
   ["/public\\..\\admin", "400"],
-  // Encoded once more: a backend that decodes twice is beyond help, but no spelling of ours.
+  // Encoded once more: a backend that decodes twice is beyond help, but Culvert has not written that spelling.
   ["/%252e%252e/admin", "open"],
   ["/%2561dmin", "open"],
   // Fragments (Envoy CVE-2021-32779).
@@ -209,7 +209,7 @@ const PIECES = [
 ];
 
 for (const encodedSlashes of ["reject", "keep"] as const) {
-  Deno.test(`of random spellings none is led past a route, with encodedSlashes: ${encodedSlashes}`, () => {
+  Deno.test(`no random spelling of a path bypasses a route, with encodedSlashes: ${encodedSlashes}`, () => {
     const random = numbers(12);
     const below = (end: number) => Math.floor(random.next().value * end);
     const seen = new Map<string, number>();

@@ -9,7 +9,7 @@ import { within } from "../support/wait.ts";
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 const PROGRAM = new URL("./dial_permission_program.ts", import.meta.url).pathname;
 
-/** Where nobody may dial, and what is said of it. */
+/** An address without permission to dial, and its error. */
 const REFUSED = [
   ["127.0.0.1:1", "--allow-net=127.0.0.1:1"],
   ["[::1]:1", "--allow-net=[::1]:1"],

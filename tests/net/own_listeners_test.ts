@@ -102,7 +102,7 @@ Deno.test("until it is known where a name leads, one connection is made, and oth
     });
   const leaving = new AbortController();
   const [one, two, three] = [dial(), dial(), dial(leaving.signal)];
-  const elsewhere = dial(undefined, parseAddress("app.internal:81")); // No listener of ours has this port.
+  const elsewhere = dial(undefined, parseAddress("app.internal:81")); // No own listener has this port.
   leaving.abort(new Error("gone"));
   await assertRejects(() => three, Error, "gone");
   await elsewhere;

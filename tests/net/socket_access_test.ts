@@ -8,10 +8,10 @@ import { testWith } from "../support/installed.ts";
 import { Python } from "../support/python.ts";
 
 const PROGRAM = new URL("./socket_access_program.ts", import.meta.url).pathname;
-const NOBODY = 65_534;
+const OTHER_USER = 65_534;
 
-/** Another user, who connects whenever that is possible, and says how often it was. */
-const STRANGER = `
+/** Another user that connects whenever that is possible, and prints how often. */
+const OTHER_USER_PROGRAM = `
 import os
 path, until, user = sys.argv[1], sys.argv[2], int(sys.argv[3])
 os.setgroups([]); os.setgid(user); os.setuid(user)
@@ -55,7 +55,7 @@ Deno.test("groups are known by number and by name, and a name that does not exis
   await assertRejects(() => Deno.lstat(address.path), Deno.errors.NotFound);
 });
 
-/** Runs the program under a umask, beside the stranger; resolves to what it prints and how often he connected. */
+/** Runs the program under a umask, beside the other user; resolves to what it prints and how often the other user connected. */
 async function beside(
   umask: string,
   { flags = "", group = "" }: { flags?: string; group?: string },
@@ -63,17 +63,17 @@ async function beside(
   await using folder = new TemporaryFolder();
   Deno.chmodSync(folder.path, 0o755);
   const [path, over] = [folder.file("app.sock"), folder.file("over")];
-  await using stranger = new Python(STRANGER, path, over, NOBODY);
-  assertEquals(await stranger.hear(), "ready");
+  await using other = new Python(OTHER_USER_PROGRAM, path, over, OTHER_USER);
+  assertEquals(await other.hear(), "ready");
   const may = `--no-prompt --allow-net --allow-read=${path} --allow-write=${path} ${flags}`;
   const script = `umask ${umask}; exec "$0" run ${may} ${PROGRAM} ${path} ${group}`;
   const { stdout } = await run("sh", ["-c", script, Deno.execPath()]);
   Deno.writeTextFileSync(over, "");
-  return { said: stdout.trim(), count: Number(await stranger.hear()) };
+  return { said: stdout.trim(), count: Number(await other.hear()) };
 }
 
 testWith(["python3"], "another user connects to a socket only once it has its group and mode", async (t) => {
-  if (Deno.uid() !== 0) return; // Only root can become somebody else.
+  if (Deno.uid() !== 0) return; // Only root can become another user.
   await t.step("never to one of mode 0600, with a umask that keeps others out", async () => {
     assertEquals(await beside("022", {}), { said: "closed", count: 0 });
   });
@@ -85,7 +85,7 @@ testWith(["python3"], "another user connects to a socket only once it has its gr
     assertStringIncludes(said, "start with umask 022, or add --allow-sys");
   });
   await t.step("to one of his group", async () => {
-    const { said, count } = await beside("022", { group: String(NOBODY) });
+    const { said, count } = await beside("022", { group: String(OTHER_USER) });
     assertEquals([said, count > 0], ["accepted", true]);
   });
 });

@@ -70,7 +70,7 @@ Deno.test("what a backend sent before it broke the connection still reaches the 
   const { caller, server, run } = setUp({ halfCloseMs: 1000 });
   await server.send("413 too large");
   server.reset();
-  await caller.send("a body that nobody reads");
+  await caller.send("a body that is not read");
   assertEquals(await caller.receive(), "413 too large");
   assertEquals(await run, "backend-reset");
 });
@@ -216,7 +216,7 @@ Deno.test("destroy ends everything with the reason given, and only the first one
   assert(client.closed && backend.closed);
 });
 
-/** Whom a tunnel has left without a goodbye. */
+/** The sides that a tunnel has closed without an end of stream. */
 function watchAborts(ends: Pick<ReturnType<typeof setUp>, "client" | "backend">): string[] {
   const aborted: string[] = [];
   for (const name of ["client", "backend"] as const) {
@@ -270,7 +270,7 @@ Deno.test("a client is told the end of an answer whose backend takes nothing mor
   const ends = setUp();
   const aborted = watchAborts(ends);
   ends.backend.write = () => Promise.reject(new Deno.errors.BrokenPipe("by the test"));
-  await ends.caller.send("a body that nobody reads");
+  await ends.caller.send("a body that is not read");
   await ends.server.send("413 too large");
   await ends.server.closeWrite();
   assertEquals(await readText(ends.caller), "413 too large");

@@ -19,7 +19,7 @@ function configOf(
   return proxyConfig({ backends: [backend], head: `${HEAD}admin: {listen: "${listen}"${keys}}\n` });
 }
 
-/** Keys for a listener that lets in those of the operations. */
+/** Keys for a listener that allows the unit `operations`. */
 function mutual(files: TlsFiles, { ca, server }: Pki): unknown {
   const clientAuth = { ca: files.put("ca.pem", ca.certPem), allow: [{ ou: "operations" }] };
   return { ...files.putOwn("server", server), clientAuth };
@@ -61,10 +61,10 @@ testWith(
     const ca = files.folder.file("ca.pem");
     const alice = files.putOwn("alice", pki.client);
     const bob = files.putOwn("bob", await pki.ca.issueClient({ cn: "bob", ou: "sales" }));
-    const stranger = files.putOwn("stranger", other.client);
+    const untrusted = files.putOwn("untrusted", other.client);
     assertEquals(await curl(culvert, "/healthz", { ca, own: alice }), '{"status":"ok"}\n');
     assertEquals(JSON.parse(await curl(culvert, "/readyz", { ca, own: alice })).ready, true);
-    for (const own of [undefined, bob, stranger]) {
+    for (const own of [undefined, bob, untrusted]) {
       for (const path of ["/healthz", "/api/status"]) {
         assertEquals(await curl(culvert, path, own === undefined ? { ca } : { ca, own }), "");
       }
@@ -105,7 +105,7 @@ testWith(
     assertEquals(await answers(), [ok, ""]);
     mutual(files, after);
     const args = ["-X", "POST"];
-    // Who asks for it gets the answer, by the certificates of before.
+    // The client that requests it gets the response over TLS with the previous certificates.
     const reload = await curl(culvert, "/api/reload", { ...clients[0]!, args });
     assertEquals(JSON.parse(reload), { ok: true, generation: 2 });
     assertEquals(await answers(), ["", ok]);

@@ -91,7 +91,7 @@ Deno.test("a missing permission is named exactly with exit code 77, and with it 
   const path = folder.file("listen.sock");
   {
     using client = await Deno.connect({ transport: "unix", path });
-    assertEquals(await exchange(client, "let in"), "let in");
+    assertEquals(await exchange(client, "hello"), "hello");
   }
   child.signal("SIGTERM");
   assertEquals(await within(child.exit, { what: "the program to end" }), 0);

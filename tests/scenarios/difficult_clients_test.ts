@@ -36,7 +36,7 @@ Deno.test("resets in the middle of a transfer, both ways, leave nothing behind",
   await using culvert = await startCulvert(proxyConfig({ backends: [backend.address] }));
   for (let i = 0; i < 20; i++) {
     const client = await connectResettable(culvert.port("main"));
-    client.send("x".repeat(3_000_000)); // Nobody reads the echo, so both directions are stuck when it breaks.
+    client.send("x".repeat(3_000_000)); // The echo is not read, so both directions are stuck when it breaks.
     await live(backend, 1);
     client.reset();
     await live(backend, 0);

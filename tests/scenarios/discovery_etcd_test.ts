@@ -61,7 +61,7 @@ testWith(
     }
     const clients = [await connectToEach(first, 2), await connectToEach(second, 2)];
 
-    // A value that is none leaves its key out, and nobody else.
+    // A value that is none leaves its key out, and no other.
     await put(etcd, `${DB}bad`, c, { weight: "heavy" });
     for (const [culvert] of both) {
       const warning = await culvert.waitFor({ level: "WARN" });
@@ -163,7 +163,7 @@ testWith(
     await untilSet(admin, [a.address]);
     assertEquals(culvert.found(READ).length, 2, "all keys have been read at the start and at the reload");
 
-    // While etcd says nothing, the set from before goes on, however often the prefix changes.
+    // While etcd says nothing, the current set is kept, however often the prefix changes.
     etcd.signal("SIGSTOP");
     for (const prefix of ["/culvert/third/", OTHER]) {
       await culvert.reload(config(prefix));
@@ -180,7 +180,7 @@ testWith(
     await untilSet(admin, [b.address]);
     assertEquals(await callOneByOne(culvert, 2), ["1", "1"]);
 
-    // Nobody follows the old prefixes any more.
+    // The old prefixes are not followed any more.
     await put(etcd, `${DB}a`, a);
     await put(etcd, `${OTHER}c`, c);
     await untilSet(admin, [b.address, c.address]);

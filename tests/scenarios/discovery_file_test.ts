@@ -21,7 +21,7 @@ class BackendFile extends TemporaryFolder {
   /** As a configuration names it. */
   readonly discover = `{file: ${JSON.stringify(this.name)}}`;
 
-  /** Writes it anew, in place. */
+  /** Rewrites it in place. */
   async write(text: string): Promise<void> {
     await Deno.writeTextFile(this.name, text);
   }

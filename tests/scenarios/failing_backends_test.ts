@@ -14,7 +14,7 @@ import {
 import { startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 
-/** Nobody listens there, and no port that the system picks for somebody is among them. */
+/** Ports that are closed, and that the system never picks for a listener. */
 const REFUSING = ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1", "127.0.0.4:1"];
 
 const CLOSED = { message: "connection closed" };
@@ -114,7 +114,7 @@ Deno.test("a backend that accepts and says nothing is left when the idle timeout
   );
   const startedAt = performance.now();
   using client = await connect(culvert.port("main"));
-  await client.write(new TextEncoder().encode("anybody?"));
+  await client.write(new TextEncoder().encode("hello?"));
   await ending(client);
   assertGreaterOrEqual(performance.now() - startedAt, 700);
   const closed = await culvert.waitFor(CLOSED);

@@ -43,7 +43,7 @@ Deno.test("a fleet of 200 backends goes up and down under load: what is known of
     await checkCalls({ callers, fleet: fleet.all, failed: () => failedTries(culvert) });
   }
   await callers.stop();
-  // Each caller had one connection at most when a member went down; nobody else has noticed.
+  // Each caller had one connection at most when a member went down; no other call has failed.
   assertLessOrEqual(callers.errors.length, CLIENTS * ROUNDS);
   const ends = badEnds(culvert);
   assertLessOrEqual(ends.length, CLIENTS * ROUNDS);
@@ -79,7 +79,7 @@ async function shuffle(fleet: readonly Member[], random: Iterator<number, never>
   return stopped;
 }
 
-/** Resolves when the program says of everybody what is so. */
+/** Resolves when the status shows the true state of every member. */
 async function untilKnown(admin: AdminClient, fleet: readonly Member[]): Promise<void> {
   let wrong: string[] = [];
   await until(async () => {
@@ -94,11 +94,11 @@ function isKnown(member: Member, { state, effectiveWeight, check }: BackendStatu
   return state === "up" && effectiveWeight === weightOf(member) && check!.ok === true;
 }
 
-/** Every call lands on somebody who is up, at the first try, and each takes its share by weight. */
+/** Every call reaches a member that is up, at the first try, and each member takes its share by weight. */
 async function checkCalls(
   { callers, fleet, failed }: { callers: Callers; fleet: readonly Member[]; failed: () => number },
 ): Promise<void> {
-  await callers.more(2 * CLIENTS); // Those who were on their way have arrived by then.
+  await callers.more(2 * CLIENTS); // Connections that were pending have arrived by then.
   const up = fleet.filter((member) => member.up);
   const whole = up.reduce((sum, member) => sum + weightOf(member), 0);
   const before = new Map(callers.served);
@@ -106,7 +106,7 @@ async function checkCalls(
   await callers.more(4 * whole);
   const counts = fleet.map(({ name }) => (callers.served.get(name) ?? 0) - (before.get(name) ?? 0));
   const total = counts.reduce((sum, count) => sum + count, 0);
-  assertEquals(failed(), triesBefore, "nobody is sent to a backend that is down");
+  assertEquals(failed(), triesBefore, "no connection goes to a backend that is down");
   for (const [index, member] of fleet.entries()) {
     const share = member.up ? total * weightOf(member) / whole : 0;
     const most = member.up ? 3 : 0;

@@ -13,7 +13,7 @@ import { Python } from "../support/python.ts";
 import { until } from "../support/wait.ts";
 import { halfOpenTest } from "../upstream/check/half_open/fixture.ts";
 
-/** Says its port, greets whoever connects and leaves, and for each line that it hears says how many it has accepted so far. */
+/** Prints its port, greets and closes each connection, and for each line of input prints how many it has accepted so far. */
 const COUNTER = `
 import threading
 listener = socket.socket()

@@ -38,7 +38,7 @@ Deno.test("a backend that is killed fails only the connections on it, and serves
   await callers.more(50);
   const tries = culvert.found(FAILED_TRY).length;
   await callers.more(200);
-  assertEquals(culvert.found(FAILED_TRY).length, tries, "nobody is sent to a backend that is down");
+  assertEquals(culvert.found(FAILED_TRY).length, tries, "no connection goes to a backend that is down");
 
   await victim.start();
   const up = await culvert.waitFor({ ...UP, backend: victim.address });
@@ -157,7 +157,7 @@ Deno.test("a backend that is slow is down when its answers take longer than time
   await finishChecked(culvert, resting);
 });
 
-Deno.test("backends are checked on another port of theirs, whatever their own one does", async () => {
+Deno.test("backends are checked on the configured port, whatever their own port does", async () => {
   using serving = new Member("serving");
   using checked = new Member("checked");
   const { port } = checked;

@@ -16,7 +16,7 @@ import { makePki } from "../tls/tls_fixture.ts";
 
 const REFUSED = "connection refused";
 
-/** Who comes, and what becomes of it. */
+/** Client certificates, each with the reason that its connection ends with. */
 async function callers(ca: Authority): Promise<readonly [reason: string, own: Issued | undefined][]> {
   const other = await createAuthority({ name: "Another CA" });
   const revoked = await ca.issueClient({ cn: "mallory", ou: "staff" });

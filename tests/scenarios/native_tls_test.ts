@@ -55,7 +55,7 @@ Deno.test("native: the runtime's TLS carries, half-closes, and takes a new certi
   const text = config();
   files.putOwn("server", next);
   await culvert.reload(text);
-  // The listener of before still accepts until nobody waits in its queue: a few more may see the old one, and who
+  // The previous listener accepts until its queue is empty: a few more may see the old certificate, and a client that
   // comes in the very moment in which it closes may be reset.
   const serial = new X509Certificate(next.certPem).serialNumber;
   const allSeeIt = async () => {

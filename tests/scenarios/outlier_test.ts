@@ -14,7 +14,7 @@ const EJECTED = { message: "backend is ejected" };
 const RETURNED = { message: "backend is no longer ejected" };
 const FAILED_TRY = { message: "cannot connect to backend" };
 
-/** Nobody listens there, and no port that the system picks for somebody is among them. */
+/** Ports that are closed, and that the system never picks for a listener. */
 const REFUSING = ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1", "127.0.0.4:1"] as const;
 
 /** Whether the first connection of this client was broken. */
@@ -38,7 +38,7 @@ Deno.test("connects that fail eject a backend, longer each time, and cost no cli
   assertEquals(await callOneByOne(culvert, 20), Array(20).fill("good"));
   const first = await culvert.waitFor(EJECTED);
   assertEquals([first.backend, first.failures, first.for], [refusing, 3, "500ms"]);
-  assertEquals(culvert.found(FAILED_TRY).length, 3, "nobody is sent to a backend that is ejected");
+  assertEquals(culvert.found(FAILED_TRY).length, 3, "no connection goes to a backend that is ejected");
 
   const returned = await culvert.waitFor({ ...RETURNED, backend: refusing });
   assertGreaterOrEqual(timeOf(returned) - timeOf(first), 490);
@@ -103,7 +103,7 @@ Deno.test("a backend that its checks bring back stays ejected until that time is
   await admin.ready();
   const resting = await restingDescriptors(culvert);
   const port = culvert.port("main");
-  // Somebody must come before the checks find out.
+  // A client must connect before the checks find out.
   await using callers = new Callers(port, { clients: 2 });
   await callers.more(5);
   failing.stop();

@@ -69,7 +69,7 @@ testWith(["python3"], "at a terminal the start may ask for a permission, and a r
   await terminal.shows("Granted net access").finally(() => clearInterval(typing));
   await terminal.shows('"message":"started"');
 
-  // Who would ask stands still until there is an answer, with all of its connections.
+  // A program that asks stops until there is an answer, with all of its connections.
   await Deno.writeTextFile(file, proxyConfig({ backends: [second.address] }));
   await terminal.do("SIGHUP");
   await terminal.shows(`a permission is missing; add --allow-net=${second.address}`);

@@ -198,7 +198,7 @@ Deno.test("where discovered backends may be is advice: one outside is as if it c
   await it.runs({ flags: await permissionFlags(it.file) }, async (child) => {
     await said(child, { message: "backends changed", backends: 2 });
     using client = await connect(await portOf(child));
-    assertEquals([await readLine(client), await exchange(client, "let in")], ["outside", "let in"]);
+    assertEquals([await readLine(client), await exchange(client, "hello")], ["outside", "hello"]);
   });
   const required = await it.required();
   assertEquals(required[1], `--allow-net=127.0.0.1:0,${inside.address}`);

@@ -109,8 +109,8 @@ Deno.test("Culvert behind Culvert: the header names the client, TLS the proxy, a
       upstream: `proxyProtocol: v2${upstream}`,
     });
   const checked = front({}, `, health: ${health}`);
-  const stranger = front(files.putOwn("other", other.client), "");
-  await using culvert = await startCulvert(front({}, ""), { later: [checked, stranger] });
+  const untrusted = front(files.putOwn("other", other.client), "");
+  await using culvert = await startCulvert(front({}, ""), { later: [checked, untrusted] });
   const lines = new AccessLines(culvert);
 
   const closed = { message: "connection closed", identity: "CN=alice,OU=operations" };
@@ -119,13 +119,13 @@ Deno.test("Culvert behind Culvert: the header names the client, TLS the proxy, a
   const { client, bytes_up } = await behind.waitFor(closed);
   assertEquals([client, bytes_up], [`127.0.0.1:${from.port}`, 5]);
 
-  // Checks: who they are for is nobody, who makes them is known all the same.
+  // The header of a check names no client; its TLS names the proxy all the same.
   await culvert.reload(checked);
   await behind.waitFor(closed, 4);
   assertEquals(culvert.found({ message: "backend is down" }), []);
 
-  // Who must not come in is told so before a client is led there.
-  await culvert.reload(stranger);
+  // A proxy that is not allowed is rejected before a client is connected.
+  await culvert.reload(untrusted);
   const refused = await talk(culvert.port("main")).catch(() => undefined);
   assertEquals(refused?.answer ?? "", "");
   const { reason, error } = await lines.next();

@@ -11,12 +11,12 @@ const PROXIED = 'proxyProtocol: true, trusted: ["127.0.0.0/29"]';
 const CLOSED = { message: "connection closed", service: "main" };
 const REFUSED = { message: "connection refused", service: "main", reason: "refused-by-proxy" };
 
-/** Answers with whom it takes for the client, by the header that it must be sent. */
+/** Answers with the client address, by the required header. */
 const WHO = `server {
     listen 127.0.0.1:PORT proxy_protocol;
     location / { return 200 "$proxy_protocol_addr $proxy_protocol_server_port\\n"; }
   }`;
-/** Answers with whom it is connected to. */
+/** Answers with the address of its peer. */
 const PLAIN = `server {
     listen 127.0.0.1:PORT;
     location / { return 200 "$remote_addr\\n"; }

@@ -66,7 +66,7 @@ Deno.test("a CRL counts as it is now while the key of another service has every 
   assertEquals([renewed?.level, renewed?.used_by], ["WARN", "service main"]);
   assertEquals([await enters(culvert, pki), await lines.reason()], [false, "tls-revoked"]);
   assertEquals(await admin.unready(), []);
-  // Who has no such settings goes on with the certificate and the key from before.
+  // A listener without such settings keeps its certificate and key.
   assertEquals([await enters(culvert, pki, { service: "other" }), (await lines.next()).service], [
     true,
     "other",
@@ -131,12 +131,12 @@ Deno.test("with a typo in the configuration the CAs of services and of the admin
   const config = tlsConfig({ backends: [backend.address], tls, head });
   await using culvert = await startCulvert(config, { readable: [files.folder.path] });
   // Whose certificate of the server is of the first CA.
-  const stranger: Pki = { ...other, ca: { ...other.ca, certPem: pki.ca.certPem } as Pki["ca"] };
+  const untrusted: Pki = { ...other, ca: { ...other.ca, certPem: pki.ca.certPem } as Pki["ca"] };
   const seen = async () => [
     await enters(culvert, pki),
-    await enters(culvert, stranger),
+    await enters(culvert, untrusted),
     await asks(culvert, pki),
-    await asks(culvert, stranger),
+    await asks(culvert, untrusted),
   ];
   assertEquals(await seen(), [true, true, true, true]);
   await culvert.write(`${config}    nonsense: true\n`);

@@ -20,7 +20,7 @@ Deno.test("reloads under load refuse no connection, and changes of the backends 
     await load.more(50);
     assertGreater(load.served.get("b") ?? 0, servedByB);
     await culvert.reload(one);
-    await load.more(20); // Those who were on their way to it have arrived by then.
+    await load.more(20); // Connections that were pending have arrived by then.
     const acceptedByB = b.accepted;
     await load.more(50);
     assertEquals(b.accepted, acceptedByB);

@@ -73,7 +73,7 @@ Deno.test("a key of etcd that names another address has removed the backend that
   const put = await admin.ask("/api/upstreams/main/backends", { method: "PUT", body: [] });
   assertEquals([put.status, put.json.error.code], [409, "conflict"]);
   clients.leave();
-  await until(async () => (await admin.status()).services[0]!.active === 0, { what: "nobody connected" });
+  await until(async () => (await admin.status()).services[0]!.active === 0, { what: "no connection" });
   culvert.signal("SIGTERM");
   assertEquals(await culvert.exit, 0);
   assertEquals(culvert.found({ level: "ERROR" }), []);

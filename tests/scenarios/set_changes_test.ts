@@ -20,7 +20,7 @@ function someOf(members: readonly Member[], random: Iterator<number, never>): Me
   return some.length > 0 ? some : [members[Math.floor(next() * members.length)]!];
 }
 
-/** What is left when nobody is connected any more: the set, idle, and nothing of those who have left. */
+/** What is left without connections: the set, idle, and nothing of removed backends. */
 async function quietAfter(culvert: Culvert, admin: AdminClient, set: readonly Member[]): Promise<void> {
   const { services, upstreams: [upstream] } = await admin.status();
   assertEquals(services[0]!.active, 0);
@@ -47,7 +47,7 @@ Deno.test("2,000 sets in quick succession under load, with onRemove: drain, cost
 
   using admin = new AdminClient(culvert);
   tunnel.close();
-  await until(async () => (await admin.status()).services[0]!.active === 0, { what: "nobody connected" });
+  await until(async () => (await admin.status()).services[0]!.active === 0, { what: "no connection" });
   await quietAfter(culvert, admin, last);
   await culvert.finish();
 });
@@ -59,7 +59,7 @@ Deno.test("2,000 sets in quick succession, with onRemove: close, break only conn
   );
   await using callers = new Callers(culvert.port("main"), { clients: 4 });
   const last = await changeSets(culvert, { members, callers, sets: 2000, seed: 2 });
-  // Nobody is removed any more.
+  // No backend is removed any more.
   const { length } = callers.errors;
   await callers.more(100);
   await callers.stop();
@@ -69,7 +69,7 @@ Deno.test("2,000 sets in quick succession, with onRemove: close, break only conn
   assertLessOrEqual(callers.errors.length, ends.length);
 
   using admin = new AdminClient(culvert);
-  await until(async () => (await admin.status()).services[0]!.active === 0, { what: "nobody connected" });
+  await until(async () => (await admin.status()).services[0]!.active === 0, { what: "no connection" });
   await quietAfter(culvert, admin, last);
   await culvert.finish();
 });
@@ -92,7 +92,7 @@ Deno.test("sets that change while their backends are checked and warm leave no c
 
   const [first] = members.all as [Member];
   await admin.put([first.address]);
-  // One connection is kept dialled ahead, and nothing else is left at anybody's.
+  // One connection is kept dialled ahead, and no other connection is left at any backend.
   await until(() => members.all.every(({ live: { size } }) => size <= 1), { what: "pools to close" });
   await until(() => members.all.slice(1).every(({ live: { size } }) => size === 0), {
     what: "pools to close",

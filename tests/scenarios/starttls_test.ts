@@ -37,7 +37,7 @@ function greetAs(protocol: StartTlsName): Handler {
 
 testWith(
   ["openssl"],
-  "openssl s_client -starttls comes in by mutual TLS in each protocol, and sees no greeting of a backend",
+  "openssl s_client -starttls is accepted by mutual TLS in each protocol, and sees no greeting of a backend",
   async (t) => {
     const pki = await makePki();
     await using files = new TlsFiles();
@@ -147,7 +147,7 @@ Deno.test("silent clients are given up at timeouts.handshake, and yield their pl
   assertEquals(backend.accepted, 0);
 });
 
-/** Reads a line, byte by byte: what follows it belongs to somebody else. */
+/** Reads a line, byte by byte: what follows it belongs to another reader. */
 async function readLineOnly(connection: Connection): Promise<string> {
   const [line, byte] = [[] as number[], new Uint8Array(1)];
   while (line.at(-1) !== 0x0a) {
@@ -181,7 +181,7 @@ function startKind(
   });
 }
 
-/** A connection that its owner closes, and nobody else. */
+/** A connection that only its owner closes. */
 function lent(connection: Deno.Conn): Connection {
   return {
     read: (buffer) => connection.read(buffer),

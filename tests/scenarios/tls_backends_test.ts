@@ -21,7 +21,7 @@ async function talk(culvert: Culvert, service = "main"): Promise<string> {
   return await within(readText(client).catch(() => ""), { what: "the end of the answer" });
 }
 
-/** A backend with this certificate that asks nobody for theirs. */
+/** A backend with this certificate that requests no client certificate. */
 function backendWith({ chainPem, keyPem }: Issued): TlsServer {
   return new TlsServer(new ServerContext({ cert: chainPem, key: keyPem }));
 }
@@ -77,7 +77,7 @@ Deno.test("a backend must have the name that its upstream asks for, whatever the
   const spki = `sha256/${readIdentity(derOf(named.certPem)[0]!).spkiSha256}`;
   await using files = new TlsFiles();
   const own = { ca: files.put("ca.pem", ca.certPem) };
-  /** What the upstream says, whom it meets, and what is wrong with that; nothing where it is fine. */
+  /** The TLS of the upstream, the certificate of the backend, and the error; undefined if it is accepted. */
   const cases: readonly [tls: Record<string, unknown>, backend: Issued, fault: RegExp | undefined][] = [
     [own, pki.server, undefined],
     [{ ...own, serverName: "db.test" }, named, undefined],

@@ -43,7 +43,7 @@ async function start(
   };
 }
 
-/** What becomes of somebody who comes when there is no room. */
+/** The result of a connection at the limit. */
 function turnedAway(connection: Deno.Conn): Promise<"end" | "reset"> {
   return within(ending(connection), { what: "the one too many to be refused" });
 }
@@ -75,7 +75,7 @@ for (const [bound, reason] of [["maxHandshakes", "handshakes"], ["maxConnections
   });
 }
 
-/** Keeps so many silent connections open from one address, and opens each anew as soon as it has been ended. */
+/** Keeps so many silent connections open from one address, and reopens each as soon as it has been closed. */
 const FLOOD = `
 import selectors
 port, count, source = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

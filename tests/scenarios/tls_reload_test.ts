@@ -160,14 +160,14 @@ testWith(
       assertEquals(await lines.reason(), "tls-unknown-ca");
       assertEquals(backend.accepted, accepted);
     }
-    // Who has come in before stays.
+    // Connections that were accepted before are kept.
     assertEquals(await exchange(live, "still here"), "still here");
     live.close();
     await culvert.finish();
   },
 );
 
-testWith(["python3"], "a client in mid-handshake is led to the upstream of after the reload", async () => {
+testWith(["python3"], "a client with a pending handshake gets the upstream of after the reload", async () => {
   const pki = await makePki();
   await using files = new TlsFiles();
   using a = startBackend(greet("a"));

@@ -20,7 +20,7 @@ for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
       tls: files.putOwn("server", pki.server),
     }));
     const lines = new AccessLines(culvert);
-    // A certificate that nobody has asked for changes nothing.
+    // A certificate that was not requested changes nothing.
     const own = { cert: pki.client.chainPem, key: pki.client.keyPem };
     for (const client of FOREIGN_CLIENTS.filter(({ program }) => program !== undefined)) {
       await using running = client.start();
@@ -77,7 +77,7 @@ testWith(
   },
 );
 
-testWith(["openssl"], "the chain is sent, and an expired certificate of ours is warned of", async () => {
+testWith(["openssl"], "the chain is sent, and an expired server certificate is a warning", async () => {
   const { ca } = await makePki();
   const intermediate = await ca.issueIntermediate();
   const good = await intermediate.issueServer({ names: ["server.test"] });

@@ -35,13 +35,13 @@ for (const version of ["1.2", "1.3"] as const) {
       );
       await using culvert = await startCulvert(config + others.join(""));
       const lines = new AccessLines(culvert);
-      const stranger = files.putOwn("stranger", other.client);
+      const untrusted = files.putOwn("untrusted", other.client);
       for (const name of Object.keys(listeners)) {
         await using client = new OpensslClient(version);
-        const shown = name.startsWith("other-ca") ? stranger : undefined;
+        const shown = name.startsWith("other-ca") ? untrusted : undefined;
         assertEquals((await client.talk(culvert.port(name), { own: shown, keep: true })).entered, true);
         assertEquals([await lines.reason(), client.hasTicket()], ["backend-closed", true]);
-        for (const own of [undefined, stranger]) {
+        for (const own of [undefined, untrusted]) {
           const { entered } = await client.talk(culvert.port("main"), { own, redeem: true });
           const { service, message } = await lines.next();
           assertEquals([entered, service, message], [false, "main", "connection refused"]);

@@ -132,7 +132,7 @@ testWith(
     files.put("bar-ca.pem", next.certPem);
     await reloaded();
     assertEquals([await reason("foo"), await reason("bar")], ["backend-closed", "tls-unknown-ca"]);
-    // The rule is bound to the CAs from before.
+    // The rule is bound to the previous CAs.
     const renewed = await issue("renewed", next, { uri: BAR_ID });
     assertEquals(await reasonOf(culvert, lines, { client, own: renewed }), "tls-not-allowed");
     files.put("rule-ca.pem", foo.certPem + next.certPem);

@@ -30,7 +30,7 @@ export class Callers implements AsyncDisposable {
     });
   }
 
-  /** Resolves when nobody is being served any more. */
+  /** Resolves when no call is being served any more. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all(this.#workers);

@@ -4,7 +4,7 @@ import { connect, ending, readLine } from "./peers.ts";
 import type { Culvert } from "./program.ts";
 import { within } from "./wait.ts";
 
-/** The names of the backends that serve as many clients, who come one after the other. */
+/** The names of the backends that serve as many clients, one after the other. */
 export async function callOneByOne(culvert: Culvert, count: number): Promise<string[]> {
   const names: string[] = [];
   for (let i = 0; i < count; i++) {
@@ -43,7 +43,7 @@ export async function closed(client: Deno.Conn): Promise<void> {
   await within(ending(client), { what: "the connection to be closed", timeoutMs: 10_000 });
 }
 
-/** A client whom no backend serves: the program closes its connection. */
+/** A client that no backend serves: the program closes its connection. */
 export async function callInVain(culvert: Culvert): Promise<void> {
   using client = await connect(culvert.port("main"));
   await closed(client);

@@ -20,7 +20,7 @@ export function startCheckServer(answer: (index: number) => CheckAnswer): TestBa
   return Object.assign(server, { port: Number(server.address.split(":").at(-1)) });
 }
 
-/** Another listener on somebody's host, that closes every connection. */
+/** Another listener on the same host, which closes every connection. */
 export class SecondPort implements Disposable {
   #listener: Deno.TcpListener | undefined;
 

@@ -6,7 +6,7 @@ import { until } from "./wait.ts";
 const TIMES = 10;
 
 /**
- * How many descriptors a program has open that checks its backends, when no check is under way and nobody is
+ * How many descriptors a program has open that checks its backends, when no check is under way and no client is
  * connected: the fewest, looked at again and again. To be asked at the start, for {@linkcode finishChecked}.
  */
 export async function restingDescriptors(culvert: Culvert): Promise<number> {

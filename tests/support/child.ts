@@ -27,7 +27,7 @@ const GRACE_MS = 5_000;
 /** The longest that a program which is to end by itself may take. */
 const RUN_MS = 120_000;
 
-/** A program that runs in the background. Whoever starts it disposes of it, which ends it. */
+/** A program that runs in the background. Its owner disposes of it, which ends it. */
 export class Child implements AsyncDisposable {
   readonly pid: number;
   /** Resolves to the exit code when it has ended and all that it wrote has been read. */

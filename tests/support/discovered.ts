@@ -60,7 +60,7 @@ export async function finishFollowing(
   culvert: Culvert,
   { admin, resting }: { admin: AdminClient; resting: number },
 ): Promise<void> {
-  await until(async () => (await admin.status()).services[0]!.active === 0, { what: "nobody connected" });
+  await until(async () => (await admin.status()).services[0]!.active === 0, { what: "no connection" });
   await until(() => culvert.descriptors() <= resting + 1, {
     what: `${resting} open descriptors, or one more`,
     context: () => `${culvert.descriptors()} are open\n${culvert.stderr.slice(-3000)}`,

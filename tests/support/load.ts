@@ -20,7 +20,7 @@ export class Load {
     this.#workers = Array.from({ length: options.clients ?? 6 }, () => this.#work());
   }
 
-  /** Resolves when as many more have been served, or somebody has not been. */
+  /** Resolves when as many more have been served, or a client has not been. */
   async more(count: number): Promise<void> {
     const goal = this.#total + count;
     await until(() => this.#total >= goal || this.errors.length > 0, {
@@ -28,7 +28,7 @@ export class Load {
     });
   }
 
-  /** Resolves when nobody is being served any more. */
+  /** Resolves when no client is being served any more. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all(this.#workers);

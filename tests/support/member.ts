@@ -9,7 +9,7 @@ export interface MemberOptions {
 
 /**
  * A backend in the test's own process that keeps its address while it goes down, comes back, hangs. It says its name
- * as a line and then sends everything back, as `greet` does. On a loopback address of its own, so that nobody takes
+ * as a line and then sends everything back, as `greet` does. On a loopback address of its own, so that no other program takes
  * its port while it is down: clients' ports are on 127.0.0.1.
  */
 export class Member implements Disposable {
@@ -40,7 +40,7 @@ export class Member implements Disposable {
     return this.#listener !== undefined;
   }
 
-  /** Goes down: nobody listens any more, and every connection is closed. */
+  /** Goes down: its port is closed, and every connection is closed. */
   stop(): void {
     this.#listener?.close();
     this.#listener = undefined;

@@ -169,7 +169,7 @@ export function live(backend: TestBackend, count: number): Promise<void> {
   return until(() => backend.live.size === count, { what: `${count} live connections` });
 }
 
-/** Resolves when nobody listens on a port. The runtime lets go of a listener a turn after it was closed. */
+/** Resolves when a port is closed. The runtime lets go of a listener a turn after it was closed. */
 export function refused(port: number, hostname = "127.0.0.1"): Promise<void> {
   return until(async () => {
     const outcome = await Deno.connect({ hostname, port }).catch((error) => error);

@@ -156,7 +156,7 @@ export class Culvert implements AsyncDisposable {
     return within(this.#child.exit, this.#about("the program to end"));
   }
 
-  /** Puts another configuration in the place of the one it was started with. Nobody is told. */
+  /** Puts another configuration in the place of the one it was started with. The program is not told. */
   async write(config: string): Promise<void> {
     const next = this.folder.file("culvert.yaml.next");
     await Deno.writeTextFile(next, config);

@@ -4,7 +4,7 @@ import { type MemoryConnection, memoryPair } from "./memory_connection.ts";
 
 /** One call of a {@linkcode ScriptedDialler}, which waits until the test answers it. */
 export class DialCall {
-  /** Whom, as text. */
+  /** The address, as text. */
   readonly to: string;
   readonly signal: AbortSignal;
   /** Resolves to the near end. */
@@ -45,7 +45,7 @@ export class ScriptedDialler {
   readonly dialled: MemoryConnection[] = [];
   #arrived: (() => void)[] = [];
 
-  /** The calls that nobody has answered. */
+  /** The calls that have not been answered. */
   get open(): DialCall[] {
     return this.calls.filter((call) => !call.over);
   }

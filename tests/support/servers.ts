@@ -108,7 +108,7 @@ export async function startPostgres(): Promise<Server> {
   });
 }
 
-/** Starts a server on a port that was free just now; should somebody else have taken it since, on another. */
+/** Starts a server on a port that was free just now; on another one if it has been taken since. */
 async function startServer(spec: ServerSpec): Promise<Server> {
   for (let attempt = 1;; attempt++) {
     const folder = new TemporaryFolder();

@@ -21,7 +21,7 @@ say(output.hex())
 `;
 
 /**
- * What a program writes that runs at a terminal where nobody ever types anything. It is ended when it writes `stop`, or
+ * What a program writes that runs at a terminal without any input. It is ended when it writes `stop`, or
  * after a minute. Needs `python3`.
  */
 export async function runAtTerminal(command: readonly string[], stop: string): Promise<string> {

@@ -298,7 +298,7 @@ Deno.test("onDown: close, where a backend goes down that is drained already, or 
   await settle();
   const { end, server, served } = await fixture.connect();
   fixture.say("a", "bad");
-  fixture.set("b"); // Drains; nobody looks at it any more.
+  fixture.set("b"); // Drains, and is not checked any more.
   await fixture.checked(3);
   assertEquals(fixture.reasons, []);
   await end.closeWrite();

@@ -132,7 +132,7 @@ Deno.test("clients that finish slowly from as many sources as there are places k
     await honest.served;
     served += fixture.reasons.at(-1) === "client-closed" ? 1 : 0;
     const [oldest] = slow.splice(0, 1);
-    // The slow ones come to a good end when nobody has taken their place, and come again.
+    // Slow handshakes complete if they have not been evicted, and are then repeated.
     if (await isPending(oldest!.caller.served)) {
       await oldest!.caller.end.send(HEADER);
       const backend = await fixture.answer();

@@ -167,10 +167,10 @@ for (const version of [1, 2] as const) {
 }
 
 Deno.test("a header without endpoints leaves the address of the socket", async () => {
-  for (const nobody of [formatProxyV1({}), formatProxyV2({})]) {
+  for (const unknown of [formatProxyV1({}), formatProxyV2({})]) {
     const fixture = fixtureOf({ admission: { allow: parseAddressSet(["10.0.0.1"]) } });
     const caller = fixture.call();
-    await caller.end.send(nobody);
+    await caller.end.send(unknown);
     await finish(caller, await fixture.answer());
     assertEquals(last(fixture), ["10.0.0.1:4711", "client-closed"]);
     await fixture.end();

@@ -17,7 +17,7 @@ export interface ServiceFixtureOptions {
   readonly timeouts?: Partial<Timeouts>;
   readonly admission?: Partial<AdmissionOptions>;
   readonly access?: boolean;
-  /** Who must begin with a PROXY header. */
+  /** The peers that must send a PROXY header. */
   readonly trusted?: readonly string[];
   /** Server names and wildcards that lead to `db`, or to an upstream of the test's. */
   readonly names?: Readonly<Record<string, Upstream | "db">>;

@@ -73,7 +73,7 @@ Deno.test("a rule about backends can be bound to a CA, and join conditions", asy
   assertEquals(await reason(by({ any: true, ca: other.ca.certPem }), addressOf(peer)), "not-allowed");
   assertEquals(await reason(by({ all: joined, ca: other.ca.certPem }), addressOf(peer)), "not-allowed");
   assertEquals(await reason(by({ all: [...joined, { cn: "other" }] }), addressOf(peer)), "not-allowed");
-  // With the runtime's own roots nobody knows the path.
+  // With the runtime's own roots the path is not known.
   assertThrows(
     () => dialler({ serverName: "a.test", allow: [{ any: true, ca }] }),
     CulvertError,
@@ -131,7 +131,7 @@ Deno.test("the handshake counts within the time of the dial, and what was dialle
 });
 
 Deno.test("what the dial below throws comes through", async () => {
-  const error = new Deno.errors.ConnectionRefused("nobody there");
+  const error = new Deno.errors.ConnectionRefused("connection refused");
   const to = dialler({ dial: () => Promise.reject(error) });
   assertEquals(await to({ kind: "tcp", host: "127.0.0.1", port: 1 }, NEVER).catch((caught) => caught), error);
 });

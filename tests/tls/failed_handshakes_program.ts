@@ -5,7 +5,7 @@ import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
 import { clientContext, connect, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 
 const ROUND = 500;
-const STRANGERS = 50;
+const UNTRUSTED = 50;
 const HELLO = Uint8Array.fromHex("160301020001000001fc0303");
 const GARBAGE = new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n");
 
@@ -13,7 +13,7 @@ let accepted = 0;
 let collected = 0;
 const registry = new FinalizationRegistry(() => collected++);
 const material = await pki();
-const stranger = await (await createAuthority({ name: "Other CA" })).issueClient({ cn: "mallory" });
+const untrusted = await (await createAuthority({ name: "Other CA" })).issueClient({ cn: "mallory" });
 await using server = new TlsServer(serverContext(material), {
   onAccepted(connection) {
     accepted++;
@@ -27,8 +27,8 @@ async function breakOff(words: Uint8Array): Promise<void> {
   connection.close();
 }
 
-async function showStrangersCertificate(): Promise<void> {
-  const own = { cert: stranger.chainPem, key: stranger.keyPem };
+async function showUntrustedCertificate(): Promise<void> {
+  const own = { cert: untrusted.chainPem, key: untrusted.keyPem };
   try {
     const { connection } = await connect(server.port, clientContext(material, own));
     using _closing = { [Symbol.dispose]: () => connection.close() };
@@ -44,8 +44,8 @@ for (const words of [HELLO, GARBAGE, HELLO.subarray(0, 3)]) {
     await ended(ROUND);
   }
 }
-for (let i = 0; i < STRANGERS; i++) await showStrangersCertificate();
-await ended(STRANGERS);
+for (let i = 0; i < UNTRUSTED; i++) await showUntrustedCertificate();
+await ended(UNTRUSTED);
 
 async function ended(count: number): Promise<void> {
   while (server.outcomes.length < count) await turn();

@@ -22,11 +22,11 @@ function gateOf({ ca, server }: Pki, options: Partial<TlsGateOptions> = {}): Tls
 }
 
 /** A client without a certificate. */
-function nobody({ ca }: Pki): ClientContext {
+function withoutCertificate({ ca }: Pki): ClientContext {
   return new ClientContext({ ca: ca.certPem, serverName: "server.test" });
 }
 
-/** How a client fares: who it is, `nobody in particular`, or the reason for which it is refused. */
+/** How a client fares: who it is, `anonymous`, or the reason for which it is refused. */
 async function enter(gate: TlsGate, context: ClientContext, latest?: () => TlsGate): Promise<string> {
   const [here, there] = await socketPair();
   const { signal } = new AbortController();
@@ -35,7 +35,7 @@ async function enter(gate: TlsGate, context: ClientContext, latest?: () => TlsGa
   let entered: Entered | undefined;
   try {
     entered = await gate.enter(here, { signal, buffers, ...(latest === undefined ? {} : { latest }) });
-    return entered.identity?.subject ?? "nobody in particular";
+    return entered.identity?.subject ?? "anonymous";
   } catch (error) {
     if (!(error instanceof TlsHandshakeError)) throw error;
     return error.reason;
@@ -57,7 +57,7 @@ Deno.test("a gate accepts clients of the CA that a rule names, and knows their i
     alice,
   );
   assertEquals(await enter(gateOf(good, { allow: [{ cn: "bob" }] }), clientContext(good)), "not-allowed");
-  assertEquals(await enter(gateOf(good), nobody(good)), "no-certificate");
+  assertEquals(await enter(gateOf(good), withoutCertificate(good)), "no-certificate");
   assertEquals(await enter(gateOf(good), clientContext(other, { ca: good.ca.certPem })), "unknown-ca");
 });
 
@@ -72,7 +72,7 @@ Deno.test("without any rule every client is rejected", async () => {
 Deno.test("a gate that can do without certificates looks at those that are shown", async () => {
   const [good, other] = [await pki(), await makePki()];
   const gate = gateOf(good, { clientAuth: "optional", allow: [{ cn: "alice" }] });
-  assertEquals(await enter(gate, nobody(good)), "nobody in particular");
+  assertEquals(await enter(gate, withoutCertificate(good)), "anonymous");
   assertEquals(await enter(gate, clientContext(good)), "CN=alice,OU=operations");
   assertEquals(await enter(gate, clientContext(other, { ca: good.ca.certPem })), "unknown-ca");
 });
@@ -110,7 +110,7 @@ Deno.test("the gate of the end of the handshake decides, not that of its beginni
   assertEquals(await enter(gateOf(good), clientContext(good), () => gateOf(other)), "unknown-ca");
   for (const clientAuth of ["optional", "none"] as const) {
     const before = gateOf(good, { clientAuth });
-    assertEquals(await enter(before, nobody(good), () => gateOf(good)), "no-certificate");
+    assertEquals(await enter(before, withoutCertificate(good), () => gateOf(good)), "no-certificate");
   }
   const open = gateOf(good, { clientAuth: "none" });
   assertEquals(await enter(gateOf(good), clientContext(good), () => open), "CN=alice,OU=operations");
@@ -129,7 +129,7 @@ Deno.test("the same gate with other CAs and CRLs verifies by these, and keeps ev
   const moved = gate.withTrust({ ca: other.ca.certPem, crls: undefined });
   assertEquals(await enter(moved, clientContext(good)), "unknown-ca");
   assertEquals(await enter(moved, clientContext(other, { ca: ca.certPem })), alice);
-  assertEquals(await enter(moved, nobody(good)), "no-certificate");
+  assertEquals(await enter(moved, withoutCertificate(good)), "no-certificate");
   assertEquals(moved.authorities.length, 1);
   const bob = await other.ca.issueClient({ cn: "bob" });
   const context = clientContext({ ...other, client: bob }, { ca: ca.certPem });
@@ -140,7 +140,7 @@ Deno.test("the same gate with other CAs and CRLs verifies by these, and keeps ev
   assertThrows(() => gate.withTrust({ ca: "garbage", crls: undefined }), CulvertError);
 });
 
-Deno.test("bad material and rules are no gate, and an expired certificate of ours is a warning", async () => {
+Deno.test("bad credentials and rules make no gate, and an expired server certificate is a warning", async () => {
   const [good, other] = [await pki(), await makePki()];
   const bad: Partial<TlsGateOptions>[] = [
     { cert: "garbage" },

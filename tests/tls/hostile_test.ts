@@ -9,7 +9,7 @@ import { clientContext, close, connect, pki, readPiece, serverContext, TlsServer
 
 const TIMES = 100;
 
-/** Somebody who begins a handshake again and again, and breaks off at a certain step, in a certain way. */
+/** A client that starts a handshake repeatedly, and aborts it at a certain step, in a certain way. */
 const ATTACKER = `
 import ssl
 port, times, step, how, own = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5]

@@ -4,7 +4,7 @@ import { until } from "../support/wait.ts";
 
 /** What OpenSSL's server is to be. */
 export interface OpensslServerSpec {
-  /** Its own certificate, and the CA of its clients, who must have one. */
+  /** Its own certificate, and the CA of the required client certificates. */
   readonly pki: {
     readonly ca: { readonly certPem: string };
     readonly server: { readonly chainPem: string; readonly keyPem: string };

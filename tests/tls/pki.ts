@@ -18,5 +18,5 @@ export function inDays(days: number): Date {
   return new Date(Date.now() + days * 86_400_000);
 }
 
-/** An extension that nobody knows. */
+/** An unknown extension. */
 export const STRANGE = { oid: "1.3.6.1.4.1.99999.1", value: new Uint8Array([5, 0]) } as const;

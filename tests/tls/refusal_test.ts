@@ -256,7 +256,7 @@ testWith(
   },
 );
 
-testWith(["python3"], "TLS 1.2, and TLS without a certificate of ours, wait for nothing", async (t) => {
+testWith(["python3"], "TLS 1.2, and TLS without a client certificate, wait for nothing", async (t) => {
   await t.step("TLS 1.2", async () => {
     await withServer({ version: "1.2" }, async ({ peer, connecting }) => {
       const shaken = await peer.begin("p.handshake()");
@@ -337,7 +337,7 @@ Deno.test("a server that can't hear us any more during the handshake has no sess
   }
 });
 
-Deno.test("a server of ours that refuses us is heard too, whatever its reason", async () => {
+Deno.test("the rejection by a server of Culvert is reported too, whatever its reason", async () => {
   const [material, other] = [await pki(), await makePki()];
   await using server = new TlsServer(serverContext(material));
   const context = clientContext(material, { cert: other.client.chainPem, key: other.client.keyPem });

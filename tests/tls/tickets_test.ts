@@ -5,7 +5,7 @@ import type { ServerContext } from "../../src/tls/session/server_context.ts";
 import { makePki, type Pki, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 
 // Tickets of the engine open every server of the program, and the client certificate of a resumed session is
-// not verified by it. So whatever a ticket is worth elsewhere, its holder must be somebody who would be let in
+// not verified by it. So whatever a ticket is worth elsewhere, its holder must be a client that would be accepted
 // now.
 
 /** Where a ticket may come from that must not be good for the listener that asks for certificates. */
@@ -108,7 +108,7 @@ for (const version of ["1.2", "1.3"] as const) {
 
   testWith(
     ["openssl"],
-    `a ticket of TLS ${version} is worth nothing once its holder is not let in any more`,
+    `a ticket of TLS ${version} is worth nothing once its holder is not allowed any more`,
     async () => {
       const good = await pki();
       let revoked = false;
@@ -136,7 +136,7 @@ for (const version of ["1.2", "1.3"] as const) {
       assertEquals(await server.reason(), own === undefined ? "no-certificate" : "unknown-ca");
       assertEquals(holder.hasTicket(), false);
     }
-    // Nor does one who is refused by whoever is asked in the end.
+    // Nor does a client that `authorize` rejects at the end.
     await using strict = new TlsServer(serverContext(good), {
       verify: () => ({ ok: false, reason: "revoked" }),
     });

@@ -32,7 +32,7 @@ export function pki(algorithm: KeyAlgorithm = "ecdsa-p256"): Promise<Pki> {
   return promise;
 }
 
-/** A new one, of a CA that nobody knows yet. */
+/** A new one, of a new CA. */
 export async function makePki(algorithm: KeyAlgorithm = "ecdsa-p256", name = "Test CA"): Promise<Pki> {
   const ca = await createAuthority({ algorithm, name });
   const server = await ca.issueServer({ names: NAMES });
@@ -63,10 +63,10 @@ export function clientContext(
   return new ClientContext({ ca: ca.certPem, ...own, serverName: "server.test", ...options });
 }
 
-/** How an accepted connection went: the session that was let in, or why there is none. */
+/** How an accepted connection went: the session that was accepted, or why there is none. */
 export type Outcome = { readonly session: TlsSession } | { readonly error: TlsHandshakeError };
 
-/** A listener that speaks TLS with whoever comes, one after the other or all at once. */
+/** A listener that speaks TLS with every client, one after the other or all at once. */
 export class TlsServer implements AsyncDisposable {
   readonly port: number;
   readonly hostname: string;
@@ -104,7 +104,7 @@ export class TlsServer implements AsyncDisposable {
     this.#loop = this.#accept();
   }
 
-  /** How the next connection went that nobody has asked for yet. */
+  /** The result of the next connection that has not been requested yet. */
   async outcome(): Promise<Outcome> {
     while (this.outcomes.length === this.#taken) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -121,7 +121,7 @@ export class TlsServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
     await this.#loop;
-    // One that nobody ends any more is a fault to be told, not a reason to wait for ever.
+    // A connection that is never ended is a failure to report, not a reason to wait for ever.
     await within(Promise.all(this.#serving), { what: "the TLS server's connections to end" });
   }
 
@@ -152,7 +152,9 @@ export class TlsServer implements AsyncDisposable {
       await this.#handler(session).catch(() => {});
       close(session.connection);
     } catch (error) {
-      if (!(error instanceof TlsHandshakeError)) throw new Error(`no error of ours: ${describeError(error)}`);
+      if (!(error instanceof TlsHandshakeError)) {
+        throw new Error(`not a TlsHandshakeError: ${describeError(error)}`);
+      }
       this.#tell({ error });
     } finally {
       clearTimeout(timer);
@@ -184,7 +186,7 @@ export async function echoAll({ connection }: TlsSession): Promise<void> {
   await connection.closeWrite();
 }
 
-/** Connects with TLS of ours. */
+/** Connects with the TLS of Culvert. */
 export async function connect(
   port: number,
   context: ClientContext,

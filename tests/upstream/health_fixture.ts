@@ -22,7 +22,7 @@ export const HEALTH: HealthOptions = { type: "tcp", intervalMs: 1000, timeoutMs:
 export class ScriptedCheck implements Check {
   /** By host: a check that fails, one that does not end by itself, or one for which there is no descriptor. */
   readonly says: Map<string, "bad" | "hangs" | "short">;
-  /** Whom it has looked at, in order: `a b a`. */
+  /** The backends that it has checked, in order: `a b a`. */
   readonly looked: string[] = [];
   /** Why checks were given up. */
   readonly givenUp: unknown[] = [];

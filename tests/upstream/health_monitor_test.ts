@@ -71,7 +71,7 @@ function backend(host: string): Backend {
 Deno.test("a backend is unknown from when it is watched to the end of its first check, and takes connections", async () => {
   const fixture = new MonitorFixture();
   fixture.configure();
-  assertEquals(fixture.a.state, "up"); // As nobody has it checked.
+  assertEquals(fixture.a.state, "up"); // As it is not checked.
   fixture.monitor.watch(fixture.a);
   assertEquals([fixture.a.state, fixture.a.available], ["unknown", true]);
   await settle();

@@ -10,7 +10,7 @@ import { spec } from "./upstream_fixture.ts";
 
 const EJECTION_MS = 10_000;
 
-/** A detector in fake time, with backends that nobody dials. By default all of them may be ejected. */
+/** A detector in fake time, with backends that are not dialled. By default all of them may be ejected. */
 class OutlierFixture {
   readonly clock = new FakeClock();
   readonly wheel = new TimerWheel({ clock: this.clock });

@@ -53,7 +53,7 @@ export class UpstreamFixture {
     return this.dialler.dial;
   }
 
-  /** Whom the dialler was asked for, in order: `a b`. */
+  /** The dialled backends, in order: `a b`. */
   get asked(): string {
     return this.dialler.calls.map(({ to }) => to.replace(":1", "")).join(" ");
   }

@@ -24,7 +24,7 @@ Deno.test("slowStart: the first set has its whole weight at once, what comes lat
   assertEquals(fixture.upstream.backends.map(({ weight }) => weight), [1, 1, 1]);
   assertEquals(fixture.wheel.size, 0);
   fixture.set([]);
-  fixture.set("x y"); // All of them new: nobody to be compared with.
+  fixture.set("x y"); // All of them are new: there is none to compare with.
   assertEquals(fixture.upstream.backends.map(({ share }) => share), [1, 1]);
   assertEquals(await fixture.end(), NOTHING_LEFT);
 });
@@ -48,7 +48,7 @@ Deno.test("slowStart: one that recovers grows from when it is up, or from when i
   assertEquals((await fixture.picks(21)).split("a").length - 1, 1);
   await fixture.checked(9);
   assertEquals(a.share, 0.5);
-  // Down again while it grows: it begins anew.
+  // Down again while it grows: it starts again.
   fixture.say("a", "bad");
   await fixture.checked(2);
   assertEquals([a.state, fixture.wheel.size], ["down", 2]); // Nothing but the two checks.

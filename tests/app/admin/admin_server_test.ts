@@ -81,7 +81,7 @@ function credentialsOf({ ca, server }: Pki): AdminCredentials {
 
 type ClientOptions = Parameters<typeof Deno.createHttpClient>[0];
 
-/** Whether somebody with such a client gets an answer. */
+/** Whether a client with this context gets a response. */
 async function answers(url: string, options: ClientOptions = { caCerts: [] }): Promise<boolean> {
   using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0, ...options });
   try {
@@ -244,7 +244,7 @@ Deno.test("where others can reach it, it is not served without TLS, and speaks n
   await assertRejects(() => fixture.apply("0.0.0.0:0"), CulvertError);
   assertEquals(await answers(`http://${fixture.url}`), false);
   assertEquals(await answers(`https://${fixture.url}`, showing(good)), true);
-  // A configuration with such an address and without TLS is refused; were it not, nobody would come in.
+  // A configuration with such an address and without TLS is refused; if it were not, every client would be rejected.
   await fixture.apply("0.0.0.0:0", credentialsOf(good));
   assertEquals(await answers(`https://${fixture.url}`, showing(good)), true);
   await fixture.apply("0.0.0.0:0");

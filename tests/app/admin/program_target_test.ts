@@ -35,7 +35,7 @@ Deno.test("a good reload is a new generation, and the status says so", async () 
   await fixture.end();
 });
 
-Deno.test("a bad configuration is told with all its problems, and the one from before goes on", async () => {
+Deno.test("a bad configuration is reported with all its problems, and the current one is kept", async () => {
   const fixture = await started();
   const { appliedAt } = (await fixture.status()).reload;
   fixture.text = ONE.replace('"listen"', '"lisen"').replace('"version":1', '"version":2');

@@ -60,7 +60,7 @@ export class AppFixture {
     return { client, server };
   }
 
-  /** Whom the dialler was asked for, in order. */
+  /** The dialled addresses, in order. */
   get asked(): string {
     return this.dialler.calls.map(({ to }) => to.replace(":1", "")).join(" ");
   }
@@ -97,7 +97,7 @@ export function configText({ upstreams, services, policy = {}, timeouts = {} }: 
   });
 }
 
-/** Resolves as soon as nobody listens there: closing a listener takes the runtime a moment. */
+/** Resolves as soon as the port is closed: closing a listener takes the runtime a moment. */
 export function closed(port: number): Promise<void> {
   const refused = async () => {
     try {

@@ -89,15 +89,18 @@ Deno.test("whatever else goes wrong is an answer too, and the next reload is not
   const { log, reloads, reloader } = setUp();
   const first = reloader.request("first");
   const second = reloader.request("second");
-  reloads[0]!.reject(new TypeError("a bug of ours"));
+  reloads[0]!.reject(new TypeError("an internal error"));
   const result = await first;
   assert(!result.ok && result.error instanceof CulvertError);
-  assertEquals([result.error.code, result.error.message], ["reload_failed", "Cannot reload: a bug of ours"]);
+  assertEquals([result.error.code, result.error.message], [
+    "reload_failed",
+    "Cannot reload: an internal error",
+  ]);
   assert(result.error.cause instanceof TypeError);
   await settle();
   reloads[1]!.resolve();
   assertEquals(await second, { ok: true });
-  assertEquals(log.lines[0]!.fields.error, "Cannot reload: a bug of ours");
+  assertEquals(log.lines[0]!.fields.error, "Cannot reload: an internal error");
 });
 
 Deno.test("before the first reload the state is that of the start", () => {

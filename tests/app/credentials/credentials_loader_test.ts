@@ -74,7 +74,7 @@ Deno.test("admin files that can't be used are problems of admin.tls, and there i
   }
 });
 
-Deno.test("an etcd's TLS is its CA and a certificate of ours, each if it is given", async () => {
+Deno.test("the TLS of etcd has its CA and a client certificate, each if it is configured", async () => {
   const { ca, client } = await makePki();
   await using files = new TlsFiles();
   const place = { path: ["upstreams", "db", "discover", "etcd", "tls"], who: "etcd of upstream db" };

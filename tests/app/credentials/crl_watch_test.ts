@@ -69,7 +69,7 @@ Deno.test("one that was bad when it was loaded is not told of again, and is told
   fixture.watch.follow([crl(-1), crl(Infinity, { fromMs: 40_000, usedBy: "service b" })]);
   assertEquals(fixture.said(40_000), []);
   assertEquals(fixture.said(LOOK_MS), [`info: ${GOOD}: service b, /ca.crl`]); // It holds by now.
-  fixture.watch.follow([crl(-1), crl(-1, { usedBy: "service b" })]); // Both are warned of by who loads them.
+  fixture.watch.follow([crl(-1), crl(-1, { usedBy: "service b" })]); // The loader warns of both.
   assertEquals(fixture.said(100_000), []);
   assertEquals(fixture.log.lines.length, 1);
   fixture.watch.follow([crl(190_000)]);

@@ -20,7 +20,7 @@ function target(most = Infinity) {
       await settle();
     },
     async fail() {
-      turn!.reject(new Deno.errors.BrokenPipe("nobody reads"));
+      turn!.reject(new Deno.errors.BrokenPipe("the pipe is closed"));
       await settle();
     },
   };

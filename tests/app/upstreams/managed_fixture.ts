@@ -57,7 +57,7 @@ export class ManagedFixture {
   readonly clock = new FakeClock();
   readonly log = new RecordingLog();
   readonly dialler = new ScriptedDialler();
-  /** The sources by what they are asked for, each time that they were made anew: `file one`, `dns two`. */
+  /** The sources by what they are asked for, each time that they were recreated: `file one`, `dns two`. */
   readonly made: { readonly name: string; readonly scripted: ScriptedSource }[] = [];
   /** Sources that are made from now on do not look at their signals. */
   stubborn = false;

@@ -22,7 +22,7 @@ const tcp = (index: number) => ({ kind: "tcp", host: `host${index}`, port: 1 }) 
 /** A checker that opens nothing, and says what is done with it. */
 class FakeChecker extends HalfOpenChecker {
   readonly done: string[] = [];
-  /** Whom it was asked to check. */
+  /** The addresses that it was asked to check. */
   readonly checked: string[] = [];
 
   override start(): void {

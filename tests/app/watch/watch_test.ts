@@ -177,7 +177,7 @@ Deno.test("a file is followed to a folder that replaces its own", async () => {
   await using file = await watched({}, "/sub");
   await Deno.remove(`${file.folder.path}/sub`, { recursive: true });
   await Deno.mkdir(`${file.folder.path}/sub`);
-  await Deno.writeTextFile(file.path, "version: 1 # anew");
+  await Deno.writeTextFile(file.path, "version: 1 # again");
   await file.changed(1);
   await Deno.writeTextFile(file.path, "version: 1 # and changed there");
   await file.changed(2);

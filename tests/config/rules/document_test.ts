@@ -141,7 +141,7 @@ Deno.test("a PROXY header can't be expected where all listen addresses are unix 
     "services[0].proxyProtocol: expected false, where all listen addresses are unix sockets: trusted " +
     "covers no client of one, got true";
   for (const listen of ['"unix:a.sock"', '"unix:a.sock", "unix:/run/b.sock"']) {
-    // Who is trusted makes no difference.
+    // `trusted` makes no difference.
     for (const trusted of ["", "trusted: []", 'trusted: [0.0.0.0/0, "::/0"]']) {
       const service = `listen: [${listen}]\nproxyProtocol: true\n${trusted}`;
       assertEquals(unplaced(configWith({ service })), [expected]);
@@ -178,7 +178,7 @@ Deno.test("a service needs an upstream or server names", () => {
 });
 
 Deno.test("what is wrong in one place does not hide what is wrong between others", () => {
-  const service = "listen: [9, ':1', ':1']\nallow: nobody\nupstream: nothing";
+  const service = "listen: [9, ':1', ':1']\nallow: none\nupstream: nothing";
   assertEquals(unplaced(configWith({ service, top: "log: 1" })).map((line) => line.split(":")[0]), [
     "log",
     "services[0].listen[0]",

@@ -45,9 +45,9 @@ Deno.test("unix sockets whose clients are refused because allow matches none of 
   assertEquals(warnings({ service: `${MIXED}\nallow: [127.0.0.1]` }), [why]);
   assertEquals(warnings({ service: "allow: [127.0.0.1]" }), []);
   assertEquals(warnings({ service: `${UNIX}\ndeny: [127.0.0.1]` }), []);
-  // That lets nobody in anywhere, and says so.
+  // That admits no client on any listener, and is an explicit setting.
   assertEquals(warnings({ service: `${UNIX}\nallow: []` }), []);
-  // Once is enough. Whom a header names is another matter.
+  // Once is enough. The client that a header names is checked elsewhere.
   assertEquals(warnings({ service: `${MIXED}\n${PROXIED}\nallow: [10.0.0.1]` }).length, 1);
 });
 

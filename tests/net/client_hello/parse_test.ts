@@ -55,7 +55,7 @@ const GOOD: readonly [name: string, bytes: Uint8Array, hello: ClientHello][] = [
     encryptedHello: true,
   }],
   ["a session id as long as can be", clientHello({ sessionId: vector(1, new Uint8Array(32)) }), PLAIN],
-  ["a minor version of the record that nobody knows", joined([22, 3, 99], clientHello().subarray(3)), PLAIN],
+  ["an unknown minor version of the record", joined([22, 3, 99], clientHello().subarray(3)), PLAIN],
 ];
 
 Deno.test("hellos made by hand are read", () => {

@@ -57,7 +57,7 @@ async function receive(listener: Deno.Listener): Promise<ReadProxyHeader & { tex
   return { ...read, text: rest + await within(readText(connection), { what: "the end" }) };
 }
 
-/** Sends a text through HAProxy and ends; resolves to what arrives at the other side, and who sent it. */
+/** Sends a text through HAProxy and ends; resolves to what arrives at the other side, and from which client. */
 async function send(listener: Deno.Listener, connect: () => Promise<Deno.Conn>) {
   const received = receive(listener);
   using client = await connect();
@@ -304,7 +304,7 @@ async function makeCertificates(folder: TemporaryFolder): Promise<void> {
   }
 }
 
-/** The client's certificate anew, with a common name that is no UTF-8. */
+/** The client's certificate again, with a common name that is no UTF-8. */
 async function makeLatinCertificate(folder: TemporaryFolder): Promise<void> {
   const pem = folder.file("client.pem");
   const config = folder.file("latin.cnf");

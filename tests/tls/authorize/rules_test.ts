@@ -4,7 +4,7 @@ import type { PeerIdentity } from "../../../src/tls/x509/identity.ts";
 import { type AllowRule, compileRules } from "../../../src/tls/authorize/rules.ts";
 
 const PIN = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-const NOBODY: PeerIdentity = {
+const NO_NAMES: PeerIdentity = {
   subject: "",
   commonNames: [],
   organizationalUnits: [],
@@ -21,7 +21,7 @@ const NOBODY: PeerIdentity = {
 };
 
 function peer(names: Partial<PeerIdentity>): PeerIdentity {
-  return { ...NOBODY, ...names };
+  return { ...NO_NAMES, ...names };
 }
 
 function matches(rule: AllowRule, names: Partial<PeerIdentity>): boolean {
@@ -30,7 +30,7 @@ function matches(rule: AllowRule, names: Partial<PeerIdentity>): boolean {
 
 Deno.test("without a rule every peer is rejected, and with any every peer is allowed", () => {
   assertEquals(compileRules([])(peer({ commonNames: ["admin"] })), undefined);
-  assertEquals(compileRules([{ any: true }])(NOBODY), { any: true });
+  assertEquals(compileRules([{ any: true }])(NO_NAMES), { any: true });
 });
 
 Deno.test("the first rule that holds is the one that is told", () => {
@@ -114,7 +114,7 @@ Deno.test("stars of a URI stand for characters within a segment or across, nothi
     ["https://x/team/**", "https://x/team/%2e%2e/admin", false],
     ["https://x/team/**", "https://x/team/a%2f..%2fadmin", false],
     ["https://x/team/**", "https://x/team/a..b/.c", true],
-    // Whoever says it in full means it.
+    // A complete rule is taken as it is.
     ["https://x/a/../b", "https://x/a/../b", true],
     ["spiffe://*/a", "spiffe://x/a", true],
     ["spiffe://**", "spiffe://x/a", true],

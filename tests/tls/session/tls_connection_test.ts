@@ -36,7 +36,7 @@ function pythonBytes(count: number, seed: number): Uint8Array {
   return Uint8Array.from({ length: count }, (_, i) => (seed + (i % 65_536)) % 251);
 }
 
-/** A server of ours that hands its one connection to the test, and somebody else's client. */
+/** A server of Culvert that passes its one connection to the test, and the client of another program. */
 async function withPeer(
   version: "1.2" | "1.3",
   test: (ends: { ours: TlsConnection; peer: PythonPeer; server: TlsServer }) => Promise<void>,

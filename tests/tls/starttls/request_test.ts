@@ -59,7 +59,7 @@ const CASES: readonly [
     "tls1 STARTTLS\r\n",
     "* OK ready\r\n",
   ],
-  ["imap", "it has let us in already", ["* PREAUTH hi\r\n"], "starttls-refused", ""],
+  ["imap", "it has authenticated the connection already", ["* PREAUTH hi\r\n"], "starttls-refused", ""],
   ["imap", "a refusal at once", ["* BYE busy\r\n"], "starttls-refused", ""],
   [
     "imap",

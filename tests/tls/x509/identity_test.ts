@@ -78,7 +78,7 @@ Deno.test("what is no SPIFFE ID is no URI, even where a certificate says so", as
   for (const uri of ["spiffe://x", "spiffe://x-1.y_z/ns/A.b/sa/...", `spiffe://x/${"a".repeat(2037)}`]) {
     assertEquals((await identify({ cn: "a", uri })).uris, [uri]);
   }
-  // Which of several it is, nobody could tell.
+  // Which of several it is would be ambiguous.
   assertEquals((await identify({ cn: "a", uri: ["spiffe://x/a", "spiffe://x/b"] })).uris, []);
   assertEquals((await identify({ cn: "a", uri: ["urn:a", "spiffe://x/a", "urn:b"] })).uris, [
     "urn:a",

@@ -95,7 +95,7 @@ const DNS: readonly Row[] = [
 
 const MAPPED = ip("00000000000000000000ffff0a010203");
 
-/** What has two spellings, of which a constraint has one: excluded names must not come in by the other. */
+/** What has two spellings, of which a constraint has one: excluded names must not be accepted by the other. */
 const SPELLINGS: readonly Row[] = [
   { excluded: [ip("0a000000ff000000")], names: [MAPPED], good: false, opensslDiffers: "it compares octets" },
   { permitted: [ip("0a000000ff000000")], names: [MAPPED], good: false },

@@ -68,7 +68,7 @@ testWith(["nginx"], "nginx is checked over mutual TLS, and by its handshake alon
     await outcome(nginx.port, { body: "CN=alice" }, tlsDial({ ...options, ...own })),
     "answered 200",
   );
-  // nginx lets everybody in and says so in HTTP.
+  // nginx accepts every client and answers in HTTP.
   const refused = "answered 400, expected 200-399";
   assertEquals(await outcome(nginx.port, {}, tlsDial(options)), refused);
   assertEquals(await outcome(nginx.port, {}), refused);

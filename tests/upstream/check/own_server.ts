@@ -10,7 +10,7 @@ export interface OwnServer extends AsyncDisposable {
 
 const ATTEMPTS = 3;
 
-/** What to run once there are a folder and a port, as whom, and how it is known to be ready. */
+/** What to run once there are a folder and a port, as which user, and how it is known to be ready. */
 export interface OwnServerSpec {
   readonly program: string;
   readonly uid?: number | undefined;
@@ -19,7 +19,7 @@ export interface OwnServerSpec {
   ready?(child: Child): boolean;
 }
 
-/** Starts it on a port that was free just now; should somebody else have taken it since, on another. */
+/** Starts it on a port that was free just now; on another one if it has been taken since. */
 export async function startOwn(spec: OwnServerSpec): Promise<OwnServer> {
   const { program, uid } = spec;
   for (let attempt = 1;; attempt++) {

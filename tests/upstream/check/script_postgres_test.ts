@@ -10,7 +10,7 @@ const ASKED = "PostgreSQL";
 const LET_IN = "PostgreSQL, the whole login";
 const AT_ALL = "PostgreSQL, whether it accepts connections";
 
-/** PostgreSQL that lets clients in by this method. */
+/** PostgreSQL with this authentication method. */
 async function start(method: string): Promise<OwnServer> {
   const uid = Deno.uid() === 0 ? Number(await output("id", ["-u", "postgres"])) : undefined;
   return await startOwn({

@@ -22,7 +22,7 @@ async function checkOpenSmtpd(): Promise<void> {
   assertEquals(/failed-command/.test(server.child.stderr), false, server.child.stderr);
 }
 
-// OpenSMTPD gives its parts users of their own, which only root may do, as whoever installs the packages is.
+// OpenSMTPD gives its parts users of their own, which only root may do.
 if (Deno.uid() === 0) testWith(["smtpd"], SMTP, checkOpenSmtpd);
 else Deno.test({ name: `${SMTP} (skipped: only root may start it)`, ignore: true, fn: checkOpenSmtpd });
 

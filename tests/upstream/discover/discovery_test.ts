@@ -308,7 +308,7 @@ Deno.test("of 10,000 backends that change by one, the set is passed on once for 
   assertEquals(fixture.sets.length, 2);
   const { backends } = fixture.discovery;
   assertEquals([backends.length, hosts(backends.slice(-1))], [10_001, "x"]);
-  // What has not changed is what it was, and so costs whoever compares nothing.
+  // What has not changed is the same object, so comparing it costs nothing.
   assert(backends[5_000] === set[4_999]);
 });
 

@@ -61,7 +61,7 @@ Deno.test("a slow reader of a callback source gets the newest set and none of th
 
 Deno.test("a callback source whose subscription throws fails", async () => {
   const source = callbackSource(() => {
-    throw new Error("nobody there");
+    throw new Error("no subscriber");
   });
   let message = "";
   try {
@@ -69,5 +69,5 @@ Deno.test("a callback source whose subscription throws fails", async () => {
   } catch (error) {
     message = (error as Error).message;
   }
-  assertEquals(message, "nobody there");
+  assertEquals(message, "no subscriber");
 });

@@ -28,7 +28,7 @@ Deno.test("what is spoken over a connection ends with the lease, and closes the 
     assertEquals([lease.connection, lease.ahead, lease.epoch, below.covered], [spoken, undefined, 3, true]);
     lease[end]();
     lease.discard();
-    // Nobody can use it again, and the last words of what was spoken are still on their way.
+    // It cannot be reused, and the last bytes are still on their way.
     assertEquals([ends, spoken.closed, connection.closed], [["closed"], closed, false]);
   }
 });

@@ -56,7 +56,7 @@ Deno.test("the epoch of a connection that is passed to a waiting caller is right
     fixture.pool.renew();
     const handedOn = await acquired;
     assertEquals(fixture.pool.isCurrent(handedOn), false);
-    handedOn.release(); // Into no pool of those that are made anew.
+    handedOn.release(); // Into none of the recreated pools.
     assertEquals([fixture.counts, fixture.dialler.unclosed], ["0 0 0", 0]);
     await fixture.end();
   }

@@ -1,5 +1,5 @@
 /**
- * Makes the corpus anew: runs each client against a listener on loopback that says nothing, and writes what
+ * Recreates the corpus: runs each client against a listener on loopback that says nothing, and writes what
  * the client says first into a file. Run it by hand, with those clients installed:
  *
  *     deno run -A tests/net/client_hello/corpus/capture.ts [NAME…]
@@ -36,7 +36,7 @@ func main() {
 }
 `;
 
-/** A hello inside of a hello, for a key that nobody has. */
+/** A hello inside of a hello, for a key that was not kept. */
 const GO_ECH = `package main
 
 import (

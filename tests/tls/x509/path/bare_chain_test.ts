@@ -60,8 +60,8 @@ Deno.test("a signature that is slow to check is checked only by keys that lead t
   assertEquals(verdictOn([leaf, middle], [root]), "trusted");
   assertEquals(verdictOn([forged, middle], [root]), "bad-signature");
   assertEquals(verdictOn([forged], [middle]), "bad-signature");
-  const stranger = bareCertificate({ cn: "middle", privateKey, extensions: [CA] });
-  assertEquals(verdictOn([forged, stranger], [root]), "unknown-ca");
+  const untrusted = bareCertificate({ cn: "middle", privateKey, extensions: [CA] });
+  assertEquals(verdictOn([forged, untrusted], [root]), "unknown-ca");
   // Its holder has a certificate of the CA, and is none itself.
   const holder = bareCertificate({ cn: "middle", issuer: root, privateKey });
   assertEquals(verdictOn([forged, holder], [root]), "wrong-usage");

@@ -35,7 +35,7 @@ export function makeCaWeb(
       extensions: [CA, ...paddingOf(padding)],
     })
   );
-  const leaf = bareCertificate({ cn: "stranger", issuer: issuer(0) });
+  const leaf = bareCertificate({ cn: "untrusted", issuer: issuer(0) });
   return {
     chainPem: [leaf, ...cas].map(({ certPem }) => certPem).join(""),
     keyPem: leaf.privateKey.export({ type: "pkcs8", format: "pem" }) as string,

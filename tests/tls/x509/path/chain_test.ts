@@ -79,7 +79,7 @@ const LEAVES: readonly Row[] = [
     ...client("a certificate for any usage", "wrong-usage", { extendedKeyUsage: [Oid.anyExtendedKeyUsage] }),
   },
   client("a key that may not sign", "wrong-usage", { keyUsage: ["keyEncipherment"] }),
-  client("a critical extension that nobody knows", "bad-certificate", {
+  client("an unknown critical extension", "bad-certificate", {
     extensions: [{ ...STRANGE, critical: true }],
   }),
   client("a CA as a client", "trusted", { isCa: true, keyUsage: ["digitalSignature", "keyCertSign"] }),
@@ -166,7 +166,7 @@ const CHAINS: readonly Row[] = [
   below("an intermediate CA that may not sign certificates", "wrong-usage", { keyUsage: ["cRLSign"] }),
   below("an intermediate CA for servers only", "wrong-usage", { extendedKeyUsage: [Oid.serverAuth] }),
   below("an intermediate CA for clients", "trusted", { extendedKeyUsage: [Oid.clientAuth] }),
-  below("an intermediate CA with a critical extension that nobody knows", "bad-certificate", {
+  below("an intermediate CA with an unknown critical extension", "bad-certificate", {
     extensions: [{ ...STRANGE, critical: true }],
   }),
   ...[true, false].map((critical) =>

@@ -145,7 +145,7 @@ for (const [kind, options] of Object.entries(KINDS)) {
     await pki.issue("revoked", { by: "root" });
     await pki.issue("expired", { by: "root", period: past });
     await pki.issue("server", { by: "root", extensions: "extendedKeyUsage=serverAuth\n" });
-    await pki.issue("stranger", { by: "other" });
+    await pki.issue("untrusted", { by: "other" });
     const ca = "basicConstraints=critical,CA:true,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n";
     await pki.issue("middle", { by: "root", extensions: ca });
     await pki.issue("below", { by: "middle" });
@@ -154,7 +154,7 @@ for (const [kind, options] of Object.entries(KINDS)) {
     const crls = crlSet(await pki.crl("root", ["revoked"]), await pki.crl("middle", []));
     const now = new Date();
     const verdicts: Record<string, string> = {};
-    for (const name of ["good", "revoked", "expired", "server", "stranger", "below"]) {
+    for (const name of ["good", "revoked", "expired", "server", "untrusted", "below"]) {
       const chain = derOf(pki.certificate(name), name === "below" ? pki.certificate("middle") : "");
       const verdict = verifyChain(chain, { trust, crls, now, usage: "client" });
       verdicts[name] = verdict.trusted ? identityOf(verdict.path[0]!).subject : verdict.reason;
@@ -164,7 +164,7 @@ for (const [kind, options] of Object.entries(KINDS)) {
       revoked: "revoked",
       expired: "expired",
       server: "wrong-usage",
-      stranger: "unknown-ca",
+      untrusted: "unknown-ca",
       below: "CN=below",
     });
   });

@@ -213,7 +213,7 @@ halfOpenTest("a check of a host name ends with its signal, its timeout and its c
   const { clock, checker } = startInFakeTime();
   const address = { ...parseAddress(backend.address), host: "localhost" } as Address;
   const end = new AbortController();
-  // Over IPv6 nobody refuses what has not been asked: only 127.0.0.1 counts, as it stays silent.
+  // Over IPv6 no address refuses what has not been asked: only 127.0.0.1 counts, as it stays silent.
   const aborted = assertRejects(
     () => checker.checkAddress(address, 0, { signal: end.signal }),
     Error,

@@ -30,7 +30,7 @@ export function halfOpenTest(
   Deno.test({ name: name + why, ignore: reasons.length > 0, fn });
 }
 
-/** A checker that has been started. Whoever asks for it disposes of it. */
+/** A checker that has been started. The caller disposes of it. */
 export function startChecker(options: HalfOpenCheckerOptions = {}): HalfOpenChecker {
   const checker = new HalfOpenChecker(options);
   checker.start();
@@ -55,9 +55,9 @@ export function listenAt(hostname: string): Disposable & { address: Address } {
   };
 }
 
-/** An address at which nobody listens: port 1 is never given to anybody by the system. */
+/** A closed address: the system never picks port 1 for a listener. */
 export const DEAD = parseAddress("127.0.0.1:1");
-/** Nobody connects to everybody at once: the system knows without asking. */
+/** A multicast address: TCP cannot connect to it, and the system refuses without sending a packet. */
 export const UNREACHABLE = parseAddress("224.0.0.1:80");
 
 /** Holds everything up, as a busy turn of the event loop does. */

@@ -12,7 +12,7 @@ ip address add 198.51.100.1/24 dev far
 ip link set far up
 ip route add unreachable 192.0.2.0/24
 ip route add unreachable 2001:db8::/32
-# One port for everybody.
+# One port for all connections.
 echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range
 exec "$@"
 `;
@@ -74,7 +74,7 @@ const far = new Deno.Command("python3", {
 const said = far.stdout.getReader();
 await said.read();
 await check("198.51.100.2:80", () => {
-  // Both packets must have come before anybody looks.
+  // Both packets must have come before they are read.
   const state = () => Deno.readTextFileSync("/proc/self/net/tcp");
   const nothing = new Int32Array(new SharedArrayBuffer(4));
   for (let i = 0; i < 10_000 && / 026433C6:0050 0[12] /.test(state()); i++) Atomics.wait(nothing, 0, 0, 1);

@@ -2,12 +2,12 @@ import { PREFIX } from "./fixture.ts";
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** A watch that somebody has open. */
+/** A watch that is open. */
 export class FakeWatch {
   readonly request: Body;
   readonly response: Response;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
-  /** Whoever had it has left. */
+  /** Its client has left. */
   readonly left: Promise<void>;
 
   constructor(request: Body) {
@@ -59,7 +59,7 @@ export class FakeEtcd implements AsyncDisposable {
     this.url = `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
-  /** Puts a key, and tells nobody. */
+  /** Puts a key, and notifies no watch. */
   put(name: string, value: string): void {
     this.keys.set(name, { revision: ++this.revision, value });
   }

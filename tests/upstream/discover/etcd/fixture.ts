@@ -31,7 +31,7 @@ export function quickSource(
   return { source, log };
 }
 
-/** Follows a source, and asks it anew when it fails, as an upstream does. Disposing of it ends it. */
+/** Follows a source, and queries it again when it fails, as an upstream does. Disposing of it ends it. */
 export class Follower implements AsyncDisposable {
   /** The sets so far, each as `10.0.0.1:1 10.0.0.2:1x5`: addresses, with weights other than 1. */
   readonly sets: string[] = [];

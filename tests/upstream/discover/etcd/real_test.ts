@@ -167,7 +167,7 @@ testWith(
 
 testWith(
   NEEDED,
-  "etcd: a user is let in with the password, and again when the token is forgotten",
+  "etcd: a user is authenticated with the password, and again when the token is forgotten",
   async () => {
     await using server = await startEtcd();
     await put(server, "a", "10.0.0.1:1");
@@ -179,7 +179,7 @@ testWith(
     await server.control("user", "grant-role", "culvert", "reader");
     const user = { name: "culvert", password: () => Promise.resolve("secret") };
     const { source } = quickSource([server.url], { user });
-    await using early = new Follower(source); // As long as nobody needs a token.
+    await using early = new Follower(source); // Before a token is required.
     await early.until("10.0.0.1:1");
     await server.control("auth", "enable");
     server.controlArgs = ["--user=root:geheim"];
@@ -196,8 +196,8 @@ testWith(
     const failure = await refused.failure("etcd_refused");
     assertStringIncludes(failure, "authentication failed, invalid user ID or password");
     assert(!failure.includes("falsch"));
-    await using nobody = new Follower(quickSource([server.url]).source);
-    assertStringIncludes(await nobody.failure("etcd_refused"), "user name is empty");
+    await using anonymous = new Follower(quickSource([server.url]).source);
+    assertStringIncludes(await anonymous.failure("etcd_refused"), "user name is empty");
     const elsewhere = quickSource([server.url], { user, prefix: "/culvert/" });
     await using outside = new Follower(elsewhere.source);
     assertStringIncludes(await outside.failure("etcd_refused"), "permission denied");
@@ -233,12 +233,12 @@ testWith(NEEDED, "etcd: with TLS both sides show certificates", async () => {
   await follower.until("10.0.0.1:1");
   await put(server, "b", "10.0.0.2:1");
   await follower.until("10.0.0.1:1 10.0.0.2:1");
-  await using nobody = new Follower(quickSource([server.url], { tls: { ca: ca.certPem } }).source);
-  await nobody.failure("etcd_unreachable");
+  await using anonymous = new Follower(quickSource([server.url], { tls: { ca: ca.certPem } }).source);
+  await anonymous.failure("etcd_unreachable");
   const strange = { cert: client.chainPem, key: client.keyPem };
   await using distrusting = new Follower(quickSource([server.url], { tls: strange }).source);
   assertStringIncludes(await distrusting.failure("etcd_unreachable"), "UnknownIssuer");
-  assertEquals([nobody.sets, distrusting.sets, follower.failures], [[], [], []]);
+  assertEquals([anonymous.sets, distrusting.sets, follower.failures], [[], [], []]);
 });
 
 testWith(NEEDED, "etcd: of three members one may die, and two may not", async () => {

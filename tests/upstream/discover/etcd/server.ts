@@ -12,7 +12,7 @@ export interface EtcdServerOptions {
   readonly scheme?: "http" | "https";
   /** More for the server's command line. */
   readonly args?: readonly string[];
-  /** What `etcdctl` needs to be let in. */
+  /** What `etcdctl` needs to authenticate. */
   readonly controlArgs?: readonly string[];
 }
 
@@ -27,7 +27,7 @@ interface Place {
 export class EtcdServer implements AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** What `etcdctl` needs to be let in. */
+  /** What `etcdctl` needs to authenticate. */
   controlArgs: readonly string[];
   readonly #folder = new TemporaryFolder();
   readonly #place: Place;
@@ -109,7 +109,7 @@ export class EtcdServer implements AsyncDisposable {
   }
 }
 
-/** Starts an etcd, on other ports should somebody else have taken them in the meantime. */
+/** Starts an etcd, on other ports if they have been taken in the meantime. */
 export async function startEtcd(options: EtcdServerOptions = {}): Promise<EtcdServer> {
   const [server] = await startMembers(1, options);
   return server!;
