@@ -62,6 +62,8 @@ export class BackendRequest implements LiveConnection {
   #interim = 0;
   #waiting = false;
   #stale = false;
+  /** The connection was given up because the response did not come in time. */
+  #late = false;
 
   constructor(exchange: ExchangeState, route: PlannedRoute) {
     this.#exchange = exchange;
@@ -170,8 +172,18 @@ export class BackendRequest implements LiveConnection {
       const side = uploads && this.#upload!.readsClient ? "client" : "backend";
       if (idleMs > 0 && quietMs > idleMs) exchange.stop(stalled(side, { answering, idleMs }));
     } else if (this.#waiting && responseMs > 0 && quietMs > responseMs) {
-      exchange.stop(lateResponse(responseMs));
+      this.#responseIsLate(responseMs);
     }
+  }
+
+  /** The head of the response has not come in time: another backend is asked, or the client gets 504. */
+  #responseIsLate(responseMs: number): void {
+    this.#upstream.outlier.broke(this.#backend!);
+    const { firstByteMs } = this.#exchange;
+    const isRepeatable = this.#repeatable && this.#replay?.isWhole !== false && firstByteMs === undefined;
+    this.#late = isRepeatable && this.#spend(504);
+    if (this.#late) this.#connection!.discard();
+    else this.#exchange.stop(lateResponse(responseMs));
   }
 
   onBackendRemoved(): void {
@@ -367,6 +379,11 @@ export class BackendRequest implements LiveConnection {
   #retriesAfter(connection: BackendConnection): boolean {
     const exchange = this.#exchange;
     exchange.throwStop();
+    if (this.#late) {
+      this.#late = false;
+      (this.#tried ??= []).push(this.#backend!);
+      return true;
+    }
     const answered = exchange.firstByteMs !== undefined || connection.source.input.length > 0;
     if (!answered) this.#upstream.outlier.broke(this.#backend!);
     const isRepeatable = !this.#written || (this.#repeatable && this.#replay?.isWhole !== false);
@@ -386,6 +403,7 @@ export class BackendRequest implements LiveConnection {
 
   /** The connection is of no use any more, and the backend is free of the request. */
   #giveUp(): void {
+    this.#waiting = false;
     this.#upload?.stop();
     this.#upload = undefined;
     this.#connection?.discard();

@@ -44,7 +44,7 @@ export interface FieldRules {
 
 /**
  * What is tried again: `connect` for a connection that could not be made, or that failed before the first byte of a
- * response; a status for a response that has it.
+ * response; a status for a response that has it, 504 also for one that does not come in time.
  */
 export type RetryCondition = "connect" | number;
 
