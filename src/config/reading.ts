@@ -3,7 +3,7 @@ import { isAppsDocument, readApps } from "./apps.ts";
 import { runAtOnce, runInSlices, type Steps } from "../core/slices.ts";
 import { buildConfig } from "./build.ts";
 import type { Config } from "./config.ts";
-import { checkDocument, type CheckDocumentOptions } from "./rules/document.ts";
+import { checkDocument } from "./rules/document.ts";
 import { type ErrorFile, readErrorFiles } from "./error_files.ts";
 import { type FileFault, fromFaults } from "./file_faults.ts";
 import { type Finding, fromIssues, toProblems } from "./schema/findings.ts";
@@ -22,8 +22,6 @@ export interface ParseConfigOptions {
   readonly name: string;
   /** The folder that relative paths are relative to. It is not looked at. */
   readonly folder: string;
-  /** The protocols that services may have. @default those that the program runs */
-  readonly protocols?: readonly string[];
 }
 
 /** What a text has been found to say. */
@@ -85,12 +83,12 @@ export class ConfigReading {
   }
 }
 
-function* readSteps(text: string, { name, folder, protocols }: ParseConfigOptions): Steps<Contents> {
+function* readSteps(text: string, { name, folder }: ParseConfigOptions): Steps<Contents> {
   const document = readDocument(text, name);
   yield;
   const result = isAppsDocument(document)
     ? readApps(document, folder)
-    : yield* readVersion1(document, { folder, protocols });
+    : yield* readVersion1(document, folder);
   yield;
   const reserved = findReservedKeys(document);
   const good = "document" in result && reserved.length === 0 ? result.document : undefined;
@@ -110,10 +108,10 @@ function* readSteps(text: string, { name, folder, protocols }: ParseConfigOption
 
 function* readVersion1(
   document: unknown,
-  options: CheckDocumentOptions,
+  folder: string,
 ): Steps<{ document: ConfigDocument } | { findings: Finding[] }> {
   const result = v.safeParse(documentSchema, document);
   yield;
-  const findings = [...fromIssues(result.issues ?? []), ...checkDocument(document, options)];
+  const findings = [...fromIssues(result.issues ?? []), ...checkDocument(document, folder)];
   return result.success && findings.length === 0 ? { document: result.output } : { findings };
 }

@@ -3,7 +3,7 @@ import { parseConfig } from "../../src/config/parse.ts";
 import { ConfigError } from "../../src/config/problem/problem.ts";
 import { ConfigReading } from "../../src/config/reading.ts";
 
-const OPTIONS = { name: "proxy.yaml", folder: "/etc/culvert", protocols: ["tcp", "http"] };
+const OPTIONS = { name: "proxy.yaml", folder: "/etc/culvert" };
 
 /** A configuration with one HTTP service, with these keys. They begin in the first column. */
 export function httpWith(keys: string, top = ""): string {

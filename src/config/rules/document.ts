@@ -4,16 +4,8 @@ import { isAdminAddress } from "../../net/loopback.ts";
 import { isMapping } from "../schema/fields.ts";
 import { type Finding, withNearest } from "../schema/findings.ts";
 import { DocumentNode } from "./document_node.ts";
-import { checkProtocol, isHttp, SERVED_PROTOCOLS } from "./http.ts";
+import { checkProtocol, isHttp } from "./http.ts";
 import { checkUpstream, checkVersions } from "./upstream.ts";
-
-/** Options of {@linkcode checkDocument}. */
-export interface CheckDocumentOptions {
-  /** What relative paths are relative to. */
-  readonly folder: string;
-  /** The protocols that services may have. @default {SERVED_PROTOCOLS} */
-  readonly protocols?: readonly string[] | undefined;
-}
 
 /**
  * What is wrong between the values of a document of version 1: names that refer to nothing or repeat, listeners
@@ -22,7 +14,7 @@ export interface CheckDocumentOptions {
  * It reads the document as it stands, not what the schema made of it, and passes over what has the wrong shape,
  * so that one problem does not hide another.
  */
-export function checkDocument(document: unknown, { folder, protocols }: CheckDocumentOptions): Finding[] {
+export function checkDocument(document: unknown, folder: string): Finding[] {
   const root = new DocumentNode([], document);
   const services = root.at("services").items();
   const named = root.at("upstreams");
@@ -37,7 +29,6 @@ export function checkDocument(document: unknown, { folder, protocols }: CheckDoc
     ...findRepeats(services.flatMap((service) => service.at("name").text()), "a name of its own"),
     ...findOverlaps(listeners),
     ...findBadPaths(listeners),
-    ...services.flatMap((service) => checkServed(service, protocols)),
     ...services.flatMap((service) => checkProtocol(service, named)),
     ...services.flatMap((service) => checkReference(service, names)),
     ...services.flatMap((service) => checkNames(service, names)),
@@ -48,13 +39,6 @@ export function checkDocument(document: unknown, { folder, protocols }: CheckDoc
     ...checkAdmin(root.at("admin"), folder),
     ...[...named.entries(), ...inPlace].flatMap((upstream) => checkUpstream(upstream, folder)),
   ];
-}
-
-/** A protocol that the program does not run yet is refused as one that it does not know. */
-function checkServed(service: DocumentNode, protocols: readonly string[] = SERVED_PROTOCOLS): Finding[] {
-  const protocol = service.at("protocol");
-  if (!isHttp(service) || protocols.includes("http")) return [];
-  return [{ kind: "bad_value", ...protocol, expected: '"tcp"' }];
 }
 
 function checkReference(service: DocumentNode, names: ReadonlySet<string>): Finding[] {

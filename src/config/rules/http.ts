@@ -5,9 +5,6 @@ import { httpKeys, ownHttpTimeouts } from "../schema/http_schema.ts";
 import { findRepeats, type Located } from "./conflicts.ts";
 import type { DocumentNode } from "./document_node.ts";
 
-/** Protocols of services that the program can run. */
-export const SERVED_PROTOCOLS: readonly string[] = ["tcp", "http"];
-
 /** What the keys of a route need. */
 const ACTIONS = ["upstream", "redirect", "respond"];
 const OF_UPSTREAMS = ["rewrite", "rewriteCookies", "hostHeader", "headers", "retries", "timeouts"];

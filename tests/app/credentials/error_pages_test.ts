@@ -7,7 +7,7 @@ import { TemporaryFolder } from "../../support/folder.ts";
 
 function read(keys: string, { path: folder }: TemporaryFolder): ConfigReading {
   const text = httpWith(`upstream: app\n${keys}`);
-  return new ConfigReading(text, { name: "proxy.yaml", folder, protocols: ["tcp", "http"] });
+  return new ConfigReading(text, { name: "proxy.yaml", folder });
 }
 
 Deno.test("pages are read as bytes, with a type by their extension", async () => {
