@@ -10,7 +10,7 @@ export interface AccessRecord {
   /** When its first byte came, as `Date.now` has it. */
   time: number;
   service: string;
-  /** Where the connection came in. */
+  /** The listener that accepted the connection. */
   listener?: string | undefined;
   /** The client's IP address, past trusted proxies. */
   client: string;

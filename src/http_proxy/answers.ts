@@ -157,7 +157,7 @@ function preferredKind(accept: string | undefined): Kind {
   let bestScore = 0;
   for (const kind of ["json", "html", "text"] as const) {
     const score = scoreOf(kind, ranges);
-    // Where only a wildcard covers them all, text is good for everybody.
+    // If only a wildcard matches, text is the default.
     if (score > bestScore || (score === bestScore && score <= 1 && kind === "text")) {
       [best, bestScore] = [kind, score];
     }

@@ -129,7 +129,7 @@ export class BackendRequest implements LiveConnection {
     }
   }
 
-  /** Ends what is under way. Whoever waits for it finds the exchange stopped. */
+  /** Aborts the request. Its callers find the exchange stopped. */
   abort(): void {
     this.#tunnel?.destroy(this.#exchange.stopReason);
     this.#search?.abort(clientLeft());
@@ -388,7 +388,7 @@ export class BackendRequest implements LiveConnection {
     if (!answered) this.#upstream.outlier.broke(this.#backend!);
     const isRepeatable = !this.#written || (this.#repeatable && this.#replay?.isWhole !== false);
     if (answered || !isRepeatable) return false;
-    // That it had been closed while it was idle is nobody's fault.
+    // A close while the connection was idle is not a failure of the backend.
     if (connection.isReused) return this.#wantsFresh = this.#stale = true;
     (this.#tried ??= []).push(this.#backend!);
     return this.#spend("connect");

@@ -20,7 +20,7 @@ const SURPLUS_MS = 250;
 /** Room for what is added to the head of an answer: Date and Connection. */
 const HEADROOM = 64;
 
-/** A connection to a backend on which requests follow one another. Whoever has it keeps it or discards it, once. */
+/** A connection to a backend on which requests follow one another. Its owner keeps it or discards it, once. */
 export class BackendConnection {
   /** Its answers. */
   readonly source: Source;
@@ -54,7 +54,7 @@ export class BackendConnection {
     this.lease.discard();
   }
 
-  /** Gives its lease away, to be ended by whoever has it from now on. */
+  /** Passes its lease to the caller, which ends it. */
   detach(): Lease {
     this.source.release();
     return this.lease;
@@ -118,7 +118,7 @@ export class KeptConnections implements ConnectionKeeper {
     const isClean = source.input.length === 0 && source.pending === undefined && !source.ended;
     const { maxIdle } = pool.bounds;
     const isWanted = maxIdle > 0 && connection.uses < this.maxUses && !pool.resting && pool.isCurrent(lease);
-    // Those who wait for a connection dial one of their own in its place.
+    // Waiting requests dial a new connection instead.
     if (!isClean || !isWanted || pool.contended) return connection.discard();
     connection.idleSinceMs = this.#wheel.nowMs;
     source.onRead = () => this.#spoiled(connection);

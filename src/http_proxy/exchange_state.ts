@@ -94,7 +94,7 @@ export abstract class ExchangeState {
     return this.#requestId ??= newRequestId();
   }
 
-  /** The same, if it has been told to anybody. */
+  /** The same, if it has been sent to a peer; else `undefined`. */
   get knownRequestId(): string | undefined {
     return this.#requestId;
   }
@@ -143,7 +143,7 @@ export abstract class ExchangeState {
     };
   }
 
-  /** Who the client is, past proxies that are trusted. */
+  /** The address of the client, behind trusted proxies. */
   protected findOrigin(): void {
     const { plan, session, authority } = this;
     const facts = session.view.facts(plan);

@@ -14,7 +14,7 @@ export type ForwardedOptions = Pick<
 
 /** What is known of a client once its connection is there. */
 export interface ClientConnection {
-  /** The peer, or who a PROXY header named in its place. */
+  /** The address of the peer, or that of the PROXY header. */
   readonly peer: ClientAddress;
   /** The port that the client connected to. */
   readonly localPort: number;
@@ -58,7 +58,7 @@ export interface RequestOrigin {
   readonly host: string;
 }
 
-/** Fields about the client that nobody but a trusted proxy may send. */
+/** Fields about the client that only a trusted proxy may send. */
 const OUTSIDE = [
   "forwarded",
   "x-forwarded-for",

@@ -1,27 +1,27 @@
 import type { AddressSet } from "../net/address_set.ts";
 import { formatIp, parseIp } from "../net/ip.ts";
 
-/** Who vouches for what a chain says. */
+/** The senders that are trusted in a chain. */
 export interface ChainOptions {
   readonly trusted: AddressSet;
-  /** The address of who sent the chain. */
+  /** The address of the sender of the chain. */
   readonly peer: string;
 }
 
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 
-/** Who a list of X-Forwarded-For names: from the right, the first that is not trusted. */
+/** The client in a list of X-Forwarded-For: from the right, the first address that is not trusted. */
 export function clientOfList(list: string | undefined, options: ChainOptions): string {
   return list === undefined ? options.peer : walk(list.split(","), (entry) => entry.trim(), options);
 }
 
-/** Who Forwarded (RFC 7239) names: from the right, the first that is not trusted. */
+/** The client in Forwarded (RFC 7239): from the right, the first address that is not trusted. */
 export function clientOfForwarded(list: string | undefined, options: ChainOptions): string {
   return list === undefined ? options.peer : walk(splitUnquoted(list), forOf, options);
 }
 
 /**
- * Each entry was written by who stands to the right of it, so it is believed only where that one is trusted. An entry
+ * Each entry was written by the node to the right of it, so it counts only if that node is trusted. An entry
  * that names no address ends the walk: what it stands for can't be trusted.
  */
 function walk(

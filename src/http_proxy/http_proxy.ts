@@ -78,7 +78,7 @@ export interface HttpProxyOptions
   readonly limits?: Partial<HttpLimits>;
   /** How long each wait may take. @default {DEFAULT_TIMEOUTS} */
   readonly timeouts?: Partial<Timeouts & HttpTimeouts>;
-  /** Who may come in. @default everybody, 10,000 connections at once */
+  /** The clients that may connect. @default all, 10,000 connections at once */
   readonly admission?: Partial<AdmissionOptions>;
   /** Is told of each request that has ended. @default nothing is done */
   readonly onAccess?: (record: AccessRecord) => void;

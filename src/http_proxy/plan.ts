@@ -73,7 +73,7 @@ export interface HttpPlanParts {
 
 /** Parsers that are kept for the next exchange. */
 const MAX_SPARE = 256;
-/** Fields that frame or route a request, which are written anew. */
+/** Fields that frame or route a request; the proxy writes its own. */
 const FRAMING = ["host", "content-length", "transfer-encoding", "connection"];
 
 /** One generation of an HTTP service's configuration, compiled. An exchange works with one from its begin to its end. */

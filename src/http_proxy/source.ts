@@ -8,8 +8,8 @@ const GROWTH = 2;
 /**
  * What is read from one connection: the bytes that wait in {@linkcode Source.input} to be used, and the read under way.
  *
- * A read may be begun before there is anybody who waits for it: on an idle connection it notices its end, and what it
- * brings in the end is what the next one who waits gets. So no read is ever made just to see whether the peer is there.
+ * A read may start before its data is needed: on an idle connection it notices the end, and the next caller gets the data
+ * that it returns. So no read is made only to check whether the peer is there.
  * The memory is the pool's: small while the connection is idle, large while data flows.
  */
 export class Source {
@@ -23,7 +23,7 @@ export class Source {
   bytesRead = 0;
   /** Settles, and never rejects, with the read that is under way; `undefined` while there is none. */
   pending: Promise<boolean> | undefined;
-  /** Called behind each read, before those who wait for it go on. */
+  /** Called after each read, before the callers that wait for it continue. */
   onRead: (() => void) | undefined;
   /** What it reads from. */
   readonly connection: Connection;
@@ -60,7 +60,7 @@ export class Source {
     closeQuietly(this.connection);
   }
 
-  /** Gives the memory back as soon as nothing is read into it; somebody else closes the connection. */
+  /** Gives the memory back as soon as nothing is read into it; the connection stays open. */
   release(): void {
     if (this.#closed) return;
     this.#closed = true;

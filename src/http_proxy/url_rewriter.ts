@@ -12,7 +12,7 @@ export interface UrlRewriterOptions {
   readonly rewrite?: string;
   /**
    * Where clients are sent that ask for `path` itself: a URL or a path, perhaps with `{scheme}`, `{host}`, `{path}` and
-   * `{query}`. @default nobody is sent elsewhere
+   * `{query}`. @default no redirect
    */
   readonly redirect?: string;
   /** The URL of the backend, with http or https. Its path is in front of what is left of the client's. */

@@ -6,7 +6,7 @@ import { abortConnection, type Connection } from "./connection.ts";
  * bareConnection} gives that connection itself, for carrying the bulk.
  */
 export class PrefixedConnection implements Connection {
-  /** The connection underneath. Not to be read from before all of the prefix has been passed on. */
+  /** The connection underneath. Must not be read until the whole prefix has been forwarded. */
   readonly bare: Connection;
   #prefix: Uint8Array | undefined;
 

@@ -7,7 +7,7 @@ import { type OwnPaths, TlsFiles } from "../support/tls_files.ts";
 import { makePki } from "../tls/tls_fixture.ts";
 import { type OwnServer, startOwn } from "../upstream/check/own_server.ts";
 
-/** A server of somebody else's, which speaks STARTTLS, and a client of somebody else's that uses it. */
+/** A third-party server that speaks STARTTLS, and a third-party client that uses it. */
 interface Pair {
   readonly protocol: StartTlsName;
   readonly programs: readonly string[];

@@ -3,7 +3,7 @@ import { freePort, TemporaryFolder } from "./folder.ts";
 import { findProgram } from "./installed.ts";
 import { until } from "./wait.ts";
 
-/** A server of somebody else's, in a folder of its own. Disposing of it ends it and removes the folder. */
+/** A third-party server in a folder of its own. Disposing of it ends it and removes the folder. */
 export interface Server extends AsyncDisposable {
   /** As a configuration names it. */
   readonly address: string;

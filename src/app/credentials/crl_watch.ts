@@ -23,7 +23,7 @@ interface Watched extends CrlInUse {
 
 /**
  * Tells the log when a CRL in use stops being good by the passing of time, before the first client is refused for it,
- * and when it is good again. Reads no files. Whoever makes it ends it; while there is no CRL, nothing runs.
+ * and when it is good again. Reads no files. Its owner ends it; while there is no CRL, nothing runs.
  */
 export class CrlWatch {
   readonly #options: CrlWatchOptions;

@@ -6,8 +6,8 @@ import { ADDRESS_BYTES, HEAD_BYTES } from "./parse_v2.ts";
 const OWN: ReadonlySet<number> = new Set([TLV.crc32c, TLV.noop]);
 
 /**
- * Lists the TLVs of a whole header as they are on the wire, in their order, known or not; those of a header that names
- * nobody, and its checksum and padding, are left out. The values are copies.
+ * Lists the TLVs of a whole header as they are on the wire, in their order, known or not; those of a header without
+ * addresses, and checksum and padding, are left out. The values are copies.
  *
  * @throws {CulvertError} `bad_proxy_header` if a length reaches beyond the header.
  */

@@ -84,8 +84,8 @@ export class ClientTrust implements PathAuthorizer {
     const problem = all.find((each) => each !== undefined);
     if (problem === undefined) return undefined;
     const served = all.length - (this.#own === undefined ? 1 : 0);
-    const shut = all.filter((each) => each?.comesIn === "nobody").length;
-    return { ...problem, comesIn: shut === served ? "nobody" : "not everybody" };
+    const shut = all.filter((each) => each?.rejects === "all").length;
+    return { ...problem, rejects: shut === served ? "all" : "some" };
   }
 
   /** The CRLs that this path is looked at by; absent: revocation is not looked at. */

@@ -108,8 +108,8 @@ export class CipherStream extends Duplex {
   }
 
   /**
-   * From here on nothing that the engine says goes out and nothing comes in. The engine has things to say
-   * after a handshake, session tickets above all, which a refused peer must not get.
+   * From here on, no data of the engine is sent and no data is received. The engine writes after a
+   * handshake, session tickets above all, which a rejected peer must not get.
    */
   seal(): void {
     this.#sealed = true;
@@ -189,7 +189,10 @@ export class CipherStream extends Duplex {
     this.#feeding = false;
     guard?.after();
     if (this.readableLength > 0) {
-      throw new CulvertError("tls_engine", "Cannot go on with TLS: the engine has not taken what came in");
+      throw new CulvertError(
+        "tls_engine",
+        "Cannot go on with TLS: the engine has not taken what was received",
+      );
     }
     onData?.(bytes.length);
     this.events.onData?.();

@@ -31,7 +31,7 @@ export interface JoinMysqlOptions {
   readonly server: Connection;
   /** That greeting, as {@linkcode readMysqlGreeting} has read it. */
   readonly greeting: MysqlPacket;
-  /** Speaks TLS with the client, which has asked for it, and decides whether it comes in; absent: it speaks in clear. */
+  /** Speaks TLS with the client, which has asked for it, and decides whether it is accepted; absent: it speaks in clear. */
   readonly secureClient?: ((client: Connection) => Promise<Connection>) | undefined;
   /** Speaks TLS with the server, which has been asked for it; absent: it is spoken with in clear. */
   readonly secureServer?: ((server: Connection) => Promise<Connection>) | undefined;
@@ -54,8 +54,8 @@ export async function readMysqlGreeting(server: Connection, options: { tls: bool
 }
 
 /**
- * Leads a client and a MySQL server to TLS, each where it is asked for, with one greeting and one login for both. The
- * server gets no byte before the client has come in.
+ * Starts TLS with a client and with a MySQL server, on each side that has it, with one greeting and one login for both. The
+ * server gets no byte before the client has been accepted.
  *
  * Owns neither connection before it resolves; the caller sees to the deadline, by closing them.
  *

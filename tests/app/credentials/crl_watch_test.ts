@@ -40,7 +40,7 @@ class Fixture {
 
 /** A CRL that is good in this time. */
 function crl(untilMs: number, { fromMs = 0, usedBy = "service a", path = "/ca.crl" } = {}): CrlInUse {
-  const finding = { reason: "crl-expired", detail: "it has expired", comesIn: "nobody" } as const;
+  const finding = { reason: "crl-expired", detail: "it has expired", rejects: "all" } as const;
   const problem = (nowMs: number) => nowMs < fromMs || nowMs > untilMs ? finding : undefined;
   return { usedBy, path, crls: [], problem };
 }

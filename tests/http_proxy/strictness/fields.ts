@@ -91,7 +91,7 @@ const OVERWRITTEN: readonly StrictnessCase[] = [
     lacks: ["x_forwarded_for"],
   }, { options: TRUSTED }),
   get(
-    "a certificate of a trusted client is no certificate of ours",
+    "a Client-Cert field of a trusted peer is dropped",
     "Client-Cert: :AAAA:\r\nX-Client-Identity: spiffe://evil",
     {
       lacks: ["client_cert"],

@@ -171,12 +171,12 @@ Deno.test("each trust domain has its own CRLs, and one that is bad keeps out its
   const bad = withCrls(CrlSet.unreadable("it is gone"));
   assertEquals([good, ofBar].map((leaf) => verdictOf(bad, leaf)), ["crl-unreadable", "trusted"]);
   assertEquals(new ClientTrust(enforced).problem(Date.now()), undefined);
-  assertEquals(new ClientTrust(bad).problem(Date.now())?.comesIn, "not everybody");
+  assertEquals(new ClientTrust(bad).problem(Date.now())?.rejects, "some");
   const allBad = { ca: PLAIN.certPem, crls: CrlSet.unreadable("gone"), ...bad };
-  assertEquals(new ClientTrust(allBad).problem(Date.now())?.comesIn, "not everybody");
+  assertEquals(new ClientTrust(allBad).problem(Date.now())?.rejects, "some");
   const crls = CrlSet.unreadable("gone");
   const one = { trustDomains: { "foo.test": { ca: foo.certPem, crls } } };
-  assertEquals(new ClientTrust(one).problem(Date.now())?.comesIn, "nobody");
+  assertEquals(new ClientTrust(one).problem(Date.now())?.rejects, "all");
 });
 
 Deno.test("a rule with ca holds only where the path leads over one of these CAs", async () => {

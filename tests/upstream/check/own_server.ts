@@ -2,7 +2,7 @@ import { Child } from "../../support/child.ts";
 import { freePort, TemporaryFolder } from "../../support/folder.ts";
 import { until } from "../../support/wait.ts";
 
-/** A server of somebody else's with settings of the test's own. Disposing of it ends it. */
+/** A third-party server with the settings of a test. Disposing of it ends it. */
 export interface OwnServer extends AsyncDisposable {
   readonly port: number;
   readonly child: Child;

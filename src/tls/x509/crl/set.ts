@@ -16,8 +16,8 @@ export interface RevocationFinding {
 
 /** What is wrong with the CRLs of a listener. */
 export interface CrlProblem extends RevocationFinding {
-  /** Which clients are still accepted: none, or only some. */
-  readonly comesIn: "nobody" | "not everybody";
+  /** Which client certificates are rejected: all, or only some. */
+  readonly rejects: "all" | "some";
 }
 
 /** Options of {@linkcode CrlSet}. */
@@ -108,13 +108,13 @@ export class CrlSet {
    */
   problemOf(authorities: readonly Certificate[], nowMs: number, of?: CrlReading): CrlProblem | undefined {
     const findings = authorities.map((authority) => this.standing(authority, { authorities, nowMs }));
-    const everybodyIsOut = findings.every((finding) => finding !== undefined);
-    const problem = this.problem(nowMs, of) ?? (everybodyIsOut ? findings[0] : undefined);
-    return problem && { ...problem, comesIn: everybodyIsOut ? "nobody" : "not everybody" };
+    const rejectsAll = findings.every((finding) => finding !== undefined);
+    const problem = this.problem(nowMs, of) ?? (rejectsAll ? findings[0] : undefined);
+    return problem && { ...problem, rejects: rejectsAll ? "all" : "some" };
   }
 
   /**
-   * Why no certificate of `issuer`, one of the `authorities`, is let in; `undefined` if there is a good CRL of it.
+   * Why no certificate of `issuer`, one of the `authorities`, is accepted; `undefined` if there is a usable CRL of it.
    *
    * @internal
    */

@@ -58,8 +58,8 @@ interface Refusal {
 
 /**
  * Decides whether a chain (DER, the leaf first, the others in any order) is accepted now. It is
- * synchronous and takes some microseconds for certificates that were let in lately: what they say and whether
- * their signatures are good is remembered; dates, usage and revocation are looked at each time. Of those that
+ * synchronous and takes some microseconds for certificates that were accepted recently: their contents and verified
+ * signatures are cached; dates, usage and revocation are checked each time. Of those that
  * no trusted CA has signed nothing is cached, and little is read.
  *
  * All paths from the leaf over what was sent to what is trusted are tried, within bounds, and one that is

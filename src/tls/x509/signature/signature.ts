@@ -29,9 +29,8 @@ const MAX_RUNTIME_RSA_BITS = 4096;
 const SHORT_DIGESTS: readonly string[] = ["sha224", "sha256"];
 
 /**
- * By which key (its DER in hexadecimal digits) each certificate was found to be signed when it was let in. One
- * for each, as a peer can make any number of issuers with a matching key; it lives as long as the
- * certificate is remembered.
+ * The key (its DER in hexadecimal digits) that has signed each accepted certificate. One for each, as a peer can make any number of issuers with a matching key; it lives as long as the
+ * certificate is cached.
  */
 const signers = new WeakMap<Certificate, string>();
 

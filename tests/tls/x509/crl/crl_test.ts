@@ -157,12 +157,12 @@ Deno.test("a problem says whether it affects every client", async () => {
   const authorities = [ca, other].map(({ certPem }) => parseCertificate(derOf(certPem)[0]!));
   const now = inDays(3).getTime();
   const [short, long] = [{ nextUpdate: inDays(2) }, { nextUpdate: inDays(5) }];
-  const comesIn = (...crls: string[]) => crlSet(...crls).problemOf(authorities, now)?.comesIn;
-  assertEquals(comesIn(ca.crl(short), other.crl(long)), "not everybody");
-  assertEquals(comesIn(ca.crl(short), other.crl(short)), "nobody");
-  assertEquals(comesIn(ca.crl(short)), "nobody");
-  assertEquals(comesIn(ca.crl(long), other.crl(long)), undefined);
-  assertEquals(CrlSet.unreadable("gone").problemOf(authorities, now)?.comesIn, "nobody");
+  const rejects = (...crls: string[]) => crlSet(...crls).problemOf(authorities, now)?.rejects;
+  assertEquals(rejects(ca.crl(short), other.crl(long)), "some");
+  assertEquals(rejects(ca.crl(short), other.crl(short)), "all");
+  assertEquals(rejects(ca.crl(short)), "all");
+  assertEquals(rejects(ca.crl(long), other.crl(long)), undefined);
+  assertEquals(CrlSet.unreadable("gone").problemOf(authorities, now)?.rejects, "all");
 });
 
 Deno.test("a set without a good CRL of any of the CAs is of no use, and of one of them is enough", async () => {

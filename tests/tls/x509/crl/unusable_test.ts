@@ -84,7 +84,7 @@ Deno.test("an unusable CRL rejects the clients of its issuer, and no others", as
       const detail = known ? `the CRL of CN=Bad cannot be used: ${why}` : why;
       const finding = { reason: "crl-unreadable", detail } as const;
       assertEquals(set.check(badClient, { issuer: badCertificate, nowMs }), finding);
-      assertEquals(set.problemOf(authorities, nowMs), { ...finding, comesIn: "not everybody" });
+      assertEquals(set.problemOf(authorities, nowMs), { ...finding, rejects: "some" });
     }
   }
 });
@@ -96,7 +96,7 @@ Deno.test("an unusable CRL beside a usable one of the same issuer rejects no cli
     const set = new CrlSet(reading.crls, reading);
     assertEquals(set.check(badClient, { issuer: badCertificate, nowMs }), undefined, why);
     // One of an issuer that is not known may keep out clients of an intermediate CA: the problem stays.
-    assertEquals(set.problemOf(authorities, nowMs)?.comesIn, known ? undefined : "not everybody", why);
+    assertEquals(set.problemOf(authorities, nowMs)?.rejects, known ? undefined : "some", why);
     const expired = await readCrls(rawCrl({ issuer: bad, nextUpdate: -0.5 }) + pem);
     const old = new CrlSet(expired.crls, expired);
     assertEquals(old.check(badClient, { issuer: badCertificate, nowMs })?.reason, "crl-expired", why);
