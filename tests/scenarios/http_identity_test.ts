@@ -56,8 +56,8 @@ services:
     assertEquals(known.get("x-forwarded-proto"), "https");
     for (const [name, value] of known) assert(!/9\.9\.9\.9|AAAA|root/.test(value), `${name}: ${value}`);
 
-    const stranger = new Headers(JSON.parse(await ask("/who")));
-    assertEquals(stranger.get("x-forwarded-for"), "127.0.0.1");
+    const untrusted = new Headers(JSON.parse(await ask("/who")));
+    assertEquals(untrusted.get("x-forwarded-for"), "127.0.0.1");
     for (
       const name of [
         "client-cert",
@@ -67,7 +67,7 @@ services:
         "x_client_identity",
       ]
     ) {
-      assertEquals(stranger.get(name), null, name);
+      assertEquals(untrusted.get(name), null, name);
     }
     assertEquals(await ask("/other"), "<p>nothing here</p>");
 
