@@ -14,7 +14,7 @@ const LIVE_LINE_MS = 1000;
 
 /**
  * Runs the proxy on a configuration of its own, in front of three small backends in the same process, until
- * Ctrl-C: one listener for all clients, one that requires a client certificate, and the admin API.
+ * Ctrl-C: a TCP service for all clients, one that requires a client certificate, an HTTP service, and the admin API.
  *
  * Needs to use the network on 127.0.0.1. Where the folder `certs` is not there or may not be read, it says so and
  * leaves the listener for certificates out.
@@ -63,6 +63,17 @@ services:
   - name: plain
     listen: ["127.0.0.1:0"]
     upstream: hello
+  - name: web
+    protocol: http
+    listen: ["127.0.0.1:0"]
+    routes:
+      - match: {path: /}
+        upstream: hello
+      - match: {path: /api, methods: [GET]}
+        rewrite: /v1
+        upstream: hello
+      - match: {path: /old}
+        redirect: {to: "/api{query}"}
 ${options.mutualTls ? MUTUAL_TLS : ""}`;
 }
 
@@ -83,7 +94,7 @@ function introduction(
   admin: Address,
   { report, obstacle }: { report: DataPlaneReport; obstacle: Obstacle | undefined },
 ): string {
-  const [plain, mutual] = report.services.map(({ listeners }) => listeners[0]!);
+  const [plain, web, mutual] = report.services.map(({ listeners }) => listeners[0]!);
   const api = `http://${formatAddress(admin)}/api`;
   const [first] = report.upstreams[0]!.backends;
   return `
@@ -91,8 +102,9 @@ The demo has three backends with weights 5, 1, 1, and a listener in front of the
 
   curl http://${formatAddress(plain!)}/
 
+${webCommands(formatAddress(web!))}
 ${obstacle === undefined ? mutualTlsCommands(mutual as { port: number }) : leftOut(obstacle)}
-What it is doing, and how a backend is taken out by hand, and back:
+Show the status, disable a backend by hand, and enable it again:
 
   curl ${api}/status
   curl -X POST ${api}/upstreams/hello/backends/${first!.key}/drain
@@ -102,10 +114,20 @@ Ctrl-C drains and stops it.
 `;
 }
 
+function webCommands(address: string): string {
+  const socket = `const s = new WebSocket("ws://${address}/socket"); s.onopen = () => s.send("hello"); `;
+  return `An HTTP service has routes: a rewritten path, a redirect, and a WebSocket to a backend:
+
+  curl http://${address}/api/users
+  curl -i 'http://${address}/old?page=2'
+  deno eval '${socket}s.onmessage = ({ data }) => { console.log(data); s.close(); }'
+`;
+}
+
 function mutualTlsCommands({ port }: { port: number }): string {
   const url = `https://localhost:${port}/`;
-  return `A second listener asks for a client certificate. With one, and without one, which is refused (nothing in
-${CERTS}/ is for production):
+  return `A third service requires a client certificate. A client with one is accepted, a client without one is rejected
+(nothing in ${CERTS}/ is for production):
 
   curl --cacert ${CERTS}/ca.pem --cert ${CERTS}/client.pem --key ${CERTS}/client.key ${url}
   curl --cacert ${CERTS}/ca.pem ${url}
@@ -113,7 +135,7 @@ ${CERTS}/ is for production):
 }
 
 function leftOut({ why, help }: Obstacle): string {
-  return `The second listener, which asks for a client certificate, is left out: ${why}.
+  return `The third service, which requires a client certificate, is left out: ${why}.
 To have it, ${help}.
 `;
 }

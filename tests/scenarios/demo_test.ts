@@ -62,6 +62,22 @@ testWith(
 
 testWith(
   ["curl"],
+  "the demo's HTTP service rewrites, redirects and carries a WebSocket, with the commands that it prints",
+  async () => {
+    await using demo = startDemo();
+    const { api, old, socket } = await commandsOf(demo);
+    assertEquals((await shell(api)).stdout, "hello from backend a, path /v1/users\n");
+    const redirected = (await shell(old)).stdout;
+    assertStringIncludes(redirected, "HTTP/1.1 308 ");
+    assertStringIncludes(redirected, "/api?page=2\r\n");
+    const said = await shell(socket);
+    assertEquals([said.code, said.stdout], [0, "backend a got: hello\n"], said.stderr);
+    await endsWell(demo);
+  },
+);
+
+testWith(
+  ["curl"],
   "the demo's backends can be taken out and back by the commands that it prints",
   async () => {
     await using demo = startDemo();
@@ -92,10 +108,12 @@ Deno.test("where its certificates are not, or may not be read, the demo runs its
     await prints(demo, "Ctrl-C drains");
     assertStringIncludes(
       demo.stdout,
-      `asks for a client certificate, is left out: ${why}.\nTo have it, ${help}`,
+      `requires a client certificate, is left out: ${why}.\nTo have it, ${help}`,
     );
     const [plain, ...others] = commandsIn(demo);
-    assertEquals(others.map((command) => command.includes("/api/")), [true, true, true]);
+    assertEquals(others.map((command) => /\/api\/(status|upstreams)/.test(command)), [
+      ...[false, false, false, true, true, true],
+    ]);
     assertStringIncludes(await talk(plain!), "hello from backend a\n");
     await endsWell(demo);
   }
@@ -109,7 +127,7 @@ Deno.test("the demo has its certificates where the certs command has made them",
   const args = ["run", "--allow-net=127.0.0.1", "--allow-read=certs", MAIN, "demo"];
   await using demo = new Child({ program: DENO, args, cwd: folder.path });
   await prints(demo, "Ctrl-C drains");
-  assertEquals(commandsIn(demo).length, 6);
+  assertEquals(commandsIn(demo).length, 9);
   await endsWell(demo);
 });
 
@@ -207,10 +225,13 @@ function startDemo(): Child {
 async function commandsOf(demo: Child) {
   await prints(demo, "Ctrl-C drains");
   const commands = commandsIn(demo);
-  assertEquals(commands.length, 6);
-  const [plain, withCertificate, without, status, drain, enable] = commands as [string, ...string[]];
+  assertEquals(commands.length, 9);
+  const [plain, api, old, socket, withCertificate, without, status, drain, enable] = commands as [
+    string,
+    ...string[],
+  ];
   return {
-    plain,
+    ...{ plain, api: api!, old: old!, socket: socket!.replace("deno", DENO) },
     withCertificate: withCertificate!,
     without: without!,
     status: `${status} --silent`,
@@ -220,7 +241,7 @@ async function commandsOf(demo: Child) {
 }
 
 function commandsIn(demo: Child): string[] {
-  return [...demo.stdout.matchAll(/^ {2}(curl .*)$/gm)].map(([, command]) => command!);
+  return [...demo.stdout.matchAll(/^ {2}((?:curl|deno) .*)$/gm)].map(([, command]) => command!);
 }
 
 function shell(command: string) {
