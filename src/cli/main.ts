@@ -7,12 +7,7 @@ import { Supervisor } from "../app/supervisor.ts";
 import type { Config } from "../config/config.ts";
 import { describeConfig } from "../config/describe.ts";
 import { parseConfig } from "../config/parse.ts";
-import {
-  credentialPaths,
-  discoveryNeed,
-  formatPermissions,
-  requiredPermissions,
-} from "../config/permissions.ts";
+import { credentialPaths, requiredPermissions } from "../config/permissions.ts";
 import { ConfigError } from "../config/problem/problem.ts";
 import { ConfigReading } from "../config/reading.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
@@ -24,7 +19,8 @@ import { type Command, parseCommand } from "./arguments.ts";
 import { runCerts } from "./certs.ts";
 import { runDemo } from "./demo.ts";
 import { ExitCode } from "./exit_code.ts";
-import { MissingPermissionError, readNeed, requirePermissions, watchedReads } from "./permissions.ts";
+import { permissionFlags } from "./permission_flags.ts";
+import { MissingPermissionError, readNeed, requirePermissions } from "./permissions.ts";
 import { USAGE } from "./usage.ts";
 import { VERSION } from "./version.ts";
 
@@ -64,7 +60,7 @@ async function execute(command: Command): Promise<ExitCode> {
     case "check":
       return await check(command.config);
     case "permissions":
-      console.log(await permissionFlags(command.config, command));
+      console.log(await printedFlags(command.config, command));
       return ExitCode.ok;
   }
 }
@@ -113,23 +109,11 @@ async function readableSource(path: string): Promise<ConfigSource> {
   return source;
 }
 
-async function permissionFlags(path: string, { watch = false }: { watch?: boolean }): Promise<string> {
+async function printedFlags(path: string, { watch = false }: { watch?: boolean }): Promise<string> {
   const config = await load(path);
-  const need = requiredPermissions(config);
-  const { read } = readNeed(configSource(path));
-  const found = discoveryNeed(config, await systemNameServers());
-  const net = found.net === "any" ? found.net : [...new Set([...need.net, ...found.net])];
-  const reads = [...read, ...need.read, ...found.read];
   // Standard output is for the flags alone: they are put on a command line as they stand.
-  if (need.ffi !== undefined) console.error(FFI_NOTE);
-  const files = new Set([...read, ...filePaths(config)]);
-  return formatPermissions({ ...need, net, read: watch ? watchedReads(reads, files) : reads });
-}
-
-/** The files that a configuration names, lists of backends included. */
-function filePaths(config: Config): string[] {
-  const lists = [...config.upstreams.values()].map(({ discover }) => discover?.filePath);
-  return [...credentialPaths(config), ...lists.filter((path) => path !== undefined)];
+  if (requiredPermissions(config).ffi !== undefined) console.error(FFI_NOTE);
+  return permissionFlags(config, configSource(path), { watch, nameServers: await systemNameServers() });
 }
 
 /** None where the file that names them may not be read. */

@@ -2,7 +2,7 @@ import { assertEquals, assertGreaterOrEqual, assertMatch } from "@std/assert";
 import { endAtLast } from "../support/child.ts";
 import { freePort, TemporaryFolder } from "../support/folder.ts";
 import { connect, echo, ending, exchange, startBackend } from "../support/peers.ts";
-import { DENO, HEAD, MAIN, permissionFlags, startCulvert } from "../support/program.ts";
+import { DENO, HEAD, MAIN, printedFlags, startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { until, within } from "../support/wait.ts";
 
@@ -85,7 +85,7 @@ Deno.test("a log that is not read does not delay connections or the end of the p
   const file = folder.file("culvert.yaml");
   await Deno.writeTextFile(file, proxyConfig({ backends: [backend.address], listen: `"127.0.0.1:${port}"` }));
   const child = new Deno.Command(DENO, {
-    args: ["run", ...await permissionFlags(file), MAIN, "--config", file],
+    args: ["run", ...await printedFlags(file), MAIN, "--config", file],
     stdin: "null",
     stderr: "piped",
   }).spawn();

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { Child, type Result, run } from "../support/child.ts";
 import { freePort, TemporaryFolder } from "../support/folder.ts";
 import { connect, echo, exchange, greet, readLine, startBackend } from "../support/peers.ts";
-import { DENO, MAIN, permissionFlags, startCulvert } from "../support/program.ts";
+import { DENO, flagsFor, MAIN, printedFlags, startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { until, within } from "../support/wait.ts";
 
@@ -103,10 +103,12 @@ Deno.test("permissions prints what the file needs and no more, and exits with 0"
     folder,
     proxyConfig({ backends: ["127.0.0.1:5432", "[::1]:5433"], listen: '":4000"' }),
   );
-  assertEquals(await permissionFlags(file), [
+  assertEquals(await printedFlags(file), [
     "--allow-net=[::]:4000,0.0.0.0:4000,127.0.0.1:5432,[::1]:5433",
     `--allow-read=${file}`,
   ]);
+  // The other scenarios take them from here, without a start of the program for each.
+  assertEquals(flagsFor(await Deno.readTextFile(file), file), await printedFlags(file));
 });
 
 Deno.test("a bad configuration is told with all its problems, exit code 78, and nothing bound", async () => {

@@ -7,7 +7,7 @@ import { run } from "../support/child.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { Member } from "../support/member.ts";
 import { connect, exchange, greet, readLine, startBackend } from "../support/peers.ts";
-import { DENO, MAIN, permissionFlags, startCulvert } from "../support/program.ts";
+import { DENO, MAIN, printedFlags, startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { Python } from "../support/python.ts";
 import { until } from "../support/wait.ts";
@@ -96,7 +96,7 @@ halfOpenTest(
     await using folder = new TemporaryFolder();
     const file = folder.file("culvert.yaml");
     await Deno.writeTextFile(file, proxyConfig({ backends: ["127.0.0.1:9"], upstream: HALF_OPEN }));
-    const flags = await permissionFlags(file);
+    const flags = await printedFlags(file);
     const [library] = libcPaths();
     const flag = `--allow-ffi=${library}`;
     assertEquals(flags, ["--allow-net=127.0.0.1:0,127.0.0.1:9", `--allow-read=${file}`, flag]);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";
 import { connect, echo, exchange, startBackend } from "../support/peers.ts";
-import { DENO, MAIN, permissionFlags } from "../support/program.ts";
+import { DENO, MAIN, printedFlags } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { Python } from "../support/python.ts";
 import { within } from "../support/wait.ts";
@@ -61,7 +61,7 @@ testWith(["python3"], "at a terminal the start may ask for a permission, and a r
   using second = startBackend(echo);
   const file = folder.file("culvert.yaml");
   await Deno.writeTextFile(file, proxyConfig({ backends: [first.address] }));
-  const flags = (await permissionFlags(file)).map((flag) => flag.replace(`,${first.address}`, ""));
+  const flags = (await printedFlags(file)).map((flag) => flag.replace(`,${first.address}`, ""));
   await using terminal = new Terminal(flags, file);
   await terminal.shows(`requests net access to "${first.address}"`);
   // What is typed before the runtime listens, which nothing tells, is thrown away.

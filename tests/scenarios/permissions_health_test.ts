@@ -6,7 +6,7 @@ import { freePort, TemporaryFolder } from "../support/folder.ts";
 import { parseLogLine } from "../support/log_record.ts";
 import { Member } from "../support/member.ts";
 import { connect, exchange, greet, readLine, startBackend } from "../support/peers.ts";
-import { DENO, HEAD, MAIN, permissionFlags } from "../support/program.ts";
+import { DENO, HEAD, MAIN, printedFlags } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { until, within } from "../support/wait.ts";
 
@@ -108,7 +108,7 @@ Deno.test("checks on another port, an admin listener and unix sockets need their
   });
   const behind = `{health: {type: tcp, interval: 200ms}, backends: [{address: "${backend.address}"}]}`;
   await it.write(`${config}  - {name: front, listen: ["unix:${front}"], upstream: ${behind}}\n`);
-  const flags = await permissionFlags(it.file);
+  const flags = await printedFlags(it.file);
   assertEquals(flags, [
     `--allow-net=127.0.0.1:0,unix:${front},unix:${admin},` +
     `${member.address},${member.hostname}:${port},unix:${path}`,
@@ -145,7 +145,7 @@ Deno.test("a DNS server that is named, and etcd with a password, need their perm
     }).replace('admin: {listen: "127.0.0.1:0"}', `admin: {listen: "127.0.0.1:${admin}"}`),
   );
   // The backends may be anywhere.
-  assertEquals(await permissionFlags(it.file), ["--allow-net", `--allow-read=${it.file},${password}`]);
+  assertEquals(await printedFlags(it.file), ["--allow-net", `--allow-read=${it.file},${password}`]);
   const required = await it.required();
   assertEquals(required, [
     `--allow-read=${it.file}`,
@@ -154,7 +154,7 @@ Deno.test("a DNS server that is named, and etcd with a password, need their perm
   ]);
   await it.refusedWithoutAny(required);
   // They need not be there: what fails then is not a permission.
-  for (const flags of [await permissionFlags(it.file), required]) {
+  for (const flags of [await printedFlags(it.file), required]) {
     await it.runs({ flags }, async (child) => {
       for (const source of [`dns A db.internal at 127.0.0.1:${dns}`, "etcd /db/"]) {
         const { error } = await said(child, { message: "discovery failed, keeping the last set", source });
@@ -175,7 +175,7 @@ Deno.test("backends of A records, and where they are checked, may be anywhere, b
     upstream: `health: {type: tcp, port: ${port}}`,
   }));
   const known = `--allow-net=127.0.0.1:0,${member.address},${member.hostname}:${port},127.0.0.1:${dns}`;
-  const flags = await permissionFlags(it.file);
+  const flags = await printedFlags(it.file);
   assertEquals(flags, [`${known},0.0.0.0/0:5432,0.0.0.0/0:${port}`, `--allow-read=${it.file}`]);
   await it.runs({ flags }, async (child) => {
     using client = await connect(await portOf(child));
@@ -194,8 +194,8 @@ Deno.test("where discovered backends may be is advice: one outside is as if it c
     discover: `{file: "${list}"}`,
     backends: [`{address: "${inside.address}", backup: true}`],
   }));
-  assertEquals(await permissionFlags(it.file), ["--allow-net", `--allow-read=${it.file},${list}`]);
-  await it.runs({ flags: await permissionFlags(it.file) }, async (child) => {
+  assertEquals(await printedFlags(it.file), ["--allow-net", `--allow-read=${it.file},${list}`]);
+  await it.runs({ flags: await printedFlags(it.file) }, async (child) => {
     await said(child, { message: "backends changed", backends: 2 });
     using client = await connect(await portOf(child));
     assertEquals([await readLine(client), await exchange(client, "hello")], ["outside", "hello"]);

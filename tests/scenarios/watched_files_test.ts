@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { enters } from "../support/enters.ts";
 import { echo, startBackend } from "../support/peers.ts";
 import { output } from "../support/child.ts";
-import { DENO, MAIN, permissionFlags, startCulvert } from "../support/program.ts";
+import { DENO, MAIN, printedFlags, startCulvert } from "../support/program.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { makePki, type Pki } from "../tls/tls_fixture.ts";
@@ -103,7 +103,7 @@ services:
   );
   const args = ["run", `--allow-read=${file}`, MAIN, "permissions", "--watch", "--config", file];
   const { path } = folder;
-  const exact = (await permissionFlags(file)).join(" ");
+  const exact = (await printedFlags(file)).join(" ");
   const read = [
     file,
     socket,

@@ -1,4 +1,7 @@
 import { assertEquals } from "@std/assert";
+import { configSource } from "../../src/app/config_source.ts";
+import { permissionFlags } from "../../src/cli/permission_flags.ts";
+import { parseConfig } from "../../src/config/parse.ts";
 import { Child, output } from "./child.ts";
 import { TemporaryFolder } from "./folder.ts";
 import { type LogRecord, type Match, matches, parseLogLine } from "./log_record.ts";
@@ -39,7 +42,7 @@ export async function startCulvert(config: string, options: CulvertOptions = {})
     const flags: string[] = [];
     for (const text of [...options.later ?? [], config]) {
       await Deno.writeTextFile(file, text);
-      flags.push(...await permissionFlags(file));
+      flags.push(...flagsFor(text, file));
     }
     if (options.watching) flags.push(`--allow-read=${folder.path}`);
     for (const path of options.readable ?? []) flags.push(`--allow-read=${path}`);
@@ -53,8 +56,14 @@ export async function startCulvert(config: string, options: CulvertOptions = {})
   }
 }
 
+/** The flags that the program prints for a file with this text, without a start of it. */
+export function flagsFor(text: string, file: string): string[] {
+  const source = configSource(file);
+  return permissionFlags(parseConfig(text, source), source, { nameServers: [] }).split(" ");
+}
+
 /** The flags that the program says it needs for a file. */
-export async function permissionFlags(file: string): Promise<string[]> {
+export async function printedFlags(file: string): Promise<string[]> {
   const args = ["run", `--allow-read=${file}`, MAIN, "permissions", "--config", file];
   return (await output(DENO, args)).trim().split(" ");
 }

@@ -14,6 +14,7 @@ import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
 import { ServerContext, type ServerContextOptions } from "../../src/tls/session/server_context.ts";
 import { writeAll } from "../support/bytes.ts";
 import { within } from "../support/wait.ts";
+import { testKey } from "./test_keys.ts";
 
 /** A CA, a server that it vouches for, and a client. */
 export interface Pki {
@@ -34,7 +35,7 @@ export function pki(algorithm: KeyAlgorithm = "ecdsa-p256"): Promise<Pki> {
 
 /** A new one, of a new CA. */
 export async function makePki(algorithm: KeyAlgorithm = "ecdsa-p256", name = "Test CA"): Promise<Pki> {
-  const ca = await createAuthority({ algorithm, name });
+  const ca = await createAuthority({ algorithm, name, newKey: testKey });
   const server = await ca.issueServer({ names: NAMES });
   const client = await ca.issueClient({ cn: "alice", ou: "operations" });
   return { ca, server, client };

@@ -15,8 +15,9 @@ import { TemporaryFolder } from "../../support/folder.ts";
 import { testWith } from "../../support/installed.ts";
 import { openssl } from "../openssl.ts";
 import { inDays } from "../pki.ts";
+import { testKey } from "../test_keys.ts";
 
-const ca = await createAuthority();
+const ca = await createAuthority({ newKey: testKey });
 const server = await ca.issueServer({ names: ["a.test"] });
 const labels = { certLabel: '"server.pem"', keyLabel: '"server.key"' };
 
@@ -29,7 +30,7 @@ function refusal(material: Partial<CredentialsPem & CredentialLabels & { usage: 
 
 for (const algorithm of KEY_ALGORITHMS) {
   Deno.test(`a chain and a key of ${algorithm} are accepted, also by the runtime`, async () => {
-    const root = await createAuthority({ algorithm });
+    const root = await createAuthority({ algorithm, newKey: testKey });
     const intermediate = await root.issueIntermediate({ notAfter: inDays(30) });
     const { chainPem: certPem, keyPem } = await intermediate.issueServer({ names: ["a.test", "10.0.0.1"] });
     const checked = checkCredentials({ certPem, keyPem }, new Date());

@@ -9,6 +9,7 @@ import { readIdentity } from "../../../src/tls/x509/identity.ts";
 import { TrustStore } from "../../../src/tls/x509/path/trust_store.ts";
 import { seededBytes } from "../../support/bytes.ts";
 import { derOf } from "../pki.ts";
+import { testKey } from "../test_keys.ts";
 
 const ROUNDS = 3000;
 
@@ -57,7 +58,7 @@ function orRefused<T>(work: () => T): T | undefined {
 
 for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
   Deno.test(`no mutated certificate is accepted, and none breaks anything, with ${algorithm}`, async () => {
-    const ca = await createAuthority({ algorithm });
+    const ca = await createAuthority({ algorithm, newKey: testKey });
     const intermediate = await ca.issueIntermediate();
     const { chainPem } = await intermediate.issueClient({
       ...{

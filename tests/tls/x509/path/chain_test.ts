@@ -1,16 +1,15 @@
-import type { KeyObject } from "node:crypto";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { type Authority, createAuthority } from "../../../../src/tls/authority/authority.ts";
 import type { IssueOptions } from "../../../../src/tls/authority/options.ts";
 import { type ChainRefusal, verifyChain } from "../../../../src/tls/x509/path/chain.ts";
 import { CrlSet } from "../../../../src/tls/x509/crl/set.ts";
-import { generateKey, type KeyAlgorithm } from "../../../../src/tls/authority/generate_key.ts";
 import { Oid } from "../../../../src/tls/x509/oids.ts";
 import { TrustStore } from "../../../../src/tls/x509/path/trust_store.ts";
 import { findProgram } from "../../../support/installed.ts";
 import { opensslVerify } from "../../openssl.ts";
 import { commonName, seq, tlv } from "../raw_certificate.ts";
 import { crlSet, derOf, inDays, STRANGE } from "../../pki.ts";
+import { testKey } from "../../test_keys.ts";
 
 /** A chain, and what it is measured against. */
 interface Case {
@@ -396,30 +395,19 @@ async function checkRow(row: Row, ca: Authority, name: string): Promise<void> {
   assertEquals(agrees, row.opensslDiffers === undefined, `${name}: OpenSSL says ${theirs.said}`);
 }
 
-const pools = new Map<KeyAlgorithm, KeyObject[]>();
-let turn = 0;
-
-/** Gives keys out again, as RSA keys take long to make. No row has as many as there are. */
-async function pooledKey(algorithm: KeyAlgorithm): Promise<KeyObject> {
-  const pool = pools.get(algorithm) ??
-    await Promise.all(Array.from({ length: 8 }, () => generateKey(algorithm)));
-  pools.set(algorithm, pool);
-  return pool[turn++ % pool.length]!;
-}
-
 for (const algorithm of ["ecdsa-p256", "rsa-2048"] as const) {
   for (const [what, rows] of Object.entries({ leaf: LEAVES, chain: CHAINS, CRL: REVOCATION })) {
     Deno.test(`every kind of ${what} gets the verdict that it should, with ${algorithm}`, async () => {
       for (const row of rows) {
         // Each has a CA of its own, so that nothing revoked in one row shows in another.
-        await checkRow(row, await createAuthority({ algorithm, newKey: pooledKey }), row.name);
+        await checkRow(row, await createAuthority({ algorithm, newKey: testKey }), row.name);
       }
     });
   }
 }
 
 Deno.test("chains with keys of every kind, mixed, are good", async () => {
-  const root = await createAuthority({ algorithm: "rsa-2048" });
+  const root = await createAuthority({ algorithm: "rsa-2048", newKey: testKey });
   const upper = await root.issueIntermediate({ algorithm: "ecdsa-p384", cn: "Upper" });
   const lower = await upper.issueIntermediate({ algorithm: "ed25519", cn: "Lower" });
   const { chainPem } = await lower.issueClient({ cn: "a", algorithm: "ecdsa-p256" });
