@@ -184,3 +184,32 @@ export type { BackendInput, ProxiedConnection, TcpProxyOptions, TcpProxyStats } 
 export type { Reason, Refusal, TlsReason } from "./service/reason.ts";
 export type { ServiceCounters } from "./service/service_stats.ts";
 export { type ToClientOptions, UrlRewriter, type UrlRewriterOptions } from "./http_proxy/url_rewriter.ts";
+export type { AccessRecord } from "./http_proxy/access_log.ts";
+export {
+  HttpProxy,
+  type HttpProxyBackend,
+  type HttpProxyOptions,
+  type HttpProxyStats,
+  type HttpUpstreamOptions,
+} from "./http_proxy/http_proxy.ts";
+export { HTTP_REASONS, type HttpReason } from "./http_proxy/http_reason.ts";
+export {
+  DEFAULT_HTTP_LIMITS,
+  DEFAULT_HTTP_RETRIES,
+  DEFAULT_HTTP_TIMEOUTS,
+  type ErrorPage,
+  type FieldRules,
+  type ForwardedStyle,
+  type HttpLimits,
+  type HttpRoute,
+  type HttpServiceOptions,
+  type HttpTimeouts,
+  type RedirectOptions,
+  type RedirectStatus,
+  type RespondOptions,
+  type RetryCondition,
+  type RetryOptions,
+  type RouteMatch,
+} from "./http_proxy/options.ts";
+export type { RequestCounters, StatusClass } from "./http_proxy/http_stats.ts";
+export { ProxyError, type ProxyErrorOptions, type ProxyOperation } from "./http_proxy/proxy_error.ts";

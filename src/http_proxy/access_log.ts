@@ -9,15 +9,19 @@ export type AccessFormat = "text" | "json" | "combined";
 export interface AccessRecord {
   /** When its first byte came, as `Date.now` has it. */
   time: number;
+  /** The name of the service. */
   service: string;
   /** The listener that accepted the connection. */
   listener?: string | undefined;
   /** The client's IP address, past trusted proxies. */
   client: string;
+  /** The verified identity of its certificate. */
   identity?: string | undefined;
+  /** The id of the request, where there is one. */
   requestId?: string | undefined;
   /** Empty where no request could be read, as are `host`, `path` and `version`. */
   method: string;
+  /** The host without its port. */
   host: string;
   /** In normal form. */
   path: string;
@@ -39,13 +43,17 @@ export interface AccessRecord {
   firstByteMs?: number | undefined;
   /** The whole. */
   totalMs: number;
+  /** The backend that answered, or the last one tried. */
   backend?: string | undefined;
   /** Backends that were tried. */
   tries: number;
+  /** Why it ended as it did. */
   reason: HttpReason;
   /** What went wrong, for the operator. */
   error?: string | undefined;
+  /** The Referer field. */
   referer?: string | undefined;
+  /** The User-Agent field. */
   userAgent?: string | undefined;
 }
 

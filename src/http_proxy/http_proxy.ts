@@ -13,7 +13,7 @@ import {
 import type { ServiceCounters } from "../service/service_stats.ts";
 import { type BackendInput, backendSpec, type ProxiedConnection } from "../tcp/proxy_options.ts";
 import type { TlsConnect } from "../tls/dial.ts";
-import type { Backend } from "../upstream/backend.ts";
+import type { BackendState } from "../upstream/backend.ts";
 import type { BalanceName } from "../upstream/balance/balancer.ts";
 import { DEFAULT_HEALTH, type HealthOptions } from "../upstream/check/options.ts";
 import {
@@ -88,8 +88,25 @@ export interface HttpProxyOptions
   readonly log?: Log;
 }
 
+/** A backend of an {@linkcode HttpProxy}, with what it has done. */
+export interface HttpProxyBackend {
+  /** As text. */
+  readonly address: string;
+  /** Its share of requests. */
+  readonly weight: number;
+  /** Whether it takes requests. */
+  readonly state: BackendState;
+  /** Requests that are under way. */
+  readonly active: number;
+  /** Requests that it was sent. */
+  readonly total: number;
+  /** Connections that could not be made. */
+  readonly failures: number;
+}
+
 /** What an {@linkcode HttpProxy} has done and is doing. */
 export interface HttpProxyStats extends ServiceCounters {
+  /** Its requests. */
   readonly requests: RequestCounters;
 }
 
@@ -163,8 +180,12 @@ export class HttpProxy {
   }
 
   /** The backends of an upstream, as they are now. */
-  backends(upstream: string): readonly Backend[] {
-    return this.#upstream(upstream).backends;
+  backends(upstream: string): readonly HttpProxyBackend[] {
+    return this.#upstream(upstream).backends.map(({ key, spec, state, active, total, failures }) => ({
+      address: key,
+      weight: spec.weight,
+      ...{ state, active, total, failures },
+    }));
   }
 
   /**

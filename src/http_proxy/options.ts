@@ -15,7 +15,7 @@ export interface RouteMatch {
 export interface RedirectOptions {
   /** A URL or a path, with `{scheme}`, `{host}`, `{path}` and `{query}`. */
   readonly to: string;
-  /** @default {308} */
+  /** The status of the answer. @default {308} */
   readonly status?: RedirectStatus;
 }
 
@@ -52,7 +52,7 @@ export type RetryCondition = "connect" | number;
 export interface RetryOptions {
   /** How many further tries. @default {2} */
   readonly attempts: number;
-  /** @default {["connect"]} */
+  /** What is tried again. @default {["connect"]} */
   readonly on: readonly RetryCondition[];
   /** Whether a request with `Idempotency-Key` may be sent twice, whatever its method. @default {false} */
   readonly idempotencyKey?: boolean;
@@ -68,10 +68,13 @@ export interface HttpTimeouts {
 
 /** One route: which requests it is for, and exactly one of `upstream`, `redirect` and `respond`. Plain data. */
 export interface HttpRoute {
+  /** Which requests it is for. */
   readonly match: RouteMatch;
   /** The name of the upstream. */
   readonly upstream?: string;
+  /** Sends the client elsewhere. */
   readonly redirect?: RedirectOptions;
+  /** Answers without a backend. */
   readonly respond?: RespondOptions;
   /** The path that takes the place of the matched one. @default the path goes on as it is */
   readonly rewrite?: string;
@@ -79,10 +82,11 @@ export interface HttpRoute {
   readonly rewriteCookies?: boolean;
   /** The Host of requests to backends: the client's, the backend's address, or this. @default {"keep"} */
   readonly hostHeader?: "keep" | "backend" | string;
+  /** Changes of the fields of requests and responses. */
   readonly headers?: { readonly request?: FieldRules; readonly response?: FieldRules };
-  /** @default {DEFAULT_HTTP_RETRIES} */
+  /** When a request is sent again. @default {DEFAULT_HTTP_RETRIES} */
   readonly retries?: RetryOptions;
-  /** @default those of the service */
+  /** Its own timeouts. @default those of the service */
   readonly timeouts?: Partial<HttpTimeouts>;
 }
 
@@ -103,6 +107,7 @@ export interface HttpLimits {
 export interface ErrorPage {
   /** The Content-Type. */
   readonly type: string;
+  /** The content. */
   readonly body: Uint8Array;
 }
 
@@ -110,9 +115,11 @@ export interface ErrorPage {
 export interface HttpServiceOptions {
   /** At least one. */
   readonly routes: readonly HttpRoute[];
+  /** Bounds of a request. */
   readonly limits: HttpLimits;
+  /** Timeouts of HTTP. */
   readonly timeouts: HttpTimeouts;
-  /** @default {"x"} */
+  /** The fields that tell backends of the client. @default {"x"} */
   readonly forwarded: ForwardedStyle;
   /** Addresses and subnets of proxies whose forwarding fields are believed. @default none */
   readonly trusted: readonly string[];
@@ -132,13 +139,13 @@ export interface HttpServiceOptions {
   readonly identityHeader?: string;
 }
 
-/** @default of {@linkcode HttpLimits} */
+/** The defaults of {@linkcode HttpLimits}. */
 export const DEFAULT_HTTP_LIMITS: HttpLimits = { headerSize: 32 * 1024, headers: 100, bodySize: 0 };
 
-/** @default of {@linkcode HttpTimeouts} */
+/** The defaults of {@linkcode HttpTimeouts}. */
 export const DEFAULT_HTTP_TIMEOUTS: HttpTimeouts = { responseMs: 30_000, requestMs: 0 };
 
-/** @default of {@linkcode HttpRoute.retries} */
+/** The default of {@linkcode HttpRoute.retries}. */
 export const DEFAULT_HTTP_RETRIES: RetryOptions = { attempts: 2, on: ["connect"] };
 
 /** @default of {@linkcode HttpServiceOptions.identityHeader} */

@@ -62,7 +62,7 @@ export class BufferPool {
     }
     this.#small = new SizeClass(smallBytes, { max: Infinity, keep: 4096 });
     this.#medium = new SizeClass(mediumBytes, { max: options.maxMedium ?? 1024, keep: 64 });
-    this.#large = new SizeClass(largeBytes, { max: options.maxLarge ?? 256, keep: 16 });
+    this.#large = new SizeClass(largeBytes, { max: options.maxLarge ?? 256, keep: 64 });
   }
 
   /** Buffers that are out now, by size. */
