@@ -12,7 +12,8 @@ import type { Tunnel } from "../net/tunnel.ts";
 import type { HttpReason } from "./http_reason.ts";
 import { BackendConnection, KeptConnections } from "./connections.ts";
 import type { ExchangeState } from "./exchange_state.ts";
-import { writeInterimHead, writeRequestHead } from "./message_heads.ts";
+import { InterimResponses } from "./interim_responses.ts";
+import { writeRequestHead } from "./message_heads.ts";
 import type { PlannedRoute } from "./plan.ts";
 import {
   asBackendError,
@@ -21,16 +22,13 @@ import {
   clientLeft,
   lateResponse,
   stalled,
-  tooManyInterim,
   unconnected,
 } from "./proxy_error.ts";
-import { isRepeatable, Replay } from "./retry.ts";
+import { isRepeatable, Replay, Retries } from "./retry.ts";
 import type { Source } from "./source.ts";
 import { lastChunk, Upload } from "./upload.ts";
 
 const IDEMPOTENCY_KEY = fieldId("idempotency-key");
-/** Interim answers to one request. */
-const MAX_INTERIM = 32;
 /** What of a body goes out in one write with the head, at the most. */
 const MAX_WITH_HEAD = 16 * 1024;
 
@@ -45,6 +43,8 @@ export class BackendRequest implements LiveConnection {
   /** The backend counts the request as under way. */
   #backend: Backend | undefined;
   #place: ListEntry<LiveConnection> | undefined;
+  readonly #retries: Retries;
+  readonly #interim: InterimResponses;
   #connection: BackendConnection | undefined;
   #tried: Backend[] | undefined;
   #search: BackendSearch | undefined;
@@ -58,8 +58,6 @@ export class BackendRequest implements LiveConnection {
   /** An idle connection has failed: the next one is a new one. */
   #wantsFresh = false;
   #tunnel: Tunnel<HttpReason> | undefined;
-  #retries = 0;
-  #interim = 0;
   #waiting = false;
   #stale = false;
   /** The connection was given up because the response did not come in time. */
@@ -69,6 +67,8 @@ export class BackendRequest implements LiveConnection {
     this.#exchange = exchange;
     this.#route = route;
     this.#upstream = route.upstream!;
+    this.#retries = new Retries(route);
+    this.#interim = new InterimResponses(exchange);
     const { request } = exchange.messages;
     const hasKey = route.retries.idempotencyKey === true && request.fields.indexOf(IDEMPOTENCY_KEY) !== -1;
     this.#repeatable = isRepeatable(exchange.method) || hasKey;
@@ -117,7 +117,7 @@ export class BackendRequest implements LiveConnection {
         for (;;) {
           if (source.input.length === 0 || !response.parse(source.input)) {
             if (!await source.fill()) this.#throwEnd(source);
-          } else if (response.isInterim) await this.#passInterim();
+          } else if (response.isInterim) await this.#interim.pass();
           else break;
         }
         responseBody.begin(response, { decode: request.minor === 0 });
@@ -181,7 +181,7 @@ export class BackendRequest implements LiveConnection {
     this.#upstream.outlier.broke(this.#backend!);
     const { firstByteMs } = this.#exchange;
     const isRepeatable = this.#repeatable && this.#replay?.isWhole !== false && firstByteMs === undefined;
-    this.#late = isRepeatable && this.#spend(504);
+    this.#late = isRepeatable && this.#retries.spend(504);
     if (this.#late) this.#connection!.discard();
     else this.#exchange.stop(lateResponse(responseMs));
   }
@@ -196,9 +196,7 @@ export class BackendRequest implements LiveConnection {
     this.#connection?.discard();
   }
 
-  drain(): void {
-    // The session sees to that.
-  }
+  drain(): void {} // The session sees to that.
 
   /** A connection that is open and idle, had without waiting; `undefined`: there is none, or a new one is wanted. */
   #takeKept(): BackendConnection | undefined {
@@ -261,7 +259,7 @@ export class BackendRequest implements LiveConnection {
     exchange.attempt++;
     exchange.backend = search.tried.at(-1);
     (this.#tried ??= []).push(...search.tried);
-    if (!this.#spend("connect")) throw unconnected(error as Error);
+    if (!this.#retries.spend("connect")) throw unconnected(error as Error);
     const { pickOptions } = exchange.session.view;
     const other = this.#upstream.take({ ...pickOptions, exclude: this.#tried }) ??
       this.#upstream.take(pickOptions);
@@ -342,25 +340,6 @@ export class BackendRequest implements LiveConnection {
     this.#waiting = false;
   }
 
-  /** Passes on an interim answer, and expects the next one. */
-  async #passInterim(): Promise<void> {
-    const { session, messages: { request, response }, method } = this.#exchange;
-    if (++this.#interim > MAX_INTERIM) throw tooManyInterim(MAX_INTERIM);
-    this.#exchange.firstByteMs ??= this.#exchange.elapsedMs();
-    this.#exchange.touch();
-    if (request.minor === 1) {
-      const head = session.scratch;
-      head.begin();
-      writeInterimHead(head, response);
-      try {
-        await session.write(head.bytes.slice(0, head.length));
-      } catch (error) {
-        throw clientLeft(error);
-      }
-    }
-    response.begin(method, request.upgrade);
-  }
-
   #throwEnd({ error }: Source): never {
     this.#exchange.throwStop();
     throw backendEnded(error);
@@ -372,7 +351,7 @@ export class BackendRequest implements LiveConnection {
     this.#upstream.outlier.responded(this.#backend!, status);
     const isRepeatable = this.#repeatable && this.#replay?.isWhole !== false && this.isSent;
     if (!isRepeatable || !this.#route.retries.on.includes(status)) return false;
-    return this.#spend(status);
+    return this.#retries.spend(status);
   }
 
   /** Whether the request is sent once more, after a connection has failed. */
@@ -391,14 +370,7 @@ export class BackendRequest implements LiveConnection {
     // A close while the connection was idle is not a failure of the backend.
     if (connection.isReused) return this.#wantsFresh = this.#stale = true;
     (this.#tried ??= []).push(this.#backend!);
-    return this.#spend("connect");
-  }
-
-  #spend(condition: "connect" | number): boolean {
-    const { attempts, on } = this.#route.retries;
-    if (this.#retries >= attempts || !on.includes(condition) || !this.#route.budget.spend()) return false;
-    this.#retries++;
-    return true;
+    return this.#retries.spend("connect");
   }
 
   /** The connection is of no use any more, and the backend is free of the request. */

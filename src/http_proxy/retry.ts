@@ -1,3 +1,4 @@
+import type { RetryCondition, RetryOptions } from "./options.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
 
 /** The window of the budget. */
@@ -87,5 +88,26 @@ export class RetryBudget {
       this.#second = second;
     }
     return this.#second % SECONDS;
+  }
+}
+
+/** The retries of one request. */
+export class Retries {
+  readonly #options: RetryOptions;
+  readonly #budget: RetryBudget;
+  #count = 0;
+
+  /** As of the route, with the budget of its upstream. */
+  constructor({ retries, budget }: { readonly retries: RetryOptions; readonly budget: RetryBudget }) {
+    this.#options = retries;
+    this.#budget = budget;
+  }
+
+  /** Whether there may be one more for this reason; if so, it counts. */
+  spend(condition: RetryCondition): boolean {
+    const { attempts, on } = this.#options;
+    if (this.#count >= attempts || !on.includes(condition) || !this.#budget.spend()) return false;
+    this.#count++;
+    return true;
   }
 }
