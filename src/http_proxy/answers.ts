@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { escapeText } from "../core/escape_text.ts";
 import type { Field } from "./header_rules.ts";
 import { httpDate } from "./http_date.ts";
@@ -117,6 +118,12 @@ export function ownAnswer(status: number, options: AnswerOptions): Uint8Array {
   else if (keepAlive) lines.push("Connection: keep-alive");
   const head = `${lines.join("\r\n")}\r\n\r\n`;
   return concat(head, hasBody && !isHead ? body : NO_BODY);
+}
+
+/** How many bytes of content an answer has. */
+export function contentBytes(answer: Uint8Array): number {
+  const { buffer, byteOffset, length } = answer;
+  return length - Buffer.from(buffer as ArrayBuffer, byteOffset, length).indexOf("\r\n\r\n") - 4;
 }
 
 function contentOf(status: number, options: AnswerOptions): { body: Uint8Array; fields: readonly Field[] } {

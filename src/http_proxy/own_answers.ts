@@ -1,4 +1,4 @@
-import { ownAnswer } from "./answers.ts";
+import { contentBytes, ownAnswer } from "./answers.ts";
 import type { ExchangeState } from "./exchange_state.ts";
 import type { HttpReason } from "./http_reason.ts";
 import type { PlannedRoute } from "./plan.ts";
@@ -75,6 +75,7 @@ async function answer(exchange: ExchangeState, status: number, bytes: Uint8Array
   try {
     await exchange.session.write(bytes);
     exchange.status = status;
+    exchange.bytesDown = contentBytes(bytes);
   } catch {
     exchange.keep = false; // The client has gone.
     exchange.session.abort();

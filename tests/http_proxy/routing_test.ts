@@ -83,6 +83,7 @@ Deno.test("answers without a backend keep the connection, and those without a ro
   await exchange(client, `GET /named HTTP/1.1\r\n${host}`, "ok");
   assertStringIncludes(origin.received, "\r\nHost: other.example:81\r\n");
   assertEquals(origin.connections.length, 1);
+  assertEquals(fixture.records[1]!.bytesDown, "pong".length);
   assertEquals(fixture.records.map(({ reason, status }) => [reason, status]), [
     ["redirect", 301],
     ["respond", 200],
