@@ -7,7 +7,7 @@ import { tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { makePki } from "../tls/tls_fixture.ts";
 
 const CONNECTIONS = 400;
-const ROUND_TRIPS = 60 * CONNECTIONS;
+const ROUND_TRIPS = 20 * CONNECTIONS;
 
 /**
  * Echoes as the backend. As the client sends the next byte on a connection as soon as the last one has come back, and

@@ -5,19 +5,16 @@ import { type Culvert, startCulvert } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { findPostgres, startPostgres } from "../support/servers.ts";
 
-const COPY_OUT = "COPY (SELECT g, md5(g::text) FROM generate_series(1, 500000) g) TO STDOUT";
-const COPY_IN = "CREATE TABLE IF NOT EXISTS copied (g int, hash text); COPY copied FROM STDIN";
+const COPY_OUT = "COPY (SELECT g, md5(g::text) FROM generate_series(1, 150000) g) TO STDOUT";
+const COPY_IN = "DROP TABLE IF EXISTS copied; CREATE TABLE copied (g int, hash text); COPY copied FROM STDIN";
 const POSTGRES = ["postgres", "initdb", "pgbench", "psql"].map((name) => findPostgres(name) ?? name);
 const ENDED_WELL = ["client-closed", "backend-closed"];
 const CLOSED = { message: "connection closed" };
 
-for (const minIdle of [0, 2]) {
-  const how = minIdle === 0 ? "" : `, through ${minIdle} connections dialled ahead`;
-  testWith(
-    POSTGRES,
-    `psql and pgbench use PostgreSQL, and a COPY of 20 MB arrives unchanged${how}`,
-    async () => {
-      await using postgres = await startPostgres();
+testWith(POSTGRES, "psql and pgbench use PostgreSQL, and a COPY of 6 MB arrives unchanged", async (t) => {
+  await using postgres = await startPostgres();
+  for (const minIdle of [0, 2]) {
+    await t.step(`${minIdle} connections dialled ahead`, async () => {
       await using culvert = await startCulvert(
         proxyConfig({ backends: [postgres.address], upstream: `pool: {minIdle: ${minIdle}}` }),
         { idle: minIdle },
@@ -28,9 +25,9 @@ for (const minIdle of [0, 2]) {
       const reasons = new Set(culvert.found(CLOSED).map(({ reason }) => reason));
       assertEquals([...reasons].filter((reason) => !ENDED_WELL.includes(String(reason))), []);
       await culvert.finish();
-    },
-  );
-}
+    });
+  }
+});
 
 async function useIt(culvert: Culvert, directPort: number): Promise<void> {
   const to = (port: number) => ["-h", "127.0.0.1", "-p", String(port), "-U", "culvert", "-d", "postgres"];
@@ -41,7 +38,7 @@ async function useIt(culvert: Culvert, directPort: number): Promise<void> {
     assertEquals(await output("psql", psql(port, `SELECT ${i} + 1`)), `${i + 1}\n`);
   }
   const direct = await hashOutput("psql", psql(directPort, COPY_OUT));
-  assertGreater(direct.length, 19_000_000);
+  assertGreater(direct.length, 5_500_000);
   assertEquals(await hashOutput("psql", psql(port, COPY_OUT)), direct);
 
   const rows = Array.from({ length: 50_000 }, (_, i) => `${i}\t${"x".repeat(i % 100)}\n`).join("");

@@ -57,15 +57,15 @@ function check(bytes: Uint8Array, context: string): boolean {
 
 Deno.test("mutated hellos are read or refused, and never anything else", () => {
   let read = 0;
-  for (let seed = 1; seed <= 20_000; seed++) {
+  for (let seed = 1; seed <= 4000; seed++) {
     const random = seededRandom(seed);
     if (check(mutate(GOOD[Math.floor(random() * GOOD.length)]!, random), `seed ${seed}`)) read++;
   }
-  assert(read > 500, `only ${read} were read`); // Else the mutations are too wild to show anything.
+  assert(read > 100, `only ${read} were read`); // Else the mutations are too wild to show anything.
 });
 
 Deno.test("random bytes behind a good beginning are read or refused, and never anything else", () => {
-  for (let seed = 1; seed <= 10_000; seed++) {
+  for (let seed = 1; seed <= 3000; seed++) {
     const random = seededRandom(seed);
     const good = GOOD[Math.floor(random() * GOOD.length)]!;
     const kept = Math.floor(random() * good.length);

@@ -41,14 +41,14 @@ function parse(bytes: Uint8Array, context: string) {
 }
 
 Deno.test("mutated headers are read or refused, and never anything else", () => {
-  for (let seed = 1; seed <= 40_000; seed++) {
+  for (let seed = 1; seed <= 8000; seed++) {
     const random = seededRandom(seed);
     check(mutate(GOOD[Math.floor(random() * GOOD.length)]!, random), `seed ${seed}`);
   }
 });
 
 Deno.test("random bytes behind a good beginning are read or refused, and never anything else", () => {
-  for (let seed = 1; seed <= 20_000; seed++) {
+  for (let seed = 1; seed <= 4000; seed++) {
     const random = seededRandom(seed);
     const good = GOOD[Math.floor(random() * GOOD.length)]!;
     const kept = Math.floor(random() * good.length);
