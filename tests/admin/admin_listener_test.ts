@@ -153,7 +153,7 @@ const CROWDS: readonly [kind: string, sends: (admin: TestAdmin) => string, reads
 
 for (const kind of ["tcp", "unix"] as const) {
   for (const [what, sends, reads] of CROWDS) {
-    Deno.test(`connections by ${kind} that are ${what} keep no other out`, async () => {
+    Deno.test(`connections by ${kind} that are ${what} keep no other client out`, async () => {
       await using folder = new TemporaryFolder();
       const path = folder.file("admin.sock");
       const at = kind === "tcp" ? undefined : { kind, path };

@@ -72,7 +72,7 @@ Deno.test("a CA that has ended makes nothing more", async () => {
   await certs(folder, "client a", after(3652));
 });
 
-Deno.test("a place where no folder can be is told in one line", async () => {
+Deno.test("a place where no folder can be is reported in one line", async () => {
   await using folder = new TemporaryFolder();
   const file = folder.file("file");
   Deno.writeTextFileSync(file, "");

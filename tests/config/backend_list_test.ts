@@ -69,7 +69,7 @@ Deno.test("an empty list is one, and an empty file is none", () => {
   for (const text of ["", "# nothing yet\n", "null"]) assertEquals(complaints(text).length, 1, text);
 });
 
-Deno.test("everything that is wrong is told in one go, with its line", () => {
+Deno.test("everything that is wrong is reported in one go, with its line", () => {
   const text = `- 10.0.0.1:1
 - 10.0.0.1
 - {address: "10.0.0.2:0"}
@@ -129,7 +129,7 @@ function badPaths(list: readonly unknown[]): string[] {
   return first!;
 }
 
-Deno.test("a list that names an address twice is refused, however it is written, and every such place is told", () => {
+Deno.test("a list that names an address twice is refused, however it is written, and every such place is reported", () => {
   const list = ["10.0.0.1:1", "10.0.0.2:1", { address: "10.0.0.1:1", weight: 2 }, "10.0.0.2:1"];
   assertEquals(badPaths(list), ["[2].address", "[3]"]);
   assertEquals(readBackendList(list.slice(0, 2), OPTIONS).length, 2);
@@ -160,7 +160,7 @@ Deno.test("a list may be as long as a set of backends, and one that is longer is
   assertStringIncludes(message, `expected a list of ${MAX_BACKENDS} items at most`);
 });
 
-Deno.test("of very many problems the first hundred are told, and how many there are besides", () => {
+Deno.test("of very many problems the first hundred are reported, and how many there are besides", () => {
   const lists: [readonly unknown[], number][] = [
     [Array.from({ length: 250 }, () => 7), 250],
     [Array.from({ length: 250 }, () => "a:1"), 249],

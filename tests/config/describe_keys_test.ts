@@ -282,7 +282,7 @@ Deno.test("the configuration of that test has every key that there is", () => {
   assertEquals(missing, []);
 });
 
-Deno.test("access lines are told to be written only where the level lets them through", () => {
+Deno.test("access lines are described as written only if the log level permits them", () => {
   const line = (log: string) =>
     /access lines +(.*)/.exec(
       describeConfig(parse(JSON.stringify({ ...FULL, log: {} }).replace('"log":{}', `"log":${log}`))),

@@ -101,7 +101,7 @@ Deno.test("defaults that a service does not override are those of all", () => {
   assertEquals(own.timeouts, { responseMs: 7000, requestMs: 0 });
 });
 
-Deno.test("keys that contradict the protocol or each other are told, each with its place", () => {
+Deno.test("keys that contradict the protocol or each other are reported, each with its place", () => {
   const cases: [keys: string, problems: string[]][] = [
     ["forwarded: x", ["services[0].routes: missing; expected routes, or an upstream for all requests"]],
     [
@@ -183,7 +183,7 @@ Deno.test("keys of HTTP have no place in a TCP service", () => {
   assertEquals(problems[1], 'services[0].via: expected none, unless protocol is http, got "x"');
 });
 
-Deno.test("values that can't be used are told, each with what is expected", () => {
+Deno.test("values that can't be used are reported, each with what is expected", () => {
   const route = (keys: string) => `routes: [{upstream: app, ${keys}}]`;
   const of = "services[0].routes[0]";
   const cases: [keys: string, problem: string][] = [
@@ -344,7 +344,7 @@ Deno.test("values that can't be used are told, each with what is expected", () =
   }
 });
 
-Deno.test("all problems of many routes are told at once, with their lines", () => {
+Deno.test("all problems of many routes are reported at once, with their lines", () => {
   assertEquals(
     linesOf(httpWith(`routes:
   - match: {path: x}

@@ -42,7 +42,7 @@ Deno.test("a large list reads as it does in one piece", async () => {
   assertEquals((await readLargeBackendList(items(), OPTIONS)).length, 3000);
 });
 
-Deno.test("what is wrong with a large list is told with its place in the whole", async () => {
+Deno.test("what is wrong with a large list is reported with its place in the whole", async () => {
   for (const [name, text] of BAD) {
     const whole = assertThrows(() => parseBackendList(text, OPTIONS), ConfigError);
     const error = await assertRejects(() => readLargeBackendList(text, OPTIONS), ConfigError);

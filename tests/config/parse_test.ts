@@ -110,7 +110,7 @@ Deno.test("an empty allow admits no client, unlike an absent one", () => {
   assertEquals(parse(configWith({})).services[0]?.admission.allow, undefined);
 });
 
-Deno.test("every problem is told in one go, in the order of the lines", () => {
+Deno.test("every problem is reported in one go, in the order of the lines", () => {
   const text = `version: 2
 lgo: {level: debug}
 timeouts:

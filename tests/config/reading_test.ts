@@ -71,7 +71,7 @@ Deno.test("of a bad configuration it knows those whose settings are good, or goo
   }
 });
 
-Deno.test("what is wrong with files is told among the rest, with the path resolved, and the line", () => {
+Deno.test("what is wrong with files is reported among the rest, with the path resolved, and the line", () => {
   const reading = read(ALL.replace("upstream: db", "upstrem: db"));
   const problems = reading.problems([
     { path: ["upstreams", "db", "tls", "ca"], cannot: "use", why: "there is no certificate in it" },

@@ -296,7 +296,7 @@ Deno.test("versions may be written as numbers", () => {
   assertEquals([minVersion, maxVersion], ["1.3", "1.3"]);
 });
 
-Deno.test("what the runtime's own TLS can't do is told key by key", () => {
+Deno.test("what the runtime's own TLS can't do is reported key by key", () => {
   const keys =
     `${OWN}, native: true, minVersion: 1.3, maxVersion: "1.3", clientAuth: {ca: c.pem, allow: [{any: true}]}`;
   const service = `tls: {${keys}}\nproxyProtocol: true\ntrusted: [10.0.0.1]`;

@@ -54,7 +54,7 @@ Deno.test("backends may be told of their clients before TLS, and connections to 
   }
 });
 
-Deno.test("what does not go together is told", () => {
+Deno.test("what does not go together is reported", () => {
   const problems = unplaced(configWith({
     upstream: "tls: {cert: a.pem}",
     service: `tls: {${OWN}, minVersion: "1.3", maxVersion: "1.2"}\nsni: {a.example: db}`,

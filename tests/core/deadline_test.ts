@@ -51,7 +51,7 @@ Deno.test("an abort comes before the time, and the reason that came first stays"
   assertEquals([made(), wheel.size], [0, 0]);
 });
 
-Deno.test("what takes long is told once, on the way to the deadline", () => {
+Deno.test("what takes long is reported once, on the way to the deadline", () => {
   const clock = new FakeClock();
   const wheel = new TimerWheel({ clock });
   let slow = 0;

@@ -185,7 +185,7 @@ Deno.test("a plan can't be committed once the data plane stops", async () => {
   assertEquals(error.code, "draining");
 });
 
-Deno.test("backends, health and what is disabled by hand are told by name", async () => {
+Deno.test("backends, health and what is disabled by hand are reported by name", async () => {
   const dataPlane = new DataPlane({ log: new RecordingLog() });
   await change(dataPlane, oneService(LOCAL, { health: { type: "tcp" } }));
   const [a, b, c] = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"] as const;

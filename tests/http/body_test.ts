@@ -143,7 +143,7 @@ Deno.test("no part of the last chunk is passed on before the body is complete", 
   }
 });
 
-Deno.test("a chunked body over its bound is refused as soon as its size is told, in any pieces", () => {
+Deno.test("a chunked body over its bound is refused as soon as its size is known, in any pieces", () => {
   const bytes = encode("3\r\nabc\r\n4\r\nX");
   for (const pieces of [[bytes], ...splits(bytes)]) {
     const told = outcome(pieces, { decode: false, bodySize: 6 });

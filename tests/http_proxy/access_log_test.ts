@@ -153,6 +153,6 @@ Deno.test("a line with hostile values is read as it was meant", () => {
   }
 });
 
-Deno.test("every reason is told in one word", () => {
+Deno.test("every reason is reported in one word", () => {
   for (const reason of Object.keys(HTTP_REASONS)) assertMatch(reason, /^[a-z]+(-[a-z]+)*$/);
 });

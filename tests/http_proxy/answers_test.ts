@@ -58,7 +58,7 @@ Deno.test("an answer has a fixed form, with the id of the request and nothing of
   assertEquals(answer(400).body, "400 Bad Request\n");
 });
 
-Deno.test("Retry-After, Allow, Location and the end of the connection are told", () => {
+Deno.test("Retry-After, Allow, Location and the end of the connection are reported", () => {
   assertEquals(answer(503, { retryAfter: 1 }).fields.get("retry-after"), "1");
   assertEquals(answer(405, { allow: "GET, HEAD" }).fields.get("allow"), "GET, HEAD");
   assertEquals(answer(308, { location: "/new" }).fields.get("location"), "/new");

@@ -22,7 +22,7 @@ async function readText(connection: ReadAheadConnection, sizeBytes: number): Pro
   return count === null ? null : new TextDecoder().decode(buffer.subarray(0, count));
 }
 
-Deno.test("what arrives is kept in order, and each arrival is told", async () => {
+Deno.test("what arrives is kept in order, and each arrival is reported", async () => {
   const { peer, ahead, changes, text } = setUp();
   await peer.send("one ");
   await settle();
@@ -31,7 +31,7 @@ Deno.test("what arrives is kept in order, and each arrival is told", async () =>
   assertEquals([text(), ahead.ended, changes], ["one two", false, ["4", "7"]]);
 });
 
-Deno.test("the end is told, with what came before it kept", async () => {
+Deno.test("the end is reported, with what came before it kept", async () => {
   const { peer, ahead, changes, text } = setUp();
   await peer.send("bye");
   await peer.closeWrite();
@@ -40,7 +40,7 @@ Deno.test("the end is told, with what came before it kept", async () => {
   assertEquals(changes, ["3", "ended"]);
 });
 
-Deno.test("a reset is told with its error", async () => {
+Deno.test("a reset is reported with its error", async () => {
   const { peer, ahead, changes } = setUp();
   peer.reset();
   await settle();
@@ -56,7 +56,7 @@ Deno.test("no more is read than the buffer holds", async () => {
   assertEquals(await connection.receive(), "678");
 });
 
-Deno.test("after detach nothing is told and nothing more is read than the read under way", async () => {
+Deno.test("after detach nothing is reported and nothing more is read than the read under way", async () => {
   const { peer, connection, ahead, changes, text } = setUp();
   ahead.detach();
   await peer.send("first");

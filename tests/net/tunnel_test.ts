@@ -238,7 +238,7 @@ Deno.test("both sides are told an end when both directions have come to theirs",
   assert(ends.client.closed && ends.backend.closed);
 });
 
-Deno.test("no side is told an end that was none", async () => {
+Deno.test("no side gets an end of stream that was not sent", async () => {
   for (const side of ["client", "backend"] as const) {
     const ends = setUp();
     const aborted = watchAborts(ends);

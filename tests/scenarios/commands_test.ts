@@ -111,7 +111,7 @@ Deno.test("permissions prints what the file needs and no more, and exits with 0"
   assertEquals(flagsFor(await Deno.readTextFile(file), file), await printedFlags(file));
 });
 
-Deno.test("a bad configuration is told with all its problems, exit code 78, and nothing bound", async () => {
+Deno.test("a bad configuration is reported with all its problems, exit code 78, and nothing bound", async () => {
   await using folder = new TemporaryFolder();
   const port = freePort();
   const file = await written(
@@ -141,7 +141,7 @@ services:
   }
 });
 
-Deno.test("bad keys and missing files are told in one go, each with its line", async () => {
+Deno.test("bad keys and missing files are reported in one go, each with its line", async () => {
   await using folder = new TemporaryFolder();
   const file = await written(
     folder,

@@ -115,7 +115,7 @@ Deno.test("the addresses of one IPv6 /64 are one source, IPv4-mapped ones are IP
   await fixture.end();
 });
 
-Deno.test("clients that finish slowly from as many sources as there are places keep no other out", async () => {
+Deno.test("clients that finish slowly from as many sources as there are places keep no other client out", async () => {
   const fixture = new ServiceFixture({ trusted: ["10.0.0.0/8"], admission: { maxHandshakes: 10 } });
   const slow = Array.from(
     { length: 10 },

@@ -61,7 +61,7 @@ Deno.test("without ALPN no protocol is sent", async () => {
   assertEquals((await told({}, { alpn: ["h2"] })).tlvs.alpn, undefined);
 });
 
-Deno.test("the client's certificate, and the algorithms of our own, are told where that is chosen", async () => {
+Deno.test("the certificate of the client, and the algorithms of the server certificate, are sent if configured", async () => {
   const { client } = await pki("rsa-2048");
   const own = { cert: client.chainPem, key: client.keyPem };
   const chosen = { version: "v2", tlvs: ["client-cert", "cert-sig", "cert-key", "crc32c"] } as const;

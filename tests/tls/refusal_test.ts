@@ -317,7 +317,7 @@ testWith(["python3"], "the server's time begins when our certificate is on its w
   connection.close();
 });
 
-Deno.test("a server that can't hear us any more during the handshake has no session with us", async () => {
+Deno.test("a server that stops reading during the handshake gets no session", async () => {
   const material = await pki();
   await using server = new TlsServer(serverContext(material, { clientAuth: "none" }));
   for (const own of [{}, { cert: undefined, key: undefined }]) {

@@ -137,7 +137,7 @@ async function endFor(
   return { reason: await run, ...result };
 }
 
-Deno.test("a TLS client is told that an answer was cut short, and told an end only if it was one", async () => {
+Deno.test("a TLS client can detect a truncated answer, and gets close_notify only at a regular end", async () => {
   const text = "half of the answ";
   assertEquals(await endFor(({ server }) => server.reset()), {
     ...{ reason: "backend-reset", text, end: "cut short" },
@@ -151,7 +151,7 @@ Deno.test("a TLS client is told that an answer was cut short, and told an end on
 });
 
 for (const version of ["1.2", "1.3"] as const) {
-  Deno.test(`TLS ${version}: a client whose record was tampered with on its way hears so, by an alert`, async () => {
+  Deno.test(`TLS ${version}: a client whose record was modified on its way gets an alert`, async () => {
     const material = await pki();
     const buffers = new BufferPool();
     const { signal } = new AbortController();

@@ -160,7 +160,7 @@ Deno.test("an upstream works with nothing but its options", async () => {
   listener.close();
 });
 
-Deno.test("health that is told from elsewhere decides about picks, idle and live connections", async () => {
+Deno.test("health that is reported from elsewhere decides about picks, idle and live connections", async () => {
   const options = { externalHealth: true, onDown: "close" } as const;
   const fixture = new UpstreamFixture(specs("a b"), options);
   const { upstream } = fixture;

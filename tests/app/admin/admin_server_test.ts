@@ -148,7 +148,7 @@ Deno.test("a unix socket's file is there while it is served on, and no longer", 
   assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["two.sock"]);
 });
 
-Deno.test("an address that is taken is told, and everything goes on as it was", async () => {
+Deno.test("an address that is taken is reported, and everything goes on as it was", async () => {
   await using fixture = new Fixture();
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const name = `127.0.0.1:${taken.addr.port}`;

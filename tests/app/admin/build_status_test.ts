@@ -141,7 +141,7 @@ Deno.test("a backend is drained by hand or by its weight, and says which", async
   await fixture.end();
 });
 
-Deno.test("a backend's checks are told, from the first one on", async () => {
+Deno.test("a backend's checks are reported, from the first one on", async () => {
   const fixture = new ProgramFixture();
   await fixture.start(configText({ upstreams: { app: ["a"] }, services: WEB, policy: CHECKED }));
   const { state, why, check, effectiveWeight } = await fixture.backend("a");

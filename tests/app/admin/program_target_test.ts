@@ -106,7 +106,7 @@ Deno.test("a set is replaced, and what stays keeps what it has", async () => {
   await fixture.end();
 });
 
-Deno.test("a set that is wrong is told in whole, and changes nothing", async () => {
+Deno.test("a set that is wrong is reported in whole, and changes nothing", async () => {
   const fixture = await started();
   const body = ["a:0", { address: "b:1", weight: -1 }, { adress: "c:1" }];
   const error = await assertRejects(() => fixture.control.replaceBackends("app", body), ConfigError);
@@ -138,7 +138,7 @@ Deno.test("a set that is discovered can't be replaced: a conflict", async () => 
   for (let i = 0; i < 3; i++) await Deno.stat(path);
 });
 
-Deno.test("what is not there is told as such", async () => {
+Deno.test("what is not there is reported as such", async () => {
   const fixture = await started();
   const { control } = fixture;
   const cases: [() => Promise<unknown>, string][] = [

@@ -40,7 +40,7 @@ Deno.test("certificates are listed by file, each with the services that present 
   await fixture.end();
 });
 
-Deno.test("CRLs are told list by list, with what is wrong with them", async () => {
+Deno.test("CRLs are reported list by list, with what is wrong with them", async () => {
   const [{ ca, server }, second] = [await makePki(), await createAuthority({ name: "Second CA" })];
   await using files = new TlsFiles();
   const fixture = new ProgramFixture(files.folder.path);

@@ -73,7 +73,7 @@ Deno.test("the credentials of backends are the same for the same files and keys 
   assertNotEquals(await fingerprint(keys), first);
 });
 
-Deno.test("everything that can't be used is told in one go, with the file and where it is named", async () => {
+Deno.test("everything that can't be used is reported in one go, with the file and where it is named", async () => {
   const [{ ca, server }, other] = [await makePki(), await makePki()];
   await using files = new TlsFiles();
   files.putOwn("server", server);
@@ -116,7 +116,7 @@ Deno.test("everything that can't be used is told in one go, with the file and wh
   );
 });
 
-Deno.test("a bad CRL is among what is told as soon as something else is bad", async () => {
+Deno.test("a bad CRL is among what is reported as soon as something else is bad", async () => {
   const { ca, server } = await makePki();
   await using files = new TlsFiles();
   const own = files.putOwn("server", server);
@@ -138,7 +138,7 @@ Deno.test("a bad CRL is among what is told as soon as something else is bad", as
   ]);
 });
 
-Deno.test("with bad keys the files are looked at too, and lines are told", async () => {
+Deno.test("with bad keys the files are looked at too, and lines are reported", async () => {
   await using files = new TlsFiles();
   const text = `version: 1
 services:

@@ -64,7 +64,7 @@ Deno.test("an expired CRL is logged as an error within 30 seconds, once for each
   fixture.end();
 });
 
-Deno.test("one that was bad when it was loaded is not told of again, and is told of when it is good again", () => {
+Deno.test("a CRL that was bad when it was loaded is not reported again until it is good", () => {
   const fixture = new Fixture();
   fixture.watch.follow([crl(-1), crl(Infinity, { fromMs: 40_000, usedBy: "service b" })]);
   assertEquals(fixture.said(40_000), []);
@@ -94,7 +94,7 @@ Deno.test("a reload tells of what it has made good, and of no file or user that 
   fixture.end();
 });
 
-Deno.test("one that stays and has expired since the last look is told of at a change of another", () => {
+Deno.test("a CRL that has expired since the last check is reported at a change of another", () => {
   const fixture = new Fixture();
   const stays = crl(10_000);
   fixture.watch.follow([stays, crl(Infinity, { usedBy: "service b" })]);

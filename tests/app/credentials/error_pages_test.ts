@@ -29,7 +29,7 @@ Deno.test("pages are read as bytes, with a type by their extension", async () =>
   ]);
 });
 
-Deno.test("a page that can't be read or is too large is told with its key", async () => {
+Deno.test("a page that can't be read or is too large is reported with its key", async () => {
   await using folder = new TemporaryFolder();
   await Deno.writeFile(folder.file("large.html"), new Uint8Array(1024 * 1024 + 1));
   const keys = "errors: {502: missing.html, 503: large.html, 504: .}";

@@ -70,7 +70,7 @@ Deno.test("what has changed is renewed, and everything else is what it was", asy
   assertEquals(await renewTrust(config, credentials), undefined);
 });
 
-Deno.test("CAs that become bad are told once and stay, and count again when they are good", async () => {
+Deno.test("CAs that become bad are reported once and stay, and count again when they are good", async () => {
   await using files = new TlsFiles();
   const { ca, other, config, before } = await setUp(files);
   const fingerprints = (await gateOf(before, "a")).authorities.map(({ fingerprint }) => fingerprint);

@@ -77,7 +77,7 @@ Deno.test("flush does not wait for ever for a target that is stuck", async () =>
   await out.take();
 });
 
-Deno.test("a target that is stuck costs a bounded amount of memory, and is told what it has missed", async () => {
+Deno.test("a target that is stuck costs a bounded amount of memory, and gets the number of dropped lines", async () => {
   const out = target();
   const writer = new LineWriter(out);
   writer.write("first\n");

@@ -128,7 +128,7 @@ Deno.test("a checker that was started for a plan is closed with it, unless the p
   await upstreams.close();
 });
 
-Deno.test("what can't be made is told before anything changes, whatever comes before it", async () => {
+Deno.test("what cannot be created is an error before anything changes, whatever comes before it", async () => {
   const { checkers, upstreams, apply } = setUp();
   await apply({ a: config("x") });
   const http = { ...HALF_OPEN, type: "http", http: { method: "HEAD", body: "ok" } } as const;
@@ -149,7 +149,7 @@ Deno.test("what can't be made is told before anything changes, whatever comes be
   await upstreams.close();
 });
 
-Deno.test("a checker that can't be started is told before anything changes, and tried again", async () => {
+Deno.test("a checker that can't be started is reported before anything changes, and tried again", async () => {
   let broken = true;
   const { checkers, upstreams, apply } = setUp();
   await apply({ a: config("x") });

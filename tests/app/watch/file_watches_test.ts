@@ -35,7 +35,7 @@ function rest(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 5 * QUIET_MS));
 }
 
-Deno.test("each file's changes are told, those too that came between reading and watching", async () => {
+Deno.test("each file's changes are reported, those too that came between reading and watching", async () => {
   await using test = fixture();
   const { write, changed } = test;
   for (const name of ["a", "b", "c"]) write(name, "old");

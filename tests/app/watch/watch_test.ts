@@ -242,7 +242,7 @@ Deno.test("a file is followed by a link on the way to its folder, which is seen 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("after the end nothing is told any more, and nothing is left behind", async () => {
+Deno.test("after the end nothing is reported any more, and nothing is left behind", async () => {
   const file = await watched();
   await Deno.writeTextFile(file.path, "version: 1 # new");
   await file[Symbol.asyncDispose]();

@@ -74,7 +74,7 @@ Deno.test("backends of one upstream have addresses of their own, in whatever way
   ]);
 });
 
-Deno.test("a path of a socket that a backend can't have is told", () => {
+Deno.test("a path of a socket that a backend can't have is reported", () => {
   const upstream = `backends: [{address: "unix:${"x".repeat(100)}"}]`;
   assertEquals(unplaced(configWith({ upstream })), [
     "upstreams.db.backends[0].address: expected a socket whose full path has at most 107 bytes, got " +
@@ -118,7 +118,7 @@ for (const [pool, complaint] of POOLS) {
   });
 }
 
-Deno.test("a name that refers to nothing is told, with the nearest that does", () => {
+Deno.test("a name that refers to nothing is reported, with the nearest that does", () => {
   const expected = "services[0].upstream: expected the name of one of the upstreams, got";
   assertEquals(unplaced(configWith({ service: "upstream: bd" })), [`${expected} "bd"`]);
   assertEquals(unplaced(configWith({ service: "upstream: toString" })), [`${expected} "toString"`]);
@@ -152,7 +152,7 @@ Deno.test("a PROXY header can't be expected where all listen addresses are unix 
   assertEquals(unplaced(configWith({ service: 'listen: ["unix:a.sock"]\nproxyProtocol: false' })), []);
 });
 
-Deno.test("a server name that leads to nothing is told, with the nearest upstream that there is", () => {
+Deno.test("a server name that leads to nothing is reported, with the nearest upstream that there is", () => {
   const service = 'sni: {a.example.org: db, "*.example.org": DB, b.example.org: web}';
   const expected = "expected the name of one of the upstreams, got";
   assertEquals(unplaced(configWith({ service })), [

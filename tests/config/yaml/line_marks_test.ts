@@ -225,7 +225,7 @@ f:
 };
 
 for (const [name, [text, lines]] of Object.entries(TEXTS)) {
-  Deno.test(`the lines of ${name} are told`, () => {
+  Deno.test(`the lines of ${name} are reported`, () => {
     const marks = new LineMarks(text, parse(text));
     assertEquals(
       lines.map(([path]) => [path, marks.lineOf(path)]),
@@ -260,7 +260,7 @@ const FORMS: Readonly<Record<string, (document: unknown) => string>> = {
 };
 
 for (const [form, write] of Object.entries(FORMS)) {
-  Deno.test(`every line of random documents in ${form} is told`, () => {
+  Deno.test(`every line of random documents in ${form} is reported`, () => {
     const random = new Random(20_260_417);
     for (let round = 0; round < 200; round++) {
       const text = write(randomDocument(random, 4));

@@ -73,7 +73,7 @@ Deno.test("tabs that indent nothing are no harm", () => {
   for (const text of good) assertEquals(typeof readDocument(text, "f"), "object", JSON.stringify(text));
 });
 
-Deno.test("what is wrong before a tab is told instead", () => {
+Deno.test("what is wrong before a tab is reported instead", () => {
   const error = assertThrows(() => readDocument("a: 1\n b: 2\nc:\n\td: 1\n", "f"), ConfigError);
   assertEquals(error.problems[0]!.line, 2);
 });

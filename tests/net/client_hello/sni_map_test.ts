@@ -65,7 +65,7 @@ Deno.test("a pattern that is none, or is there already, is refused", () => {
   }
 });
 
-Deno.test("what is wrong with a pattern is told without a map, too", () => {
+Deno.test("what is wrong with a pattern is reported without a map, too", () => {
   assertEquals(faultOfSniPattern("*.example.org"), undefined);
   assertEquals(faultOfSniPattern("xn--mller-kva.example"), undefined);
   assertEquals(faultOfSniPattern("1.2.3.4"), "an IP address");

@@ -9,7 +9,7 @@ import { IPV4_ADDRESSES, IPV4_ENDPOINTS, unixPath, V1, V2, v2 } from "./vectors.
 
 const GOOD = [...V1, ...V2];
 
-Deno.test("good headers are read, and where they end is told", () => {
+Deno.test("good headers are read, and where they end is reported", () => {
   for (const { name, bytes, header } of GOOD) {
     const expected = { kind: "header" as const, header, length: bytes.length };
     assertEquals(parseProxyHeader(bytes), expected, name);

@@ -33,7 +33,7 @@ Deno.test("without a rule every peer is rejected, and with any every peer is all
   assertEquals(compileRules([{ any: true }])(NO_NAMES), { any: true });
 });
 
-Deno.test("the first rule that holds is the one that is told", () => {
+Deno.test("the first rule that holds is the one that is reported", () => {
   const rules: AllowRule[] = [{ cn: "a" }, { ou: "b" }, { ou: "b" }];
   const allowed = compileRules(rules);
   assertStrictEquals(allowed(peer({ organizationalUnits: ["b"] })), rules[1]);

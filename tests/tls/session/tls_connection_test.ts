@@ -158,7 +158,7 @@ for (const version of VERSIONS) {
 
   testWith(
     ["python3"],
-    `TLS ${version}: a record that was tampered with is an error, and the peer hears so`,
+    `TLS ${version}: a record that was modified is an error, and the peer gets an alert`,
     async () => {
       await withPeer(version, async ({ ours, peer }) => {
         const reading = assertRejects(() => ours.read(new Uint8Array(100)), TlsHandshakeError);

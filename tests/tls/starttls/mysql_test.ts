@@ -133,7 +133,7 @@ Deno.test("each side of a MySQL login has TLS offered, asked for and begun as it
   });
 });
 
-Deno.test("a server of MySQL hears nothing of a client that does not begin TLS as it should", async () => {
+Deno.test("a server of MySQL gets no byte of a client that does not begin TLS as it should", async () => {
   const told = `${greetingWith(TLS)}${packet(2, "\xff\x57\x0c#08004TLS is required: use --ssl")}`;
   const cases: readonly [said: string, end: string, told?: string][] = [
     [login(1, "\0\x82"), "no-starttls", told],
@@ -154,7 +154,7 @@ Deno.test("a server of MySQL hears nothing of a client that does not begin TLS a
   assertEquals([outcome.end, outcome.toServer], ["bad-starttls", "|"]);
 });
 
-Deno.test("what a client of MySQL sends behind its request for TLS goes to TLS alone", async () => {
+Deno.test("what a client of MySQL sends after its request for TLS is read as TLS only", async () => {
   for (const more of ["x", login(2, "\0\x8a"), "\x16\x03\x01"]) {
     const outcome = await join({ client: true, server: true, said: [REQUEST + more, ""] });
     assertEquals(outcome, { end: "not-tls", toClient: greetingWith(TLS), toServer: "|" });

@@ -162,7 +162,7 @@ Deno.test("what a client sends in clear behind its request for TLS ends the conn
   }
 });
 
-Deno.test("a client that talks on and on before TLS is bounded, in bytes and in commands", async () => {
+Deno.test("the clear text of a client before TLS is bounded, in bytes and in commands", async () => {
   const talk: readonly [StartTlsName, string][] = [
     ["smtp", "NOOP\r\n"],
     ["imap", "a NOOP\r\n"],

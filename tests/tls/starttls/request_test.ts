@@ -111,7 +111,7 @@ Deno.test("what a backend sends in clear behind its last answer ends the connect
   }
 });
 
-Deno.test("a backend that talks on and on before TLS is bounded", async () => {
+Deno.test("the clear text of a backend before TLS is bounded", async () => {
   const endless: readonly [StartTlsName, readonly string[], string][] = [
     ["smtp", [], "220-more\r\n"],
     ["smtp", ["220 mx\r\n"], "250-more\r\n"],

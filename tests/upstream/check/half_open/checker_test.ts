@@ -196,17 +196,20 @@ halfOpenTest("a host name is resolved, and one address of it that answers is eno
   );
 });
 
-halfOpenTest("a host name that does not exist is told from a backend that does not answer", async () => {
-  await using checker = startChecker();
-  for (const host of ["no..such..host", "127.0.0.1\0.example.org"]) {
-    const error = await assertRejects(
-      () => checker.checkAddress({ kind: "tcp", host, port: 80 }, LONG_MS),
-      HalfOpenResolveError,
-      `Cannot resolve "${host}" to check it: `,
-    );
-    assertEquals(error.code, "half_open_resolve");
-  }
-});
+halfOpenTest(
+  "a host name that does not exist is distinguished from a backend that does not answer",
+  async () => {
+    await using checker = startChecker();
+    for (const host of ["no..such..host", "127.0.0.1\0.example.org"]) {
+      const error = await assertRejects(
+        () => checker.checkAddress({ kind: "tcp", host, port: 80 }, LONG_MS),
+        HalfOpenResolveError,
+        `Cannot resolve "${host}" to check it: `,
+      );
+      assertEquals(error.code, "half_open_resolve");
+    }
+  },
+);
 
 halfOpenTest("a check of a host name ends with its signal, its timeout and its checker", async () => {
   using backend = await startUnresponsive();

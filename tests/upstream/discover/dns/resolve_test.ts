@@ -29,7 +29,7 @@ function has(text: string, part: string): void {
   assert(text.includes(part), `${part}: ${text}`);
 }
 
-Deno.test("the records of a name are told, with the smallest time to live, and nothing else of the answer", async () => {
+Deno.test("the records of a name are reported, with the smallest time to live, and nothing else of the answer", async () => {
   const answers = ["db.internal 60 A 10.0.0.1", "DB.internal 7 A 10.0.0.2", "x.internal 1 A 10.6.6.6"];
   assertEquals(await asked({ answers }), "10.0.0.1 10.0.0.2 for 7000");
 });
