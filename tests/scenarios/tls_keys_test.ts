@@ -4,8 +4,8 @@ import { createAuthority } from "../../src/tls/authority/authority.ts";
 import { run } from "../support/child.ts";
 import { testWith } from "../support/installed.ts";
 import { connect, ending, readLine, startBackend } from "../support/peers.ts";
-import { DENO, MAIN, startCulvert } from "../support/program.ts";
-import { helloOnce, OpensslClient, type OwnPaths, tlsConfig, TlsFiles } from "../support/tls_files.ts";
+import { DENO, HEAD, MAIN, startCulvert } from "../support/program.ts";
+import { helloOnce, OpensslClient, type OwnPaths, TlsFiles } from "../support/tls_files.ts";
 import { openssl } from "../tls/openssl.ts";
 import { startOpensslServer } from "../tls/openssl_server.ts";
 
@@ -118,71 +118,82 @@ class OpensslCa {
   }
 }
 
-for (const kind of GOOD) {
-  testWith(["openssl"], `${kind.what}: our key to clients, and our key to backends`, async (t) => {
-    await using files = new TlsFiles();
-    using backend = startBackend(helloOnce);
-    const ca = await OpensslCa.make(files);
-    const ours = await ca.issue("ours", kind);
-    const theirs = await ca.issue("theirs", GOOD[0]!);
-    for (const version of ["1.2", "1.3"] as const) {
-      await t.step(`TLS ${version}`, async () => {
-        const pki = {
-          ca: { certPem: Deno.readTextFileSync(ca.path) },
-          server: { chainPem: Deno.readTextFileSync(theirs.cert), keyPem: Deno.readTextFileSync(theirs.key) },
-        };
-        await using server = await startOpensslServer({ pki, version });
-        const toBackend = JSON.stringify({ ca: ca.path, ...ours, serverName: "server.test" });
-        const upstream = `{tls: ${toBackend}, backends: [{address: "127.0.0.1:${server.port}"}]}`;
-        const tls = { ...ours, clientAuth: { ca: ca.path, allow: [{ cn: "theirs" }] } };
-        await using culvert = await startCulvert(
-          tlsConfig({ backends: [backend.address], tls }) +
-            `  - {name: out, listen: ["127.0.0.1:0"], upstream: ${upstream}}\n`,
+for (const version of ["1.2", "1.3"] as const) {
+  testWith(
+    ["openssl"],
+    `TLS ${version}: keys of every kind are shown to clients and to backends`,
+    async (t) => {
+      await using files = new TlsFiles();
+      using backend = startBackend(helloOnce);
+      const ca = await OpensslCa.make(files);
+      const theirs = await ca.issue("theirs", GOOD[0]!);
+      const pki = {
+        ca: { certPem: Deno.readTextFileSync(ca.path) },
+        server: { chainPem: Deno.readTextFileSync(theirs.cert), keyPem: Deno.readTextFileSync(theirs.key) },
+      };
+      await using server = await startOpensslServer({ pki, version });
+      const services: string[] = [];
+      for (const index of GOOD.keys()) {
+        const own = await ca.issue(`own${index}`, GOOD[index]!);
+        const tls = JSON.stringify({ ...own, clientAuth: { ca: ca.path, allow: [{ cn: "theirs" }] } });
+        const toBackend = JSON.stringify({ ca: ca.path, ...own, serverName: "server.test" });
+        services.push(
+          `{name: in${index}, tls: ${tls}, upstream: {backends: [{address: "${backend.address}"}]}`,
+          `{name: out${index}, upstream: {tls: ${toBackend}, backends: [{address: "127.0.0.1:${server.port}"}]}`,
         );
-        await using client = new OpensslClient(version);
-        assertEquals((await client.talk(culvert.port("main"), { own: theirs })).entered, true);
-        const { identity } = await culvert.waitFor({ message: "connection closed" });
-        assertEquals(identity, "CN=theirs");
-        const warnings = culvert.found({ level: "WARN" }).map(({ message }) => String(message));
-        assertEquals(warnings.map((text) => /P-521/.test(text)), kind.needs13 ? [true] : []);
-        {
-          using asking = await connect(culvert.port("out"));
-          await asking.write(new TextEncoder().encode("ping\n"));
-          if (version === "1.3" || !kind.needs13) assertEquals(await readLine(asking), "gnip");
-          else await ending(asking);
-        }
-        const { reason, error } = await culvert.waitFor({ message: "connection closed", service: "out" });
-        if (version === "1.3" || !kind.needs13) assertEquals(reason, "client-closed");
-        else assertMatch(String(error), /it sent the alert illegal_parameter/);
-        await culvert.finish();
-      });
-    }
-  });
+      }
+      const lines = services.map((service) => `  - ${service}, listen: ["127.0.0.1:0"]}\n`);
+      await using culvert = await startCulvert(`${HEAD}services:\n${lines.join("")}`);
+      const warnings = culvert.found({ level: "WARN" }).map(({ message }) => String(message));
+      assertEquals(warnings.map((text) => /P-521/.test(text)), [true]);
+      await using client = new OpensslClient(version);
+      for (const [index, { what, needs13 = false }] of GOOD.entries()) {
+        await t.step(what, async () => {
+          assertEquals((await client.talk(culvert.port(`in${index}`), { own: theirs })).entered, true);
+          const { identity } = await culvert.waitFor({ message: "connection closed", service: `in${index}` });
+          assertEquals(identity, "CN=theirs");
+          const accepted = version === "1.3" || !needs13;
+          {
+            using asking = await connect(culvert.port(`out${index}`));
+            await asking.write(new TextEncoder().encode("ping\n"));
+            if (accepted) assertEquals(await readLine(asking), "gnip");
+            else await ending(asking);
+          }
+          const closed = await culvert.waitFor({ message: "connection closed", service: `out${index}` });
+          if (accepted) assertEquals(closed.reason, "client-closed");
+          else assertMatch(String(closed.error), /it sent the alert illegal_parameter/);
+        });
+      }
+      await culvert.finish();
+    },
+  );
 }
 
 testWith(["openssl"], "a key that the runtime can't use is refused before anything listens", async (t) => {
   await using files = new TlsFiles();
   const ca = await OpensslCa.make(files);
-  const good = await ca.issue("good", GOOD[0]!);
-  for (const kind of BAD) {
-    const own = await ca.issue("bad", kind);
-    for (const where of ["tls", "upstreamTls"] as const) {
-      await t.step(`${kind.what}, ${where}`, async () => {
-        const text = tlsConfig({ backends: ["127.0.0.1:1"], tls: good, [where]: own });
-        const file = files.put("culvert.yaml", text);
-        const { code, stderr } = await run(DENO, [
-          "run",
-          "--allow-net",
-          "--allow-read",
-          MAIN,
-          "--config",
-          file,
-        ]);
-        assertEquals(code, ExitCode.badConfig);
-        assertMatch(stderr, kind.fault);
-        assertStringIncludes(stderr, "bad.");
-        assertEquals(stderr.includes("listening"), false);
+  const owns: OwnPaths[] = [];
+  for (const [index, kind] of BAD.entries()) owns.push(await ca.issue(`bad${index}`, kind));
+  for (const where of ["tls", "upstreamTls"] as const) {
+    await t.step(where, async () => {
+      // One start tells of all keys, each in a line of its own.
+      const services = owns.map((own, index) => {
+        const tls = `tls: ${JSON.stringify(own)}`;
+        const [service, upstream] = where === "tls" ? [`, ${tls}`, ""] : ["", `${tls}, `];
+        const to = `upstream: {${upstream}backends: [{address: "127.0.0.1:1"}]}`;
+        return `  - {name: s${index}, listen: ["127.0.0.1:0"], ${to}${service}}\n`;
       });
-    }
+      const file = files.put("culvert.yaml", `${HEAD}services:\n${services.join("")}`);
+      const args = ["run", "--allow-net", "--allow-read", MAIN, "--config", file];
+      const { code, stderr } = await run(DENO, args);
+      assertEquals(code, ExitCode.badConfig);
+      const lines = stderr.trim().split("\n");
+      assertEquals(lines.length, BAD.length, stderr);
+      for (const [index, { what, fault }] of BAD.entries()) {
+        const told = lines.filter((line) => line.includes(`bad${index}.`));
+        assertEquals(told.length, 1, what);
+        assertMatch(told[0]!, fault);
+      }
+    });
   }
 });

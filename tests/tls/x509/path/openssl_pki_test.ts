@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { exportKey } from "../../../../src/tls/authority/parts.ts";
 import { verifyChain } from "../../../../src/tls/x509/path/chain.ts";
 import { identityOf } from "../../../../src/tls/x509/identity.ts";
 import { TrustStore } from "../../../../src/tls/x509/path/trust_store.ts";
@@ -6,6 +7,7 @@ import { output } from "../../../support/child.ts";
 import { TemporaryFolder } from "../../../support/folder.ts";
 import { testWith } from "../../../support/installed.ts";
 import { crlSet, derOf } from "../../pki.ts";
+import { testKey } from "../../test_keys.ts";
 
 /** A PKI that OpenSSL makes, with keys and signatures of one kind. */
 class OpensslPki implements AsyncDisposable {
@@ -98,7 +100,8 @@ class OpensslPki implements AsyncDisposable {
   }
 
   async #key(name: string): Promise<void> {
-    await this.#openssl(["genpkey", "-out", this.#file(`${name}.key`), ...this.#keyArgs]);
+    if (this.#keyArgs.includes("rsa")) this.#write(`${name}.key`, exportKey(await testKey("rsa-2048")));
+    else await this.#openssl(["genpkey", "-out", this.#file(`${name}.key`), ...this.#keyArgs]);
   }
 
   async #openssl(args: readonly string[]): Promise<void> {
