@@ -223,3 +223,4 @@ export {
   type PoolRequest,
 } from "./http_proxy/http_pool.ts";
 export { PoolBackend, type PoolBackendOptions } from "./http_proxy/pool_backend.ts";
+export { HttpConnections, type HttpConnectionsOptions } from "./http_proxy/http_connections.ts";

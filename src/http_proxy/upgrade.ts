@@ -1,53 +1,9 @@
-import { abortConnection, type Connection } from "../net/connection.ts";
 import { Tunnel, type TunnelEnd } from "../net/tunnel.ts";
 import type { BackendRequest } from "./backend_request.ts";
 import type { ExchangeState } from "./exchange_state.ts";
 import type { HttpReason } from "./http_reason.ts";
 import { writeFields, writeResponseHead } from "./message_heads.ts";
-import type { Source } from "./source.ts";
-
-/** The connection of a {@linkcode Source}: what was read already comes first. */
-class SourceConnection implements Connection {
-  readonly #source: Source;
-
-  constructor(source: Source) {
-    this.#source = source;
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    const source = this.#source;
-    const { input, connection } = source;
-    if (source.pending !== undefined) await source.pending;
-    if (input.length > 0) {
-      const count = Math.min(buffer.length, input.length);
-      buffer.set(input.bytes.subarray(input.start, input.start + count));
-      input.start += count;
-      return count;
-    }
-    if (source.error !== undefined) throw source.error;
-    if (source.ended) return null;
-    source.release();
-    return await connection.read(buffer);
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    return this.#source.connection.write(bytes);
-  }
-
-  closeWrite(): Promise<void> {
-    return this.#source.connection.closeWrite();
-  }
-
-  close(): void {
-    this.#source.release();
-    this.#source.connection.close();
-  }
-
-  abort(): void {
-    this.#source.release();
-    abortConnection(this.#source.connection);
-  }
-}
+import { SourceConnection } from "./source_connection.ts";
 
 /**
  * Passes on 101, and carries the other protocol until one side ends it. Bytes that came early on either side go first.
@@ -66,12 +22,16 @@ export async function tunnelUpgrade(exchange: ExchangeState, request: BackendReq
   exchange.answering = true;
   await session.write(head.bytes.slice(0, head.length));
   const { source } = request.connection;
-  const tunnel = new Tunnel<HttpReason>(new SourceConnection(session.source), new SourceConnection(source), {
-    wheel: session.wheel,
-    buffers: session.buffers,
-    idleMs: timeouts.idleMs,
-    halfCloseMs: timeouts.halfCloseMs,
-  });
+  const tunnel = new Tunnel<HttpReason>(
+    new SourceConnection(session.source, { releases: true }),
+    new SourceConnection(source, { releases: true }),
+    {
+      wheel: session.wheel,
+      buffers: session.buffers,
+      idleMs: timeouts.idleMs,
+      halfCloseMs: timeouts.halfCloseMs,
+    },
+  );
   request.becomeTunnel(tunnel);
   const end = await tunnel.run();
   exchange.bytesUp += tunnel.bytesUp;
