@@ -7,7 +7,7 @@ import { Python } from "../support/python.ts";
 import { until } from "../support/wait.ts";
 import { clientContext, close, connect, pki, readPiece, serverContext, TlsServer } from "./tls_fixture.ts";
 
-const TIMES = 100;
+const TIMES = 30;
 
 /** A client that starts a handshake repeatedly, and aborts it at a certain step, in a certain way. */
 const ATTACKER = `

@@ -13,7 +13,7 @@ import { stampedBlocks } from "../support/stamped.ts";
 import { until } from "../support/wait.ts";
 import { clientContext, connect, echoAll, pki, serverContext, socketPair, TlsServer } from "./tls_fixture.ts";
 
-const SIZE = 24 * 1024 * 1024;
+const SIZE = 6 * 1024 * 1024;
 
 /** A proxy with TLS in and TLS out, for one client. */
 async function withProxy(
