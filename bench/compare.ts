@@ -25,6 +25,7 @@ import { openFilesLimit } from "./compare/proc.ts";
 import { type Options, parseOptions, USAGE } from "./compare/options.ts";
 import { outputOf, versionOf } from "./compare/tools.ts";
 import { REFERENCE, Summary } from "./compare/summary.ts";
+import { http } from "./compare/http.ts";
 import { tlsMeasurements } from "./compare/tls_measurements.ts";
 import { writeCertificates } from "./compare/certificates.ts";
 
@@ -34,12 +35,14 @@ const MEASUREMENTS: readonly Measurement[] = [
   busy,
   connections,
   idle("plain"),
+  ...http,
   ...tlsMeasurements("tls"),
   ...tlsMeasurements("mtls"),
 ];
 /** Each has a table of its own. */
 const TITLES: Record<Mode, string> = {
   plain: "Plain TCP:",
+  http: "HTTP, with an access log:",
   tls: "TLS from the client, without client certificates:",
   mtls: "Mutual TLS from the client:",
 };

@@ -8,7 +8,7 @@ const hostname = "127.0.0.1";
 
 /** How a load client connects. The runtime's TLS resumes nothing: each of its connections is a full handshake. */
 export function connectorOf(mode: Mode, directory: string): Connect {
-  if (mode === "plain") return (port) => Deno.connect({ hostname, port });
+  if (mode === "plain" || mode === "http") return (port) => Deno.connect({ hostname, port });
   const { ca, clientCert, clientKey } = certificatePaths(directory);
   const caCerts = [Deno.readTextFileSync(ca)];
   const own = mode === "mtls"

@@ -14,6 +14,8 @@ export async function startWeb(bench: Bench): Promise<Server> {
   const port = freePort();
   const file = `${bench.directory}/web-${port}.conf`;
   await Deno.writeTextFile(file, webConfig(port, bench.directory));
+  await Deno.writeFile(`${bench.directory}/100k`, new Uint8Array(100 * 1024));
+  await Deno.writeFile(`${bench.directory}/1m`, new Uint8Array(1024 * 1024));
   const args = ["-e", "stderr", "-p", bench.directory, "-c", file];
   return await startServer({ program: "nginx", args, core: LOAD_CORE, signal: bench.signal }, port);
 }
@@ -33,7 +35,9 @@ export function startBulk(bench: Bench): Promise<Server> {
 function webConfig(port: number, directory: string): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((name) => `  ${name}_temp_path ${directory}/${name};`).join("\n");
+  // Started by root its workers have another user, who may not read the directory.
   return `daemon off;
+${Deno.uid() === 0 ? "user root;" : ""}
 worker_processes 1;
 error_log stderr warn;
 pid web-${port}.pid;
@@ -44,6 +48,8 @@ http {
 ${temporary}
   server {
     listen 127.0.0.1:${port} backlog=4096;
+    location = /100k { root ${directory}; }
+    location = /1m { root ${directory}; }
     location / { return 200 "a small body of 32 bytes, fixed\\n"; }
   }
 }

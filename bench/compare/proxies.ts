@@ -11,7 +11,7 @@ export type Candidate = Proxy | { name: string; missing: string };
 /** The names that `--proxies` takes, in the order of the table. */
 export const PROXY_NAMES = ["culvert", "culvert-native", "bare-loop", "haproxy", "nginx"] as const;
 
-const ALL_MODES: readonly Mode[] = ["plain", "tls", "mtls"];
+const ALL_MODES: readonly Mode[] = ["plain", "http", "tls", "mtls"];
 
 /** How Culvert is run. */
 export interface CulvertProgram {

@@ -1,7 +1,8 @@
 import { type Bench, type Mode, type Route, TLS_CIPHER, TLS_GROUP } from "./types.ts";
 import { certificatePaths } from "./certificate_paths.ts";
+import { haproxyHttpConfig, nginxHttpConfig } from "./http_configs.ts";
 
-// All three: one thread, no access log, the same timeouts; everything else is each program's own default. TLS:
+// All three: one thread, no access log (but for HTTP), the same timeouts; everything else is each program's own default. TLS:
 // the same certificates, and TLS 1.3 with one cipher suite and one key exchange. Culvert can't be told these
 // two, but all clients prefer them, and it goes by what they prefer.
 
@@ -10,8 +11,9 @@ export function culvertConfig({ listenPort, backendPort, mode }: Route, options:
   bench: Bench;
   native: boolean;
 }): string {
+  const isHttp = mode === "http";
   return `version: 1
-log: {level: warn, access: false}
+log: ${isHttp ? "{level: info, access: true}" : "{level: warn, access: false}"}
 timeouts: {connect: 10s, idle: 90s}
 upstreams:
   origin:
@@ -19,14 +21,14 @@ upstreams:
       - address: 127.0.0.1:${backendPort}
 services:
   - name: compare
-    protocol: tcp
+    protocol: ${isHttp ? "http" : "tcp"}
     listen: ["127.0.0.1:${listenPort}"]
     upstream: origin
 ${culvertTls(mode, options)}`;
 }
 
 function culvertTls(mode: Mode, { bench, native }: { bench: Bench; native: boolean }): string {
-  if (mode === "plain") return "";
+  if (mode === "plain" || mode === "http") return "";
   const { serverCert, serverKey, ca } = certificatePaths(bench.directory);
   const tls = {
     cert: serverCert,
@@ -39,6 +41,7 @@ function culvertTls(mode: Mode, { bench, native }: { bench: Bench; native: boole
 
 /** HAProxy's. */
 export function haproxyConfig({ listenPort, backendPort, mode }: Route, bench: Bench): string {
+  if (mode === "http") return haproxyHttpConfig({ listenPort, backendPort }, bench);
   const { maxConnections, directory } = bench;
   return `global
   nbthread 1
@@ -56,7 +59,7 @@ listen compare
 }
 
 function haproxyTls(mode: Mode, directory: string): string {
-  if (mode === "plain") return "";
+  if (mode === "plain" || mode === "http") return "";
   const { serverBoth, ca } = certificatePaths(directory);
   const clients = mode === "mtls" ? ` ca-file ${ca} verify required` : "";
   return ` ssl crt ${serverBoth}${clients} ssl-min-ver TLSv1.3 ciphersuites ${TLS_CIPHER} curves ${TLS_GROUP}`;
@@ -64,6 +67,7 @@ function haproxyTls(mode: Mode, directory: string): string {
 
 /** nginx's, without the lines that load modules. */
 export function nginxConfig({ listenPort, backendPort, mode }: Route, bench: Bench): string {
+  if (mode === "http") return nginxHttpConfig({ listenPort, backendPort }, bench);
   const { maxConnections, directory } = bench;
   // A tunnel takes two of nginx's connections.
   return `daemon off;
@@ -85,7 +89,7 @@ ${nginxTls(mode, directory)}  }
 }
 
 function nginxTls(mode: Mode, directory: string): string {
-  if (mode === "plain") return "";
+  if (mode === "plain" || mode === "http") return "";
   const { serverCert, serverKey, ca } = certificatePaths(directory);
   const clients = mode === "mtls" ? [`ssl_client_certificate ${ca}`, "ssl_verify_client on"] : [];
   return [

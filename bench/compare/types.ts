@@ -12,8 +12,11 @@ export interface Bench {
   maxConnections: number;
 }
 
-/** What clients speak to the proxy: plain TCP, TLS, or TLS in which they must show a certificate. */
-export type Mode = "plain" | TlsMode;
+/**
+ * What clients speak to the proxy: plain TCP, TLS, or TLS in which they must show a certificate; or HTTP, which the proxy
+ * reads and logs.
+ */
+export type Mode = "plain" | "http" | TlsMode;
 
 /** The modes with TLS. */
 export type TlsMode = "tls" | "mtls";

@@ -1,0 +1,53 @@
+import type { Bench, Figures, Measurement, Metric, Proxy } from "./types.ts";
+import { freePort } from "./server.ts";
+import { startWeb } from "./origins.ts";
+import { wrk, type WrkOptions } from "./wrk.ts";
+
+/** What is asked for, over how many connections. */
+interface Case extends Pick<WrkOptions, "connections" | "path" | "headers"> {
+  readonly key: string;
+  readonly label: string;
+}
+
+const CASES: readonly Case[] = [
+  { key: "http64", label: "HTTP, 64 connections", connections: 64 },
+  { key: "http512", label: "HTTP, 512 connections", connections: 512 },
+  { key: "http1000", label: "HTTP, 1,000 connections", connections: 1000 },
+  { key: "http100K", label: "HTTP, responses of 100 KiB", connections: 64, path: "/100k" },
+  { key: "http1M", label: "HTTP, responses of 1 MiB", connections: 16, path: "/1m" },
+  {
+    key: "httpNew",
+    label: "HTTP, a connection per request",
+    connections: 64,
+    headers: ["Connection: close"],
+  },
+];
+
+/** Requests that the proxy reads, forwards over connections that are kept alive, and logs. */
+export const http: readonly Measurement[] = CASES.map(({ key, label, ...load }) => ({
+  name: key.replace(/^http/, "http-").toLowerCase(),
+  mode: "http",
+  tools: ["wrk", "nginx"],
+  metrics: metricsOf(key, label),
+  async run(proxy: Proxy, bench: Bench): Promise<Figures> {
+    await using origin = await startWeb(bench);
+    const route = { listenPort: freePort(), backendPort: origin.port, mode: "http" } as const;
+    await using server = await proxy.start(route, bench);
+    await wrk(server.port, { ...bench, ...load, seconds: 1 });
+    const result = await wrk(server.port, { ...bench, ...load });
+    return {
+      [key]: result.requestsPerSecond,
+      [`${key}P50`]: result.p50Ms,
+      [`${key}P99`]: result.p99Ms,
+      [`${key}Errors`]: result.errors,
+    };
+  },
+}));
+
+function metricsOf(key: string, label: string): Metric[] {
+  return [
+    { key, label, unit: "requests/s", digits: 0 },
+    { key: `${key}P50`, label: `${label}, median`, unit: "ms", digits: 2 },
+    { key: `${key}P99`, label: `${label}, 99th percentile`, unit: "ms", digits: 2 },
+  ];
+}
