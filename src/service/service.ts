@@ -15,7 +15,8 @@ import {
 } from "./client_handshake.ts";
 import type { ServiceOptions, Timeouts } from "./options.ts";
 import type { Reason } from "./reason.ts";
-import { type LoggedSession, type ServiceCounters, ServiceStats } from "./service_stats.ts";
+import { type ServiceCounters, ServiceStats } from "./service_stats.ts";
+import { type LoggedSession } from "./access_log.ts";
 
 /** What a service works with. Everything has a default that suits a program of its own. */
 export interface ServiceParts {
