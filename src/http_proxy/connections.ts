@@ -4,12 +4,10 @@ import type { Connection } from "../net/connection.ts";
 import type { Backend } from "../upstream/backend.ts";
 import type { ConnectionKeeper } from "../upstream/pool/keeper.ts";
 import type { Lease } from "../upstream/pool/lease.ts";
+import { DEFAULT_MAX_USES } from "../upstream/pool/options.ts";
 import type { ConnectionPool } from "../upstream/pool/pool.ts";
 import { HeadWriter } from "../http/head_writer.ts";
 import { Source } from "./source.ts";
-
-/** How often a connection to a backend is used at the most, where nothing else is said. */
-export const DEFAULT_MAX_USES = 1000;
 
 /**
  * How long connections beyond `pool.maxIdle` are kept: under load the number of idle ones goes up and down within
@@ -65,7 +63,6 @@ export class BackendConnection {
 export interface KeptConnectionsOptions {
   readonly pool: ConnectionPool;
   readonly wheel: TimerWheel;
-  readonly maxUses?: number;
 }
 
 /**
@@ -81,14 +78,11 @@ export class KeptConnections implements ConnectionKeeper {
   /** Those idle longest come first. */
   readonly #idle: BackendConnection[] = [];
   readonly #timer: WheelTimer;
-  /** As of {@linkcode DEFAULT_MAX_USES}. */
-  maxUses: number;
 
   /** Registers itself with the pool. */
-  constructor({ pool, wheel, maxUses = DEFAULT_MAX_USES }: KeptConnectionsOptions) {
+  constructor({ pool, wheel }: KeptConnectionsOptions) {
     this.#pool = pool;
     this.#wheel = wheel;
-    this.maxUses = maxUses;
     this.#timer = new WheelTimer((nowMs) => this.#onTimer(nowMs));
     pool.keeper = this;
   }
@@ -116,8 +110,9 @@ export class KeptConnections implements ConnectionKeeper {
     const { source, lease } = connection;
     const pool = this.#pool;
     const isClean = source.input.length === 0 && source.pending === undefined && !source.ended;
-    const { maxIdle } = pool.bounds;
-    const isWanted = maxIdle > 0 && connection.uses < this.maxUses && !pool.resting && pool.isCurrent(lease);
+    const { maxIdle, maxUses = DEFAULT_MAX_USES } = pool.bounds;
+    const isWorn = maxUses > 0 && connection.uses >= maxUses;
+    const isWanted = maxIdle > 0 && !isWorn && !pool.resting && pool.isCurrent(lease);
     // Waiting requests dial a new connection instead.
     if (!isClean || !isWanted || pool.contended) return connection.discard();
     connection.idleSinceMs = this.#wheel.nowMs;

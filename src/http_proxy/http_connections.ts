@@ -1,9 +1,10 @@
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
+import { DEFAULT_MAX_USES } from "../upstream/pool/options.ts";
 import { ConnectionPool, type PoolStats } from "../upstream/pool/pool.ts";
 import { SourceConnection } from "./source_connection.ts";
-import { BackendConnection, DEFAULT_MAX_USES, KeptConnections } from "./connections.ts";
+import { BackendConnection, KeptConnections } from "./connections.ts";
 
 /** Options of {@linkcode HttpConnections}. */
 export interface HttpConnectionsOptions {
@@ -47,7 +48,9 @@ export class HttpConnections {
   readonly #borrowed = new Map<Connection, BackendConnection>();
 
   /** Opens nothing yet. */
-  constructor({ dial, maxIdle = 8, maxOpen = 64, idleMs = 90_000, maxUses }: HttpConnectionsOptions) {
+  constructor(
+    { dial, maxIdle = 8, maxOpen = 64, idleMs = 90_000, maxUses = DEFAULT_MAX_USES }: HttpConnectionsOptions,
+  ) {
     const wheel = new TimerWheel();
     this.#pool = new ConnectionPool({
       dial,
@@ -56,8 +59,9 @@ export class HttpConnections {
       idleTimeoutMs: idleMs,
       wheel,
       buffers: this.#buffers,
+      maxUses,
     });
-    this.#kept = new KeptConnections({ pool: this.#pool, wheel, maxUses: maxUses ?? DEFAULT_MAX_USES });
+    this.#kept = new KeptConnections({ pool: this.#pool, wheel });
   }
 
   /** How many there are. */

@@ -13,6 +13,7 @@ import { lastChunk } from "./upload.ts";
 
 const LOCATION = fieldId("location");
 const CONTENT_LOCATION = fieldId("content-location");
+const TRANSFER_ENCODING = fieldId("transfer-encoding");
 const SET_COOKIE = fieldId("set-cookie");
 const OWN = new DropSet(["via", "x-request-id"]);
 
@@ -31,8 +32,10 @@ export class Reply {
   /** Resolves when the client has been sent all of it. */
   async run(): Promise<void> {
     const exchange = this.#exchange;
-    const { response, responseBody: body } = exchange.messages;
+    const { request, response, responseBody: body } = exchange.messages;
     const { input } = this.#connection.source;
+    // HTTP/1.0 does not have it, not even in a response without a body (RFC 9112 section 6.1).
+    if (request.minor === 0) response.fields.dropAll(TRANSFER_ENCODING);
     const framing = this.#framing();
     this.#decideKeep(framing);
     const head = this.#writeHead(framing);

@@ -6,7 +6,7 @@ import type { PoolOptions } from "./options.ts";
 import type { ConnectionPoolOptions } from "./options.ts";
 
 /** What {@linkcode IdleConnections} need of their pool, besides its options. */
-export interface IdleConnectionsOptions extends Required<Omit<ConnectionPoolOptions, "maxUses">> {
+export interface IdleConnectionsOptions extends Required<ConnectionPoolOptions> {
   /** How many more connections the pool may have; negative: it has too many. */
   readonly room: () => number;
   /** Gets each connection that was dialled ahead, and owns it. */

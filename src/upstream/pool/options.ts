@@ -44,15 +44,14 @@ export interface ConnectionPoolOptions extends Partial<PoolOptions> {
 }
 
 /** Adds the defaults. */
-export function withPoolDefaults(
-  options: ConnectionPoolOptions,
-): Required<Omit<ConnectionPoolOptions, "maxUses">> {
+export function withPoolDefaults(options: ConnectionPoolOptions): Required<ConnectionPoolOptions> {
   return {
     dial: options.dial,
     maxIdle: options.maxIdle ?? DEFAULT_POOL.maxIdle,
     minIdle: options.minIdle ?? DEFAULT_POOL.minIdle,
     maxOpen: options.maxOpen ?? 64,
     idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_POOL.idleTimeoutMs,
+    maxUses: options.maxUses ?? DEFAULT_MAX_USES,
     connectMs: options.connectMs ?? 10_000,
     name: options.name ?? "backend",
     wheel: options.wheel ?? new TimerWheel(),

@@ -326,6 +326,14 @@ const GOOD: readonly StrictnessCase[] = [
     answers: [{ status: 200, body: "ok" }],
     requests: "any",
   },
+  ...["HEAD", "GET"].map((method): StrictnessCase => ({
+    name: `no Transfer-Encoding for HTTP/1.0: ${method}`,
+    client: [`${method} / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n`],
+    origin: `HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    answers: [{ status: 304, lacks: ["transfer-encoding"] }],
+    requests: "any",
+    connection: "open",
+  })),
   {
     name: "no chunks for HTTP/1.0",
     client: ["GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"],
