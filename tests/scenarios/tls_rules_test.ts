@@ -123,7 +123,7 @@ testWith(["openssl"], "with an unusable CRL every client is rejected, and the lo
     [
       ca.crl({ now: inDays(1), nextUpdate: inDays(9) }),
       "tls-crl-not-yet-valid",
-      /all client certificates are rejected: .*from/,
+      /all client certificates are rejected: .*not valid before/,
     ],
     ["garbage", "tls-crl-unreadable", /all client certificates are rejected: .*crl\.pem/],
     ["", "tls-crl-unreadable", /all client certificates are rejected: .*crl\.pem/],
