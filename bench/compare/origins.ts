@@ -35,7 +35,7 @@ export function startBulk(bench: Bench): Promise<Server> {
 function webConfig(port: number, directory: string): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((name) => `  ${name}_temp_path ${directory}/${name};`).join("\n");
-  // Started by root its workers have another user, who may not read the directory.
+  // The workers of a server that root starts have a user of their own, without access to the directory.
   return `daemon off;
 ${Deno.uid() === 0 ? "user root;" : ""}
 worker_processes 1;
