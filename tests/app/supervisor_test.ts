@@ -20,9 +20,16 @@ function fixture(...texts: (string | Promise<string>)[]) {
       return Promise.resolve(bytes.length);
     },
   });
-  const gate = { wait: Promise.resolve(), reached: Promise.withResolvers<void>() };
+  const gate = {
+    wait: Promise.resolve(),
+    reached: Promise.withResolvers<void>(),
+    reading: Promise.withResolvers<void>(),
+  };
   const path = "/nowhere/culvert.yaml";
-  const read = () => Promise.resolve(texts.shift()!);
+  const read = () => {
+    gate.reading.resolve();
+    return Promise.resolve(texts.shift()!);
+  };
   const source: ConfigSource = { name: "test", folder: "/nowhere", path, read };
   const supervisor = new Supervisor({
     source,
@@ -41,7 +48,7 @@ Deno.test("a stop while the start waits for its configuration ends it at once, a
   const { supervisor, gate } = fixture(text.promise);
   using _ended = supervisor;
   const start = supervisor.start();
-  await settle();
+  await gate.reading.promise;
   supervisor.stop("test");
   await start;
   assertEquals(await supervisor.stopped, { cut: 0 });
