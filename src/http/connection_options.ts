@@ -1,5 +1,5 @@
 import type { FieldTable } from "./field_table.ts";
-import { fieldId, fieldSet, knownFields } from "./known_fields.ts";
+import { CLIENT_FIELDS, fieldId, fieldSet, knownFields } from "./known_fields.ts";
 import { type ByteRange, NameTable } from "./name_table.ts";
 import { COMMA, isBlank, LOWER, PLAIN, TOKEN } from "./octets.ts";
 
@@ -22,28 +22,14 @@ const CONNECTION = fieldId("connection");
 
 /** What frames or routes a message, or is ours to set, stays, whatever Connection names. */
 const PROTECTED = fieldSet([
+  ...CLIENT_FIELDS,
   "host",
   "content-length",
   "transfer-encoding",
   "expect",
-  "forwarded",
   "via",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-forwarded-port",
-  "x-forwarded-server",
-  "x-forwarded-prefix",
-  "x-forwarded-ssl",
-  "x-forwarded-scheme",
-  "x-forwarded-by",
-  "x-forwarded-client-cert",
-  "x-real-ip",
-  "x-client-ip",
   "x-request-id",
   "x-proxy-by",
-  "client-cert",
-  "client-cert-chain",
   "date",
 ]);
 

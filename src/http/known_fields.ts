@@ -92,6 +92,31 @@ export const KNOWN_NAMES = [
 /** A name with a number. */
 export type KnownName = Exclude<typeof KNOWN_NAMES[number], "">;
 
+/**
+ * Fields in which a proxy describes its client. Backends trust them, so they never pass from a client: not in a head, not
+ * in a trailer, in no spelling.
+ */
+export const CLIENT_FIELDS = [
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-forwarded-port",
+  "x-forwarded-server",
+  "x-forwarded-prefix",
+  "x-forwarded-ssl",
+  "x-forwarded-scheme",
+  "x-forwarded-by",
+  "x-forwarded-client-cert",
+  "x-real-ip",
+  "x-client-ip",
+  "x-client-identity",
+  "true-client-ip",
+  "client-cert",
+  "client-cert-chain",
+  "front-end-https",
+] as const satisfies readonly KnownName[];
+
 const BY_NAME = new Map<string, number>(KNOWN_NAMES.map((name, id) => [name, id]));
 
 /** Finds {@linkcode KNOWN_NAMES} among bytes. */

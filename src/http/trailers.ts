@@ -1,11 +1,12 @@
 import type { FieldTable } from "./field_table.ts";
-import { fieldSet } from "./known_fields.ts";
+import { CLIENT_FIELDS, fieldSet } from "./known_fields.ts";
 
 /**
  * What must not come behind a body, RFC 9110 section 6.5.1: it frames or routes the message, authenticates, controls or
  * describes the body, or is the proxy's to set.
  */
 const NOT_IN_TRAILERS = fieldSet([
+  ...CLIENT_FIELDS,
   "host",
   "content-length",
   "transfer-encoding",
@@ -18,30 +19,13 @@ const NOT_IN_TRAILERS = fieldSet([
   "upgrade",
   "http2-settings",
   "expect",
-  "forwarded",
   "via",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-forwarded-port",
-  "x-forwarded-server",
-  "x-forwarded-prefix",
-  "x-forwarded-ssl",
-  "x-forwarded-scheme",
-  "x-forwarded-by",
-  "x-forwarded-client-cert",
-  "x-real-ip",
-  "x-client-ip",
   "x-request-id",
   "x-proxy-by",
-  "client-cert",
-  "client-cert-chain",
-  "true-client-ip",
   "x-original-url",
   "x-rewrite-url",
   "x-original-host",
   "x-http-method-override",
-  "front-end-https",
   "date",
   "location",
   "content-location",

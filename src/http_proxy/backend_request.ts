@@ -26,7 +26,7 @@ import {
 } from "./proxy_error.ts";
 import { isRepeatable, Replay, Retries } from "./retry.ts";
 import type { Source } from "./source.ts";
-import { lastChunk, Upload } from "./upload.ts";
+import { Upload } from "./upload.ts";
 
 const IDEMPOTENCY_KEY = fieldId("idempotency-key");
 /** What of a body goes out in one write with the head, at the most. */
@@ -281,7 +281,7 @@ export class BackendRequest implements LiveConnection {
       const at = head.length;
       this.#readBody(body, input);
       head.range(input.bytes, body.passStart, body.passEnd);
-      if (body.done && body.needsEnd) head.raw(lastChunk(body));
+      if (body.done && body.needsEnd) head.raw(exchange.lastRequestChunk(this.#route));
       (this.#replay ??= new Replay()).keep(head.bytes.subarray(at, head.length));
       exchange.bytesUp += head.length - at;
     }
@@ -301,7 +301,7 @@ export class BackendRequest implements LiveConnection {
   #writeHead(head: HeadWriter): void {
     const exchange = this.#exchange;
     const { request } = exchange.messages;
-    exchange.dropRequestFields(this.#route);
+    exchange.dropFields(request.fields, this.#route);
     writeRequestHead(head, { request, method: exchange.method, target: exchange.target, host: this.host });
     exchange.writeRequestFields(head, this.#route);
     head.endLine();
@@ -322,6 +322,7 @@ export class BackendRequest implements LiveConnection {
       client: exchange.session.source,
       body: exchange.messages.requestBody,
       to: connection,
+      lastChunk: () => exchange.lastRequestChunk(this.#route),
       onBytes: (bytes) => {
         exchange.bytesUp += bytes.length;
         if (this.#repeatable) (this.#replay ??= new Replay()).add(bytes);

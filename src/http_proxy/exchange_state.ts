@@ -1,3 +1,4 @@
+import type { FieldTable } from "../http/field_table.ts";
 import type { HeadWriter } from "../http/head_writer.ts";
 import type { Backend } from "../upstream/backend.ts";
 import type { ClientSession } from "./client_session.ts";
@@ -8,6 +9,7 @@ import { writeFields } from "./message_heads.ts";
 import type { HttpPlan, Messages, PlannedRoute } from "./plan.ts";
 import type { ProxyError } from "./proxy_error.ts";
 import { newRequestId } from "./request_id.ts";
+import { lastChunk } from "./upload.ts";
 
 /** What is known of an exchange, for its parts and for the line in the log. */
 export abstract class ExchangeState {
@@ -109,11 +111,17 @@ export abstract class ExchangeState {
     return this.method === "" ? undefined : this.messages.request.fields.joined("user-agent");
   }
 
-  /** Appends the fields of the request that are not the client's. Those that are not passed on are marked before. */
-  dropRequestFields({ requestRules }: PlannedRoute): void {
-    const { fields } = this.messages.request;
+  /** Marks the fields of the head or the trailers of the request that are not passed on. */
+  dropFields(fields: FieldTable, { requestRules }: PlannedRoute): void {
     this.session.view.dropSet(this.plan).apply(fields);
     requestRules?.drop.apply(fields);
+  }
+
+  /** The last chunk of the request's body, with the trailer fields that are passed on. */
+  lastRequestChunk(route: PlannedRoute): Uint8Array {
+    const { requestBody } = this.messages;
+    if (requestBody.trailers !== undefined) this.dropFields(requestBody.trailers, route);
+    return lastChunk(requestBody);
   }
 
   /** Appends the fields that are added to the request. */

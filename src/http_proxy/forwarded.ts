@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { CLIENT_FIELDS } from "../http/known_fields.ts";
 import { type AddressSet, parseAddressSet } from "../net/address_set.ts";
 import type { ClientAddress } from "../net/client_address.ts";
 import { clientOfForwarded, clientOfList, quotedHost } from "./forwarded_chain.ts";
@@ -60,23 +61,7 @@ export interface RequestOrigin {
 
 /** Fields about the client that only a trusted proxy may send. */
 const OUTSIDE = [
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-forwarded-port",
-  "x-forwarded-server",
-  "x-forwarded-prefix",
-  "x-forwarded-ssl",
-  "x-forwarded-scheme",
-  "x-forwarded-by",
-  "x-forwarded-client-cert",
-  "x-real-ip",
-  "x-client-ip",
-  "true-client-ip",
-  "client-cert",
-  "client-cert-chain",
-  "front-end-https",
+  ...CLIENT_FIELDS,
   // Some applications take these for the target, and so would pass by the routes.
   "x-original-url",
   "x-rewrite-url",

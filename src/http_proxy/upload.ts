@@ -9,6 +9,8 @@ export interface UploadOptions {
   readonly client: Source;
   readonly body: BodyReader;
   readonly to: BackendConnection;
+  /** The end of a body in chunks, once it is complete. */
+  readonly lastChunk: () => Uint8Array;
   /** Called with what is about to be sent. */
   readonly onBytes: (bytes: Uint8Array) => void;
   /** Called whenever bytes have moved. */
@@ -50,7 +52,7 @@ export class Upload {
           return onClientFailure(undefined);
         }
       }
-      if (!this.over && body.needsEnd) await this.#send(lastChunk(body));
+      if (!this.over && body.needsEnd) await this.#send(this.#options.lastChunk());
     } catch (error) {
       this.over = true;
       return onClientFailure(error as Error);

@@ -17,7 +17,7 @@ export class CurrentWeights<B extends Candidate> {
   /**
    * Takes a new set. Backends with the same key keep their current weight, new ones start at 0.
    *
-   * While the set does not change, a current weight never exceeds the sum of the weights. A larger one, from before an
+   * While the set does not change, a current weight never exceeds the sum of the weights. A larger one, left by an earlier
    * update, would starve its backend or give it everything for many rounds, so it is limited to one round.
    */
   update(backends: readonly B[]): void {
