@@ -1,6 +1,9 @@
 import { connect, exchange, readLine } from "./peers.ts";
 import { until } from "./wait.ts";
 
+/** So many are served before the usual deadline, however busy the machine is. */
+const SERVED_IN_TIME = 20;
+
 /**
  * Clients that connect, hear the name of their backend, exchange a few bytes and leave, again and again, until they
  * are stopped. As `Load`, for what breaks connections on purpose: they go on after an error.
@@ -13,20 +16,34 @@ export class Callers implements AsyncDisposable {
   readonly #port: number;
   readonly #open = new Set<Deno.Conn>();
   readonly #workers: Promise<void>[];
+  /** How many calls each client has begun. */
+  readonly #begun: number[];
   #stopping = false;
   #total = 0;
 
   constructor(port: number, { clients = 6 }: { clients?: number } = {}) {
     this.#port = port;
-    this.#workers = Array.from({ length: clients }, () => this.#work());
+    this.#begun = Array(clients).fill(0);
+    this.#workers = this.#begun.map((_, client) => this.#work(client));
   }
 
-  /** Resolves when as many more have been served. */
+  /** Resolves when as many more have been served. Rejects when none is served for long. */
   async more(count: number): Promise<void> {
     const goal = this.#total + count;
-    await until(() => this.#total >= goal, {
-      what: `${count} more callers served`,
-      context: () => `errors: ${this.errors.slice(-10).join("; ")}`,
+    while (this.#total < goal) {
+      const next = Math.min(goal, this.#total + SERVED_IN_TIME);
+      await until(() => this.#total >= next, {
+        what: `${count} more callers served, of which ${goal - this.#total} are missing`,
+        context: () => `errors: ${this.errors.slice(-10).join("; ")}`,
+      });
+    }
+  }
+
+  /** Resolves when every call that is under way now has ended. */
+  async eachOnce(): Promise<void> {
+    const before = [...this.#begun];
+    await until(() => this.#begun.every((count, client) => count > before[client]!), {
+      what: "the calls that were under way to end",
     });
   }
 
@@ -44,8 +61,9 @@ export class Callers implements AsyncDisposable {
     await this.stop();
   }
 
-  async #work(): Promise<void> {
+  async #work(client: number): Promise<void> {
     while (!this.#stopping) {
+      this.#begun[client]!++;
       try {
         await this.#call();
       } catch (error) {

@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
 import type { LogRecord } from "./log_record.ts";
+import type { AdminClient } from "./admin_client.ts";
 import { connect, ending, readLine } from "./peers.ts";
 import type { Culvert } from "./program.ts";
-import { within } from "./wait.ts";
+import { until, within } from "./wait.ts";
 
 /** The names of the backends that serve as many clients, one after the other. */
 export async function callOneByOne(culvert: Culvert, count: number): Promise<string[]> {
@@ -52,6 +53,18 @@ export async function callInVain(culvert: Culvert): Promise<void> {
 /** What a backend calls itself. */
 function nameOf(client: Deno.Conn): Promise<string> {
   return within(readLine(client), { what: "a backend's name", timeoutMs: 10_000 });
+}
+
+/** Resolves when no client is connected any more and the ends of all connections have been read from the log. */
+export async function allClosed(culvert: Culvert, admin: AdminClient): Promise<void> {
+  const ends = () => culvert.found({ message: "connection closed" }).length;
+  let rest = "";
+  await until(async () => {
+    const { services } = await admin.status();
+    const sum = (of: "active" | "total") => services.reduce((sum, service) => sum + service[of], 0);
+    rest = `${sum("active")} of ${sum("total")} connections are active, ${ends()} ends are logged`;
+    return sum("active") === 0 && ends() >= sum("total");
+  }, { what: "all connections to end", context: () => rest });
 }
 
 /** The ends of connections that no client has asked for. */
