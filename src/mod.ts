@@ -183,15 +183,18 @@ export { TcpProxy } from "./tcp/proxy.ts";
 export type { BackendInput, ProxiedConnection, TcpProxyOptions, TcpProxyStats } from "./tcp/proxy_options.ts";
 export type { Reason, Refusal, TlsReason } from "./service/reason.ts";
 export type { ServiceCounters } from "./service/service_stats.ts";
-export { type ToClientOptions, UrlRewriter, type UrlRewriterOptions } from "./http_proxy/url_rewriter.ts";
+export { UrlRewriter, type UrlRewriterOptions } from "./http_proxy/url_rewriter.ts";
+export type { Rewriter, ToClientOptions } from "./http_proxy/request_backends.ts";
+export type { HttpExchange, HttpHooks } from "./http_proxy/hooks.ts";
 export type { AccessRecord } from "./http_proxy/access_log.ts";
-export {
-  HttpProxy,
-  type HttpProxyBackend,
-  type HttpProxyOptions,
-  type HttpProxyStats,
-  type HttpUpstreamOptions,
-} from "./http_proxy/http_proxy.ts";
+export { HttpProxy } from "./http_proxy/http_proxy.ts";
+export type {
+  HttpProxyBackend,
+  HttpProxyOptions,
+  HttpProxyStats,
+  HttpUpstreamOptions,
+} from "./http_proxy/http_proxy_options.ts";
+export type { ResponseHeaders } from "./http_proxy/response_headers.ts";
 export { HTTP_REASONS, type HttpReason } from "./http_proxy/http_reason.ts";
 export {
   DEFAULT_HTTP_LIMITS,

@@ -1,8 +1,4 @@
-import type { Backend, LiveConnection } from "../upstream/backend.ts";
-import type { ListEntry } from "../core/unordered_list.ts";
-import { ConnectFailedError } from "../upstream/errors.ts";
-import type { BackendSearch } from "../upstream/search.ts";
-import type { Upstream } from "../upstream/upstream.ts";
+import type { LiveConnection } from "../upstream/backend.ts";
 import { fieldId } from "../http/known_fields.ts";
 import type { BodyReader } from "../http/body.ts";
 import type { HeadWriter } from "../http/head_writer.ts";
@@ -10,7 +6,8 @@ import type { InputBuffer } from "../http/input_buffer.ts";
 import { writeAll } from "../net/connection.ts";
 import type { Tunnel } from "../net/tunnel.ts";
 import type { HttpReason } from "./http_reason.ts";
-import { BackendConnection, KeptConnections } from "./connections.ts";
+import { BackendChoice } from "./backend_choice.ts";
+import { type BackendConnection, KeptConnections } from "./connections.ts";
 import type { ExchangeState } from "./exchange_state.ts";
 import { InterimResponses } from "./interim_responses.ts";
 import { writeRequestHead } from "./message_heads.ts";
@@ -19,11 +16,13 @@ import {
   asBackendError,
   asProxyError,
   backendEnded,
+  backendGone,
   clientLeft,
   lateResponse,
+  type ProxyError,
   stalled,
-  unconnected,
 } from "./proxy_error.ts";
+import type { RequestBackends, Rewriter } from "./request_backends.ts";
 import { isRepeatable, Replay, Retries } from "./retry.ts";
 import type { Source } from "./source.ts";
 import { Upload } from "./upload.ts";
@@ -39,15 +38,11 @@ const MAX_WITH_HEAD = 16 * 1024;
 export class BackendRequest implements LiveConnection {
   readonly #exchange: ExchangeState;
   readonly #route: PlannedRoute;
-  readonly #upstream: Upstream;
-  /** The backend counts the request as under way. */
-  #backend: Backend | undefined;
-  #place: ListEntry<LiveConnection> | undefined;
+  readonly #upstream: RequestBackends;
+  readonly #choice: BackendChoice;
   readonly #retries: Retries;
   readonly #interim: InterimResponses;
   #connection: BackendConnection | undefined;
-  #tried: Backend[] | undefined;
-  #search: BackendSearch | undefined;
   #upload: Upload | undefined;
   /** The head that has been sent; kept where it is the same for every backend. */
   #head: Uint8Array | undefined;
@@ -55,8 +50,8 @@ export class BackendRequest implements LiveConnection {
   readonly #repeatable: boolean;
   /** Whether a backend may have got anything of the request. */
   #written = false;
-  /** An idle connection has failed: the next one is a new one. */
-  #wantsFresh = false;
+  /** Why the backend is not to be waited for any longer. */
+  #gone: ProxyError | undefined;
   #tunnel: Tunnel<HttpReason> | undefined;
   #waiting = false;
   #stale = false;
@@ -68,12 +63,15 @@ export class BackendRequest implements LiveConnection {
     this.#route = route;
     this.#upstream = route.upstream!;
     this.#retries = new Retries(route);
+    this.#choice = new BackendChoice({
+      ...{ exchange, backends: route.upstream!, retries: this.#retries, owner: this },
+    });
     this.#interim = new InterimResponses(exchange);
     const { request } = exchange.messages;
     const hasKey = route.retries.idempotencyKey === true && request.fields.indexOf(IDEMPOTENCY_KEY) !== -1;
     this.#repeatable = isRepeatable(exchange.method) || hasKey;
     // What is written in front of each backend's answer differs by the backend then.
-    if (route.route.hostHeader === "backend") exchange.messages.hold();
+    if (this.#headsDiffer) exchange.messages.hold();
   }
 
   /** The connection that the answer comes from. */
@@ -83,14 +81,25 @@ export class BackendRequest implements LiveConnection {
 
   /** How the backend is spoken to. */
   get scheme(): "http" | "https" {
-    return this.#upstream.speaksTls ? "https" : "http";
+    const { speaksTls, traits } = this.#upstream;
+    return traits?.scheme(this.#choice.current!) ?? (speaksTls ? "https" : "http");
+  }
+
+  /** How URLs of the backend are mapped; `undefined`: as the route says. */
+  get rewriter(): Rewriter | undefined {
+    return this.#upstream.traits?.rewriter(this.#choice.current!);
+  }
+
+  /** Why a connection has ended with `error`, or without one. */
+  endOf(error: unknown): ProxyError {
+    return this.#gone ?? backendEnded(error);
   }
 
   /** What the backend is told as Host. */
   get host(): string {
     const { hostHeader = "keep" } = this.#route.route;
     if (hostHeader === "keep") return this.#exchange.authority;
-    return hostHeader === "backend" ? this.#backend!.key : hostHeader;
+    return hostHeader === "backend" ? this.#choice.current!.key : hostHeader;
   }
 
   /** Whether the backend has been sent the whole request. */
@@ -104,8 +113,9 @@ export class BackendRequest implements LiveConnection {
     const { response, responseBody, request } = exchange.messages;
     this.#route.budget.count();
     for (;;) {
-      const connection = this.#connection = this.#takeKept() ?? await this.#connect();
+      const connection = this.#connection = this.#choice.takeKept() ?? await this.#choice.connect();
       const { source, connection: to } = connection;
+      this.#countAttempt();
       try {
         exchange.throwStop();
         const bytes = this.#prepare(connection);
@@ -123,7 +133,7 @@ export class BackendRequest implements LiveConnection {
         responseBody.begin(response, { decode: request.minor === 0 });
         if (!this.#retriesStatus()) return this.#received();
       } catch (error) {
-        if (!this.#retriesAfter(connection)) throw asBackendError(error as Error);
+        if (!this.#retriesAfter(connection)) throw this.#gone ?? asBackendError(error as Error);
       }
       this.#giveUp();
     }
@@ -132,7 +142,7 @@ export class BackendRequest implements LiveConnection {
   /** Aborts the request. Its callers find the exchange stopped. */
   abort(): void {
     this.#tunnel?.destroy(this.#exchange.stopReason);
-    this.#search?.abort(clientLeft());
+    this.#choice.abort();
     this.#upload?.stop();
     this.#connection?.discard();
   }
@@ -140,7 +150,7 @@ export class BackendRequest implements LiveConnection {
   /** The exchange is over: the connection is kept for the next one, if it is clean. */
   end(): void {
     const connection = this.#connection;
-    const backend = this.#backend;
+    const backend = this.#choice.current;
     this.#upload?.stop();
     if (this.#tunnel !== undefined) connection!.lease.closed();
     else if (connection !== undefined && backend !== undefined) {
@@ -151,7 +161,7 @@ export class BackendRequest implements LiveConnection {
         KeptConnections.of(backend, this.#exchange.session.wheel).keep(connection);
       } else connection.discard();
     }
-    this.#release();
+    this.#choice.release();
   }
 
   /** The connection has become a tunnel, which ends it. */
@@ -178,7 +188,7 @@ export class BackendRequest implements LiveConnection {
 
   /** The head of the response has not come in time: another backend is asked, or the client gets 504. */
   #responseIsLate(responseMs: number): void {
-    this.#upstream.outlier.broke(this.#backend!);
+    this.#upstream.outlier.broke(this.#choice.current!);
     const { firstByteMs } = this.#exchange;
     const isRepeatable = this.#repeatable && this.#replay?.isWhole !== false && firstByteMs === undefined;
     this.#late = isRepeatable && this.#retries.spend(504);
@@ -187,83 +197,30 @@ export class BackendRequest implements LiveConnection {
   }
 
   onBackendRemoved(): void {
-    // A request finishes with the backend that it began with.
-    this.#tunnel?.destroy("backend-removed");
+    // A request finishes with the backend that it began with, unless its set says otherwise.
+    if (this.#tunnel !== undefined) this.#tunnel.destroy("backend-removed");
+    else if (this.#upstream.traits?.endsRequests === true) this.#leave("backend-removed");
   }
 
   onBackendDown(): void {
-    if (this.#tunnel !== undefined) return this.#tunnel.destroy("backend-down");
-    this.#connection?.discard();
+    if (this.#tunnel !== undefined) this.#tunnel.destroy("backend-down");
+    else this.#leave("backend-down");
   }
 
   drain(): void {} // The session sees to that.
 
-  /** A connection that is open and idle, had without waiting; `undefined`: there is none, or a new one is wanted. */
-  #takeKept(): BackendConnection | undefined {
-    const { session } = this.#exchange;
-    const tried = this.#tried;
-    const pick = tried === undefined
-      ? session.view.pickOptions
-      : { ...session.view.pickOptions, exclude: tried };
-    let backend = this.#upstream.take(pick);
-    if (backend === undefined && tried !== undefined) backend = this.#upstream.take(session.view.pickOptions);
-    if (backend === undefined) return undefined;
-    this.#use(backend);
-    if (this.#wantsFresh || this.#upstream.sendsProxyHeader) return undefined;
-    const connection = KeptConnections.of(backend, session.wheel).take();
-    if (connection === undefined) return undefined;
-    backend.connected();
-    this.#exchange.connectMs ??= 0;
-    return connection;
+  /** Ends the connection. The request is sent to another backend, if it may be. */
+  #leave(code: "backend-removed" | "backend-down"): void {
+    if (this.#connection === undefined) return;
+    this.#gone = backendGone(code);
+    this.#connection.discard();
   }
 
-  /** Makes a connection; waits for a backend before that where all are full. */
-  async #connect(): Promise<BackendConnection> {
-    const { session, plan, messages } = this.#exchange;
-    messages.hold();
-    for (;;) {
-      const first = this.#backend;
-      let kept: BackendConnection | undefined;
-      this.#backend = undefined;
-      const { sendsProxyHeader } = this.#upstream;
-      const search = this.#search = this.#upstream.search({
-        ...session.view.pickOptions,
-        connectMs: plan.timeouts.connectMs,
-        first,
-        retries: 0,
-        reuse: (backend) => {
-          if (first !== undefined || sendsProxyHeader) return undefined;
-          kept = KeptConnections.of(backend, session.wheel).take();
-          return kept?.lease;
-        },
-        ...(sendsProxyHeader ? { client: session.tellBackend() } : {}),
-      });
-      try {
-        const { backend, lease } = await search.run();
-        this.#use(backend);
-        this.#exchange.connectMs = this.#exchange.elapsedMs();
-        return kept ?? new BackendConnection(lease, session.buffers);
-      } catch (error) {
-        this.#connectFailed(search, error);
-      } finally {
-        this.#search = undefined;
-      }
-    }
-  }
-
-  /** Decides whether a failure to connect is the end. If not, another backend is in use. */
-  #connectFailed(search: BackendSearch, error: unknown): void {
+  #countAttempt(): void {
     const exchange = this.#exchange;
-    exchange.throwStop();
-    if (!(error instanceof ConnectFailedError)) throw unconnected(error as Error);
-    exchange.attempt++;
-    exchange.backend = search.tried.at(-1);
-    (this.#tried ??= []).push(...search.tried);
-    if (!this.#retries.spend("connect")) throw unconnected(error as Error);
-    const { pickOptions } = exchange.session.view;
-    const other = this.#upstream.take({ ...pickOptions, exclude: this.#tried }) ??
-      this.#upstream.take(pickOptions);
-    if (other !== undefined) this.#use(other);
+    if (!this.#stale) exchange.attempt++;
+    this.#stale = false;
+    exchange.plan.hooks.onAttempt?.(exchange.view);
   }
 
   /** What is sent first: the head, and what is there of the body. */
@@ -271,8 +228,6 @@ export class BackendRequest implements LiveConnection {
     const exchange = this.#exchange;
     const { requestBody: body } = exchange.messages;
     const { input } = exchange.session.source;
-    if (!this.#stale) exchange.attempt++;
-    this.#stale = false;
     head.begin();
     if (this.#head === undefined) this.#writeHead(head);
     else head.raw(this.#head);
@@ -305,7 +260,12 @@ export class BackendRequest implements LiveConnection {
     writeRequestHead(head, { request, method: exchange.method, target: exchange.target, host: this.host });
     exchange.writeRequestFields(head, this.#route);
     head.endLine();
-    if (this.#route.route.hostHeader !== "backend") this.#head = head.bytes.subarray(0, head.length);
+    if (!this.#headsDiffer) this.#head = head.bytes.subarray(0, head.length);
+  }
+
+  /** Whether the head of the request is another one for each backend. */
+  get #headsDiffer(): boolean {
+    return this.#route.route.hostHeader === "backend" || this.#upstream.traits !== undefined;
   }
 
   /** What is sent first has been sent. */
@@ -343,13 +303,13 @@ export class BackendRequest implements LiveConnection {
 
   #throwEnd({ error }: Source): never {
     this.#exchange.throwStop();
-    throw backendEnded(error);
+    throw this.endOf(error);
   }
 
   /** Whether this final answer is not the one for the client, but another backend is asked. */
   #retriesStatus(): boolean {
     const { status } = this.#exchange.messages.response;
-    this.#upstream.outlier.responded(this.#backend!, status);
+    this.#upstream.outlier.responded(this.#choice.current!, status);
     const isRepeatable = this.#repeatable && this.#replay?.isWhole !== false && this.isSent;
     if (!isRepeatable || !this.#route.retries.on.includes(status)) return false;
     return this.#retries.spend(status);
@@ -361,39 +321,29 @@ export class BackendRequest implements LiveConnection {
     exchange.throwStop();
     if (this.#late) {
       this.#late = false;
-      (this.#tried ??= []).push(this.#backend!);
+      this.#choice.exclude();
       return true;
     }
     const answered = exchange.firstByteMs !== undefined || connection.source.input.length > 0;
-    if (!answered) this.#upstream.outlier.broke(this.#backend!);
     const isRepeatable = !this.#written || (this.#repeatable && this.#replay?.isWhole !== false);
-    if (answered || !isRepeatable) return false;
+    const isGone = this.#gone !== undefined;
     // A close while the connection was idle is not a failure of the backend.
-    if (connection.isReused) return this.#wantsFresh = this.#stale = true;
-    (this.#tried ??= []).push(this.#backend!);
+    const isStale = !answered && isRepeatable && connection.isReused && !isGone;
+    if (isStale) return this.#choice.wantsFresh = this.#stale = true;
+    if (!answered && !isGone) this.#upstream.outlier.broke(this.#choice.current!);
+    if (answered || !isRepeatable) return false;
+    this.#choice.exclude();
     return this.#retries.spend("connect");
   }
 
   /** The connection is of no use any more, and the backend is free of the request. */
   #giveUp(): void {
     this.#waiting = false;
+    this.#gone = undefined;
     this.#upload?.stop();
     this.#upload = undefined;
     this.#connection?.discard();
     this.#connection = undefined;
-    this.#release();
-  }
-
-  #use(backend: Backend): void {
-    this.#backend = this.#exchange.backend = backend;
-    this.#place = backend.live.add(this);
-  }
-
-  #release(): void {
-    const backend = this.#backend;
-    if (backend === undefined) return;
-    this.#backend = undefined;
-    if (this.#place !== undefined) backend.live.remove(this.#place);
-    backend.release();
+    this.#choice.release();
   }
 }

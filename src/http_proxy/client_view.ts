@@ -21,12 +21,12 @@ export class ClientView {
   #bytes = NO_BYTES;
 
   constructor(client: ClientHandshake, plan: HttpPlan) {
-    const { address, destination, localAddr, tls, identity } = client;
+    const { address, destination, localAddr, tls, identity, encrypted } = client;
     const certificate = tls?.peer === undefined ? undefined : tls.session.peer?.chain[0];
     this.#connection = {
       peer: address,
       localPort: destination?.port ?? (localAddr !== undefined && "port" in localAddr ? localAddr.port : 0),
-      isTls: tls !== undefined,
+      isTls: encrypted || tls !== undefined,
       ...(tls?.peer === undefined || identity === undefined ? {} : { identity }),
       ...(certificate === undefined ? {} : { certificate }),
     };

@@ -1,7 +1,7 @@
 import { BackendRequest } from "./backend_request.ts";
 import type { ClientSession } from "./client_session.ts";
 import { ExchangeState } from "./exchange_state.ts";
-import { answerByRoute, answerFailure } from "./own_answers.ts";
+import { answerByRoute, answerFailure, answerRedirect } from "./own_answers.ts";
 import type { HttpPlan, PlannedRoute } from "./plan.ts";
 import { asProxyError, clientLeft, ProxyError, refusal, stalled } from "./proxy_error.ts";
 import { Reply } from "./reply.ts";
@@ -32,7 +32,9 @@ export class Exchange extends ExchangeState {
       if (!this.#parseHead()) await this.#readHead();
       this.#begin();
       const route = this.#findRoute();
+      const location = route.upstream?.traits?.redirect(this.clientUrl);
       if (route.upstream === undefined) await answerByRoute(this, route);
+      else if (location !== undefined) await answerRedirect(this, location);
       else {
         const request = this.#request = new BackendRequest(this, route);
         await request.run();
@@ -129,9 +131,20 @@ export class Exchange extends ExchangeState {
     }
   }
 
+  /** Tells the hook. What it throws is a failure itself. */
+  #report(failure: ProxyError): ProxyError {
+    failure.attempt = this.attempt;
+    try {
+      this.plan.hooks.onError?.(failure, this.view);
+      return failure;
+    } catch (error) {
+      return asProxyError(error as Error);
+    }
+  }
+
   /** Answers for what went wrong, where no answer has begun; else the client is cut off. */
   async #fail(error: Error): Promise<void> {
-    const failure = this.stopped ?? asProxyError(error, this.answering);
+    const failure = this.#report(this.stopped ?? asProxyError(error, this.answering));
     this.failure = failure;
     this.reason = failure.code;
     this.keep = false;

@@ -4,6 +4,7 @@ import type { Backend } from "../upstream/backend.ts";
 import type { ClientSession } from "./client_session.ts";
 import type { IncomingFields, RequestOrigin } from "./forwarded.ts";
 import type { FieldValues } from "./header_rules.ts";
+import type { HttpExchange } from "./hooks.ts";
 import type { HttpReason } from "./http_reason.ts";
 import { writeFields } from "./message_heads.ts";
 import type { HttpPlan, Messages, PlannedRoute } from "./plan.ts";
@@ -61,6 +62,18 @@ export abstract class ExchangeState {
     this.plan = plan;
     this.messages = plan.takeMessages();
     this.activeMs = session.wheel.nowMs;
+  }
+
+  /** As hooks see it. */
+  get view(): HttpExchange {
+    const { attempt, backend, method, authority: host, path, query, origin, session } = this;
+    const client = origin?.clientIp ?? session.client.address.ip;
+    return Object.freeze({ attempt, backend: backend?.key, method, host, path, query, client });
+  }
+
+  /** What the client asked for, as a URL. */
+  get clientUrl(): string {
+    return `${this.origin!.scheme}://${this.authority || "localhost"}${this.path}${this.query}`;
   }
 
   /** Ends it, with this answer where none has begun. */

@@ -5,13 +5,14 @@ import type { ServiceOptions } from "../service/options.ts";
 import { type Reason, reasonOf } from "../service/reason.ts";
 import { Service, type ServiceParts } from "../service/service.ts";
 import type { TlsGate } from "../tls/gate.ts";
-import type { Upstream } from "../upstream/upstream.ts";
 import type { AccessRecord } from "./access_log.ts";
 import { accessRecord } from "./access_record.ts";
 import type { ExchangeState } from "./exchange_state.ts";
+import type { HttpHooks } from "./hooks.ts";
 import { HttpStats, type RequestCounters } from "./http_stats.ts";
 import type { HttpServiceOptions } from "./options.ts";
 import { HttpPlan } from "./plan.ts";
+import type { RequestBackends } from "./request_backends.ts";
 import { RetryBudget } from "./retry.ts";
 import { HttpSession, type SessionHost } from "./session.ts";
 
@@ -20,10 +21,12 @@ export interface HttpRouting {
   readonly http: HttpServiceOptions;
   /** The TLS that is spoken with clients; absent: none. */
   readonly gate?: TlsGate | undefined;
-  /** The upstream of this name. */
-  readonly upstream: (name: string) => Upstream;
+  /** The backends of this name. */
+  readonly upstream: (name: string) => RequestBackends;
   /** Is told of each request that has ended. @default nothing is done */
   readonly onAccess?: ((record: AccessRecord) => void) | undefined;
+  /** @default none */
+  readonly hooks?: HttpHooks | undefined;
 }
 
 /** What an HTTP service works with. */
@@ -115,9 +118,10 @@ export class HttpService extends Service implements SessionHost {
     return this.active === 0 ? 0 : nowMs + this.wheel.tickMs;
   }
 
-  #createPlan({ timeouts }: ServiceOptions, { http, upstream }: HttpRouting): HttpPlan {
+  #createPlan({ timeouts }: ServiceOptions, { http, upstream, hooks }: HttpRouting): HttpPlan {
     const { wheel } = this;
-    return new HttpPlan(http, { timeouts, upstream, wheel, budget: (name) => this.#budget(name) });
+    const budget = (name: string | undefined) => this.#budget(name);
+    return new HttpPlan(http, { timeouts, upstream, wheel, budget, hooks });
   }
 
   #budget(upstream: string | undefined): RetryBudget {

@@ -6,6 +6,8 @@ import type { ProxyError } from "./proxy_error.ts";
 
 /** What Retry-After says, in seconds. */
 const RETRY_AFTER = 1;
+/** The status of a redirect that names none: it keeps the method. */
+const REDIRECT = 308;
 /** Reasons that say nothing against the connection: the request was read to its end. */
 const NO_ROUTE: readonly HttpReason[] = ["no-route", "no-method"];
 const encoder = new TextEncoder();
@@ -44,7 +46,7 @@ export async function answerByRoute(
   // A redirect to a host that the client did not name.
   const isImpossible = redirect !== undefined && location === undefined;
   const { respond } = route;
-  const status = isImpossible ? 400 : respond?.status ?? route.redirect?.status ?? 308;
+  const status = isImpossible ? 400 : respond?.status ?? route.redirect?.status ?? REDIRECT;
   exchange.reason = respond === undefined ? "redirect" : "respond";
   await answer(
     exchange,
@@ -58,6 +60,26 @@ export async function answerByRoute(
       keepAlive: keep && request.minor === 0,
       fields: Object.entries(respond?.headers ?? {}),
       body: respond === undefined ? undefined : encoder.encode(respond.body ?? ""),
+    }),
+  );
+}
+
+/** Sends the client elsewhere. */
+export async function answerRedirect(exchange: ExchangeState, location: string): Promise<void> {
+  const { request } = exchange.messages;
+  const keep = exchange.keep = mayKeep(exchange);
+  exchange.lingers = !keep;
+  exchange.reason = "redirect";
+  await answer(
+    exchange,
+    REDIRECT,
+    ownAnswer(REDIRECT, {
+      accept: request.fields.joined("accept"),
+      requestId: exchange.requestId,
+      location,
+      isHead: exchange.method === "HEAD",
+      close: !keep,
+      keepAlive: keep && request.minor === 0,
     }),
   );
 }

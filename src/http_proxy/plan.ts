@@ -3,9 +3,9 @@ import { BodyReader } from "../http/body.ts";
 import { RequestHead } from "../http/request.ts";
 import { ResponseHead } from "../http/response.ts";
 import type { Timeouts } from "../service/options.ts";
-import type { Upstream } from "../upstream/upstream.ts";
 import { DropSet } from "./drop_set.ts";
 import { type ClientFacts, Forwarding } from "./forwarded.ts";
+import type { HttpHooks } from "./hooks.ts";
 import { CompiledRules } from "./header_rules.ts";
 import {
   DEFAULT_HTTP_RETRIES,
@@ -15,6 +15,7 @@ import {
   type RetryOptions,
 } from "./options.ts";
 import { compileRedirect, type Redirect } from "./redirect.ts";
+import type { RequestBackends } from "./request_backends.ts";
 import type { RetryBudget } from "./retry.ts";
 import { compileRoutes, type Router } from "./router.ts";
 
@@ -28,7 +29,7 @@ export interface PlannedRules {
 export interface PlannedRoute {
   readonly route: HttpRoute;
   /** Absent: the route answers by itself. */
-  readonly upstream: Upstream | undefined;
+  readonly upstream: RequestBackends | undefined;
   readonly budget: RetryBudget;
   readonly retries: RetryOptions;
   readonly timeouts: HttpTimeouts;
@@ -65,10 +66,12 @@ export class Messages {
 /** What a plan is made of. */
 export interface HttpPlanParts {
   readonly timeouts: Timeouts;
-  readonly upstream: (name: string) => Upstream;
+  readonly upstream: (name: string) => RequestBackends;
   readonly wheel: TimerWheel;
   /** The budget of retries of an upstream; of none, for routes that answer by themselves. */
   readonly budget: (upstream: string | undefined) => RetryBudget;
+  /** @default none */
+  readonly hooks?: HttpHooks | undefined;
 }
 
 /** Parsers that are kept for the next exchange. */
@@ -82,6 +85,7 @@ export class HttpPlan {
   readonly timeouts: Timeouts;
   readonly router: Router;
   readonly forwarding: Forwarding;
+  readonly hooks: HttpHooks;
   readonly #routes = new Map<HttpRoute, PlannedRoute>();
   readonly #spare: Messages[] = [];
   readonly #drops = new Map<string, DropSet>();
@@ -90,6 +94,7 @@ export class HttpPlan {
   constructor(options: HttpServiceOptions, parts: HttpPlanParts) {
     this.options = options;
     this.timeouts = parts.timeouts;
+    this.hooks = parts.hooks ?? {};
     this.router = compileRoutes(options.routes);
     this.forwarding = new Forwarding(options);
     for (const route of options.routes) this.#routes.set(route, planRoute(route, { options, parts }));

@@ -34,6 +34,8 @@ export class ProxyError extends CulvertError {
   readonly status: number;
   /** What Allow says in an answer with 405. */
   readonly allow: string | undefined;
+  /** How many times a backend had been tried. */
+  attempt = 0;
 
   /** `message` says what could not be done, without anything that must not be in a log. */
   constructor(code: HttpReason, message: string, { op, status, allow, cause }: ProxyErrorOptions) {
@@ -65,6 +67,13 @@ export function backendEnded(cause?: unknown): ProxyError {
   return new ProxyError(cause === undefined ? "backend-closed" : "backend-reset", message, {
     ...{ op: "receive", status: 502, cause },
   });
+}
+
+/** The backend has left the set, or is down by its checks, and requests at it end for that. */
+export function backendGone(code: "backend-removed" | "backend-down"): ProxyError {
+  const why = code === "backend-removed" ? "was removed" : "is down by its health checks";
+  const message = `Cannot receive the response: the backend ${why}`;
+  return new ProxyError(code, message, { op: "receive", status: 502 });
 }
 
 /** There is no connection to a backend. */

@@ -5,9 +5,8 @@ import type { BackendRequest } from "./backend_request.ts";
 import type { BackendConnection } from "./connections.ts";
 import { DropSet } from "./drop_set.ts";
 import type { ExchangeState } from "./exchange_state.ts";
-import type { Field } from "./header_rules.ts";
+import { type Field, fieldValue } from "./header_rules.ts";
 import { type ReplyFraming, writeFields, writeResponseHead } from "./message_heads.ts";
-import { backendEnded } from "./proxy_error.ts";
 import { mapCookie, mapLocation, type MappingContext } from "./rewrite.ts";
 import { lastChunk } from "./upload.ts";
 
@@ -119,11 +118,20 @@ export class Reply {
         mapped.push([name, value]);
       }
     };
-    if (fields.indexOf(LOCATION) !== -1) map(LOCATION, "Location", mapLocation);
-    if (fields.indexOf(CONTENT_LOCATION) !== -1) map(CONTENT_LOCATION, "Content-Location", mapLocation);
+    const mapUrl = this.#mapLocation;
+    if (fields.indexOf(LOCATION) !== -1) map(LOCATION, "Location", mapUrl);
+    if (fields.indexOf(CONTENT_LOCATION) !== -1) map(CONTENT_LOCATION, "Content-Location", mapUrl);
     if (route!.route.rewriteCookies === true) map(SET_COOKIE, "Set-Cookie", mapCookie);
     return mapped;
   }
+
+  readonly #mapLocation = (value: string, context: MappingContext): string | undefined => {
+    const { rewriter, host } = this.#request;
+    if (rewriter === undefined) return mapLocation(value, context);
+    const mapped = rewriter.toClient(value, { client: this.#exchange.clientUrl, host });
+    // A rewriter of the program's own may return anything.
+    return mapped === value ? undefined : fieldValue(mapped);
+  };
 
   #mappingContext(): MappingContext {
     const { route, origin, backend } = this.#exchange;
@@ -181,7 +189,7 @@ export class Reply {
     }
     this.#exchange.throwStop();
     if (source.error === undefined && body.end()) return false;
-    throw backendEnded(source.error);
+    throw this.#request.endOf(source.error);
   }
 }
 

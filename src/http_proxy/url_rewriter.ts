@@ -2,6 +2,7 @@ import { CulvertError } from "../core/errors.ts";
 import { routePath } from "./match_patterns.ts";
 import type { HttpRoute } from "./options.ts";
 import { compileRedirect, type Redirect } from "./redirect.ts";
+import type { Rewriter, ToClientOptions } from "./request_backends.ts";
 import { mapLocation, rewritePath } from "./rewrite.ts";
 
 /** Options of a {@linkcode UrlRewriter}. */
@@ -19,12 +20,6 @@ export interface UrlRewriterOptions {
   readonly backend: string | URL;
 }
 
-/** How a redirect of a backend is mapped back. */
-export interface ToClientOptions {
-  /** The URL that the client asked for. */
-  readonly client: string | URL;
-}
-
 /**
  * Maps URLs between clients and one backend. Immutable.
  *
@@ -38,7 +33,7 @@ export interface ToClientOptions {
  * rewriter.toClient("http://10.0.0.11:8080/login", { client }); // https://example.org/api/login
  * ```
  */
-export class UrlRewriter {
+export class UrlRewriter implements Rewriter {
   readonly #route: HttpRoute & { readonly rewrite: string };
   readonly #path: string;
   readonly #backend: URL;
@@ -81,14 +76,14 @@ export class UrlRewriter {
    *
    * @returns The same text where there is nothing to map.
    */
-  toClient(location: string, { client }: ToClientOptions): string {
-    const { protocol, host } = new URL(client);
+  toClient(location: string, { client, host }: ToClientOptions): string {
+    const { protocol, host: authority } = new URL(client);
     const { protocol: backendProtocol, host: backendHost } = this.#backend;
     return mapLocation(location, {
       route: this.#route,
-      client: { scheme: protocol.slice(0, -1), authority: host },
+      client: { scheme: protocol.slice(0, -1), authority },
       backend: { scheme: backendProtocol.slice(0, -1), authority: backendHost },
-      host: backendHost,
+      host: host ?? backendHost,
     }) ?? location;
   }
 }

@@ -26,6 +26,8 @@ export interface AcceptedConnection {
   readonly listener: string;
   /** The address that the client connected to; absent: not known. */
   readonly localAddr?: Deno.Addr | undefined;
+  /** The client speaks TLS with what accepted its connection. @default {false} */
+  readonly encrypted?: boolean | undefined;
 }
 
 /** What a client must do before it is served. */
@@ -83,6 +85,8 @@ export class ClientHandshake implements Holder<Refusal> {
   readonly listener: string;
   /** The address that the peer connected to; absent: not known. */
   readonly localAddr: Deno.Addr | undefined;
+  /** Whether the client speaks TLS with what accepted its connection. */
+  readonly encrypted: boolean;
   /** When the connection was accepted, in milliseconds on the timer wheel. */
   readonly startedAtMs: number;
   /** The address that the client connected to, by the PROXY header. */
@@ -113,6 +117,7 @@ export class ClientHandshake implements Holder<Refusal> {
     this.address = accepted.address;
     this.listener = accepted.listener;
     this.localAddr = accepted.localAddr;
+    this.encrypted = accepted.encrypted ?? false;
     this.startedAtMs = context.wheel.now();
   }
 

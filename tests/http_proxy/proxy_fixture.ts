@@ -1,4 +1,5 @@
-import { HttpProxy, type HttpProxyOptions } from "../../src/http_proxy/http_proxy.ts";
+import { HttpProxy } from "../../src/http_proxy/http_proxy.ts";
+import type { HttpProxyOptions } from "../../src/http_proxy/http_proxy_options.ts";
 import type { AccessRecord } from "../../src/http_proxy/access_log.ts";
 
 /** Text as bytes, one for each character. */

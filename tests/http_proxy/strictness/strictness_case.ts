@@ -1,4 +1,4 @@
-import type { HttpProxyOptions } from "../../../src/http_proxy/http_proxy.ts";
+import type { HttpProxyOptions } from "../../../src/http_proxy/http_proxy_options.ts";
 
 /** One step of a client: it sends text, waits until it has received some, or ends its side. */
 export type ClientStep = string | { readonly until: string } | "END";
