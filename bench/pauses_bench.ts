@@ -42,6 +42,12 @@ const INPUTS: Readonly<Record<string, () => Promise<(round: number) => unknown>>
     const text = read("backends.json");
     return () => change(controlPlane, text);
   },
+  "a reload that replaces 10,000 backends": async () => {
+    const { controlPlane } = await program();
+    const text = read("backends.json");
+    // Each round has other addresses.
+    return (round) => change(controlPlane, text.replaceAll('"10.', `"${20 + round}.`));
+  },
   "GET /metrics with 10,000 backends": async () => {
     const { control } = await program();
     return async () => {

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Plan } from "../core/plan.ts";
+import { runInSlices } from "../core/slices.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import type { Address } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
@@ -19,6 +20,7 @@ import { type BoundAddresses, Listeners, type ListenersPlan } from "./listeners.
 import { loopRoutes } from "./loop_routes.ts";
 import {
   type DataPlaneReport,
+  report,
   reportAvailability,
   reportUpstream,
   type UpstreamAvailability,
@@ -182,25 +184,16 @@ export class DataPlane {
     return this.#upstreams.get(name);
   }
 
-  /** What services and upstreams have done, all of one moment. */
+  /** What services and upstreams have done. Collected in slices, so a change meanwhile may be in it or not. */
   report(): Promise<DataPlaneReport> {
     const { addresses } = this.#listeners;
-    return Promise.resolve({
-      services: [...this.#services].map(([name, { service, upstream, requests }]) => ({
-        name,
-        ...(requests === undefined ? {} : { requests }),
-        ...(upstream === undefined ? {} : { upstream }),
-        listeners: addresses.get(name) ?? [],
-        ...service.counters,
-      })),
-      upstreams: this.#upstreams.all.map(reportUpstream),
-    });
+    return runInSlices(report({ services: [...this.#services], upstreams: this.#upstreams.all, addresses }));
   }
 
   /** One upstream of {@linkcode DataPlane.report}; `undefined` if there is none of this name. */
-  reportUpstream(name: string): Promise<UpstreamReport | undefined> {
+  async reportUpstream(name: string): Promise<UpstreamReport | undefined> {
     const upstream = this.#upstreams.get(name);
-    return Promise.resolve(upstream && reportUpstream(upstream));
+    return upstream && await runInSlices(reportUpstream(upstream));
   }
 
   /** Which upstreams could take a connection, in the order of the snapshot. */

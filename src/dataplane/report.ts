@@ -1,3 +1,4 @@
+import type { Steps } from "../core/slices.ts";
 import type { Address } from "../net/address.ts";
 import type { RequestCounters } from "../http_proxy/http_stats.ts";
 import type { ServiceCounters } from "../service/service_stats.ts";
@@ -5,10 +6,12 @@ import type { Backend, BackendState } from "../upstream/backend.ts";
 import type { QueueStats } from "../upstream/backend_queue.ts";
 import type { BalanceName } from "../upstream/balance/balancer.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import type { HostedService } from "./hosted_service.ts";
+import type { BoundAddresses } from "./listeners.ts";
 
 // What a data plane tells of itself: plain data, as snapshots are.
 
-/** Everything that a data plane has done, as of one moment. */
+/** Everything that a data plane has done. Each service and each backend is of one moment. */
 export interface DataPlaneReport {
   /** In the order of the snapshot. */
   readonly services: readonly ServiceReport[];
@@ -72,21 +75,47 @@ export interface UpstreamAvailability {
   readonly counts: Readonly<Partial<Record<BackendState, number>>>;
 }
 
-/** What is known of an upstream. */
-export function reportUpstream(upstream: Upstream): UpstreamReport {
-  const { name, backends, options, queue } = upstream;
-  return {
-    name,
-    balance: options.balance,
-    available: backends.reduce((count, { available }) => available ? count + 1 : count, 0),
-    queue: { ...queue },
-    backends: backends.map((backend) => reportBackend(backend, upstream)),
-  };
+/** What a report is about. */
+export interface Reported {
+  readonly services: readonly (readonly [name: string, HostedService])[];
+  readonly upstreams: readonly Upstream[];
+  readonly addresses: BoundAddresses;
+}
+
+/** What services and upstreams have done, collected one after the other. */
+export function* report({ services, upstreams, addresses }: Reported): Steps<DataPlaneReport> {
+  const serviceReports: ServiceReport[] = [];
+  for (const [name, { service, upstream, requests }] of services) {
+    serviceReports.push({
+      name,
+      ...(requests === undefined ? {} : { requests }),
+      ...(upstream === undefined ? {} : { upstream }),
+      listeners: addresses.get(name) ?? [],
+      ...service.counters,
+    });
+    yield;
+  }
+  const upstreamReports: UpstreamReport[] = [];
+  for (const upstream of upstreams) upstreamReports.push(yield* reportUpstream(upstream));
+  return { services: serviceReports, upstreams: upstreamReports };
+}
+
+/** What is known of an upstream, collected backend by backend: there may be thousands. */
+export function* reportUpstream(upstream: Upstream): Steps<UpstreamReport> {
+  const { name, options: { balance }, queue } = upstream;
+  const backends: BackendReport[] = [];
+  let available = 0;
+  for (const backend of upstream.backends) {
+    if (backend.available) available++;
+    backends.push(reportBackend(backend, upstream));
+    yield;
+  }
+  return { name, balance, available, queue: { ...queue }, backends };
 }
 
 function reportBackend(backend: Backend, upstream: Upstream): BackendReport {
   const { key, state, spec, weight, active, total, failures, lastFailure, stateSince } = backend;
-  const { idle, waiting, waits } = backend.pool.stats;
+  const { idle, waiting, waits } = backend.poolStats;
   const takes = state === "up" || state === "unknown";
   return {
     key,

@@ -2,7 +2,7 @@ import { UnorderedList } from "../core/unordered_list.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { Health } from "./check/health.ts";
 import type { BackendSpec } from "./options.ts";
-import type { ConnectionPool } from "./pool/pool.ts";
+import type { ConnectionPool, PoolStats } from "./pool/pool.ts";
 
 /** An open connection to a backend, as the backend's upstream sees it. */
 export interface LiveConnection {
@@ -25,6 +25,16 @@ export interface LiveConnection {
  */
 export type BackendState = "drained" | "down" | "ejected" | "unknown" | "up";
 
+/** What a {@linkcode Backend} works with; one object serves all backends of an upstream. */
+export interface BackendParts {
+  /** Creates its pool, which rests while the backend takes no connections. */
+  readonly createPool: (backend: Backend) => ConnectionPool;
+  /** It may take more or fewer connections: `freed` by the end of a connection, or for any other reason. */
+  readonly onRoom?: (freed: boolean) => void;
+}
+
+const UNUSED: PoolStats = { idle: 0, active: 0, waiting: 0, waits: 0 };
+
 /**
  * One backend of an upstream, with its state and statistics. It lives as long as its address stays in the set, across
  * reloads; only its upstream changes its configuration.
@@ -33,12 +43,12 @@ export class Backend {
   /** The address as text: the backend's identity within its upstream. */
   readonly key: string;
   readonly address: Address;
-  readonly pool: ConnectionPool;
   /** The connections that use it. Their owners add and remove them. */
   readonly live = new UnorderedList<LiveConnection>();
   /** What health checks have shown; meaningless without checks. */
   readonly health = new Health();
-  readonly #onRoom: ((freed: boolean) => void) | undefined;
+  readonly #parts: BackendParts;
+  #pool: ConnectionPool | undefined;
   #spec: BackendSpec;
   #share = 1;
   #active = 0;
@@ -55,17 +65,36 @@ export class Backend {
   /** Stored, as every pick asks for it. */
   #usable = true;
 
-  /**
-   * `onRoom` is called when it may take more or fewer connections: `freed` by the end of a connection, or for any other
-   * reason.
-   */
-  constructor(spec: BackendSpec, pool: ConnectionPool, onRoom?: (freed: boolean) => void) {
+  constructor(spec: BackendSpec, parts: BackendParts) {
     this.address = spec.address;
     this.key = formatAddress(spec.address);
-    this.pool = pool;
     this.#spec = spec;
-    this.#change(() => {});
-    this.#onRoom = onRoom;
+    this.#parts = parts;
+    this.#usable = spec.weight !== 0;
+  }
+
+  /** Its connections. Created when first asked for: of a large set, most backends may never be used. */
+  get pool(): ConnectionPool {
+    if (this.#pool === undefined) {
+      this.#pool = this.#parts.createPool(this);
+      if (this.#removed) void this.#pool.close();
+    }
+    return this.#pool;
+  }
+
+  /** The same, if it has been created. */
+  get usedPool(): ConnectionPool | undefined {
+    return this.#pool;
+  }
+
+  /** The statistics of its pool. */
+  get poolStats(): PoolStats {
+    return this.#pool?.stats ?? UNUSED;
+  }
+
+  /** Whether it may take connections by its state. */
+  get usable(): boolean {
+    return this.#usable;
   }
 
   /** Its configuration. */
@@ -173,7 +202,7 @@ export class Backend {
   /** A connection has ended, or could not be made. */
   release(): void {
     this.#active--;
-    this.#onRoom?.(true);
+    this.#parts.onRoom?.(true);
   }
 
   /** A connection was made. */
@@ -214,7 +243,7 @@ export class Backend {
   /** It was removed from the set: its pool closes, and its connections drain or end. */
   remove(onRemove: "close" | "drain"): void {
     this.#removed = true;
-    void this.pool.close();
+    void this.#pool?.close();
     for (const connection of this.live) {
       if (onRemove === "close") connection.onBackendRemoved();
       else connection.drain();
@@ -231,8 +260,8 @@ export class Backend {
     change();
     const { state } = this;
     this.#usable = state === "up" || state === "unknown";
-    this.pool.rest(!this.#usable);
+    this.#pool?.rest(!this.#usable);
     if (state !== before) this.#stateSince = Date.now();
-    this.#onRoom?.(false);
+    this.#parts.onRoom?.(false);
   }
 }

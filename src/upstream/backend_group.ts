@@ -82,7 +82,7 @@ export class BackendGroup {
    */
   replace(
     specs: readonly BackendSpec[],
-    create: (key: string, spec: BackendSpec) => Backend,
+    create: (spec: BackendSpec) => Backend,
   ): BackendChanges {
     const left = this.#backends;
     this.#backends = new Map();
@@ -91,7 +91,7 @@ export class BackendGroup {
       const key = formatAddress(spec.address);
       // An address that occurs twice is one backend, as configured last.
       let backend = this.#backends.get(key) ?? left.get(key);
-      if (backend === undefined) added.push(backend = create(key, spec));
+      if (backend === undefined) added.push(backend = create(spec));
       left.delete(key);
       if (backend.spec !== spec) backend.configure(spec);
       this.#backends.set(key, backend);

@@ -118,7 +118,7 @@ export class BackendStates {
 
   #onDown(backend: Backend): void {
     this.#slowStart.forget(backend);
-    backend.pool.dropIdle();
+    backend.usedPool?.dropIdle();
     if (this.#options.onDown === "close") backend.closeConnections();
   }
 

@@ -4,7 +4,7 @@ import { type Address } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { dial } from "../net/dial.ts";
 import type { TlsConnect } from "../tls/dial.ts";
-import { Backend } from "./backend.ts";
+import { Backend, type BackendParts } from "./backend.ts";
 import { type BackendChanges, BackendGroup } from "./backend_group.ts";
 import { BackendStates } from "./backend_states.ts";
 import { BackendQueue, type QueueStats } from "./backend_queue.ts";
@@ -58,6 +58,10 @@ export class Upstream {
   readonly #queue: BackendQueue;
   readonly #states: BackendStates;
   readonly #context: SearchContext;
+  readonly #backendParts: BackendParts = {
+    createPool: (backend) => this.#createPool(backend),
+    onRoom: (freed) => this.#onRoom(freed),
+  };
   #connector: BackendConnector;
   /** The set as it was last taken. */
   #specs: readonly BackendSpec[] = [];
@@ -174,11 +178,14 @@ export class Upstream {
     this.#options = options;
     const connectsLike = connector.connectsLike(this.#connector);
     this.#connector = connector; // Before backends are added, which may dial at once.
-    if (!connectsLike) { for (const { pool } of this.#group) pool.renew(); }
+    if (!connectsLike) { for (const { usedPool } of this.#group) usedPool?.renew(); }
     const isFirstSet = this.#group.size === 0;
     const { added, removed } = this.#replaceSet(options, previous);
     if (!samePool(previous.pool, options.pool)) {
-      for (const { pool } of this.#group) pool.configure(options.pool);
+      const dialsAhead = options.pool.minIdle > 0;
+      for (const backend of this.#group) {
+        (dialsAhead ? backend.pool : backend.usedPool)?.configure(options.pool);
+      }
     }
     for (const backend of removed) {
       this.#states.forget(backend);
@@ -204,10 +211,10 @@ export class Upstream {
 
   /** Removes all backends: their connections end or drain, by `onRemove`; their pools close. */
   async close(): Promise<void> {
-    const pools = this.backends.map((backend) => backend.pool);
+    const pools = this.backends.map((backend) => backend.usedPool);
     this.updateBackends([]);
     this.#states.close();
-    await Promise.all(pools.map((pool) => pool.close()));
+    await Promise.all(pools.map((pool) => pool?.close()));
   }
 
   #createContext(onShortage: (() => void) | undefined): SearchContext {
@@ -243,26 +250,31 @@ export class Upstream {
     this.#specs = isSame ? this.#specs : [...options.backends];
     const changes = isSame
       ? { added: [], removed: [] }
-      : this.#group.replace(options.backends, (key, spec) => this.#create(key, spec));
+      : this.#group.replace(options.backends, (spec) => this.#create(spec));
     if (!isSame || balance !== undefined) this.#group.rebalance(balance);
     return changes;
   }
 
-  #create(key: string, spec: BackendSpec): Backend {
-    const pool = new ConnectionPool({
+  #create(spec: BackendSpec): Backend {
+    const backend = new Backend(spec, this.#backendParts);
+    if (this.#options.pool.minIdle > 0) void backend.pool; // It dials ahead.
+    return backend;
+  }
+
+  #createPool({ key, address, usable }: Backend): ConnectionPool {
+    return new ConnectionPool({
       ...this.#options.pool,
       name: key,
       dial: (signal) => {
-        const refusal = this.#refusal?.(spec.address);
-        return refusal === undefined ? this.#connector.open(spec.address, signal) : Promise.reject(refusal);
+        const refusal = this.#refusal?.(address);
+        return refusal === undefined ? this.#connector.open(address, signal) : Promise.reject(refusal);
       },
       connectMs: this.#connectMs,
       wheel: this.#wheel,
       buffers: this.#buffers,
       log: this.#log,
-      resting: spec.weight === 0,
+      resting: !usable,
     });
-    return new Backend(spec, pool, (freed) => this.#onRoom(freed));
   }
 
   /** A backend may take more or fewer connections: serves those that wait, or rejects them if none can take them. */

@@ -65,7 +65,9 @@ class MonitorFixture {
 }
 
 function backend(host: string): Backend {
-  return new Backend(spec(host), new ConnectionPool({ dial: () => new Promise(() => {}) }));
+  return new Backend(spec(host), {
+    createPool: () => new ConnectionPool({ dial: () => new Promise(() => {}) }),
+  });
 }
 
 Deno.test("a backend is unknown from when it is watched to the end of its first check, and takes connections", async () => {

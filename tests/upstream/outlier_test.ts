@@ -66,7 +66,9 @@ class OutlierFixture {
 }
 
 function backend(host: string): Backend {
-  return new Backend(spec(host), new ConnectionPool({ dial: () => new Promise(() => {}) }));
+  return new Backend(spec(host), {
+    createPool: () => new ConnectionPool({ dial: () => new Promise(() => {}) }),
+  });
 }
 
 /**

@@ -30,8 +30,8 @@ class SlowStartFixture {
     options: { balancer?: Balancer<Backend>; durationMs?: number } = {},
   ) {
     this.backends = weights.map((weight, i) => {
-      const pool = new ConnectionPool({ dial: () => new Promise(() => {}) });
-      return new Backend(spec("abcdef"[i]!, { weight }), pool);
+      const createPool = () => new ConnectionPool({ dial: () => new Promise(() => {}) });
+      return new Backend(spec("abcdef"[i]!, { weight }), { createPool });
     });
     this.#balancer = options.balancer;
     this.slowStart = new SlowStart(options.durationMs ?? DURATION_MS, {

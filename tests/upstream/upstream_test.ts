@@ -1,6 +1,7 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { LiveConnection } from "../../src/upstream/backend.ts";
 import type { AcquiredBackend } from "../../src/upstream/acquired_backend.ts";
+import { PoolClosedError } from "../../src/upstream/pool/errors.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { settle } from "../support/settle.ts";
 import { spec, specs, UpstreamFixture, upstreamOptions } from "./upstream_fixture.ts";
@@ -195,4 +196,20 @@ Deno.test("a list that was changed in place is another set", async () => {
   fixture.upstream.updateBackends(backends);
   assertEquals(fixture.upstream.backends.map(({ key }) => key), ["a:1"]);
   await fixture.upstream.close();
+});
+
+Deno.test("the pool of a backend is created when it is first used, and closed if that is after its removal", async () => {
+  const { upstream } = new UpstreamFixture(specs("a b"));
+  const [a, b] = upstream.backends;
+  assertEquals(a!.usedPool, undefined);
+  assertEquals(a!.poolStats, a!.pool.stats);
+  const { pool } = upstreamOptions([]);
+  upstream.update(upstreamOptions(specs("a b"), { pool: { ...pool, maxIdle: 2 } }));
+  assertEquals([a!.pool.bounds.maxIdle, b!.usedPool], [2, undefined]);
+  upstream.update(upstreamOptions(specs("a b"), { pool: { ...pool, minIdle: 1 } }));
+  assertEquals(b!.usedPool?.bounds.minIdle, 1);
+  upstream.updateBackends(specs("c"));
+  const c = upstream.backends[0]!;
+  upstream.update(upstreamOptions([]));
+  await assertRejects(() => c.pool.acquire({ signal: AbortSignal.timeout(1000) }), PoolClosedError);
 });

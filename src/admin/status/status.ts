@@ -29,5 +29,5 @@ export const statusSchema = object({
   crls: field(list(crlSchema), "CRLs that are enforced"),
 });
 
-/** Everything about a running program, at one moment. */
+/** Everything about a running program. Each service and each backend is of one moment. */
 export interface Status extends v.InferOutput<typeof statusSchema> {}

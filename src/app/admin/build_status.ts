@@ -2,9 +2,11 @@ import type { CertificateStatus, CrlStatus } from "../../admin/status/credential
 import type { ReloadStatus } from "../../admin/status/reload.ts";
 import type { ServiceStatus } from "../../admin/status/service.ts";
 import type { Status } from "../../admin/status/status.ts";
+import type { UpstreamStatus } from "../../admin/status/upstream.ts";
 import { ConfigError } from "../../config/problem/problem.ts";
 import type { Clock } from "../../core/clock.ts";
 import { isoTime } from "../../core/iso_time.ts";
+import type { Steps } from "../../core/slices.ts";
 import type { RequestCounters } from "../../http_proxy/http_stats.ts";
 import { formatAddress } from "../../net/address.ts";
 import { isRefusal, type Reason } from "../../service/reason.ts";
@@ -30,9 +32,19 @@ export interface StatusParts {
 }
 
 /** Everything about the running program, as the admin API shows it. */
-export function buildStatus(parts: StatusParts): Status {
+export function* buildStatus(parts: StatusParts): Steps<Status> {
   const { controlPlane, report, version, startedAt, startedAtMs, reload, clock } = parts;
   const { certificates, crls } = controlPlane.credentials;
+  const services: ServiceStatus[] = [];
+  for (const service of report.services) {
+    services.push(serviceStatus(service));
+    yield;
+  }
+  const upstreams: UpstreamStatus[] = [];
+  for (const upstream of report.upstreams) {
+    const control = controlPlane.upstream(upstream.name);
+    upstreams.push(yield* buildUpstreamStatus(upstream, { control, clock }));
+  }
   return {
     version,
     pid: Deno.pid,
@@ -40,10 +52,8 @@ export function buildStatus(parts: StatusParts): Status {
     startedAt: isoTime(startedAt),
     uptimeSeconds: Math.round(clock.now() - startedAtMs) / 1000,
     reload: reloadStatus(reload),
-    services: report.services.map(serviceStatus),
-    upstreams: report.upstreams.map((upstream) =>
-      buildUpstreamStatus(upstream, { control: controlPlane.upstream(upstream.name), clock })
-    ),
+    services,
+    upstreams,
     certificates: byPath(certificates).map(certificateStatus),
     crls: byPath(crls).flatMap(crlStatus),
   };

@@ -6,6 +6,7 @@ import type {
 } from "../../admin/status/upstream.ts";
 import type { Clock } from "../../core/clock.ts";
 import { isoTime } from "../../core/iso_time.ts";
+import type { Steps } from "../../core/slices.ts";
 import type { BackendReport, UpstreamReport } from "../../dataplane/report.ts";
 import type { Health } from "../../upstream/check/health.ts";
 import type { SourceStatus } from "../../upstream/discover/source_run.ts";
@@ -15,18 +16,23 @@ import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
 export type UpstreamControl = Pick<ManagedUpstream, "sources" | "health" | "healthOptions">;
 
 /** An upstream as the admin API shows it: what the data plane reports, with discovery and checks. */
-export function buildUpstreamStatus(
+export function* buildUpstreamStatus(
   report: UpstreamReport,
   { control, clock }: { control: UpstreamControl | undefined; clock: Clock },
-): UpstreamStatus {
-  const { name, balance, available, queue, backends } = report;
+): Steps<UpstreamStatus> {
+  const { name, balance, available, queue } = report;
   const { sources } = control ?? {};
+  const backends: BackendStatus[] = [];
+  for (const backend of report.backends) {
+    backends.push(buildBackendStatus(backend, control));
+    yield;
+  }
   return {
     name,
     balance,
     available,
     queue,
-    backends: backends.map((backend) => buildBackendStatus(backend, control)),
+    backends,
     ...(sources === undefined ? {} : { discovery: sources.map((source) => sourceStatus(source, clock)) }),
   };
 }

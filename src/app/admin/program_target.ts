@@ -6,6 +6,8 @@ import { readBackendList } from "../../config/backend_list.ts";
 import { canonicalAddress } from "../../config/rules/resolve_address.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { CulvertError } from "../../core/errors.ts";
+import { runInSlices } from "../../core/slices.ts";
+import type { BackendReport } from "../../dataplane/report.ts";
 import { formatAddress, parseAddress } from "../../net/address.ts";
 import type { ControlPlane } from "../control/control_plane.ts";
 import type { Reloader } from "../control/reloader.ts";
@@ -45,7 +47,7 @@ export class ProgramTarget implements AdminTarget {
 
   async status(): Promise<Status> {
     const { controlPlane, reloader, version } = this.#parts;
-    return buildStatus({
+    return await runInSlices(buildStatus({
       controlPlane,
       report: await controlPlane.dataPlane.report(),
       version,
@@ -53,7 +55,7 @@ export class ProgramTarget implements AdminTarget {
       startedAtMs: this.#startedAtMs,
       reload: reloader.state,
       clock: this.#clock,
-    });
+    }));
   }
 
   async replaceBackends(name: string, body: unknown): Promise<readonly BackendStatus[]> {
@@ -66,7 +68,7 @@ export class ProgramTarget implements AdminTarget {
       if (!(error instanceof CulvertError)) throw error;
       throw new AdminError("conflict", error.message, { cause: error });
     }
-    return await this.#backends(upstream);
+    return (await this.#report(upstream)).map((backend) => buildBackendStatus(backend, upstream));
   }
 
   drainBackend(name: string, address: string): Promise<BackendStatus> {
@@ -104,15 +106,14 @@ export class ProgramTarget implements AdminTarget {
     const upstream = this.#find(name);
     const backend = keyOf(upstream, address);
     const { dataPlane } = this.#parts.controlPlane;
-    if (backend === undefined || !dataPlane.setDisabled(name, { backend, disabled })) {
-      throw new AdminError("unknown_backend", `There is no backend "${address}" in upstream "${name}"`);
-    }
-    return (await this.#backends(upstream)).find((each) => each.address === backend)!;
+    const isKnown = backend !== undefined && dataPlane.setDisabled(name, { backend, disabled });
+    const report = isKnown && (await this.#report(upstream)).find(({ key }) => key === backend);
+    if (report) return buildBackendStatus(report, upstream);
+    throw new AdminError("unknown_backend", `There is no backend "${address}" in upstream "${name}"`);
   }
 
-  async #backends(upstream: ManagedUpstream): Promise<readonly BackendStatus[]> {
-    const report = await this.#parts.controlPlane.dataPlane.reportUpstream(upstream.name);
-    return report?.backends.map((backend) => buildBackendStatus(backend, upstream)) ?? [];
+  async #report({ name }: ManagedUpstream): Promise<readonly BackendReport[]> {
+    return (await this.#parts.controlPlane.dataPlane.reportUpstream(name))?.backends ?? [];
   }
 }
 

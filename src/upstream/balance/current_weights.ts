@@ -27,7 +27,8 @@ export class CurrentWeights<B extends Candidate> {
 
     const currents = new Float64Array(backends.length);
     let earlier: Map<string, number> | undefined;
-    for (let i = 0; i < backends.length; i++) {
+    // In a first set, all start at 0.
+    for (let i = 0; i < backends.length && this.backends.length > 0; i++) {
       const key = backends[i]!.key;
       let current: number;
       // Most updates keep the order, which saves the lookup.

@@ -8,6 +8,7 @@ import {
 } from "../../../src/app/upstreams/managed_upstream.ts";
 import type { makeSources } from "../../../src/app/upstreams/sources.ts";
 import type { DiscoverConfig, UpstreamConfig } from "../../../src/config/config.ts";
+import { runAtOnce } from "../../../src/core/slices.ts";
 import { TimerWheel } from "../../../src/core/timer_wheel.ts";
 import type { BackendCredentials, buildConnector } from "../../../src/dataplane/credentials.ts";
 import { reportUpstream } from "../../../src/dataplane/report.ts";
@@ -99,7 +100,12 @@ export class ManagedFixture {
 
   /** How the admin API shows it. */
   status(): UpstreamStatus {
-    return buildUpstreamStatus(reportUpstream(this.upstream), { control: this.managed, clock: this.clock });
+    return runAtOnce(
+      buildUpstreamStatus(runAtOnce(reportUpstream(this.upstream)), {
+        control: this.managed,
+        clock: this.clock,
+      }),
+    );
   }
 
   /** The source of this name that was made last. */
