@@ -26,11 +26,25 @@ export interface RequestHeadOptions extends HeadLimits, NormalPathOptions {
   readonly underscores?: "drop" | "allow";
 }
 
-const METHODS = ["", "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"] as const;
+const METHODS = [
+  "",
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "DELETE",
+  "PATCH",
+  "OPTIONS",
+  "TRACE",
+  "CONNECT",
+  "PRI",
+] as const;
 const methods = new NameTable(METHODS, { caseSensitive: true });
 const OPTIONS_METHOD = METHODS.indexOf("OPTIONS");
 const TRACE_METHOD = METHODS.indexOf("TRACE");
 const CONNECT_METHOD = METHODS.indexOf("CONNECT");
+/** Of the preface of HTTP/2, and of no request (RFC 9113 section 3.4). */
+const PRI_METHOD = METHODS.indexOf("PRI");
 const UPGRADE = fieldId("upgrade");
 
 /**
@@ -217,6 +231,9 @@ export class RequestHead {
   #readTarget(): void {
     if (this.#methodId === CONNECT_METHOD) {
       throw refusedRequest("method_not_allowed", 405, "CONNECT is not for a reverse proxy");
+    }
+    if (this.#methodId === PRI_METHOD) {
+      throw refusedRequest("bad_version", 505, "PRI is for HTTP/2, expected HTTP/1.1");
     }
     const { bytes, base } = this.fields;
     const { targetStart, targetEnd, marks } = this.#line;

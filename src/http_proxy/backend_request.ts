@@ -1,10 +1,10 @@
 import type { LiveConnection } from "../upstream/backend.ts";
-import { fieldId } from "../http/known_fields.ts";
 import type { BodyReader } from "../http/body.ts";
 import type { HeadWriter } from "../http/head_writer.ts";
 import type { InputBuffer } from "../http/input_buffer.ts";
 import { writeAll } from "../net/connection.ts";
 import type { Tunnel } from "../net/tunnel.ts";
+import { hostForBackend, namesBackend } from "./backend_host.ts";
 import type { HttpReason } from "./http_reason.ts";
 import { BackendChoice } from "./backend_choice.ts";
 import { type BackendConnection, KeptConnections } from "./connections.ts";
@@ -27,7 +27,6 @@ import { isRepeatable, Replay, Retries } from "./retry.ts";
 import type { Source } from "./source.ts";
 import { Upload } from "./upload.ts";
 
-const IDEMPOTENCY_KEY = fieldId("idempotency-key");
 /** What of a body goes out in one write with the head, at the most. */
 const MAX_WITH_HEAD = 16 * 1024;
 
@@ -55,6 +54,8 @@ export class BackendRequest implements LiveConnection {
   #tunnel: Tunnel<HttpReason> | undefined;
   #waiting = false;
   #stale = false;
+  /** The response had begun before the request was fully sent. */
+  #early = false;
   /** The connection was given up because the response did not come in time. */
   #late = false;
 
@@ -67,10 +68,8 @@ export class BackendRequest implements LiveConnection {
       ...{ exchange, backends: route.upstream!, retries: this.#retries, owner: this },
     });
     this.#interim = new InterimResponses(exchange);
-    const { request } = exchange.messages;
-    const hasKey = route.retries.idempotencyKey === true && request.fields.indexOf(IDEMPOTENCY_KEY) !== -1;
-    this.#repeatable = isRepeatable(exchange.method) || hasKey;
-    // What is written in front of each backend's answer differs by the backend then.
+    this.#repeatable = isRepeatable(exchange.method) ||
+      (route.retries.idempotencyKey === true && exchange.hasIdempotencyKey);
     if (this.#headsDiffer) exchange.messages.hold();
   }
 
@@ -97,9 +96,7 @@ export class BackendRequest implements LiveConnection {
 
   /** What the backend is told as Host. */
   get host(): string {
-    const { hostHeader = "keep" } = this.#route.route;
-    if (hostHeader === "keep") return this.#exchange.authority;
-    return hostHeader === "backend" ? this.#choice.current!.key : hostHeader;
+    return hostForBackend(this.#route, { exchange: this.#exchange, backend: this.#choice.current! });
   }
 
   /** Whether the backend has been sent the whole request. */
@@ -155,7 +152,7 @@ export class BackendRequest implements LiveConnection {
     if (this.#tunnel !== undefined) connection!.lease.closed();
     else if (connection !== undefined && backend !== undefined) {
       const { response, responseBody } = this.#exchange.messages;
-      const isClean = responseBody.done && response.reusable && this.isSent &&
+      const isClean = responseBody.done && response.reusable && !this.#early && this.isSent &&
         this.#exchange.failure === undefined;
       if (isClean && !this.#upstream.sendsProxyHeader) {
         KeptConnections.of(backend, this.#exchange.session.wheel).keep(connection);
@@ -178,11 +175,11 @@ export class BackendRequest implements LiveConnection {
     const { responseMs } = this.#route.timeouts;
     const quietMs = nowMs - exchange.activeMs;
     const uploads = this.#upload !== undefined && !this.#upload.over;
-    if (uploads || answering) {
+    const isLate = responseMs > 0 && quietMs > responseMs;
+    if (isLate && (uploads ? exchange.awaitsContinue : this.#waiting)) this.#responseIsLate(responseMs);
+    else if (uploads || answering) {
       const side = uploads && this.#upload!.readsClient ? "client" : "backend";
       if (idleMs > 0 && quietMs > idleMs) exchange.stop(stalled(side, { answering, idleMs }));
-    } else if (this.#waiting && responseMs > 0 && quietMs > responseMs) {
-      this.#responseIsLate(responseMs);
     }
   }
 
@@ -265,7 +262,7 @@ export class BackendRequest implements LiveConnection {
 
   /** Whether the head of the request is another one for each backend. */
   get #headsDiffer(): boolean {
-    return this.#route.route.hostHeader === "backend" || this.#upstream.traits !== undefined;
+    return this.#upstream.traits !== undefined || namesBackend(this.#route, this.#exchange);
   }
 
   /** What is sent first has been sent. */
@@ -299,6 +296,7 @@ export class BackendRequest implements LiveConnection {
     exchange.firstByteMs ??= exchange.elapsedMs();
     exchange.touch();
     this.#waiting = false;
+    this.#early = !this.isSent;
   }
 
   #throwEnd({ error }: Source): never {

@@ -1,7 +1,7 @@
 import { BackendRequest } from "./backend_request.ts";
 import type { ClientSession } from "./client_session.ts";
 import { ExchangeState } from "./exchange_state.ts";
-import { answerByRoute, answerFailure, answerRedirect } from "./own_answers.ts";
+import { answerByRoute, answerFailure, answerRedirect, readOwnBody } from "./own_answers.ts";
 import type { HttpPlan, PlannedRoute } from "./plan.ts";
 import { asProxyError, clientLeft, ProxyError, refusal, stalled } from "./proxy_error.ts";
 import { Reply } from "./reply.ts";
@@ -117,6 +117,7 @@ export class Exchange extends ExchangeState {
         return this.route = this.plan.planned(route);
       }
       case "method":
+        readOwnBody(this);
         throw new ProxyError(
           "no-method",
           `Cannot serve the request: its route does not take ${this.method}`,
@@ -127,6 +128,7 @@ export class Exchange extends ExchangeState {
       case "ambiguous":
         throw refusal("bad-request", 400, "its path has an encoded slash");
       case "none":
+        readOwnBody(this);
         throw refusal("no-route", 404, "no route has its host and path");
     }
   }

@@ -1,4 +1,5 @@
 import type { FieldTable } from "../http/field_table.ts";
+import { fieldId } from "../http/known_fields.ts";
 import type { HeadWriter } from "../http/head_writer.ts";
 import type { Backend } from "../upstream/backend.ts";
 import type { ClientSession } from "./client_session.ts";
@@ -11,6 +12,8 @@ import type { HttpPlan, Messages, PlannedRoute } from "./plan.ts";
 import type { ProxyError } from "./proxy_error.ts";
 import { newRequestId } from "./request_id.ts";
 import { lastChunk } from "./upload.ts";
+
+const IDEMPOTENCY_KEY = fieldId("idempotency-key");
 
 /** What is known of an exchange, for its parts and for the line in the log. */
 export abstract class ExchangeState {
@@ -122,6 +125,16 @@ export abstract class ExchangeState {
   /** The same of the program. */
   get userAgent(): string | undefined {
     return this.method === "" ? undefined : this.messages.request.fields.joined("user-agent");
+  }
+
+  /** Whether the client says that the request may be repeated. */
+  get hasIdempotencyKey(): boolean {
+    return this.messages.request.fields.indexOf(IDEMPOTENCY_KEY) !== -1;
+  }
+
+  /** Whether it is the backend's turn, though the body is still to come: it was asked for `100 Continue`. */
+  get awaitsContinue(): boolean {
+    return this.messages.request.expectsContinue && this.bytesUp === 0 && this.firstByteMs === undefined;
   }
 
   /** Marks the fields of the head or the trailers of the request that are not passed on. */

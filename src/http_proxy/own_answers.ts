@@ -12,6 +12,9 @@ const REDIRECT = 308;
 const NO_ROUTE: readonly HttpReason[] = ["no-route", "no-method"];
 const encoder = new TextEncoder();
 
+/** The start of a head of HEAD. */
+const HEAD_START = encoder.encode("HEAD ");
+
 /** Answers a request that could not be served, and closes the connection, unless it only had no route. */
 export async function answerFailure(exchange: ExchangeState, { status, allow }: ProxyError): Promise<void> {
   const { request } = exchange.messages;
@@ -27,7 +30,7 @@ export async function answerFailure(exchange: ExchangeState, { status, allow }: 
       errors: exchange.plan.options.errors,
       retryAfter: status === 503 ? RETRY_AFTER : undefined,
       allow,
-      isHead: exchange.method === "HEAD",
+      isHead: isHead(exchange),
       close: !keep,
       keepAlive: keep && request.minor === 0,
     }),
@@ -40,6 +43,7 @@ export async function answerByRoute(
   { route, redirect }: PlannedRoute,
 ): Promise<void> {
   const { messages: { request }, path, query, origin } = exchange;
+  readOwnBody(exchange);
   const keep = exchange.keep = mayKeep(exchange);
   exchange.lingers = !keep;
   const location = redirect?.({ ...origin!, path, query });
@@ -67,6 +71,7 @@ export async function answerByRoute(
 /** Sends the client elsewhere. */
 export async function answerRedirect(exchange: ExchangeState, location: string): Promise<void> {
   const { request } = exchange.messages;
+  readOwnBody(exchange);
   const keep = exchange.keep = mayKeep(exchange);
   exchange.lingers = !keep;
   exchange.reason = "redirect";
@@ -84,11 +89,26 @@ export async function answerRedirect(exchange: ExchangeState, location: string):
   );
 }
 
-/** Whether the connection may carry another request: the body of this one has come to its end. */
-function mayKeep({ messages: { request, requestBody }, session, plan }: ExchangeState): boolean {
+/**
+ * Reads what has come of the body of a request that no backend gets.
+ *
+ * @throws {HttpError} for a fault in it.
+ */
+export function readOwnBody({ messages: { requestBody }, session }: ExchangeState): void {
   const { input } = session.source;
   if (!requestBody.done && input.length > 0) requestBody.read(input);
+}
+
+/** Whether the connection may carry another request: the body of this one has come to its end. */
+function mayKeep({ messages: { request, requestBody }, session, plan }: ExchangeState): boolean {
   return request.keepAlive && requestBody.done && !session.isClosing(plan);
+}
+
+/** Whether the request is HEAD. A head that was refused is not taken from the input, and begins with its method. */
+function isHead({ method, session: { source: { input } } }: ExchangeState): boolean {
+  if (method !== "") return method === "HEAD";
+  return input.length >= HEAD_START.length &&
+    HEAD_START.every((octet, i) => input.bytes[input.start + i] === octet);
 }
 
 async function answer(exchange: ExchangeState, status: number, bytes: Uint8Array): Promise<void> {

@@ -46,6 +46,9 @@ export class ProxyError extends CulvertError {
   }
 }
 
+/** What Allow says where no route is asked. Other methods are served, too, but for CONNECT. */
+const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE";
+
 /** A request that is refused for what it is. */
 export function refusal(code: HttpReason, status: number, reason: string): ProxyError {
   const op = code === "no-route" || code === "no-method" ? "route" : "read";
@@ -101,7 +104,10 @@ export function asProxyError(error: Error, answering = false): ProxyError {
     return new ProxyError("bad-response", message, { op: "receive", status, cause: error });
   }
   const isLarge = status === 413 || status === 414 || status === 431;
-  return new ProxyError(isLarge ? "too-large" : "bad-request", message, { op: "read", status, cause: error });
+  return new ProxyError(isLarge ? "too-large" : "bad-request", message, {
+    ...{ op: "read", status, cause: error },
+    ...(status === 405 ? { allow: METHODS } : {}),
+  });
 }
 
 /** Nothing has moved for `idle`. */

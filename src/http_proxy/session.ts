@@ -1,5 +1,7 @@
 import type { TimerWheel } from "../core/timer_wheel.ts";
 import type { HeadWriter } from "../http/head_writer.ts";
+import type { InputBuffer } from "../http/input_buffer.ts";
+import { CR, LF } from "../http/octets.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { abortQuietly } from "../net/connection.ts";
 import type { ClientHandshake } from "../service/client_handshake.ts";
@@ -121,9 +123,10 @@ export class HttpSession implements ServiceSession, ClientSession {
     const source = this.#source = new Source(this.client.connection, { buffers: this.buffers });
     this.#view = new ClientView(this.client, host.plan);
     while (this.#state !== "over") {
-      if (source.input.length === 0) {
+      if (isEmpty(source.input)) {
         this.#enter("idle");
         if (source.ended || !await source.fill()) break;
+        continue;
       }
       this.#enter("busy");
       const exchange = this.#exchange = new Exchange(this, host.plan);
@@ -286,4 +289,11 @@ export class HttpSession implements ServiceSession, ClientSession {
       this.#writing = undefined;
     }
   }
+}
+
+/** Whether no request has begun: there is nothing, or the empty line that some clients send behind a body. */
+function isEmpty({ bytes, start, length }: InputBuffer): boolean {
+  if (length === 0) return true;
+  if (length > 2 || bytes[start] !== CR) return false;
+  return length === 1 || bytes[start + 1] === LF;
 }

@@ -53,6 +53,16 @@ Deno.test("a POST whose response does not come in time gets 504 and is sent once
   assertEquals(stopped.connections.length + origin.connections.length, 1);
 });
 
+Deno.test("a backend that does not answer an expectation in time is late", async () => {
+  await using origin = new RawOrigin(mute);
+  await using fixture = new ProxyFixture([origin], { timeouts: { responseMs: 100, idleMs: 60_000 } });
+  const client = await fixture.client(
+    "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+  );
+  assertEquals(status(await client.rest()), "504");
+  assertEquals(fixture.records.map(({ reason }) => reason), ["response-timeout"]);
+});
+
 Deno.test("without 504 in retries.on, a late response is 504", async () => {
   await using stopped = new RawOrigin(mute);
   await using origin = new RawOrigin(answering(OK));

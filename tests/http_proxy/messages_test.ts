@@ -161,6 +161,38 @@ Deno.test("an early answer is delivered whole though the client still sends", as
   assertStringIncludes(answer, "Connection: close\r\n");
 });
 
+Deno.test("a connection whose answer began before its request was sent is not used again", async () => {
+  await using origin = new RawOrigin(async (connection) => {
+    await connection.receive("\r\n\r\n");
+    await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha");
+    await connection.receive("\r\n\r\nbody");
+    await connection.send("lf");
+  });
+  await using fixture = new ProxyFixture([origin]);
+  const client = await fixture.client("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+  await client.receive("ha");
+  await client.send("body");
+  assertEquals(content(await client.rest()), "half");
+  await origin.connections[0]!.done;
+});
+
+Deno.test("a client of HTTP/1.0 without Host is served with the address of the backend as Host", async () => {
+  await using origin = new RawOrigin(answering(OK));
+  await using fixture = new ProxyFixture([origin]);
+  assertEquals(content(await fixture.ask("GET / HTTP/1.0\r\n\r\n")), "ok");
+  assertStringIncludes(origin.received, `GET / HTTP/1.1\r\nHost: ${origin.address}\r\n`);
+});
+
+Deno.test("an empty line behind a request is no request: its client is idle", async () => {
+  await using origin = new RawOrigin(answering(OK));
+  await using fixture = new ProxyFixture([origin], { timeouts: { idleMs: 100, handshakeMs: 60_000 } });
+  const client = await fixture.client(GET);
+  await client.receive("ok");
+  await client.send("\r\n");
+  assertEquals(content(await client.rest()), "ok");
+  assertEquals(fixture.records.length, 1);
+});
+
 Deno.test("both bodies flow at once", async () => {
   await using origin = new RawOrigin(async (connection) => {
     await connection.receive("\r\n\r\n");

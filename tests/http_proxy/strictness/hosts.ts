@@ -115,7 +115,7 @@ export const HOSTS: readonly StrictnessCase[] = [
     name: "HTTP/1.0 without Host",
     client: ["GET / HTTP/1.0\r\n\r\n"],
     answers: [{ status: 200, body: "ok" }],
-    requests: ["GET / HTTP/1.1"],
+    requests: [{ line: "GET / HTTP/1.1", lacks: ["x-forwarded-host"] }],
   },
   {
     name: "HTTP/1.0 with a URL",

@@ -134,7 +134,8 @@ const OTHERS: readonly StrictnessCase[] = [
   refused("HTTP/0.9", "GET /\r\n", 400),
   refused("HTTP/0.9 with LF", "GET /\n", 400),
   refused("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
-  refused("PRI in HTTP/1.1", "PRI * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+  refused("PRI in HTTP/1.1", "PRI * HTTP/1.1\r\nHost: a\r\n\r\n", 505),
+  refused("PRI with a path", "PRI / HTTP/1.1\r\nHost: a\r\n\r\n", 505),
   refused("a PROXY header", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
   refused(
     "a PROXY header of version 2",

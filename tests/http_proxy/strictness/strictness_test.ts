@@ -1,6 +1,7 @@
 import { ProxyFixture, RawOrigin } from "../proxy_fixture.ts";
 import { ACCEPTED } from "./accepted.ts";
 import { BODIES } from "./bodies.ts";
+import { COMBINATIONS } from "./combinations.ts";
 import { FIELDS } from "./fields.ts";
 import { HOSTS } from "./hosts.ts";
 import { REQUEST_HEADS } from "./request_heads.ts";
@@ -21,6 +22,7 @@ const GROUPS: Readonly<Record<string, readonly StrictnessCase[]>> = {
   "fields of connections and of proxies": FIELDS,
   "responses": RESPONSES,
   "upgrades and expectations": UPGRADES,
+  "combinations": COMBINATIONS,
 };
 
 /** Cases at once. */
