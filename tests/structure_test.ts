@@ -44,6 +44,7 @@ const ROOMS = [
   "app/credentials",
   "app/upstreams",
   "app/control",
+  "app/explain",
   "app/admin",
   "app",
   "cli",

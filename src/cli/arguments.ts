@@ -1,15 +1,35 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { CulvertError } from "../core/errors.ts";
+import { COMMANDS, type CommandSpec, commandSpec, COMMON_OPTIONS, type OptionSpec } from "./commands.ts";
 
 /** What the program was asked to do. */
 export type Command =
   | { readonly name: "run" | "check"; readonly config: string }
   /** `watch`: with the folders of files, so that changes are noticed. @default {false} */
   | { readonly name: "permissions"; readonly config: string; readonly watch?: boolean }
-  | { readonly name: "demo" | "help" | "version" };
+  | ({ readonly name: "explain" } & ExplainArguments)
+  | { readonly name: "demo" | "version" }
+  /** `command`: absent, of the program. */
+  | { readonly name: "help"; readonly command?: string };
 
-const WITH_CONFIG = ["run", "check", "permissions"] as const;
-const COMMANDS: readonly string[] = [...WITH_CONFIG, "demo"];
+/** The options of `culvert explain`. */
+export interface ExplainArguments {
+  readonly config: string;
+  readonly service: string;
+  readonly from?: string;
+  readonly via?: string;
+  /** The path of a file. */
+  readonly cert?: string;
+  readonly sni?: string;
+  readonly method?: string;
+  readonly url?: string;
+}
+
+/** The values of the options that were given. */
+type Given = Readonly<Record<string, string | true>>;
+
+const OPTIONS = [...COMMON_OPTIONS, ...COMMANDS.flatMap(({ options }) => options)];
+const VERSION_OPTION: OptionSpec = { name: "version", short: "V", text: "" };
 
 /**
  * Reads the command line.
@@ -17,39 +37,85 @@ const COMMANDS: readonly string[] = [...WITH_CONFIG, "demo"];
  * @throws {CulvertError} `bad_usage`, saying what was not understood.
  */
 export function parseCommand(args: readonly string[]): Command {
-  const parsed = parseArgs(joinDash(args), {
-    string: ["config"],
-    boolean: ["help", "version", "watch"],
-    collect: ["config"],
-    alias: { c: "config", h: "help", V: "version" },
+  const known = [...OPTIONS, VERSION_OPTION];
+  const parsed = parseArgs(joinDashes(args), {
+    string: ["_", ...known.filter(({ value }) => value !== undefined).map(({ name }) => name)],
+    boolean: known.filter(({ value }) => value === undefined).map(({ name }) => name),
+    collect: known.filter(({ value }) => value !== undefined).map(({ name }) => name),
+    alias: Object.fromEntries(known.flatMap(({ name, short }) => short === undefined ? [] : [[short, name]])),
     unknown(option, key) {
       if (key !== undefined) throw badUsage(`unknown option "${option}"`);
       return true;
     },
   });
-  if (parsed.help === true) return { name: "help" };
+  const [name, ...operands] = parsed._.map(String);
+  if (parsed.help === true) {
+    return name === undefined || commandSpec(name) === undefined
+      ? { name: "help" }
+      : { name: "help", command: name };
+  }
   if (parsed.version === true) return { name: "version" };
+  const spec = commandSpec(name ?? "run");
+  if (spec === undefined) {
+    const names = COMMANDS.map((command) => command.name).join(", ");
+    throw badUsage(`unknown command "${name}"; expected one of ${names}`);
+  }
+  const given = givenOptions(parsed, spec);
+  checkOperands(spec, operands);
+  return buildCommand(spec.name, given);
+}
 
-  const [name = "run", ...rest] = parsed._.map(String);
-  if (!COMMANDS.includes(name)) {
-    throw badUsage(`unknown command "${name}"; expected one of ${COMMANDS.join(", ")}, certs`);
+function givenOptions(parsed: Readonly<Record<string, unknown>>, { name, options }: CommandSpec): Given {
+  const given: Record<string, string | true> = {};
+  for (const option of new Set(OPTIONS.map((each) => each.name))) {
+    const value = parsed[option];
+    const isGiven = Array.isArray(value) ? value.length > 0 : value === true;
+    if (!isGiven) continue;
+    const spec = options.find((each) => each.name === option);
+    if (spec === undefined) throw badUsage(`${name} takes no --${option}`);
+    if (!Array.isArray(value)) {
+      given[option] = true;
+      continue;
+    }
+    const [text = "", ...more] = value as string[];
+    if (text === "" || more.length > 0) throw badUsage(`${name} needs --${option} ${spec.value}, once`);
+    given[option] = text;
   }
-  if (rest.length > 0) throw badUsage(`unexpected argument "${rest[0]}"`);
-  const config = parsed.config as string[];
-  const watch = parsed.watch === true;
-  if (watch && name !== "permissions") throw badUsage(`${name} takes no --watch`);
-  if (name === "demo") {
-    if (config.length > 0) throw badUsage("demo takes no --config");
-    return { name };
+  return given;
+}
+
+function checkOperands({ operands }: CommandSpec, given: readonly string[]): void {
+  const { max = 0 } = operands ?? {};
+  if (given.length > max) throw badUsage(`unexpected argument "${given[max]}"`);
+}
+
+function buildCommand(name: string, given: Given): Command {
+  const text = (option: string) => given[option] as string | undefined;
+  const required = (option: string, value: string) => {
+    const found = text(option);
+    if (found === undefined) throw badUsage(`${name} needs --${option} ${value}, once`);
+    return found;
+  };
+  switch (name) {
+    case "run":
+    case "check":
+      return { name, config: required("config", "FILE") };
+    case "permissions": {
+      const config = required("config", "FILE");
+      return given.watch === true ? { name, config, watch: true } : { name, config };
+    }
+    case "explain": {
+      const [config, service] = [required("config", "FILE"), required("service", "NAME")];
+      if (text("method") !== undefined) required("url", "URL");
+      return { ...given, name, config, service };
+    }
+    default:
+      return { name: "demo" };
   }
-  const [path = "", ...more] = config;
-  if (path === "" || more.length > 0) throw badUsage(`${name} needs --config FILE, once`);
-  if (watch) return { name: "permissions", config: path, watch };
-  return { name: name as typeof WITH_CONFIG[number], config: path };
 }
 
 /** `--config -` as one word: the parser takes a lone dash for an argument of its own. */
-function joinDash(args: readonly string[]): string[] {
+function joinDashes(args: readonly string[]): string[] {
   const joined: string[] = [];
   for (const [index, arg] of args.entries()) {
     const previous = args[index - 1];

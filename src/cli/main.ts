@@ -2,6 +2,7 @@ import { type ConfigSource, configSource } from "../app/config_source.ts";
 import { badConfig, loadCredentials } from "../app/credentials/credentials.ts";
 import { findListenerFaults } from "../app/listener_faults.ts";
 import { checkDiscoveryFiles } from "../app/check_discovery_files.ts";
+import { policyTestPaths, runPolicyTests } from "../app/explain/policy_tests.ts";
 import { LineWriter } from "../app/log/line_writer.ts";
 import { Supervisor } from "../app/supervisor.ts";
 import type { Config } from "../config/config.ts";
@@ -15,13 +16,15 @@ import { escapeText } from "../core/escape_text.ts";
 import { formatAddress } from "../net/address.ts";
 import { parseResolvConf, RESOLV_CONF } from "../upstream/discover/dns/system_resolve.ts";
 import { HeldLibc } from "../upstream/check/half_open/held_libc.ts";
-import { type Command, parseCommand } from "./arguments.ts";
+import { type Command, type ExplainArguments, parseCommand } from "./arguments.ts";
 import { runCerts } from "./certs.ts";
+import { commandSpec } from "./commands.ts";
 import { runDemo } from "./demo.ts";
 import { ExitCode } from "./exit_code.ts";
+import { explain, formatExplanation, isAccepted } from "./explain.ts";
 import { permissionFlags } from "./permission_flags.ts";
 import { MissingPermissionError, readNeed, requirePermissions } from "./permissions.ts";
-import { USAGE } from "./usage.ts";
+import { usage } from "./usage.ts";
 import { VERSION } from "./version.ts";
 
 const FFI_NOTE =
@@ -34,7 +37,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     if (args[0] === "certs") return await certs(args.slice(1));
     return await execute(parseCommand(args));
   } catch (error) {
-    console.error(explain(error));
+    console.error(errorText(error));
     return exitCodeOf(error);
   }
 }
@@ -48,7 +51,8 @@ async function certs(args: readonly string[]): Promise<ExitCode> {
 async function execute(command: Command): Promise<ExitCode> {
   switch (command.name) {
     case "help":
-      console.log(USAGE.trimEnd());
+      if (command.command === "certs") return await certs(["--help"]);
+      console.log(usage(command.command === undefined ? undefined : commandSpec(command.command)).trimEnd());
       return ExitCode.ok;
     case "version":
       console.log(`culvert ${VERSION} (deno ${Deno.version.deno})`);
@@ -59,6 +63,8 @@ async function execute(command: Command): Promise<ExitCode> {
       return await run(command.config);
     case "check":
       return await check(command.config);
+    case "explain":
+      return await explainTo(command);
     case "permissions":
       console.log(await printedFlags(command.config, command));
       return ExitCode.ok;
@@ -87,15 +93,28 @@ async function check(path: string): Promise<ExitCode> {
   const reading = new ConfigReading(await source.read(), source);
   const { config } = reading;
   if (config === undefined) throw await badConfig(reading, source.name);
-  await requirePermissions({ net: [], read: credentialPaths(config), write: [] }, { ask: true });
-  const { warnings } = await loadCredentials(reading, source.name);
+  const files = [...credentialPaths(config), ...policyTestPaths(config)];
+  await requirePermissions({ net: [], read: files, write: [] }, { ask: true });
+  const credentials = await loadCredentials(reading, source.name);
   const listeners = await findListenerFaults(config);
   if (listeners.faults.length > 0) throw new ConfigError(source.name, reading.problems(listeners.faults));
+  const tests = await runPolicyTests(reading, credentials);
+  if (tests.faults.length > 0) throw new ConfigError(source.name, reading.problems(tests.faults));
   console.log(escapeLines(describeConfig(config)));
-  for (const warning of [...warnings, ...listeners.warnings, ...await checkDiscoveryFiles(config)]) {
+  for (
+    const warning of [...credentials.warnings, ...listeners.warnings, ...await checkDiscoveryFiles(config)]
+  ) {
     console.error(escapeText(`warning: ${warning}`));
   }
   return ExitCode.ok;
+}
+
+async function explainTo(args: ExplainArguments): Promise<ExitCode> {
+  const source = await readableSource(args.config);
+  const reading = new ConfigReading(await source.read(), source);
+  const explanation = await explain(reading, { name: source.name, args });
+  console.log(escapeLines(formatExplanation(explanation, { file: source.name, reading })));
+  return isAccepted(explanation) ? ExitCode.ok : ExitCode.failed;
 }
 
 async function load(path: string): Promise<Config> {
@@ -125,7 +144,7 @@ async function systemNameServers(): Promise<string[]> {
 }
 
 /** The error message for the user. A bug is printed with its stack, any other error as one line. */
-function explain(error: unknown): string {
+function errorText(error: unknown): string {
   return escapeLines(messageOf(error));
 }
 

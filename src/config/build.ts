@@ -3,6 +3,7 @@ import { parseAddressSet } from "../net/address_set.ts";
 import type { AdmissionOptions, Timeouts } from "../service/options.ts";
 import { alpnWith } from "../tls/starttls/start_tls.ts";
 import { buildHttp } from "./build_http.ts";
+import { buildPolicyTest } from "./build_policy_test.ts";
 import { buildUpstream } from "./build_upstream.ts";
 import type { AdminConfig, Config, ServiceConfig, ServiceTls, UpstreamConfig } from "./config.ts";
 import { resolveRules } from "./resolve_rules.ts";
@@ -22,7 +23,8 @@ export function buildConfig(document: ConfigDocument, folder: string): Config {
     buildService(service, { defaults: document.timeouts, folder })
   );
   const admin = document.admin === undefined ? {} : { admin: buildAdmin(document.admin, folder) };
-  return { log: document.log, ...admin, upstreams, services };
+  const tests = document.tests.map((test) => buildPolicyTest(test, folder));
+  return { log: document.log, ...admin, upstreams, services, ...(tests.length === 0 ? {} : { tests }) };
 }
 
 function buildAdmin({ listen, tls }: Admin, folder: string): AdminConfig {

@@ -152,6 +152,31 @@ export interface AdminConfig {
   readonly tls?: ServiceTls;
 }
 
+/** A connection or request whose decision is tested by `culvert check`. Paths are resolved. */
+export interface PolicyTest {
+  /** What messages call it, besides its place. */
+  readonly name?: string;
+  /** The name of a service. */
+  readonly service: string;
+  /** The address of the client. @default {"127.0.0.1"} */
+  readonly from?: string;
+  /** The address of the proxy that names the client. @default the client connects by itself */
+  readonly via?: string;
+  /** The client's certificate and its chain. @default it sends none */
+  readonly certPath?: string;
+  readonly serverName?: string;
+  /** The request; absent: there is none. */
+  readonly request?: { readonly method: string; readonly url: string };
+  /** The decision: what is given of it is compared. */
+  readonly expect: {
+    readonly verdict: string;
+    readonly upstream?: string;
+    readonly target?: string;
+    readonly status?: number;
+    readonly location?: string;
+  };
+}
+
 /** A configuration, read, checked and complete: every default filled in, every name resolved. Immutable. */
 export interface Config {
   /** What is written about all that happens. */
@@ -162,4 +187,6 @@ export interface Config {
   readonly upstreams: ReadonlyMap<string, UpstreamConfig>;
   /** At least one, each with a name of its own. */
   readonly services: readonly ServiceConfig[];
+  /** In the order of the document. @default none */
+  readonly tests?: readonly PolicyTest[];
 }

@@ -24,8 +24,15 @@ export function describeConfig(config: Config): string {
       const unused = used.has(upstream.name) ? "" : " (not used by any service)";
       return section(`upstream ${upstream.name}${unused}`, upstreamRows(upstream));
     }),
+    ...testSections(config),
   ];
   return `${sections.join("\n\n")}\n`;
+}
+
+function testSections({ tests = [] }: Config): string[] {
+  if (tests.length === 0) return [];
+  const count = tests.length === 1 ? "1 policy test" : `${tests.length} policy tests`;
+  return [section("tests", [["check", [`${count}, which check runs`]]])];
 }
 
 function section(title: string, rows: readonly Row[]): string {

@@ -9,7 +9,7 @@ import { type FileFault, fromFaults } from "./file_faults.ts";
 import { type Finding, fromIssues, toProblems } from "./schema/findings.ts";
 import { findLoops } from "./loops.ts";
 import { LineMarks } from "./yaml/line_marks.ts";
-import type { Problem } from "./problem/problem.ts";
+import type { Path, Problem } from "./problem/problem.ts";
 import { readDocument } from "./yaml/read_document.ts";
 import { findReservedKeys } from "./schema/reserved_keys.ts";
 import { type ConfigDocument, documentSchema } from "./schema/schema.ts";
@@ -47,6 +47,7 @@ export class ConfigReading {
   readonly #folder: string;
   readonly #document: unknown;
   readonly #findings: readonly Finding[];
+  #marks: LineMarks | undefined;
 
   /**
    * Reads a configuration, in YAML or JSON: version 1, or the form of `config.json` with its apps. Reads no other
@@ -71,6 +72,21 @@ export class ConfigReading {
   static async read(text: string, options: ParseConfigOptions): Promise<ConfigReading> {
     const contents = await runInSlices(readSteps(text, options));
     return new ConfigReading(text, { ...options, contents });
+  }
+
+  /** The line of what stands at `path`, counted from 1; of the nearest enclosing key where that can't be told. */
+  lineOf(path: Path): number | undefined {
+    return (this.#marks ??= new LineMarks(this.#text, this.#document)).lineOf(path);
+  }
+
+  /** Whether anything stands at `path` in the document. */
+  has(path: Path): boolean {
+    let value = this.#document;
+    for (const step of path) {
+      if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return false;
+      value = (value as Readonly<Record<string | number, unknown>>)[step];
+    }
+    return true;
   }
 
   /** Everything that is wrong, and with the files that it names too, in the order of the lines. */

@@ -1,11 +1,11 @@
 import { BackendRequest } from "./backend_request.ts";
 import type { ClientSession } from "./client_session.ts";
 import { ExchangeState } from "./exchange_state.ts";
+import { findRoute, type FoundRoute } from "./find_route.ts";
 import { answerByRoute, answerFailure, answerRedirect, readOwnBody } from "./own_answers.ts";
 import type { HttpPlan, PlannedRoute } from "./plan.ts";
 import { asProxyError, clientLeft, ProxyError, refusal, stalled } from "./proxy_error.ts";
 import { Reply } from "./reply.ts";
-import { rewritePath } from "./rewrite.ts";
 import { tunnelUpgrade } from "./upgrade.ts";
 
 /** From then on there is an eye on a client that waits for its answer: it may leave. */
@@ -109,28 +109,15 @@ export class Exchange extends ExchangeState {
   }
 
   #findRoute(): PlannedRoute {
-    const result = this.plan.router.match(this.host, this.path, this.method);
-    switch (result.kind) {
-      case "route": {
-        const { route, prefix } = result;
-        this.target = rewritePath(route, { prefix, path: this.path, query: this.query });
-        return this.route = this.plan.planned(route);
-      }
-      case "method":
-        readOwnBody(this);
-        throw new ProxyError(
-          "no-method",
-          `Cannot serve the request: its route does not take ${this.method}`,
-          {
-            ...{ op: "route", status: 405, allow: result.allow },
-          },
-        );
-      case "ambiguous":
-        throw refusal("bad-request", 400, "its path has an encoded slash");
-      case "none":
-        readOwnBody(this);
-        throw refusal("no-route", 404, "no route has its host and path");
+    let found: FoundRoute;
+    try {
+      found = findRoute(this.plan, this);
+    } catch (error) {
+      if (error instanceof ProxyError && error.op === "route") readOwnBody(this);
+      throw error;
     }
+    this.target = found.target;
+    return this.route = found.route;
   }
 
   /** Tells the hook. What it throws is a failure itself. */

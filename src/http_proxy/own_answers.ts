@@ -3,6 +3,7 @@ import type { ExchangeState } from "./exchange_state.ts";
 import type { HttpReason } from "./http_reason.ts";
 import type { PlannedRoute } from "./plan.ts";
 import type { ProxyError } from "./proxy_error.ts";
+import type { RedirectValues } from "./redirect.ts";
 
 /** What Retry-After says, in seconds. */
 const RETRY_AFTER = 1;
@@ -37,21 +38,30 @@ export async function answerFailure(exchange: ExchangeState, { status, allow }: 
   );
 }
 
+/** What a route without an upstream answers a request with. */
+export function decideAnswer(
+  { route: { redirect: to, respond }, redirect }: PlannedRoute,
+  values: RedirectValues,
+): { status: number; location: string | undefined; reason: "redirect" | "respond" } {
+  const location = redirect?.(values);
+  // A redirect to a host that the client did not name.
+  const isImpossible = redirect !== undefined && location === undefined;
+  const status = isImpossible ? 400 : respond?.status ?? to?.status ?? REDIRECT;
+  return { status, location, reason: respond === undefined ? "redirect" : "respond" };
+}
+
 /** Answers by the redirect of the route, or with what it says. */
 export async function answerByRoute(
   exchange: ExchangeState,
-  { route, redirect }: PlannedRoute,
+  planned: PlannedRoute,
 ): Promise<void> {
   const { messages: { request }, path, query, origin } = exchange;
   readOwnBody(exchange);
   const keep = exchange.keep = mayKeep(exchange);
   exchange.lingers = !keep;
-  const location = redirect?.({ ...origin!, path, query });
-  // A redirect to a host that the client did not name.
-  const isImpossible = redirect !== undefined && location === undefined;
-  const { respond } = route;
-  const status = isImpossible ? 400 : respond?.status ?? route.redirect?.status ?? REDIRECT;
-  exchange.reason = respond === undefined ? "redirect" : "respond";
+  const { respond } = planned.route;
+  const { status, location, reason } = decideAnswer(planned, { ...origin!, path, query });
+  exchange.reason = reason;
   await answer(
     exchange,
     status,

@@ -49,6 +49,10 @@ export async function prereadServerName(client: Connection): Promise<PrereadServ
   const connection = new PrefixedConnection(bareConnection(client), bytes);
   const reason = hello?.serverNameFault;
   if (reason === undefined) return { connection, serverName: hello?.serverName, error: fault };
-  const message = `Cannot use the server name of the ClientHello: ${reason}`;
-  return { connection, serverName: undefined, error: new CulvertError("bad_server_name", message) };
+  return { connection, serverName: undefined, error: badServerName(reason) };
+}
+
+/** A client asks for a server name that can't be used. */
+export function badServerName(reason: string): CulvertError {
+  return new CulvertError("bad_server_name", `Cannot use the server name of the ClientHello: ${reason}`);
 }

@@ -45,7 +45,7 @@ export class TcpService extends Service {
     let reason: Reason;
     try {
       if (this.needsHandshake) await client.run(session);
-      const acquired = await this.#connect(session, this.#selectUpstream(client));
+      const acquired = await this.#connect(session, this.selectUpstream(client));
       const carried = session.carry(acquired);
       this.stats.connected(session.connectMs!);
       reason = await carried;
@@ -67,8 +67,12 @@ export class TcpService extends Service {
    * A client whose server name is not known, or that sends none, goes to the default upstream, as with nginx
    * (`ssl_preread`) and HAProxy (`req.ssl_sni`). By the route of now: a reload may have closed the upstreams of an
    * earlier one during the handshake.
+   *
+   * @throws {ConnectionEnded} if no upstream serves the name.
    */
-  #selectUpstream({ serverName, serverNameError }: ClientHandshake): Upstream {
+  selectUpstream(
+    { serverName, serverNameError }: Pick<ClientHandshake, "serverName" | "serverNameError">,
+  ): Upstream {
     const { names, upstream } = this.#route;
     const selected = names?.get(serverName) ?? upstream;
     if (selected !== undefined) return selected;

@@ -86,7 +86,19 @@ function admit(
 ): readonly Uint8Array[] {
   // A ticket of another listener's may bring a certificate along that was not asked for here.
   if (context.clientAuth === "none") return [];
-  const chain = peerChain(socket);
+  return admitChain(peerChain(socket), { context, verify });
+}
+
+/**
+ * Decides about the certificates of a client that were asked for (DER, the leaf first; none: it sent none).
+ *
+ * @returns The same certificates.
+ * @throws {TlsHandshakeError} whose `reason` tells why the client is rejected.
+ */
+export function admitChain(
+  chain: readonly Uint8Array[],
+  { context, verify }: { context: Pick<ServerContext, "clientAuth">; verify: VerifyPeer },
+): readonly Uint8Array[] {
   if (chain.length === 0) {
     if (context.clientAuth === "optional") return chain;
     throw new TlsHandshakeError("no-certificate");

@@ -2,10 +2,10 @@ import type { OwnCredentials } from "./session/credentials.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Connection } from "../net/connection.ts";
 import { FairConnection } from "../net/fair_connection.ts";
-import { acceptTls } from "./accept.ts";
+import { acceptTls, admitChain } from "./accept.ts";
 import { type Certificate } from "./x509/certificate.ts";
 import type { CertificateAlgorithms } from "./x509/certificate_algorithms.ts";
-import { verifyChain } from "./x509/path/chain.ts";
+import { type Verdict, verifyChain } from "./x509/path/chain.ts";
 import { ClientTrust, type ClientTrustOptions } from "./authorize/client_trust.ts";
 import type { CrlProblem } from "./x509/crl/set.ts";
 import { GatheringConnection } from "./session/gathering_connection.ts";
@@ -158,6 +158,24 @@ export class TlsGate {
     throw new TlsHandshakeError("no-certificate");
   }
 
+  /**
+   * Decides about the certificates of a client (DER, the leaf first; none: it sends none) as a handshake would, without
+   * one: only the proof that the client has the private key is missing.
+   *
+   * @returns The verified path, from the client's certificate to the trusted CA; `undefined` if no certificate is
+   * requested or none was sent.
+   * @throws {TlsHandshakeError} whose `reason` tells why the client would be rejected.
+   * @internal
+   */
+  checkClient(chain: readonly Uint8Array[]): readonly Certificate[] | undefined {
+    const { clientAuth } = this.#context;
+    if (clientAuth === "none") return undefined;
+    const verify = (sent: readonly Uint8Array[]) => this.#verify(sent);
+    if (admitChain(chain, { context: { clientAuth }, verify }).length === 0) return undefined;
+    const verdict = this.#judge(chain);
+    return verdict.trusted ? verdict.path : undefined;
+  }
+
   async #enterOurs(
     connection: Connection,
     options: { signal: AbortSignal; buffers: BufferPool; latest: () => TlsGate },
@@ -199,15 +217,21 @@ export class TlsGate {
   }
 
   #verify(chain: readonly Uint8Array[]): PeerVerdict {
+    const verdict = this.#judge(chain);
+    return verdict.trusted ? { ok: true } : { ok: false, reason: verdict.reason, detail: verdict.detail };
+  }
+
+  #judge(chain: readonly Uint8Array[]): Verdict {
     const { trust, now } = this.#context;
-    if (trust === undefined) return { ok: false, reason: "unknown-ca" };
-    const verdict = verifyChain(chain, {
+    if (trust === undefined) {
+      return { trusted: false, reason: "unknown-ca", detail: "no CA is trusted", leaf: undefined };
+    }
+    return verifyChain(chain, {
       trust,
       authorizer: this.#trust,
       now: new Date(now()),
       usage: "client",
     });
-    return verdict.trusted ? { ok: true } : { ok: false, reason: verdict.reason, detail: verdict.detail };
   }
 }
 

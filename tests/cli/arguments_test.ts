@@ -1,5 +1,7 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { parseCommand } from "../../src/cli/arguments.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { usage } from "../../src/cli/usage.ts";
 import { CulvertError } from "../../src/core/errors.ts";
 
 const words = (line: string) => line.split(" ").filter((word) => word !== "");
@@ -18,6 +20,18 @@ Deno.test("each form of each command is understood", () => {
   assertEquals(parseCommand(words("permissions --watch -c a.yaml")), watch);
   assertEquals(parseCommand(words("permissions -c a.yaml --watch")), watch);
   assertEquals(parseCommand(["demo"]), { name: "demo" });
+  assertEquals(parseCommand(words("explain -c a.yaml --service db --from 10.0.0.1")), {
+    ...{ name: "explain", config: "a.yaml", service: "db", from: "10.0.0.1" },
+  });
+  assertEquals(
+    parseCommand(
+      words("explain -c a --service web --via ::1 --cert a.pem --sni a --method PUT --url http://a/"),
+    ),
+    {
+      ...{ name: "explain", config: "a", service: "web", via: "::1", cert: "a.pem", sni: "a" },
+      ...{ method: "PUT", url: "http://a/" },
+    },
+  );
 });
 
 Deno.test("a dash is standard input, in each form", () => {
@@ -32,8 +46,11 @@ Deno.test("a file that looks like a number or has spaces in its name is a file",
 });
 
 Deno.test("help and version come before everything else that is right", () => {
-  for (const line of ["--help", "-h", "check --help", "--config a.yaml -h"]) {
+  for (const line of ["--help", "-h", "fly --help", "--config a.yaml -h"]) {
     assertEquals(parseCommand(words(line)), { name: "help" });
+  }
+  for (const { name } of COMMANDS) {
+    assertEquals(parseCommand([name, "--help"]), { name: "help", command: name });
   }
   for (const line of ["--version", "-V", "run --version"]) {
     assertEquals(parseCommand(words(line)), { name: "version" });
@@ -48,13 +65,18 @@ Deno.test("what is not understood is bad usage, and named", () => {
     ["--config", "run needs --config FILE, once"],
     ["--config=", "run needs --config FILE, once"],
     ["--config a --config b", "run needs --config FILE, once"],
-    ["start --config a", 'unknown command "start"; expected one of run, check, permissions, demo'],
+    ["start --config a", 'unknown command "start"; expected one of run, check, permissions, explain, certs'],
     ["proxy.yaml", 'unknown command "proxy.yaml"'],
     ["run b.yaml --config a", 'unexpected argument "b.yaml"'],
     ["demo --config a", "demo takes no --config"],
     ["demo --watch", "demo takes no --watch"],
     ["run --config a --watch", "run takes no --watch"],
     ["--watch --config a", "run takes no --watch"],
+    ["explain -c a", "explain needs --service NAME, once"],
+    ["explain --service db", "explain needs --config FILE, once"],
+    ["explain -c a --service db --service web", "explain needs --service NAME, once"],
+    ["explain -c a --service db --method GET", "explain needs --url URL, once"],
+    ["check -c a --service db", "check takes no --service"],
     ["--confg a", 'unknown option "--confg"'],
     ["--config a -x", 'unknown option "-x"'],
     ["--config a -", 'unknown command "-"'],
@@ -66,5 +88,19 @@ Deno.test("what is not understood is bad usage, and named", () => {
       ["bad_usage", true],
       `${line}: ${error.message}`,
     );
+  }
+});
+
+Deno.test("the help of the program names every command, and that of a command every option", () => {
+  for (const command of COMMANDS) {
+    assert(usage().includes(`culvert ${command.name}`), command.name);
+    for (const { name, text } of command.options) {
+      assert(
+        usage(command).includes(`--${name}`) && usage(command).includes(text),
+        `${command.name} ${name}`,
+      );
+    }
+    const long = [usage(), usage(command)].join("\n").split("\n").filter((line) => line.length > 110);
+    assertEquals(long, []);
   }
 });

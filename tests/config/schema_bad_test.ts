@@ -17,10 +17,13 @@ const NAME = "a name of 1 to 100 characters, without control characters and spac
 const BAD: readonly (readonly [keys: ExtraKeys, complaint: string])[] = [
   [
     { top: "workers: 2" },
-    "workers: unknown key; expected one of version, log, admin, timeouts, upstreams, services",
+    "workers: unknown key; expected one of version, log, admin, timeouts, upstreams, services, tests",
   ],
   [{ top: "servces: []" }, 'servces: unknown key; did you mean "services"?'],
-  [{ top: "1: x" }, "1: unknown key; expected one of version, log, admin, timeouts, upstreams, services"],
+  [
+    { top: "1: x" },
+    "1: unknown key; expected one of version, log, admin, timeouts, upstreams, services, tests",
+  ],
   [{ top: "__proto__: {}" }, "__proto__: unknown key; expected a key that is not reserved"],
   [{ top: "log:" }, "log: expected a mapping of log settings, got nothing"],
   [{ top: "log: info" }, 'log: expected a mapping of log settings, got "info"'],

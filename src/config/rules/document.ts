@@ -5,6 +5,7 @@ import { isMapping } from "../schema/fields.ts";
 import { type Finding, withNearest } from "../schema/findings.ts";
 import { DocumentNode } from "./document_node.ts";
 import { checkProtocol, isHttp } from "./http.ts";
+import { checkPolicyTests } from "./policy_tests.ts";
 import { checkUpstream, checkVersions } from "./upstream.ts";
 
 /**
@@ -31,6 +32,7 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
     ...findBadPaths(listeners),
     ...services.flatMap((service) => checkProtocol(service, named)),
     ...services.flatMap((service) => checkReference(service, names)),
+    ...checkPolicyTests(root.at("tests"), services),
     ...services.flatMap((service) => checkNames(service, names)),
     ...services.flatMap((service) => checkTrusted(service, folder)),
     ...services.flatMap(checkServiceTls),

@@ -28,6 +28,7 @@ import {
   tlsVersion,
 } from "./fields.ts";
 import { httpKeys, httpTimeouts, ownHttpTimeouts } from "./http_schema.ts";
+import { policyTests } from "./policy_test_schema.ts";
 import { rules, trustDomains } from "./rule_fields.ts";
 import { upstream, type UpstreamSection } from "./upstream_schema.ts";
 
@@ -138,6 +139,7 @@ export const documentSchema = mapping({
   timeouts: v.optional(timeouts, {}),
   upstreams: v.optional(mappingOf(upstream, "a mapping of upstreams by their names"), {}),
   services: filledList(service, "a list of one service at least"),
+  tests: v.optional(policyTests, []),
 }, "a mapping with version, upstreams and services");
 
 /** What {@linkcode documentSchema} makes of a document: every default filled in but those between sections. */

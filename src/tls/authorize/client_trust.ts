@@ -98,9 +98,13 @@ export class ClientTrust implements PathAuthorizer {
   check(path: readonly Certificate[]): AuthorizationFinding | undefined {
     const finding = this.#domains === undefined ? undefined : this.#checkDomain(path);
     if (finding !== undefined) return finding;
-    const identity = identityOf(path[0]!);
-    if (this.#allowed(identity, path) !== undefined) return undefined;
-    return { reason: "not-allowed", detail: `no rule allows ${nameOf(identity)}` };
+    if (this.ruleFor(path) !== undefined) return undefined;
+    return { reason: "not-allowed", detail: `no rule allows ${nameOf(identityOf(path[0]!))}` };
+  }
+
+  /** The first rule of `allow` that holds for this path; `undefined`: none does. */
+  ruleFor(path: readonly Certificate[]): AllowRule | undefined {
+    return this.#allowed(identityOf(path[0]!), path);
   }
 
   #checkDomain(path: readonly Certificate[]): AuthorizationFinding | undefined {

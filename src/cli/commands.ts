@@ -1,0 +1,101 @@
+/** An option of a command. */
+export interface OptionSpec {
+  /** Without the dashes. */
+  readonly name: string;
+  /** The letter of its short form. */
+  readonly short?: string;
+  /** What stands for its value; absent: it takes none. */
+  readonly value?: string;
+  /** Whether its value is a file, which shells complete. @default {false} */
+  readonly isFile?: boolean;
+  readonly text: string;
+}
+
+/** A command of the program: what the parser takes, `--help` prints and shells complete. */
+export interface CommandSpec {
+  readonly name: string;
+  /** What stands behind the name in its help: `--config FILE`. */
+  readonly usage: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What else its help says. */
+  readonly notes?: string;
+  readonly options: readonly OptionSpec[];
+  /** How many arguments it takes; the words that the first one may be. @default none */
+  readonly operands?: { readonly min: number; readonly max: number; readonly words?: readonly string[] };
+}
+
+const CONFIG: OptionSpec = {
+  name: "config",
+  short: "c",
+  value: "FILE",
+  isFile: true,
+  text: "the configuration, as YAML or JSON; - reads standard input",
+};
+
+/** The options of every command. */
+export const COMMON_OPTIONS: readonly OptionSpec[] = [
+  { name: "help", short: "h", text: "print the help of the command" },
+];
+
+/** All commands, in the order of the help. `certs` parses its options itself. */
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "run",
+    usage: "--config FILE",
+    summary: "run the proxy (also: culvert --config FILE)",
+    notes: "Signals: SIGHUP reloads; SIGTERM and SIGINT drain, and a second one stops at once.",
+    options: [CONFIG],
+  },
+  {
+    name: "check",
+    usage: "--config FILE",
+    summary: "validate the file, run its policy tests, print what it does",
+    options: [CONFIG],
+  },
+  {
+    name: "permissions",
+    usage: "--config FILE",
+    summary: "print the Deno permission flags that the file needs, and no more",
+    options: [CONFIG, {
+      name: "watch",
+      text: "include the folders of the files, so that changes are detected",
+    }],
+  },
+  {
+    name: "explain",
+    usage: "--config FILE --service NAME …",
+    summary: "decide about one imaginary connection or request, and print every step",
+    notes:
+      `Each line has the decision and the line of the configuration that decided. No socket is opened; limits,
+rates and checks are those of a proxy that has just started. Exit code 1: the client is refused.`,
+    options: [
+      CONFIG,
+      { name: "service", value: "NAME", text: "the service that the client connects to" },
+      { name: "from", value: "ADDRESS", text: "the IP address of the client; default 127.0.0.1" },
+      { name: "via", value: "ADDRESS", text: "the proxy that names the client in a PROXY header" },
+      { name: "cert", value: "PEM", isFile: true, text: "the certificate of the client, with its chain" },
+      { name: "sni", value: "NAME", text: "the server name that the client asks for" },
+      { name: "method", value: "METHOD", text: "of the request; default GET" },
+      { name: "url", value: "URL", text: "of the request, for a service with protocol: http" },
+    ],
+  },
+  {
+    name: "certs",
+    usage: "DIR …",
+    summary: "make a CA, certificates and a CRL, for trying mutual TLS",
+    options: [],
+    operands: { min: 1, max: Infinity },
+  },
+  {
+    name: "demo",
+    usage: "",
+    summary: "run the proxy in front of three small backends",
+    options: [],
+  },
+];
+
+/** The command of this name. */
+export function commandSpec(name: string): CommandSpec | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}
