@@ -110,10 +110,11 @@ export class Explainer implements AsyncDisposable {
     const { identity } = certificate;
     const decision = explainRequest(service, { ...request!, from, isTls, identity }, { place, trace });
     if ("outcome" in decision) return decision.outcome;
-    const { route: { upstream, retries }, target } = decision.route;
+    const { route: { retries }, target, upstream: name } = decision.route;
+    const upstream = this.#plane.upstream(name)!;
     const attempts = retries.on.includes("connect") ? retries.attempts : 0;
-    const failure = await this.#backends(upstream!, { place, source: from, retries: attempts, trace });
-    const outcome = { upstream: upstream!.name, target };
+    const failure = await this.#backends(upstream, { place, source: from, retries: attempts, trace });
+    const outcome = { upstream: name, target };
     if (failure === undefined) return { verdict: "accept", ...outcome };
     const { code, status } = unconnected(failure);
     return { verdict: code, status, ...outcome };

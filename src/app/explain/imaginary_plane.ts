@@ -7,6 +7,7 @@ import type { HostedService } from "../../dataplane/hosted_service.ts";
 import { prepareService } from "../../dataplane/service_kinds.ts";
 import type { Snapshot } from "../../dataplane/snapshot.ts";
 import { Upstreams } from "../../dataplane/upstreams.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 
 /** The services and upstreams of a data plane, without listeners, checks and connections. */
 export class ImaginaryPlane implements AsyncDisposable {
@@ -54,6 +55,11 @@ export class ImaginaryPlane implements AsyncDisposable {
   /** The service of this name. */
   service(name: string): HostedService | undefined {
     return this.#services.get(name);
+  }
+
+  /** The upstream of this name. */
+  upstream(name: string): Upstream | undefined {
+    return this.#upstreams.get(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
