@@ -23,7 +23,8 @@ async function program(backends: number): Promise<ProgramTarget> {
   using plan = await controlPlane.prepare(parseConfig(text, { name: "bench.json", folder: "/" }));
   plan.commit();
   const reloader = new Reloader({ log: silentLog, reload: () => Promise.resolve() });
-  return new ProgramTarget({ controlPlane, reloader, version: "0.0.0", folder: "/" });
+  const logLevel = { get: () => "info" as const, set: () => Promise.resolve() };
+  return new ProgramTarget({ controlPlane, reloader, version: "0.0.0", folder: "/", logLevel });
 }
 
 async function scrape(control: ProgramTarget, options: MetricsOptions = {}): Promise<Uint8Array> {

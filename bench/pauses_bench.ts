@@ -94,7 +94,13 @@ async function program(): Promise<{ controlPlane: ControlPlane; control: Program
   const reloader = new Reloader({ log: silentLog, reload: () => Promise.resolve() });
   return {
     controlPlane,
-    control: new ProgramTarget({ controlPlane, reloader, version: "0.0.0", folder: "/" }),
+    control: new ProgramTarget({
+      controlPlane,
+      reloader,
+      version: "0.0.0",
+      folder: "/",
+      logLevel: { get: () => "info" as const, set: () => Promise.resolve() },
+    }),
   };
 }
 

@@ -38,6 +38,7 @@ const ROOMS = [
   "config",
   "admin/status",
   "admin/metrics",
+  "admin/live",
   "admin",
   "app/log",
   "app/watch",

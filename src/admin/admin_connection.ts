@@ -7,6 +7,7 @@ import type { BufferPool } from "../net/buffers.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
 import { isAdminAddress } from "../net/loopback.ts";
 import type { TlsGate } from "../tls/gate.ts";
+import type { PeerIdentity } from "../tls/x509/identity.ts";
 import { type AdminHandler, AdminSession, type AdminSessionLimits } from "./admin_session.ts";
 import type { ConnectionSlot } from "./connection_limit.ts";
 
@@ -32,8 +33,8 @@ export interface AdminConnectionParts {
 /** An accepted connection after its TLS handshake. */
 interface Established {
   readonly connection: Connection;
-  /** The subject of the client certificate. */
-  readonly identity?: string | undefined;
+  /** What the client certificate says. */
+  readonly identity?: PeerIdentity | undefined;
   readonly handler: AdminHandler;
 }
 
@@ -111,7 +112,7 @@ export class AdminConnection {
       closeQuietly(session.connection);
       throw new CulvertError("no_certificate", "Cannot accept the client: no client certificate");
     }
-    return { connection: session.connection, identity: identity?.subject, handler: handlers.tls };
+    return { connection: session.connection, identity, handler: handlers.tls };
   }
 }
 

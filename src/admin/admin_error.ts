@@ -5,16 +5,21 @@ import { CulvertError } from "../core/errors.ts";
 export const STATUS_OF = {
   bad_address: 400,
   bad_json: 400,
+  bad_query: 400,
   unexpected_body: 400,
   foreign_host: 403,
   foreign_origin: 403,
+  not_allowed: 403,
   not_found: 404,
   unknown_upstream: 404,
   unknown_backend: 404,
+  unknown_connection: 404,
   conflict: 409,
   length_required: 411,
   bad_content_type: 415,
+  bad_value: 422,
   draining: 503,
+  too_many_viewers: 503,
 } as const;
 
 /** An error code of the admin API. */

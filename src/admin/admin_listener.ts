@@ -12,12 +12,14 @@ import { prepareSocket } from "../net/dial.ts";
 import type { BoundListener } from "../net/listen.ts";
 import { isAdminAddress } from "../net/loopback.ts";
 import type { TlsGate } from "../tls/gate.ts";
+import type { AdminAccess } from "./admin_access.ts";
 import { AdminConnection, exposedError } from "./admin_connection.ts";
 import type { AdminHandler, AdminSessionLimits } from "./admin_session.ts";
 import type { AdminTarget } from "./admin_target.ts";
 import { AllowedHosts } from "./allowed_hosts.ts";
 import { AdminApi } from "./api.ts";
 import { ConnectionLimit } from "./connection_limit.ts";
+import { LiveFeed } from "./live/live_feed.ts";
 
 const MAX_CONNECTIONS = 64;
 
@@ -42,6 +44,8 @@ export interface AdminListenerParts {
   readonly buffers: BufferPool;
   /** Absent: always plain HTTP, which is allowed on loopback addresses and unix sockets only. */
   readonly tls?: AdminTls | undefined;
+  /** As of {@linkcode AdminApiOptions}. Call {@linkcode AdminListener.refresh} when it changes. */
+  readonly access?: () => AdminAccess | undefined;
   /** Called when a connection could not be accepted because no file descriptor was free. */
   readonly onShortage?: () => void;
   /** @default {systemClock} */
@@ -88,14 +92,17 @@ export class AdminListener {
       listener.close();
       throw exposedError(this.address);
     }
-    const { target, tls, clock = systemClock, log = silentLog, maxConnections = MAX_CONNECTIONS } = parts;
+    const { target, tls, access, clock = systemClock, log = silentLog, maxConnections = MAX_CONNECTIONS } =
+      parts;
     this.#parts = parts;
     this.#limit = new ConnectionLimit({ maxConnections, clock: parts.wheel });
     this.#log = log;
     const names = () => tls?.names() ?? [];
+    const common = { target, access, feed: new LiveFeed({ target, clock, log }) };
+    const { address } = this;
     this.#handlers = {
-      plain: new AdminApi({ target, hosts: new AllowedHosts({ address: this.address, tls: false }) }),
-      tls: new AdminApi({ target, hosts: new AllowedHosts({ address: this.address, tls: true, names }) }),
+      plain: new AdminApi({ ...common, hosts: new AllowedHosts({ address, tls: false }) }),
+      tls: new AdminApi({ ...common, hosts: new AllowedHosts({ address, tls: true, names }) }),
     };
     this.#loop = new AcceptLoop<Deno.Conn>(listener, {
       onConnection: (connection) => this.#accept(connection),

@@ -1,6 +1,7 @@
 import { escapeText } from "../core/escape_text.ts";
 import { jsonInSlices } from "../core/json_slices.ts";
 import type { Problem } from "../config/problem/problem.ts";
+import type { StreamOutput } from "./live/live_feed.ts";
 
 /** A response of the admin API. The session adds its length and whether the connection is kept. */
 export interface AdminResponse {
@@ -10,6 +11,11 @@ export interface AdminResponse {
   readonly headers?: Readonly<Record<string, string>>;
   /** In UTF-8, if it is text. */
   readonly body: string | Uint8Array;
+  /**
+   * Writes a body of unknown length after `body`, which ends with the connection. Resolves when it is done, soon after
+   * the output is aborted.
+   */
+  readonly stream?: (out: StreamOutput) => Promise<void>;
 }
 
 /** The body of an error response. */
@@ -93,7 +99,7 @@ export function formatResponse(
   const headers = {
     ...ALWAYS,
     ...response.headers,
-    "Content-Length": String(body.length),
+    ...(response.stream === undefined ? { "Content-Length": String(body.length) } : {}),
     ...(close ? { "Connection": "close" } : {}),
   };
   let text = `HTTP/1.1 ${status} ${REASONS[status] ?? "Unknown"}\r\n`;

@@ -3,20 +3,30 @@ import { type Log, silentLog } from "../core/log.ts";
 import { type TimerWheel, WheelTimer } from "../core/timer_wheel.ts";
 import { closeQuietly, type Connection, writeAll } from "../net/connection.ts";
 import { HttpError } from "../http/http_error.ts";
+import type { PeerIdentity } from "../tls/x509/identity.ts";
 import { type AdminResponse, errorResponse, formatResponse } from "./admin_response.ts";
 import { type AdminRequestHead, RequestReader } from "./request_reader.ts";
+import { StreamResponse } from "./stream_response.ts";
 
 /** A request with its body, which is empty if there is none. */
 export interface AdminRequest extends AdminRequestHead {
   readonly body: Uint8Array;
 }
 
+/** The client of a session. */
+export interface AdminCaller {
+  /** Its address. */
+  readonly client: string;
+  /** What its certificate says; absent: it has presented none. */
+  readonly identity?: PeerIdentity | undefined;
+}
+
 /** Handles the requests of a session. */
 export interface AdminHandler {
   /** Called before the body is read. A response rejects the request. Must not throw. */
-  admit(head: AdminRequestHead): AdminResponse | undefined;
+  admit(head: AdminRequestHead, caller: AdminCaller): AdminResponse | undefined;
   /** Handles the request. A rejection is logged and answered as an internal error. */
-  handle(request: AdminRequest): Promise<AdminResponse>;
+  handle(request: AdminRequest, caller: AdminCaller): Promise<AdminResponse>;
 }
 
 /** The limits of a session. Times are in milliseconds. */
@@ -45,13 +55,14 @@ export interface AdminSessionParts extends AdminSessionLimits {
   readonly client?: string;
   /** Called with `true` when the session begins to wait for the client, with `false` when it handles a request. */
   readonly onWait?: (waiting: boolean) => void;
-  /** The subject of the client certificate, for the log. */
-  readonly identity?: string | undefined;
+  /** What the client certificate says; absent: it has presented none. */
+  readonly identity?: PeerIdentity | undefined;
 }
 
 /** After the last response, input is read and discarded for this time and up to this size. */
 const LINGER_MS = 2000;
 const LINGER_BYTES = 8 * 1024 * 1024;
+const SEND_MS = 30_000;
 const LOGGED_CHARS = 200;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
@@ -73,11 +84,14 @@ export class AdminSession {
   readonly #parts: AdminSessionParts;
   readonly #log: Log;
   readonly #reader: RequestReader;
+  readonly #caller: AdminCaller;
   #first = true;
   /** No byte of the next request has been received. */
   #idle = true;
   #draining = false;
   #closed = false;
+  /** The response whose body has no end yet. */
+  #stream: StreamResponse | undefined;
   /** Ends the present wait. */
   #abortWait: ((reason: Error) => void) | undefined;
 
@@ -87,6 +101,7 @@ export class AdminSession {
     this.#parts = parts;
     this.#log = parts.log ?? silentLog;
     this.#reader = new RequestReader(connection);
+    this.#caller = { client: parts.client ?? "", identity: parts.identity };
   }
 
   /** Serves the connection until it is closed. Never rejects. */
@@ -100,9 +115,10 @@ export class AdminSession {
     }
   }
 
-  /** Closes the connection: at once if it is idle, otherwise after the next response. */
+  /** Closes the connection: at once if it is idle or streams, otherwise after the next response. */
   drain(): void {
     this.#draining = true;
+    this.#stream?.end();
     if (this.#idle) this.destroy();
   }
 
@@ -135,24 +151,39 @@ export class AdminSession {
   async #exchange(): Promise<boolean> {
     let head: AdminRequestHead | undefined;
     let response: AdminResponse;
+    let body: Uint8Array | undefined;
     let whole = false;
     let listening = true;
     try {
       head = await this.#readHead();
-      const refusal = this.#parts.handler.admit(head);
+      const refusal = this.#parts.handler.admit(head, this.#caller);
       whole = refusal === undefined || (head.contentLength ?? 0) === 0;
-      response = refusal ?? await this.#handle({ ...head, body: await this.#readBody(head) });
+      if (refusal === undefined) body = await this.#readBody(head);
+      response = refusal ?? await this.#handle({ ...head, body: body! });
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       whole = false;
       listening = error.status !== 408; // Otherwise a read is still pending.
       response = errorResponse(error.status, { code: error.code, message: error.message });
     }
-    this.#logRequest(head, response);
-    const keep = whole && head!.keepAlive && !this.#draining;
-    await this.#send(formatResponse(response, { headOnly: head?.method === "HEAD", close: !keep }));
-    if (!keep && listening) await this.#linger();
+    this.#logRequest(head, { status: response.status, body });
+    const { stream } = response;
+    const headOnly = head?.method === "HEAD";
+    const keep = whole && head!.keepAlive && !this.#draining && stream === undefined;
+    await this.#send(formatResponse(response, { headOnly, close: !keep }));
+    if (stream !== undefined && !headOnly) await this.#runStream(stream);
+    else if (!keep && listening) await this.#linger();
     return keep;
+  }
+
+  /** It does not wait for its client, so it is not evicted for another one. The handler bounds the number of streams. */
+  async #runStream(serve: NonNullable<AdminResponse["stream"]>): Promise<void> {
+    const { wheel, onWait, sendMs = SEND_MS } = this.#parts;
+    const stream = new StreamResponse({ connection: this.#connection, reader: this.#reader, wheel, sendMs });
+    this.#stream = stream;
+    onWait?.(false);
+    if (this.#draining) stream.end();
+    await stream.run(serve);
   }
 
   async #readHead(): Promise<AdminRequestHead> {
@@ -177,7 +208,10 @@ export class AdminSession {
     const { handler, handleMs = 60_000, onWait } = this.#parts;
     onWait?.(false);
     try {
-      return await this.#within(handler.handle(request), { timeoutMs: handleMs, what: "the handler" });
+      return await this.#within(handler.handle(request, this.#caller), {
+        timeoutMs: handleMs,
+        what: "the handler",
+      });
     } catch (error) {
       if (this.#closed) throw error;
       if (error instanceof LateError) {
@@ -201,7 +235,7 @@ export class AdminSession {
   }
 
   async #send(bytes: Uint8Array): Promise<void> {
-    const { sendMs = 30_000 } = this.#parts;
+    const { sendMs = SEND_MS } = this.#parts;
     await this.#within(writeAll(this.#connection, bytes), {
       timeoutMs: sendMs,
       what: "the client to receive the response",
@@ -253,14 +287,24 @@ export class AdminSession {
   }
 
   /** Requests that change something are logged at info, the others at debug. */
-  #logRequest(head: AdminRequestHead | undefined, { status }: AdminResponse): void {
+  #logRequest(
+    head: AdminRequestHead | undefined,
+    { status, body }: { status: number; body: Uint8Array | undefined },
+  ): void {
     const readsOnly = head === undefined || head.method === "GET" || head.method === "HEAD";
     this.#log[readsOnly ? "debug" : "info"]("admin request", {
       method: head?.method.slice(0, LOGGED_CHARS),
       path: head?.path.slice(0, LOGGED_CHARS),
+      body: body === undefined || body.length === 0 ? undefined : shortText(body),
       status,
       client: this.#parts.client,
-      identity: this.#parts.identity,
+      identity: this.#parts.identity?.subject,
     });
   }
+}
+
+/** What a request asks for, for the log. */
+function shortText(body: Uint8Array): string {
+  const text = new TextDecoder().decode(body.subarray(0, LOGGED_CHARS));
+  return body.length > LOGGED_CHARS ? `${text}…` : text;
 }

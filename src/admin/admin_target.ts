@@ -1,4 +1,8 @@
 import type { CulvertError } from "../core/errors.ts";
+import type { LogLevel } from "../core/log.ts";
+import type { SessionQuery, SessionsReport } from "../dataplane/open_sessions.ts";
+import type { History } from "./live/history.ts";
+import type { LiveState } from "./live/live_state.ts";
 import type { Status } from "./status/status.ts";
 import type { BackendStatus } from "./status/upstream.ts";
 
@@ -47,6 +51,32 @@ export interface AdminTarget {
    * @throws {AdminError} `unknown_upstream` or `unknown_backend`.
    */
   enableBackend(upstream: string, address: string): Promise<BackendStatus>;
+  /**
+   * Sets the weight of a backend, until the configuration or discovery gives it another one. 0 drains it.
+   *
+   * @throws {AdminError} `unknown_upstream` or `unknown_backend`.
+   */
+  setWeight(upstream: string, address: string, weight: number): Promise<BackendStatus>;
+  /**
+   * Closes the connections of a backend now. Resolves to their number.
+   *
+   * @throws {AdminError} `unknown_upstream` or `unknown_backend`.
+   */
+  closeConnections(upstream: string, address: string): Promise<number>;
+  /** The open connections that are what the query asks for. */
+  connections(query: SessionQuery): Promise<SessionsReport>;
+  /**
+   * Closes an open connection now.
+   *
+   * @throws {AdminError} `unknown_connection` if it has ended.
+   */
+  closeConnection(id: string): Promise<void>;
+  /** What the program has carried in the last 15 minutes. */
+  readonly history: Pick<History, "report" | "since" | "lastTime">;
+  /** What the live page shows. */
+  live(): Promise<LiveState>;
+  /** Sets the level of the log, until the next reload. */
+  setLogLevel(level: LogLevel): Promise<void>;
   /**
    * Reloads the configuration, like SIGHUP.
    *

@@ -1,10 +1,14 @@
 import { ConfigError } from "../config/problem/problem.ts";
-import { formatAddress, parseAddress } from "../net/address.ts";
 import { quoteText } from "../core/escape_text.ts";
 import { AdminError } from "./admin_error.ts";
 import type { AllowedHosts } from "./allowed_hosts.ts";
+import type { AccessLevel, AdminAccess } from "./admin_access.ts";
 import { type AdminResponse, errorResponse, jsonResponse, largeJsonResponse } from "./admin_response.ts";
-import type { AdminHandler, AdminRequest } from "./admin_session.ts";
+import type { AdminCaller, AdminHandler, AdminRequest } from "./admin_session.ts";
+import { BACKEND_ENDPOINTS } from "./backend_endpoints.ts";
+import type { Call, Handle } from "./call.ts";
+import type { LiveFeed } from "./live/live_feed.ts";
+import { LIVE_ENDPOINTS } from "./live_endpoints.ts";
 import { METRICS_TYPE, renderMetrics } from "./metrics/render.ts";
 import { parseJson } from "./parse_json.ts";
 import { type Endpoint, findEndpoint } from "./endpoints.ts";
@@ -18,30 +22,23 @@ export interface AdminApiOptions {
   readonly target: AdminTarget;
   /** The allowed values of `Host` and `Origin`. */
   readonly hosts: AllowedHosts;
+  /** Serves the viewers of the live page. */
+  readonly feed: LiveFeed;
+  /**
+   * What clients may do by their certificates; asked for each request, because a reload may replace it.
+   * @default everything
+   */
+  readonly access?: (() => AdminAccess | undefined) | undefined;
 }
-
-/** A call of an endpoint. */
-interface Call {
-  readonly target: AdminTarget;
-  /** The parameters in the path. */
-  readonly parameters: Readonly<Record<string, string>>;
-  /** The JSON value in the body; `undefined` for an endpoint without a body. */
-  readonly body: unknown;
-}
-
-type Handle = (call: Call) => AdminResponse | Promise<AdminResponse>;
-
-const BACKENDS = "/api/upstreams/:upstream/backends";
 
 const ENDPOINTS: readonly Endpoint<Handle>[] = [
-  { method: "GET", pattern: "/healthz", run: () => jsonResponse(200, { status: "ok" }) },
-  { method: "GET", pattern: "/readyz", run: ready },
+  { method: "GET", pattern: "/healthz", open: true, run: () => jsonResponse(200, { status: "ok" }) },
+  { method: "GET", pattern: "/readyz", open: true, run: ready },
   { method: "GET", pattern: "/metrics", run: metrics },
   { method: "GET", pattern: "/api/status", run: status },
   { method: "GET", pattern: "/api/status/schema", run: () => jsonResponse(200, statusDescription()) },
-  { method: "PUT", pattern: BACKENDS, body: true, run: replaceBackends },
-  { method: "POST", pattern: `${BACKENDS}/*address/drain`, run: drainBackend },
-  { method: "POST", pattern: `${BACKENDS}/*address/enable`, run: enableBackend },
+  ...BACKEND_ENDPOINTS,
+  ...LIVE_ENDPOINTS,
   { method: "POST", pattern: "/api/reload", run: reload },
 ];
 
@@ -50,21 +47,20 @@ const ENDPOINTS: readonly Endpoint<Handle>[] = [
  * `{"error": {"code": …, "message": …}}`.
  */
 export class AdminApi implements AdminHandler {
-  readonly #target: AdminTarget;
-  readonly #hosts: AllowedHosts;
+  readonly #options: AdminApiOptions;
 
   constructor(options: AdminApiOptions) {
-    this.#target = options.target;
-    this.#hosts = options.hosts;
+    this.#options = options;
   }
 
   /** Checks the head of a request, before its body is read. `undefined` if the request is allowed. */
-  admit(head: AdminRequestHead): AdminResponse | undefined {
+  admit(head: AdminRequestHead, caller: AdminCaller): AdminResponse | undefined {
     try {
       this.#checkSender(head);
       const found = findEndpoint(ENDPOINTS, head);
       if (found.kind === "none") throw new AdminError("not_found", `Cannot find ${quoteText(head.path)}`);
       if (found.kind === "wrong-method") return wrongMethod(head, found.allowed);
+      this.#checkAccess(found.endpoint, caller);
       checkBody(head, found.endpoint.body ?? false);
     } catch (error) {
       return answerError(error);
@@ -72,32 +68,51 @@ export class AdminApi implements AdminHandler {
   }
 
   /** Handles a request. Rejects only because of a bug. */
-  async handle(request: AdminRequest): Promise<AdminResponse> {
-    const refusal = this.admit(request);
+  async handle(request: AdminRequest, caller: AdminCaller): Promise<AdminResponse> {
+    const refusal = this.admit(request, caller);
     if (refusal !== undefined) return refusal;
     const found = findEndpoint(ENDPOINTS, request);
     if (found.kind !== "found") throw new TypeError("an allowed request has no endpoint");
     const { endpoint, parameters } = found;
     try {
       const body = endpoint.body ? parseJson(request.body) : undefined;
-      return await endpoint.run({ target: this.#target, parameters, body });
+      const { target, feed } = this.#options;
+      const query = new URLSearchParams(request.query);
+      const access = this.#accessOf(caller);
+      return await endpoint.run({ target, feed, parameters, query, body, caller, access });
     } catch (error) {
       return answerError(error);
     }
+  }
+
+  #accessOf({ identity }: AdminCaller): AccessLevel {
+    const access = this.#options.access?.();
+    return access === undefined ? "write" : access.level(identity);
+  }
+
+  #checkAccess({ method, open = false }: Endpoint<Handle>, caller: AdminCaller): void {
+    if (open) return;
+    const access = this.#accessOf(caller);
+    const needed = method === "GET" ? "read" : "write";
+    if (access === "write" || access === needed) return;
+    const name = caller.identity === undefined
+      ? "a client without a certificate"
+      : quoteText(caller.identity.subject);
+    throw new AdminError("not_allowed", `Cannot serve ${name}: no rule of admin.allow.${needed} matches it`);
   }
 
   /** Rejects requests that a page of another origin makes a browser send (DNS rebinding, CSRF). */
   #checkSender({ method, headers }: AdminRequestHead): void {
     const host = headers.get("host");
     // It is absent only in HTTP/1.0, which no browser sends.
-    if (host !== undefined && !this.#hosts.isHost(host)) {
+    if (host !== undefined && !this.#options.hosts.isHost(host)) {
       throw new AdminError(
         "foreign_host",
         `Cannot serve the host ${quoteText(host)}: not a name of this listener`,
       );
     }
     const origin = headers.get("origin");
-    if (origin !== undefined && !this.#hosts.isOrigin(origin)) {
+    if (origin !== undefined && !this.#options.hosts.isOrigin(origin)) {
       throw new AdminError(
         "foreign_origin",
         `Cannot serve the origin ${quoteText(origin)}: not a name of this listener`,
@@ -146,31 +161,6 @@ async function metrics({ target }: Call): Promise<AdminResponse> {
   const [status, { ready }] = await Promise.all([target.status(), target.ready()]);
   const body = await renderMetrics({ status, ready });
   return { status: 200, headers: { "Content-Type": METRICS_TYPE }, body };
-}
-
-async function replaceBackends({ target, parameters, body }: Call): Promise<AdminResponse> {
-  return jsonResponse(200, await target.replaceBackends(parameters.upstream!, body));
-}
-
-async function drainBackend({ target, parameters }: Call): Promise<AdminResponse> {
-  return jsonResponse(200, await target.drainBackend(parameters.upstream!, readAddress(parameters.address!)));
-}
-
-async function enableBackend({ target, parameters }: Call): Promise<AdminResponse> {
-  return jsonResponse(
-    200,
-    await target.enableBackend(parameters.upstream!, readAddress(parameters.address!)),
-  );
-}
-
-/** An address in the canonical notation of backends. */
-function readAddress(text: string): string {
-  try {
-    return formatAddress(parseAddress(text));
-  } catch {
-    const message = `Cannot read address ${quoteText(text)}: expected host:port, [ipv6]:port or unix:/path`;
-    throw new AdminError("bad_address", message);
-  }
 }
 
 async function reload({ target }: Call): Promise<AdminResponse> {

@@ -5,6 +5,8 @@ export interface Endpoint<H> {
   readonly pattern: string;
   /** Whether requests have a JSON body. Without, a body is rejected. @default {false} */
   readonly body?: boolean;
+  /** Whether it needs no rule of `admin.allow`, as probes do. @default {false} */
+  readonly open?: boolean;
   readonly run: H;
 }
 

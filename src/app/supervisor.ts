@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import { credentialPaths } from "../config/permissions.ts";
 import { ConfigReading } from "../config/reading.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
+import type { Log, LogLevel } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
 import type { HeldLibc } from "../upstream/check/half_open/held_libc.ts";
 import { AdminServer } from "./admin/admin_server.ts";
@@ -62,6 +62,8 @@ export class Supervisor implements Disposable {
   });
   /** The configuration file, as it is watched. */
   readonly #path: string | undefined;
+  /** The level of the log, which the admin API can change. */
+  #logLevel: LogLevel = "info";
   /** Standard input, which can be read only once. */
   #text: string | undefined;
 
@@ -77,7 +79,10 @@ export class Supervisor implements Disposable {
     const { version, source: { folder, path } } = options;
     this.#path = path === undefined ? undefined : join(folder, basename(path));
     this.#admin = new AdminServer({
-      target: new ProgramTarget({ controlPlane, reloader: this.#reloader, version, folder }),
+      target: new ProgramTarget({
+        ...{ controlPlane, reloader: this.#reloader, version, folder },
+        logLevel: { get: () => this.#logLevel, set: (level) => this.#setLogLevel(level) },
+      }),
       wheel: controlPlane.wheel,
       buffers: controlPlane.buffers,
       log: this.#log,
@@ -230,8 +235,16 @@ export class Supervisor implements Disposable {
     if (starting) await configureLog(config.log, writer);
     await this.#change(config, credentials);
     await configureLog(config.log, writer);
+    this.#logLevel = config.log.level;
     for (const warning of credentials.warnings) this.#log.warn(warning);
     await this.#watches.follow(new Map([...ofConfig, ...ofCredentials]));
+  }
+
+  async #setLogLevel(level: LogLevel): Promise<void> {
+    const { config } = this.controlPlane;
+    if (config === undefined) return;
+    await configureLog({ ...config.log, level }, this.#options.writer);
+    this.#logLevel = level;
   }
 
   /** Prepares everything, which may fail, and commits then. */

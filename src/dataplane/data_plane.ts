@@ -9,6 +9,7 @@ import { BufferPool } from "../net/buffers.ts";
 import { type AccessFormat, formatAccess } from "../http_proxy/access_log.ts";
 import { type Dial, dial } from "../net/dial.ts";
 import { OwnListeners, type OwnRoutes } from "../net/own_listeners.ts";
+import { type FailureReport, Failures } from "../service/failures.ts";
 import type { Service } from "../service/service.ts";
 import type { BackendSpec } from "../upstream/options.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -26,8 +27,10 @@ import {
   type UpstreamAvailability,
   type UpstreamReport,
 } from "./report.ts";
+import { OpenSessions, type SessionQuery, type SessionsReport } from "./open_sessions.ts";
 import { prepareService } from "./service_kinds.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { reportTraffic, type TrafficReport } from "./traffic.ts";
 import { type BackendSets, Upstreams, type UpstreamsPlan } from "./upstreams.ts";
 
 /** What a {@linkcode DataPlane} works with. */
@@ -78,6 +81,8 @@ export class DataPlane {
   /** Services that are no longer named, until their last connection has ended, and when that is. */
   readonly #leaving = new Map<Service, Promise<unknown>>();
   readonly #writeAccess: DataPlaneParts["writeAccess"];
+  readonly #failures = new Failures();
+  readonly #sessions = new OpenSessions(() => this.#running);
   #adminAddress: Address | undefined;
   #stopping = false;
 
@@ -201,6 +206,31 @@ export class DataPlane {
     return Promise.resolve(this.#upstreams.all.map(reportAvailability));
   }
 
+  /** What all services together have done. */
+  traffic(): Promise<TrafficReport> {
+    return Promise.resolve(reportTraffic(this.#services.values()));
+  }
+
+  /** The open connections that are what the query asks for, at most 500 of them. */
+  sessions(query: SessionQuery = {}): Promise<SessionsReport> {
+    return this.#sessions.list(query, this.#wheel.now());
+  }
+
+  /** Ends an open connection, by its id in {@linkcode DataPlane.sessions}. Resolves to whether there was one. */
+  closeSession(id: string): Promise<boolean> {
+    return Promise.resolve(this.#sessions.close(id));
+  }
+
+  /** Ends the connections of a backend. Resolves to their number; `undefined` if there is no such backend. */
+  closeSessionsOf(upstream: string, backend: string): Promise<number | undefined> {
+    return Promise.resolve(this.#upstreams.get(upstream)?.find(backend)?.closeByAdmin());
+  }
+
+  /** The last connections and requests that were refused or failed, the newest first. */
+  failures(): Promise<readonly FailureReport[]> {
+    return Promise.resolve(this.#failures.list());
+  }
+
   /**
    * Stops listening and lets the live connections finish within each service's `timeouts.drain`. Resolves when none is
    * left, to how many were cut.
@@ -260,6 +290,7 @@ export class DataPlane {
       clock: this.#clock,
       log: this.#log,
       refuses: (service: Pick<Service, "active">) => this.#budget.refuses(service),
+      failures: this.#failures,
     };
     const find = (name: string) => this.#upstreams.get(name)!;
     for (const prepared of services) {

@@ -20,7 +20,7 @@ export interface HostedService {
 
 /** What a service is started with, or changed to. */
 export interface StartOptions {
-  readonly parts: Required<Omit<ServiceParts, "access">>;
+  readonly parts: Required<Omit<ServiceParts, "access" | "failures">> & Pick<ServiceParts, "failures">;
   /** Whether each finished connection gets a line in the log. */
   readonly access: boolean;
   /** Is told of each request that has ended; absent: they are not logged. */

@@ -26,6 +26,8 @@ export interface ServiceReport extends ServiceCounters {
   readonly listeners: readonly Address[];
   /** The upstream for clients whose name leads nowhere else; absent: these are refused. */
   readonly upstream?: string;
+  /** The names of all upstreams that it leads to. */
+  readonly upstreams: readonly string[];
   /** The counters of its requests; absent: it serves none. */
   readonly requests?: RequestCounters;
 }
@@ -85,9 +87,10 @@ export interface Reported {
 /** What services and upstreams have done, collected one after the other. */
 export function* report({ services, upstreams, addresses }: Reported): Steps<DataPlaneReport> {
   const serviceReports: ServiceReport[] = [];
-  for (const [name, { service, upstream, requests }] of services) {
+  for (const [name, { service, upstream, upstreams, requests }] of services) {
     serviceReports.push({
       name,
+      upstreams,
       ...(requests === undefined ? {} : { requests }),
       ...(upstream === undefined ? {} : { upstream }),
       listeners: addresses.get(name) ?? [],

@@ -18,6 +18,7 @@ import {
   backendEnded,
   backendGone,
   clientLeft,
+  closedByAdmin,
   lateResponse,
   type ProxyError,
   stalled,
@@ -202,6 +203,10 @@ export class BackendRequest implements LiveConnection {
   onBackendDown(): void {
     if (this.#tunnel !== undefined) this.#tunnel.destroy("backend-down");
     else this.#leave("backend-down");
+  }
+
+  onClosedByAdmin(): void {
+    this.#exchange.stop(closedByAdmin());
   }
 
   drain(): void {} // The session sees to that.

@@ -33,6 +33,7 @@ export const HTTP_REASONS = {
   "lifetime": "the connection lived for `timeouts.lifetime`",
   "backend-removed": "the backend has left the set, with `onRemove: close`",
   "backend-down": "the checks of the backend say that it is down, with `onDown: close`",
+  "closed-by-admin": "an operator closed the connection; 502 if nothing had been sent",
   "failed": "500: a fault of the program, which is in the log",
   "cut": "the time of a drain ran out, or a second signal came",
 } as const;

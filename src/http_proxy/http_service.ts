@@ -2,9 +2,11 @@ import { WheelTimer } from "../core/timer_wheel.ts";
 import { HeadWriter } from "../http/head_writer.ts";
 import type { AcceptedConnection } from "../service/client_handshake.ts";
 import type { ServiceOptions } from "../service/options.ts";
+import { formatClient } from "../net/client_address.ts";
 import { type Reason, reasonOf } from "../service/reason.ts";
 import { Service, type ServiceParts } from "../service/service.ts";
 import type { TlsGate } from "../tls/gate.ts";
+import { type Failures, isFailure } from "../service/failures.ts";
 import type { AccessRecord } from "./access_log.ts";
 import { accessRecord } from "./access_record.ts";
 import type { ExchangeState } from "./exchange_state.ts";
@@ -40,6 +42,7 @@ export class HttpService extends Service implements SessionHost {
   #options: ServiceOptions;
   #plan: HttpPlan;
   #onAccess: HttpRouting["onAccess"];
+  readonly #failures: Failures | undefined;
   readonly #requests = new HttpStats();
   readonly #budgets = new Map<string | undefined, RetryBudget>();
   readonly #timer: WheelTimer;
@@ -50,6 +53,7 @@ export class HttpService extends Service implements SessionHost {
     this.#options = options;
     this.#plan = this.#createPlan(options, parts.routing);
     this.#onAccess = parts.routing.onAccess;
+    this.#failures = parts.failures;
     this.#timer = new WheelTimer((nowMs) => this.#check(nowMs));
   }
 
@@ -110,7 +114,27 @@ export class HttpService extends Service implements SessionHost {
   finished(exchange: ExchangeState): void {
     const durationMs = exchange.elapsedMs();
     this.#requests.ended(exchange, durationMs);
+    // Of a connection that was kept alive it is 0.
+    const { connectMs = 0, headMs = 0 } = exchange;
+    if (connectMs > 0) this.stats.connected(connectMs - headMs);
     this.#onAccess?.(accessRecord(exchange, { service: this.name, durationMs }));
+    if (this.#failures !== undefined && isFailure(exchange.reason)) {
+      this.#keepFailure(this.#failures, exchange);
+    }
+  }
+
+  #keepFailure(failures: Failures, exchange: ExchangeState): void {
+    const { client, view } = exchange.session;
+    const { method, path, status, reason, failure: error, plan, origin, backend } = exchange;
+    failures.add({
+      service: this.name,
+      client: origin?.clientIp ?? formatClient(client.address),
+      identity: view.facts(plan).identity,
+      backend: backend?.key,
+      ...(method === "" ? {} : { request: { method, path, status } }),
+      reason,
+      error,
+    });
   }
 
   #check(nowMs: number): number {

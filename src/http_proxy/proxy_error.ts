@@ -130,6 +130,12 @@ export function lateResponse(responseMs: number): ProxyError {
   return new ProxyError("response-timeout", message, { op: "receive", status: 504 });
 }
 
+/** An operator has closed the connections of the backend. */
+export function closedByAdmin(): ProxyError {
+  const message = "Cannot answer the request: an operator closed the connection";
+  return new ProxyError("closed-by-admin", message, { op: "answer", status: 502 });
+}
+
 /** What breaks while it is sent or awaited is the backend. */
 export function asBackendError(error: Error): Error {
   return error instanceof ProxyError || error instanceof HttpError ? error : backendEnded(error);

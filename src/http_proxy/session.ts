@@ -6,6 +6,7 @@ import type { BufferPool } from "../net/buffers.ts";
 import { abortQuietly } from "../net/connection.ts";
 import type { ClientHandshake } from "../service/client_handshake.ts";
 import { proxyHeaderInfo } from "../service/proxy_header_info.ts";
+import type { SessionActivity, SessionState } from "../service/live_session.ts";
 import type { Reason } from "../service/reason.ts";
 import type { ServiceSession } from "../service/service.ts";
 import type { Backend } from "../upstream/backend.ts";
@@ -107,6 +108,20 @@ export class HttpSession implements ServiceSession, ClientSession {
     return this.#exchange !== undefined;
   }
 
+  /** As of {@linkcode ServiceSession}. */
+  activity(): SessionActivity {
+    const exchange = this.#exchange;
+    if (exchange === undefined || exchange.method === "") return { state: this.#activityState() };
+    const { method, host, path, backend } = exchange;
+    return { state: this.#activityState(), request: { method, host, path }, backend };
+  }
+
+  #activityState(): SessionState {
+    if (this.#drainSinceMs > 0) return "draining";
+    if (this.client.pending) return "handshake";
+    return this.#exchange === undefined ? "idle" : "open";
+  }
+
   /** What a PROXY header tells backends. */
   tellBackend(): ProxyHeaderInfo {
     return proxyHeaderInfo(this.client);
@@ -202,7 +217,9 @@ export class HttpSession implements ServiceSession, ClientSession {
     this.#reason ??= reason;
     if (this.#source === undefined) return this.client.abort(reason);
     if (this.#exchange === undefined) return this.#close();
-    const code = reason === "lifetime" || reason === "no-descriptors" ? reason : "cut";
+    const code = reason === "lifetime" || reason === "no-descriptors" || reason === "closed-by-admin"
+      ? reason
+      : "cut";
     const message = "Cannot answer the request: the connection was cut";
     this.#exchange.stop(new ProxyError(code, message, { op: "answer", status: 0 }));
   }

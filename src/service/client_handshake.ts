@@ -121,6 +121,11 @@ export class ClientHandshake implements Holder<Refusal> {
     this.startedAtMs = context.wheel.now();
   }
 
+  /** Whether the phase is under way. */
+  get pending(): boolean {
+    return this.#place !== undefined;
+  }
+
   /**
    * Leads the client through the phase. Until it has completed, it may be evicted for another client at any time, which
    * destroys `owner`.

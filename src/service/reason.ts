@@ -35,6 +35,7 @@ export type TlsReason = `tls-${string}`;
  * | `backend-removed` | the backend was removed from the set, with `onRemove: close` |
  * | `backend-down` | health checks marked the backend down, with `onDown: close` |
  * | `drained` | the connection finished during the drain of a stop or reload |
+ * | `closed-by-admin` | an operator closed the connection by the admin API |
  * | `cut` | the drain timeout expired, or a second signal arrived |
  * | `handshake` | the client did not complete its handshake within `timeouts.handshake` |
  * | `tls-…` | the TLS handshake failed or the client certificate was rejected; the rest says why |
@@ -58,6 +59,7 @@ export type Reason =
   | "backend-removed"
   | "backend-down"
   | "drained"
+  | "closed-by-admin"
   | "cut";
 
 const REFUSALS: Readonly<Record<Refusal, true>> = {

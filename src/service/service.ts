@@ -17,6 +17,8 @@ import type { ServiceOptions, Timeouts } from "./options.ts";
 import type { Reason } from "./reason.ts";
 import { type ServiceCounters, ServiceStats } from "./service_stats.ts";
 import { type LoggedSession } from "./access_log.ts";
+import type { Failures } from "./failures.ts";
+import type { OpenSession } from "./live_session.ts";
 
 /** What a service works with. Everything has a default that suits a program of its own. */
 export interface ServiceParts {
@@ -30,6 +32,8 @@ export interface ServiceParts {
   readonly refuses?: (service: { readonly active: number }) => boolean;
   /** Whether every connection is logged when it ends. Refused ones always are. @default {false} */
   readonly access?: boolean;
+  /** Gets connections and requests that are refused or fail. @default none is kept */
+  readonly failures?: Failures | undefined;
 }
 
 /** What a service demands of its clients, besides its {@linkcode ServiceOptions}. */
@@ -46,7 +50,7 @@ export interface ClientPolicy {
 }
 
 /** The session of an admitted connection. Its service makes it, and runs it to its end. */
-export interface ServiceSession extends LoggedSession {
+export interface ServiceSession extends LoggedSession, OpenSession {
   readonly client: ClientHandshake;
   /** Lets it finish within `timeouts.drain` of the service. */
   drain(): void;
@@ -94,12 +98,12 @@ export abstract class Service implements HandshakeContext {
   #onIdle: (() => void) | undefined;
 
   constructor(options: ServiceOptions, { policy, parts }: { policy: ClientPolicy; parts: ServiceParts }) {
-    const { clock = systemClock, log = silentLog, access = false, refuses } = parts;
+    const { clock = systemClock, log = silentLog, access = false, refuses, failures } = parts;
     this.name = options.name;
     this.#options = options;
     this.wheel = parts.wheel ?? new TimerWheel({ clock });
     this.buffers = parts.buffers ?? new BufferPool();
-    this.stats = new ServiceStats({ service: options.name, wheel: this.wheel, log, access });
+    this.stats = new ServiceStats({ service: options.name, wheel: this.wheel, log, access, failures });
     this.admission = new Admission({ ...options.admission, needsHandshake: false }, {
       clock,
       wheel: this.wheel,
@@ -118,7 +122,7 @@ export abstract class Service implements HandshakeContext {
   }
 
   /** The sessions that have not ended. */
-  protected get sessions(): Iterable<ServiceSession> {
+  get sessions(): Iterable<ServiceSession> {
     return this.#sessions;
   }
 

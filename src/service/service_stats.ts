@@ -8,6 +8,8 @@ import {
   type LoggedSession,
   type TransferredBytes,
 } from "./access_log.ts";
+import { type Failures, isFailure } from "./failures.ts";
+import { formatClient } from "../net/client_address.ts";
 import { isRefusal, type Reason } from "./reason.ts";
 
 /** In seconds: from a backend next door to the usual `timeouts.connect`, and from one request to a day. */
@@ -38,10 +40,18 @@ export interface ServiceCounters {
   readonly connectSeconds: HistogramSnapshot;
 }
 
+/** What {@linkcode ServiceStats} work with. */
+export interface ServiceStatsOptions extends AccessLogOptions {
+  /** Gets connections that are refused or fail. @default none is kept */
+  readonly failures?: Failures | undefined;
+}
+
 /** Counts the connections of a service, and has them written to its access log. */
 export class ServiceStats {
   readonly #wheel: TimerWheel;
   readonly #log: AccessLog;
+  readonly #service: string;
+  readonly #failures: Failures | undefined;
   readonly #ended: Partial<Record<Reason, number>> = {};
   readonly #durations = new Histogram(DURATION_BOUNDS);
   readonly #connects = new Histogram(CONNECT_BOUNDS);
@@ -51,7 +61,9 @@ export class ServiceStats {
   #bytesUp = 0;
   #bytesDown = 0;
 
-  constructor(options: AccessLogOptions) {
+  constructor(options: ServiceStatsOptions) {
+    this.#service = options.service;
+    this.#failures = options.failures;
     this.#wheel = options.wheel;
     this.#log = new AccessLog(options);
   }
@@ -104,6 +116,12 @@ export class ServiceStats {
     this.#rejected++;
     this.#count(reason);
     this.#log.refused({ address, listener }, reason);
+    this.#failures?.add({
+      service: this.#service,
+      client: formatClient(address),
+      reason,
+      error: undefined,
+    });
   }
 
   /** A connection was admitted. */
@@ -130,6 +148,18 @@ export class ServiceStats {
     if (isRefusal(reason)) this.#rejected++;
     this.#count(reason);
     this.#log.ended(session, { reason, durationMs });
+    if (this.#failures !== undefined && isFailure(reason)) this.#keep(session, reason);
+  }
+
+  #keep({ client, backend, failure }: LoggedSession, reason: Reason): void {
+    this.#failures!.add({
+      service: this.#service,
+      client: formatClient(client.address),
+      identity: client.identity,
+      backend: backend?.key,
+      reason,
+      error: failure,
+    });
   }
 
   #count(reason: Reason): void {

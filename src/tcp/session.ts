@@ -6,6 +6,7 @@ import { Tunnel } from "../net/tunnel.ts";
 import type { ClientHandshake } from "../service/client_handshake.ts";
 import { DrainTimer } from "../service/drain_timer.ts";
 import type { Timeouts } from "../service/options.ts";
+import type { SessionActivity, SessionState } from "../service/live_session.ts";
 import { ConnectionEnded, type Reason, reasonOf } from "../service/reason.ts";
 import type { ServiceSession } from "../service/service.ts";
 import type { TlsGate } from "../tls/gate.ts";
@@ -74,6 +75,17 @@ export class TcpSession implements ServiceSession, LiveConnection, SearchObserve
   /** Bytes delivered to the client. */
   get bytesDown(): number {
     return this.#tunnel?.bytesDown ?? 0;
+  }
+
+  /** As of {@linkcode ServiceSession}. */
+  activity(): SessionActivity {
+    return { state: this.#state(), backend: this.backend ?? this.#search?.tried.at(-1) };
+  }
+
+  #state(): SessionState {
+    if (this.#drain !== undefined) return "draining";
+    if (this.#tunnel !== undefined) return "open";
+    return this.client.pending ? "handshake" : "connecting";
   }
 
   /** Runs a search for a backend. Throws what the search throws. */
@@ -207,6 +219,10 @@ export class TcpSession implements ServiceSession, LiveConnection, SearchObserve
 
   onBackendDown(): void {
     this.destroy("backend-down");
+  }
+
+  onClosedByAdmin(): void {
+    this.destroy("closed-by-admin");
   }
 
   /** The client has sent something, ended its side or broken the connection while no backend is connected. */

@@ -12,6 +12,8 @@ export interface LiveConnection {
   onBackendDown(): void;
   /** The backend was removed from the set: lets the connection finish within its drain timeout. */
   drain(): void;
+  /** An operator closes the connections of the backend: ends the connection now. */
+  onClosedByAdmin(): void;
 }
 
 /**
@@ -238,6 +240,13 @@ export class Backend {
   /** It is up again: connections to it are not ended any more. */
   keepConnections(): void {
     this.#closeOnDown = false;
+  }
+
+  /** Ends the connections that use it, by order of an operator. Returns their number. */
+  closeByAdmin(): number {
+    const { size } = this.live;
+    for (const connection of this.live) connection.onClosedByAdmin();
+    return size;
   }
 
   /** It was removed from the set: its pool closes, and its connections drain or end. */

@@ -6,6 +6,8 @@ import {
   AdminSession,
   type AdminSessionLimits,
 } from "../../src/admin/admin_session.ts";
+import type { AdminResponse } from "../../src/admin/admin_response.ts";
+import type { StreamOutput } from "../../src/admin/live/live_feed.ts";
 import { TimerWheel } from "../../src/core/timer_wheel.ts";
 import { FakeClock } from "../core/fake_clock.ts";
 import { readText, seededBytes } from "../support/bytes.ts";
@@ -14,7 +16,7 @@ import { RecordingLog } from "../support/recording_log.ts";
 import { settle } from "../support/settle.ts";
 import { within } from "../support/wait.ts";
 
-type Handle = (request: AdminRequest) => Promise<ReturnType<typeof jsonResponse>>;
+type Handle = (request: AdminRequest) => Promise<AdminResponse>;
 
 /** Says what it was asked. */
 const echo: Handle = ({ method, path, body }) =>
@@ -314,4 +316,78 @@ Deno.test("a reset in any state ends that session only", async () => {
     await within(ended, { what: "the session's end" });
     assertEquals([connection.closed, clock.pending], [true, 0]);
   }
+});
+
+/** A response that is sent piece by piece, and what there is of it. */
+function streaming() {
+  const { promise: started, resolve } = Promise.withResolvers<StreamOutput>();
+  const ended = Promise.withResolvers<void>();
+  const handle: Handle = () =>
+    Promise.resolve({
+      status: 200,
+      headers: { "Content-Type": "text/event-stream" },
+      body: "",
+      stream: async (out) => {
+        resolve(out);
+        await new Promise<void>((resolve) => out.signal.addEventListener("abort", () => resolve()));
+        ended.resolve();
+      },
+    });
+  return { handle, started, ended: ended.promise };
+}
+
+const encode = (text: string) => new TextEncoder().encode(text);
+
+Deno.test("a stream has no length, is the last response, and ends when the session is drained", async () => {
+  const { handle, started, ended } = streaming();
+  const { peer, session, rest } = setUp(handle);
+  await peer.send(GET);
+  const out = await started;
+  await out.send(encode("data: 1\n\n"));
+  await out.send(encode("data: 2\n\n"));
+  session.drain();
+  await within(ended, { what: "the stream's end" });
+  const text = await rest();
+  assertEquals(
+    text.slice(text.indexOf("Content-Type: ")),
+    [
+      "Content-Type: text/event-stream",
+      "Connection: close",
+      "",
+      "data: 1\n\ndata: 2\n\n",
+    ].join("\r\n"),
+  );
+  assert(!text.includes("Content-Length"));
+});
+
+Deno.test("a stream ends when its client leaves, whatever that has sent meanwhile", async () => {
+  const { handle, started, ended } = streaming();
+  const { peer, rest } = setUp(handle);
+  await peer.send(GET);
+  await started;
+  await peer.send(GET.repeat(10));
+  peer.close();
+  await within(ended, { what: "the stream's end" });
+  await rest().catch(() => {});
+});
+
+Deno.test("a stream ends when its client reads nothing for too long", async () => {
+  const { handle, started, ended } = streaming();
+  const { clock, peer, session, ended: closed } = setUp(handle, { capacity: 1000, sendMs: 5000 });
+  await peer.send(GET);
+  const out = await started;
+  const sent = out.send(new Uint8Array(5000)).then(() => "sent", () => "failed");
+  await clock.advanceAsync(6000);
+  await within(ended, { what: "the stream's end" });
+  assertEquals(await within(sent, { what: "the send to fail" }), "failed");
+  await within(closed, { what: "the session's end" });
+  session.destroy();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("HEAD of a stream has its headers alone", async () => {
+  const { peer, rest } = setUp(streaming().handle);
+  await peer.send("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n");
+  const text = await rest();
+  assert(text.endsWith("text/event-stream\r\nConnection: close\r\n\r\n"));
 });

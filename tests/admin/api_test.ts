@@ -3,12 +3,15 @@ import { AdminError, STATUS_OF } from "../../src/admin/admin_error.ts";
 import { AllowedHosts } from "../../src/admin/allowed_hosts.ts";
 import { AdminApi } from "../../src/admin/api.ts";
 import { jsonResponse } from "../../src/admin/admin_response.ts";
-import type { AdminRequest } from "../../src/admin/admin_session.ts";
+import type { AdminCaller, AdminRequest } from "../../src/admin/admin_session.ts";
+import { LiveFeed } from "../../src/admin/live/live_feed.ts";
 import { ConfigError, type Problem } from "../../src/config/problem/problem.ts";
 import { CulvertError } from "../../src/core/errors.ts";
 import { backendStatus, FakeTarget, SMALL_STATUS } from "./fake_target.ts";
 
 const hosts = new AllowedHosts({ address: { kind: "tcp", host: "127.0.0.1", port: 9901 }, tls: false });
+
+const CALLER: AdminCaller = { client: "127.0.0.1:4711" };
 
 interface Sent {
   readonly body?: string | Uint8Array;
@@ -16,14 +19,15 @@ interface Sent {
 }
 
 function request(line: string, { body = "", headers = {} }: Sent = {}): AdminRequest {
-  const [method = "", path = ""] = line.split(" ");
+  const [method = "", target = ""] = line.split(" ");
+  const [path = "", query = ""] = target.split("?");
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const all = new Map(Object.entries({ host: "127.0.0.1:9901", ...headers }));
   if (bytes.length > 0) all.set("content-length", String(bytes.length));
   return {
     method,
     path,
-    query: "",
+    query,
     version: "1.1",
     headers: all,
     ...(bytes.length > 0 ? { contentLength: bytes.length } : {}),
@@ -36,9 +40,9 @@ function request(line: string, { body = "", headers = {} }: Sent = {}): AdminReq
 /** An API over a program, and what it answers: the status, and the body as JSON. */
 function setUp() {
   const target = new FakeTarget();
-  const api = new AdminApi({ target, hosts });
+  const api = new AdminApi({ target, hosts, feed: new LiveFeed({ target }) });
   const ask = async (line: string, sent: Sent = {}) => {
-    const { status, body, headers } = await api.handle(request(line, sent));
+    const { status, body, headers } = await api.handle(request(line, sent), CALLER);
     assertEquals(headers?.["Content-Type"], "application/json");
     return { status, json: JSON.parse(String(body)), headers };
   };
@@ -273,7 +277,7 @@ Deno.test("a page of another origin can neither read nor change anything", async
 
 Deno.test("a request is rejected by its head before the body is read", () => {
   const { api } = setUp();
-  const refused = (line: string, sent: Sent) => api.admit(request(line, sent))?.status;
+  const refused = (line: string, sent: Sent) => api.admit(request(line, sent), CALLER)?.status;
   assertEquals(refused(REPLACE, { body: "[]" }), undefined);
   assertEquals(refused("PUT /nowhere", { body: "[]" }), 404);
   assertEquals(refused("POST /healthz", { body: "[]" }), 405);
@@ -291,10 +295,63 @@ Deno.test("no name in a response can send a command to a terminal, and clients d
 Deno.test("an unexpected error is passed on, for the log and not for the client", async () => {
   const { api } = setUp();
   await assertRejects(
-    () => api.handle(request("POST /api/upstreams/bug/backends/a:1/drain")),
+    () => api.handle(request("POST /api/upstreams/bug/backends/a:1/drain"), CALLER),
     Error,
     "a bug",
   );
+});
+
+Deno.test("a weight is set, connections are closed, and the level of the log changes", async () => {
+  const { target, ask, code } = setUp();
+  const backend = "/api/upstreams/db/backends/10.0.0.1:5432";
+  assertEquals((await ask(`PUT ${backend}/weight`, { body: '{"weight": 5}' })).json.weight, 5);
+  assertEquals((await ask(`POST ${backend}/close`)).json, { closed: 3 });
+  assertEquals((await ask("POST /api/connections/17/close")).json, { closed: 1 });
+  assertEquals((await ask("PUT /api/log/level", { body: '{"level": "debug"}' })).json, { level: "debug" });
+  assertEquals(target.calls, [
+    ["weight", "db", "10.0.0.1:5432"],
+    ["close", "db", "10.0.0.1:5432"],
+    ["close", "connection", "17"],
+    ["log level", "program", "debug"],
+  ]);
+  for (const weight of ["-1", "1.5", '"5"', "null", "65536", "1e99"]) {
+    assertEquals(await code(`PUT ${backend}/weight`, { body: `{"weight": ${weight}}` }), "422 bad_value");
+  }
+  for (const body of ["{}", "[]", "null", "5"]) {
+    assertEquals(await code(`PUT ${backend}/weight`, { body }), "422 bad_value");
+    assertEquals(await code("PUT /api/log/level", { body }), "422 bad_value");
+  }
+  assertEquals(await code("PUT /api/log/level", { body: '{"level": "loud"}' }), "422 bad_value");
+  assertEquals(await code("POST /api/connections/gone/close"), "404 unknown_connection");
+  assertEquals(await code("POST /api/upstreams/db/backends/gone:1/close"), "404 unknown_backend");
+  assertEquals(
+    await code("PUT /api/upstreams/no/backends/a:1/weight", { body: '{"weight": 1}' }),
+    [
+      "404 unknown_upstream",
+    ].join(),
+  );
+});
+
+Deno.test("open connections are asked for by a query, which is checked", async () => {
+  const { target, ask, code } = setUp();
+  const path = "GET /api/connections";
+  assertEquals((await ask(path)).json, { total: 0, matched: 0, sessions: [] });
+  await ask(`${path}?search=a%20b&order=bytes&descending=true&limit=20`);
+  assertEquals(target.calls, [
+    ["connections", { search: "", order: "age", descending: false, limit: 500 }],
+    ["connections", { search: "a b", order: "bytes", descending: true, limit: 20 }],
+  ]);
+  for (
+    const query of ["order=size", "descending=1", "limit=501", "limit=-1", "limit=1e2", "sort=age"]
+  ) assertEquals(await code(`${path}?${query}`), "400 bad_query", query);
+  assertEquals(await code(`${path}?search=${"x".repeat(201)}`), "400 bad_query");
+});
+
+Deno.test("a client is told what it may do, and the history is one list for each field", async () => {
+  const { ask } = setUp();
+  assertEquals((await ask("GET /api/access")).json, { access: "write", client: "127.0.0.1:4711" });
+  const { fields, columns } = (await ask("GET /api/history")).json;
+  assertEquals([fields[0], columns.length], ["time", fields.length]);
 });
 
 Deno.test("every error code is in the reference with its status", () => {

@@ -1,8 +1,25 @@
 import { AdminError } from "../../src/admin/admin_error.ts";
+import { History } from "../../src/admin/live/history.ts";
+import type { LiveState } from "../../src/admin/live/live_state.ts";
 import type { Status } from "../../src/admin/status/status.ts";
 import type { BackendStatus } from "../../src/admin/status/upstream.ts";
 import type { AdminTarget, Readiness, ReloadResult } from "../../src/admin/admin_target.ts";
+import type { LogLevel } from "../../src/core/log.ts";
+import type { SessionQuery, SessionsReport } from "../../src/dataplane/open_sessions.ts";
 import { ConfigError } from "../../src/config/problem/problem.ts";
+
+/** A history that records what it is told to. */
+class FakeHistory extends History {
+  recording = false;
+
+  start(): void {
+    this.recording = true;
+  }
+
+  stop(): void {
+    this.recording = false;
+  }
+}
 
 /** A program that does nothing but say what it was asked for. */
 export class FakeTarget implements AdminTarget {
@@ -11,6 +28,8 @@ export class FakeTarget implements AdminTarget {
   readiness: Readiness = { ready: true, reasons: [] };
   reloaded: () => Promise<ReloadResult> = () => Promise.resolve({ ok: true, generation: 2 });
   document: Status = SMALL_STATUS;
+  readonly history = new FakeHistory();
+  failures: LiveState["failures"] = [];
   #waiting: (() => void) | undefined;
 
   ready(): Promise<Readiness> {
@@ -36,6 +55,38 @@ export class FakeTarget implements AdminTarget {
 
   enableBackend(upstream: string, address: string): Promise<BackendStatus> {
     return this.#do("enable", upstream, address, () => this.#find(address, "up"));
+  }
+
+  setWeight(upstream: string, address: string, weight: number): Promise<BackendStatus> {
+    return this.#do("weight", upstream, address, () => ({ ...this.#find(address, "up"), weight }));
+  }
+
+  closeConnections(upstream: string, address: string): Promise<number> {
+    return this.#do("close", upstream, address, () => {
+      this.#find(address, "up");
+      return 3;
+    });
+  }
+
+  connections(query: SessionQuery): Promise<SessionsReport> {
+    this.calls.push(["connections", query]);
+    return Promise.resolve({ total: 0, matched: 0, sessions: [] });
+  }
+
+  async closeConnection(id: string): Promise<void> {
+    await this.#do("close", "connection", id, () => {
+      if (id === "gone") throw new AdminError("unknown_connection", "There is no open connection");
+    });
+  }
+
+  live(): Promise<LiveState> {
+    this.calls.push(["live"]);
+    const { document: status, failures, readiness: { reasons: unready } } = this;
+    return Promise.resolve({ status, unready, failures, reloads: [status.reload], logLevel: "info" });
+  }
+
+  async setLogLevel(level: LogLevel): Promise<void> {
+    await this.#do("log level", "program", level, () => {});
   }
 
   async reload(): Promise<ReloadResult> {

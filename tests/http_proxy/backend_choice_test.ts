@@ -23,7 +23,7 @@ Deno.test("a request leaves its place at the backend, whether its connection is 
     messages: { hold() {}, request: new RequestHead() },
     elapsedMs: () => 0,
   } as unknown as ExchangeState;
-  const owner = { onBackendRemoved() {}, onBackendDown() {}, drain() {} };
+  const owner = { onBackendRemoved() {}, onBackendDown() {}, onClosedByAdmin() {}, drain() {} };
   for (let i = 0; i < 3; i++) {
     const choice = new BackendChoice({ exchange, backends: upstream, retries: {} as Retries, owner });
     const connection = choice.takeKept() ?? await choice.connect();

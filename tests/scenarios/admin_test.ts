@@ -39,6 +39,7 @@ Deno.test("the admin API tells of a program that lives, is ready, carries, drain
     name: "main",
     listeners: [culvert.address("main")],
     upstream: "main",
+    upstreams: ["main"],
     active: 1,
     handshakes: 0,
     total: 1,

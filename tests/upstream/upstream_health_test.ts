@@ -20,6 +20,7 @@ function liveConnection(events: string[], name: string): LiveConnection {
   return {
     onBackendRemoved: () => events.push(`${name} removed`),
     onBackendDown: () => events.push(`${name} down`),
+    onClosedByAdmin: () => {},
     drain: () => events.push(`${name} drains`),
   };
 }

@@ -42,6 +42,7 @@ const COUNTED: Readonly<Record<KnownReason, "refused" | "ended">> = {
   "backend-removed": "ended",
   "backend-down": "ended",
   "drained": "ended",
+  "closed-by-admin": "ended",
   "cut": "ended",
 };
 

@@ -9,6 +9,10 @@ export const serviceSchema = object({
     text,
     "Upstream of connections whose server name matches no entry of `sni`; absent: they are rejected",
   ),
+  upstreams: field(
+    list(text),
+    "All upstreams that its connections or requests may go to: by `upstream`, `sni` or `routes`",
+  ),
   active: field(count, "Admitted connections that are open"),
   handshakes: field(
     count,

@@ -15,7 +15,10 @@ import type { AdminCredentials } from "../credentials/credentials_loader.ts";
 
 /** What an {@linkcode AdminServer} works with. */
 export interface AdminServerParts {
-  readonly target: AdminTarget;
+  readonly target: AdminTarget & {
+    /** Records while there is a listener. */
+    readonly history: { start(): void; stop(): void };
+  };
   readonly wheel: TimerWheel;
   readonly buffers: BufferPool;
   readonly log: Log;
@@ -87,6 +90,7 @@ export class AdminServer {
   async close(): Promise<void> {
     const listener = this.#listener;
     this.#listener = this.#key = undefined;
+    this.#parts.target.history.stop();
     await listener?.close();
   }
 
@@ -105,6 +109,9 @@ export class AdminServer {
     }
     this.#key = key;
     this.#listener = bound && this.#open(bound);
+    const { history } = this.#parts.target;
+    if (this.#listener === undefined) history.stop();
+    else history.start();
     void before?.close();
   }
 

@@ -59,7 +59,8 @@ export function* buildStatus(parts: StatusParts): Steps<Status> {
   };
 }
 
-function reloadStatus({ generation, appliedAt, at, why, outcome }: ReloadState): ReloadStatus {
+/** A reload as the admin API shows it. */
+export function reloadStatus({ generation, appliedAt, at, why, outcome }: ReloadState): ReloadStatus {
   const status = { generation, appliedAt: isoTime(appliedAt), at: isoTime(at), ok: outcome.ok, why };
   if (outcome.ok) return status;
   const { error } = outcome;
@@ -68,13 +69,14 @@ function reloadStatus({ generation, appliedAt, at, why, outcome }: ReloadState):
 }
 
 function serviceStatus(
-  { name, listeners, upstream, ended, requests, ...counts }: ServiceReport,
+  { name, listeners, upstream, upstreams, ended, requests, ...counts }: ServiceReport,
 ): ServiceStatus {
   const all = Object.entries(ended) as [Reason, number][];
   return {
     name,
     listeners: listeners.map(formatAddress),
     ...(upstream === undefined ? {} : { upstream }),
+    upstreams,
     active: counts.active,
     handshakes: counts.handshakes,
     total: counts.total,

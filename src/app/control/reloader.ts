@@ -1,6 +1,7 @@
 import { ConfigError } from "../../config/problem/problem.ts";
 import { CulvertError, describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import { Recent } from "../../core/recent.ts";
 
 /** How a reload went. */
 export type ReloadOutcome =
@@ -19,6 +20,9 @@ export interface ReloadState {
   readonly why: string;
   readonly outcome: ReloadOutcome;
 }
+
+/** Reloads that are remembered. */
+const KEPT = 20;
 
 /** Options of {@linkcode Reloader}. */
 export interface ReloaderOptions {
@@ -42,14 +46,21 @@ export class Reloader {
     why: "start",
     outcome: { ok: true },
   };
+  readonly #recent = new Recent<ReloadState>(KEPT);
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
+    this.#recent.add(this.#state);
   }
 
   /** How things stand; before the first reload, as at the start. */
   get state(): ReloadState {
     return this.#state;
+  }
+
+  /** The last 20 reloads, the newest first. The start counts as one. */
+  get recent(): readonly ReloadState[] {
+    return this.#recent.list();
   }
 
   /** Reloads; `why` is for the log. Never rejects. */
@@ -77,6 +88,7 @@ export class Reloader {
     this.#state = outcome.ok
       ? { generation: generation + 1, appliedAt: at, at, why, outcome }
       : { generation, appliedAt, at, why, outcome };
+    this.#recent.add(this.#state);
     return outcome;
   }
 

@@ -23,6 +23,7 @@ import type { ReportingSource } from "../../upstream/discover/source.ts";
 import type { NamedSource, SourceStatus } from "../../upstream/discover/source_run.ts";
 import { BackendChecks } from "./backend_checks.ts";
 import { makeSources } from "./sources.ts";
+import { WeightOverrides } from "./weight_overrides.ts";
 
 /** The credentials of an upstream. */
 export interface UpstreamCredentials {
@@ -95,6 +96,7 @@ export class ManagedUpstream {
   #ended: Promise<unknown> = Promise.resolve();
   /** In place of those that are listed, until the configuration lists others. */
   #byHand: readonly BackendSpec[] | undefined;
+  readonly #weights = new WeightOverrides();
   /** It is being changed by a plan, which passes the backends on itself. */
   #updating = true;
 
@@ -139,6 +141,11 @@ export class ManagedUpstream {
 
   /** The backends as the data plane knows them. */
   get backends(): readonly BackendSpec[] {
+    return this.#weights.apply(this.#given);
+  }
+
+  /** The backends with the weights of the configuration or of discovery. */
+  get #given(): readonly BackendSpec[] {
     const { backends } = this.#discovery ?? this.#config;
     return this.#byHand ?? (this.#lasting === undefined ? backends : joinSets([backends, this.#lasting]));
   }
@@ -211,6 +218,18 @@ export class ManagedUpstream {
     }
     this.#byHand = backends;
     this.#follow();
+  }
+
+  /**
+   * Sets the weight of a backend, by its address as text, until the configuration or discovery gives it another one.
+   * Returns whether there is such a backend.
+   */
+  setWeight(key: string, weight: number): boolean {
+    const given = this.#given.find(({ address }) => formatAddress(address) === key);
+    if (given === undefined) return false;
+    this.#weights.set(key, { given: given.weight, weight });
+    this.#follow();
+    return true;
   }
 
   /** Ends discovery and checks. The data plane keeps the backends. */

@@ -14,6 +14,7 @@ export const FULL_STATUS: Status = {
     name: "web",
     listeners: ["127.0.0.1:80"],
     upstream: "app",
+    upstreams: ["app"],
     active: 3,
     handshakes: 1,
     total: 10,

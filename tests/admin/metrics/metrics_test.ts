@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { AllowedHosts } from "../../../src/admin/allowed_hosts.ts";
+import { LiveFeed } from "../../../src/admin/live/live_feed.ts";
 import { AdminApi } from "../../../src/admin/api.ts";
 import { METRICS_TYPE } from "../../../src/admin/metrics/render.ts";
 import type { CrlStatus } from "../../../src/admin/status/credentials.ts";
@@ -283,7 +284,7 @@ Deno.test("the API answers GET and HEAD with the text, and rejects other methods
   const hosts = new AllowedHosts({ address: { kind: "tcp", host: "127.0.0.1", port: 9901 }, tls: false });
   const target = targetWith(FULL_STATUS);
   target.readiness = { ready: false, reasons: ["no backend"] };
-  const api = new AdminApi({ target, hosts });
+  const api = new AdminApi({ target, hosts, feed: new LiveFeed({ target }) });
   const ask = (method: string) =>
     api.handle({
       method,
@@ -294,7 +295,7 @@ Deno.test("the API answers GET and HEAD with the text, and rejects other methods
       keepAlive: true,
       expectsContinue: false,
       body: new Uint8Array(),
-    });
+    }, { client: "127.0.0.1:4711" });
   for (const method of ["GET", "HEAD"]) {
     const { status, headers, body } = await ask(method);
     assertEquals([status, headers], [200, { "Content-Type": METRICS_TYPE }]);

@@ -54,6 +54,7 @@ class Fixture implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await within(this.server.close(), { what: "the admin server to close" });
+    assertEquals(this.target.history.recording, false);
   }
 }
 

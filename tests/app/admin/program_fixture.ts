@@ -5,6 +5,7 @@ import type { BackendStatus, UpstreamStatus } from "../../../src/admin/status/up
 import { ProgramTarget } from "../../../src/app/admin/program_target.ts";
 import { badConfig, loadCredentials } from "../../../src/app/credentials/credentials.ts";
 import { Reloader } from "../../../src/app/control/reloader.ts";
+import type { LogLevel } from "../../../src/core/log.ts";
 import { ConfigReading } from "../../../src/config/reading.ts";
 import type { CheckOutcome } from "../../../src/upstream/check/health.ts";
 import { AppFixture } from "../control/app_fixture.ts";
@@ -17,12 +18,17 @@ export class ProgramFixture extends AppFixture {
   folder: string;
   readonly reloader = new Reloader({ reload: () => this.start(this.text), log: this.log });
   readonly control: ProgramTarget;
+  logLevel: LogLevel = "info";
 
   constructor(folder = "/etc/culvert") {
     super();
     this.folder = folder;
     const { controlPlane, reloader, clock } = this;
-    this.control = new ProgramTarget({ controlPlane, reloader, version: "1.2.3", folder, clock });
+    const logLevel = {
+      get: () => this.logLevel,
+      set: (level: LogLevel) => Promise.resolve(void (this.logLevel = level)),
+    };
+    this.control = new ProgramTarget({ controlPlane, reloader, version: "1.2.3", folder, logLevel, clock });
   }
 
   /** Runs this configuration, with the files that it names. */

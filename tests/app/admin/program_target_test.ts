@@ -147,6 +147,10 @@ Deno.test("what is not there is reported as such", async () => {
     [() => control.enableBackend("no", "a:1"), "unknown_upstream"],
     [() => control.drainBackend("app", "z:1"), "unknown_backend"],
     [() => control.enableBackend("app", "z:1"), "unknown_backend"],
+    [() => control.setWeight("no", "a:1", 1), "unknown_upstream"],
+    [() => control.setWeight("app", "z:1", 1), "unknown_backend"],
+    [() => control.closeConnections("app", "z:1"), "unknown_backend"],
+    [() => control.closeConnection("1"), "unknown_connection"],
   ];
   for (const [work, code] of cases) {
     assertEquals((await assertRejects(work, AdminError)).code, code);
@@ -202,5 +206,112 @@ Deno.test("a program that stops takes neither reloads nor sets", async () => {
   }
   await closed(port);
   await settle();
+  await fixture.end();
+});
+
+Deno.test("a weight that is set by hand lasts until the configuration gives another one", async () => {
+  const fixture = await started();
+  const { control } = fixture;
+  assertEquals((await control.setWeight("app", "a:1", 7)).weight, 7);
+  const { state, weight } = await control.setWeight("app", "b:1", 0);
+  assertEquals([state, weight], ["drained", 0]);
+  await control.reload();
+  assertEquals([(await fixture.backend("a")).weight, (await fixture.backend("b")).weight], [7, 0]);
+  assertEquals((await control.setWeight("app", "b:1", 1)).state, "up");
+  fixture.text = JSON.stringify({
+    version: 1,
+    upstreams: { app: { backends: [{ address: "a:1", weight: 3 }, "b:1"] } },
+    services: [{ name: "web", ...WEB.web }],
+  });
+  await control.reload();
+  assertEquals((await fixture.backend("a")).weight, 3);
+  fixture.text = ONE;
+  await control.reload();
+  assertEquals((await fixture.backend("a")).weight, 1);
+  await fixture.end();
+});
+
+Deno.test("a backend that leaves the set and returns has the weight of the configuration", async () => {
+  const fixture = await started();
+  await fixture.control.setWeight("app", "a:1", 7);
+  await fixture.control.replaceBackends("app", ["b:1"]);
+  await fixture.control.replaceBackends("app", ["a:1", "b:1"]);
+  assertEquals((await fixture.backend("a")).weight, 1);
+  await fixture.end();
+});
+
+Deno.test("open connections are listed, sorted and searched, and closed one by one or by their backend", async () => {
+  const fixture = await started();
+  const { control } = fixture;
+  const port = fixture.port("web");
+  const connected = [await fixture.connect(port), await fixture.connect(port), await fixture.connect(port)];
+  const { total, matched, sessions } = await control.connections({});
+  assertEquals([total, matched, sessions.length], [3, 3, 3]);
+  const [{ id: _id, client, ageMs: _age, ...first }] = sessions as [typeof sessions[number]];
+  assertEquals(first, {
+    service: "web",
+    listener: `127.0.0.1:${port}`,
+    backend: first.backend!,
+    state: "open",
+    bytesUp: 5,
+    bytesDown: 0,
+  });
+  const clients = connected.map(({ client }) => (client.localAddr as Deno.NetAddr).port);
+  assert(clients.some((port) => client === `127.0.0.1:${port}`));
+  const of = async (query: Parameters<typeof control.connections>[0]) => await control.connections(query);
+  const backends = (await of({ order: "backend" })).sessions.map(({ backend }) => backend);
+  assertEquals(backends.toSorted(), backends);
+  const descending = (await of({ order: "backend", descending: true })).sessions.map(({ backend }) =>
+    backend
+  );
+  assertEquals(descending, backends.toReversed());
+  const onA = await of({ search: "A:1" });
+  assertEquals([onA.total, onA.matched], [3, backends.filter((backend) => backend === "a:1").length]);
+  assertEquals((await of({ limit: 1 })).sessions.length, 1);
+  assertEquals((await of({ search: "nothing has this" })).matched, 0);
+
+  const onB = (await of({ search: "b:1" })).sessions;
+  await control.closeConnection(onB[0]!.id);
+  await until(async () => (await of({})).total === 2, { what: "the connection to end" });
+  const left = (await of({})).sessions.map(({ backend }) => backend);
+  const ofA = left.filter((backend) => backend === "a:1").length;
+  assertEquals(await control.closeConnections("app", "a:1"), ofA);
+  await until(async () => (await of({})).total === 2 - ofA, { what: "the connections of a to end" });
+  const { ended } = (await fixture.services())[0]!;
+  assertEquals(ended["closed-by-admin"], 1 + ofA);
+  assertEquals((await control.live()).failures, []);
+  await fixture.controlPlane.destroy();
+  for (const each of connected) await gone(each);
+  await fixture.end();
+});
+
+Deno.test("the live state has the reloads and what has failed, the newest first", async () => {
+  const fixture = await started();
+  fixture.text = "nonsense";
+  await fixture.control.reload();
+  fixture.text = JSON.stringify({
+    version: 1,
+    upstreams: { app: { backends: ["a:1"] } },
+    services: [{ name: "web", ...WEB.web, deny: ["127.0.0.0/8"] }],
+  });
+  await fixture.control.reload();
+  const client = await Deno.connect({ hostname: "127.0.0.1", port: fixture.port("web") });
+  await until(async () => (await fixture.control.live()).failures.length > 0, { what: "the refusal" });
+  client.close();
+  const { reloads, failures, unready, logLevel } = await fixture.control.live();
+  assertEquals(reloads.map(({ ok, why, generation }) => [ok, why, generation]), [
+    [true, "admin", 2],
+    [false, "admin", 1],
+    [true, "start", 1],
+  ]);
+  const { at, client: from, ...failure } = failures[0]!;
+  assertAbout(new Date(at).toISOString(), 0);
+  assertEquals([from, failure], [
+    `127.0.0.1:${(client.localAddr as Deno.NetAddr).port}`,
+    { service: "web", reason: "refused-by-deny" },
+  ]);
+  assertEquals([unready, logLevel], [[], "info"]);
+  await fixture.control.setLogLevel("debug");
+  assertEquals((await fixture.control.live()).logLevel, "debug");
   await fixture.end();
 });

@@ -153,6 +153,7 @@ Deno.test("what is taken off the list leaves as the new configuration says, with
     fixture.upstream.backends[0]!.live.add({
       onBackendRemoved: () => seen.push("removed"),
       onBackendDown: () => seen.push("down"),
+      onClosedByAdmin: () => {},
       drain: () => seen.push("drain"),
     });
     fixture.update(config("b", { ...sources, onRemove: "drain" }));

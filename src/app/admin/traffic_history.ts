@@ -1,0 +1,69 @@
+import { History, type HistoryReport, type HistoryRow } from "../../admin/live/history.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import type { TrafficReport } from "../../dataplane/traffic.ts";
+
+/** What a {@linkcode TrafficHistory} works with. */
+export interface TrafficHistoryParts {
+  /** What the program has carried until now. */
+  readonly traffic: () => Promise<TrafficReport>;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
+}
+
+const INTERVAL_MS = 1000;
+
+/** Records what the program carries, once a second, from `start` to `stop`. */
+export class TrafficHistory {
+  readonly #history = new History();
+  readonly #parts: TrafficHistoryParts;
+  readonly #clock: Clock;
+  #cancel: (() => void) | undefined;
+  #running = false;
+
+  constructor(parts: TrafficHistoryParts) {
+    this.#parts = parts;
+    this.#clock = parts.clock ?? systemClock;
+  }
+
+  /** Records from now on. Does nothing if it does already. */
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    void this.#record();
+  }
+
+  /** Records nothing more. What was recorded stays. */
+  stop(): void {
+    this.#running = false;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  /** As of {@linkcode History}. */
+  get lastTime(): number {
+    return this.#history.lastTime;
+  }
+
+  /** As of {@linkcode History}. */
+  report(): HistoryReport {
+    return this.#history.report();
+  }
+
+  /** As of {@linkcode History}. */
+  since(time: number): HistoryRow[] {
+    return this.#history.since(time);
+  }
+
+  async #record(): Promise<void> {
+    try {
+      this.#history.add(await this.#parts.traffic(), Date.now());
+    } catch {
+      // A second is missing.
+    }
+    if (!this.#running || this.#cancel !== undefined) return;
+    this.#cancel = this.#clock.after(INTERVAL_MS, () => {
+      this.#cancel = undefined;
+      void this.#record();
+    });
+  }
+}
