@@ -26,10 +26,11 @@ export async function runDemo(): Promise<ExitCode> {
   const obstacle = await findObstacle();
   const backends = Object.keys(WEIGHTS).map(startDemoBackend);
   const text = demoConfig(backends, { mutualTls: obstacle === undefined });
+  const writer = new LineWriter(Deno.stderr);
   const supervisor = new Supervisor({
     version: VERSION,
     source: { name: "demo", folder: ".", read: () => Promise.resolve(text) },
-    writer: new LineWriter(Deno.stderr),
+    writer,
     checkPermissions: () => Promise.resolve(),
   });
   try {
@@ -43,6 +44,7 @@ export async function runDemo(): Promise<ExitCode> {
     clearInterval(live);
     return cut > 0 ? ExitCode.failed : ExitCode.ok;
   } finally {
+    await writer.flush();
     await Promise.all(backends.map((backend) => backend.close()));
   }
 }

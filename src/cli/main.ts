@@ -82,9 +82,13 @@ async function run(path: string): Promise<ExitCode> {
     library.open(); // It may have been asked for just now.
   };
   const supervisor = new Supervisor({ source, writer, library, checkPermissions, version: VERSION });
-  await supervisor.start();
-  const { cut } = await supervisor.stopped;
-  return cut > 0 ? ExitCode.failed : ExitCode.ok;
+  try {
+    await supervisor.start();
+    const { cut } = await supervisor.stopped;
+    return cut > 0 ? ExitCode.failed : ExitCode.ok;
+  } finally {
+    await writer.flush();
+  }
 }
 
 /** Reads all that a run would read, certificates included, and binds nothing. */

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { LineWriter } from "../../../src/app/log/line_writer.ts";
+import { FakeClock } from "../../core/fake_clock.ts";
 import { settle } from "../../support/settle.ts";
 
 /** Takes at most `most` bytes at a time, as soon as the test says so. */
@@ -26,9 +27,10 @@ function target(most = Infinity) {
   };
 }
 
-Deno.test("lines of one turn go out together, those that come during a write with the next one", async () => {
+Deno.test("lines of one turn go out together, those of the next 10 ms with the next write", async () => {
   const out = target();
-  const writer = new LineWriter(out);
+  const clock = new FakeClock();
+  const writer = new LineWriter(out, { clock });
   writer.write("a\n");
   writer.write("b\n");
   await settle();
@@ -37,12 +39,52 @@ Deno.test("lines of one turn go out together, those that come during a write wit
   await settle();
   assertEquals(out.writes, ["a\nb\n"]);
   await out.take();
+  clock.advance(9);
+  await settle();
+  assertEquals(out.writes, ["a\nb\n"]);
+  clock.advance(1);
+  await settle();
   assertEquals(out.writes, ["a\nb\n", "c\nd\n"]);
   await out.take();
+  clock.advance(10);
   writer.write("e\n");
   await settle();
   assertEquals(out.writes.at(-1), "e\n");
   await out.take();
+});
+
+Deno.test("many lines do not wait for more", async () => {
+  const out = target();
+  const clock = new FakeClock();
+  const writer = new LineWriter(out, { clock });
+  writer.write("a\n");
+  await settle();
+  await out.take();
+  const line = `${"x".repeat(1023)}\n`;
+  for (let i = 0; i < 31; i++) writer.write(line);
+  await settle();
+  assertEquals(out.writes.length, 1);
+  writer.write(line);
+  await settle();
+  assertEquals(out.writes[1], line.repeat(32));
+  await out.take();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("flush does not wait for more lines", async () => {
+  const out = target();
+  const writer = new LineWriter(out, { clock: new FakeClock() });
+  writer.write("a\n");
+  await settle();
+  await out.take();
+  writer.write("b\n");
+  await settle();
+  assertEquals(out.writes, ["a\n"]);
+  const flush = writer.flush();
+  await settle();
+  assertEquals(out.writes, ["a\n", "b\n"]);
+  await out.take();
+  await flush;
 });
 
 Deno.test("a target that takes only some of a write is given the rest", async () => {
@@ -79,7 +121,8 @@ Deno.test("flush does not wait for ever for a target that is stuck", async () =>
 
 Deno.test("a target that is stuck costs a bounded amount of memory, and gets the number of dropped lines", async () => {
   const out = target();
-  const writer = new LineWriter(out);
+  const clock = new FakeClock();
+  const writer = new LineWriter(out, { clock });
   writer.write("first\n");
   await settle();
   const line = `${"x".repeat(1023)}\n`;
@@ -88,6 +131,7 @@ Deno.test("a target that is stuck costs a bounded amount of memory, and gets the
   const missed = "476 log lines dropped: the log's reader is too slow\n";
   assert(out.writes[1] === line.repeat(1024) + missed);
   await out.take();
+  clock.advance(10);
   writer.write("last\n");
   await settle();
   await out.take();
@@ -96,10 +140,12 @@ Deno.test("a target that is stuck costs a bounded amount of memory, and gets the
 
 Deno.test("a closed log target stops no caller, and is tried again with the next line", async () => {
   const out = target();
-  const writer = new LineWriter(out);
+  const clock = new FakeClock();
+  const writer = new LineWriter(out, { clock });
   writer.write("lost\n");
   await settle();
   await out.fail();
+  clock.advance(10);
   writer.write("found\n");
   await settle();
   assertEquals(out.writes, ["lost\n", "found\n"]);
