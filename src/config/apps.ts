@@ -1,6 +1,8 @@
 import * as v from "valibot";
+import type { Steps } from "../core/slices.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { findBackendClashes, findOverlaps, findRepeats, type Located } from "./rules/conflicts.ts";
+import { addressesIn } from "./rules/upstream.ts";
 import { backendAddress, count, filledList, isMapping, mapping, name } from "./schema/fields.ts";
 import { type Finding, fromIssues } from "./schema/findings.ts";
 import { DocumentNode } from "./rules/document_node.ts";
@@ -32,12 +34,12 @@ export function isAppsDocument(document: unknown): boolean {
  * @param folder What relative paths of unix sockets are relative to.
  * @returns The document of version 1 that says the same, or what is wrong.
  */
-export function readApps(
+export function* readApps(
   document: unknown,
   folder: string,
-): { document: ConfigDocument } | { findings: Finding[] } {
+): Steps<{ document: ConfigDocument } | { findings: Finding[] }> {
   const result = v.safeParse(appsSchema, document);
-  const findings = [...fromIssues(result.issues ?? []), ...checkApps(document, folder)];
+  const findings = [...fromIssues(result.issues ?? []), ...yield* checkApps(document, folder)];
   if (!result.success || findings.length > 0) return { findings };
   const services = result.output.Apps.map(({ Name, Ports, Targets }) => ({
     name: Name,
@@ -48,7 +50,7 @@ export function readApps(
 }
 
 /** What is wrong between values. As in document_checks.ts, what has the wrong shape is passed over. */
-function checkApps(document: unknown, folder: string): Finding[] {
+function* checkApps(document: unknown, folder: string): Steps<Finding[]> {
   const apps = new DocumentNode([], document).at("Apps").items();
   const names = apps.flatMap((app) => app.at("Name").text());
   const ports = apps.flatMap((app) => app.at("Ports").items()).filter(({ value }) =>
@@ -58,11 +60,9 @@ function checkApps(document: unknown, folder: string): Finding[] {
     ...place,
     as: { kind: "tcp", host: HOST, port: Number(place.value) },
   }));
-  return [
-    ...findRepeats(names, "a name of its own"),
-    ...findOverlaps(listeners),
-    ...apps.flatMap((app) =>
-      findBackendClashes(app.at("Targets").items().flatMap((at) => at.address(folder)))
-    ),
-  ];
+  const findings = [...findRepeats(names, "a name of its own"), ...findOverlaps(listeners)];
+  for (const app of apps) {
+    findings.push(...yield* findBackendClashes(addressesIn(app.at("Targets").items(), folder)));
+  }
+  return findings;
 }

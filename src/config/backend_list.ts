@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { runAtOnce } from "../core/slices.ts";
 import type { BackendSpec } from "../upstream/options.ts";
 import { buildBackend } from "./build_upstream.ts";
 import { findBackendClashes } from "./rules/conflicts.ts";
@@ -9,7 +10,7 @@ import { DocumentNode } from "./rules/document_node.ts";
 import { ConfigError } from "./problem/problem.ts";
 import { readDocument } from "./yaml/read_document.ts";
 import { findReservedKeys } from "./schema/reserved_keys.ts";
-import { addressOf } from "./rules/upstream.ts";
+import { addressesIn } from "./rules/upstream.ts";
 import { backend } from "./schema/upstream_schema.ts";
 
 /** What a list of backends is called in messages, and what paths of unix sockets are relative to. */
@@ -67,8 +68,8 @@ function read<T>(
   const result = v.safeParse(field, value);
   const findings = [
     ...fromIssues(result.issues ?? []),
-    ...findBackendClashes(backends.flatMap((each) => addressOf(each).address(folder))),
-    ...findReservedKeys(value),
+    ...runAtOnce(findBackendClashes(addressesIn(backends, folder))),
+    ...runAtOnce(findReservedKeys(value)),
   ];
   if (result.success && findings.length === 0) return result.output;
   throw new ConfigError(name, toProblems(findings, marks()));

@@ -1,4 +1,3 @@
-import * as v from "valibot";
 import { isAppsDocument, readApps } from "./apps.ts";
 import { runAtOnce, runInSlices, type Steps } from "../core/slices.ts";
 import { buildConfig } from "./build.ts";
@@ -6,13 +5,14 @@ import type { Config } from "./config.ts";
 import { checkDocument } from "./rules/document.ts";
 import { type ErrorFile, readErrorFiles } from "./error_files.ts";
 import { type FileFault, fromFaults } from "./file_faults.ts";
-import { type Finding, fromIssues, toProblems } from "./schema/findings.ts";
+import { type Finding, toProblems } from "./schema/findings.ts";
 import { findLoops } from "./loops.ts";
 import { LineMarks } from "./yaml/line_marks.ts";
 import type { Path, Problem } from "./problem/problem.ts";
-import { readDocument } from "./yaml/read_document.ts";
+import { readDocumentSteps } from "./yaml/read_document.ts";
 import { findReservedKeys } from "./schema/reserved_keys.ts";
-import { type ConfigDocument, documentSchema } from "./schema/schema.ts";
+import type { ConfigDocument } from "./schema/schema.ts";
+import { validateDocument } from "./schema/validate_document.ts";
 import { readTlsSections, type TlsSections } from "./tls_sections.ts";
 import { findWarnings } from "./rules/warnings.ts";
 
@@ -100,13 +100,13 @@ export class ConfigReading {
 }
 
 function* readSteps(text: string, { name, folder }: ParseConfigOptions): Steps<Contents> {
-  const document = readDocument(text, name);
+  const document = yield* readDocumentSteps(text, name);
   yield;
   const result = isAppsDocument(document)
-    ? readApps(document, folder)
+    ? yield* readApps(document, folder)
     : yield* readVersion1(document, folder);
   yield;
-  const reserved = findReservedKeys(document);
+  const reserved = yield* findReservedKeys(document);
   const good = "document" in result && reserved.length === 0 ? result.document : undefined;
   const config = good && buildConfig(good, folder);
   yield;
@@ -126,8 +126,7 @@ function* readVersion1(
   document: unknown,
   folder: string,
 ): Steps<{ document: ConfigDocument } | { findings: Finding[] }> {
-  const result = v.safeParse(documentSchema, document);
-  yield;
-  const findings = [...fromIssues(result.issues ?? []), ...checkDocument(document, folder)];
-  return result.success && findings.length === 0 ? { document: result.output } : { findings };
+  const { output, findings } = yield* validateDocument(document);
+  findings.push(...yield* checkDocument(document, folder));
+  return findings.length === 0 ? { document: output } : { findings };
 }

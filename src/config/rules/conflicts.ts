@@ -1,3 +1,4 @@
+import type { Steps } from "../../core/slices.ts";
 import { type Address, formatAddress } from "../../net/address.ts";
 import { parseIp } from "../../net/ip.ts";
 import type { Finding } from "../schema/findings.ts";
@@ -22,11 +23,16 @@ const MAX_SOCKET_PATH = 107;
 /** A finding for each of `items` that is the same as an earlier one. `what` is, say, `a name of its own`. */
 export function findRepeats(items: readonly Located<string>[], what: string): Finding[] {
   const first = new Map<string, Located<string>>();
-  return items.flatMap((item) => {
-    const earlier = first.get(item.as);
-    if (earlier === undefined) first.set(item.as, item);
-    return earlier === undefined ? [] : [taken(item, `${what} (${formatPath(earlier.path)} has it)`)];
-  });
+  return items.flatMap((item) => findRepeat(item, { first, what }));
+}
+
+function findRepeat(
+  item: Located<string>,
+  { first, what }: { first: Map<string, Located<string>>; what: string },
+): Finding[] {
+  const earlier = first.get(item.as);
+  if (earlier === undefined) first.set(item.as, item);
+  return earlier === undefined ? [] : [taken(item, `${what} (${formatPath(earlier.path)} has it)`)];
 }
 
 /** A finding for each listener that an earlier one leaves no room for, as far as that can be told. */
@@ -46,21 +52,29 @@ export function findOverlaps(listeners: readonly Located<Address>[]): Finding[] 
 
 /** A finding for each path of a unix socket that the system, or a permission flag, would refuse. */
 export function findBadPaths(addresses: readonly Located<Address>[]): Finding[] {
-  return addresses.flatMap((item) => {
-    if (item.as.kind === "tcp") return [];
-    const { path } = item.as;
-    if (path.includes(",")) return [taken(item, "a socket whose full path has no comma")];
-    const size = new TextEncoder().encode(path).length;
-    return size <= MAX_SOCKET_PATH
-      ? []
-      : [taken(item, `a socket whose full path has at most ${MAX_SOCKET_PATH} bytes`)];
-  });
+  return addresses.flatMap(findBadPath);
+}
+
+function findBadPath(item: Located<Address>): Finding[] {
+  if (item.as.kind === "tcp") return [];
+  const { path } = item.as;
+  if (path.includes(",")) return [taken(item, "a socket whose full path has no comma")];
+  const size = new TextEncoder().encode(path).length;
+  return size <= MAX_SOCKET_PATH
+    ? []
+    : [taken(item, `a socket whose full path has at most ${MAX_SOCKET_PATH} bytes`)];
 }
 
 /** A finding for each backend of one upstream that the upstream has already, or that cannot be dialled. */
-export function findBackendClashes(backends: readonly Located<Address>[]): Finding[] {
-  const keys = backends.map((backend) => ({ ...backend, as: canonicalAddress(backend.as) }));
-  return [...findRepeats(keys, "an address of its own"), ...findBadPaths(backends)];
+export function* findBackendClashes(backends: Iterable<Located<Address>>): Steps<Finding[]> {
+  const findings: Finding[] = [];
+  const first = new Map<string, Located<string>>();
+  for (const backend of backends) {
+    const key = { ...backend, as: canonicalAddress(backend.as) };
+    findings.push(...findRepeat(key, { first, what: "an address of its own" }), ...findBadPath(backend));
+    yield;
+  }
+  return findings;
 }
 
 function overlap(a: Address, b: Address): boolean {

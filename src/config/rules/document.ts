@@ -1,5 +1,6 @@
 import { checkClientAuth } from "./client_auth.ts";
 import { findBadPaths, findOverlaps, findRepeats } from "./conflicts.ts";
+import type { Steps } from "../../core/slices.ts";
 import { isAdminAddress } from "../../net/loopback.ts";
 import { isMapping } from "../schema/fields.ts";
 import { type Finding, withNearest } from "../schema/findings.ts";
@@ -15,7 +16,7 @@ import { checkUpstream, checkVersions } from "./upstream.ts";
  * It reads the document as it stands, not what the schema made of it, and passes over what has the wrong shape,
  * so that one problem does not hide another.
  */
-export function checkDocument(document: unknown, folder: string): Finding[] {
+export function* checkDocument(document: unknown, folder: string): Steps<Finding[]> {
   const root = new DocumentNode([], document);
   const services = root.at("services").items();
   const named = root.at("upstreams");
@@ -26,21 +27,31 @@ export function checkDocument(document: unknown, folder: string): Finding[] {
     root.at("admin").at("listen"),
   ]
     .flatMap((place) => place.listener(folder));
-  return [
+  yield;
+  const findings = [
     ...findRepeats(services.flatMap((service) => service.at("name").text()), "a name of its own"),
     ...findOverlaps(listeners),
     ...findBadPaths(listeners),
-    ...services.flatMap((service) => checkProtocol(service, named)),
-    ...services.flatMap((service) => checkReference(service, names)),
     ...checkPolicyTests(root.at("tests"), services),
-    ...services.flatMap((service) => checkNames(service, names)),
-    ...services.flatMap((service) => checkTrusted(service, folder)),
-    ...services.flatMap(checkServiceTls),
-    ...services.flatMap((service) => checkStartTls(service, named)),
-    ...[...services, root.at("admin")].flatMap((listener) => checkCrls(listener.at("tls").at("clientAuth"))),
-    ...checkAdmin(root.at("admin"), folder),
-    ...[...named.entries(), ...inPlace].flatMap((upstream) => checkUpstream(upstream, folder)),
   ];
+  for (const service of services) {
+    yield;
+    findings.push(
+      ...checkProtocol(service, named),
+      ...checkReference(service, names),
+      ...checkNames(service, names),
+      ...checkTrusted(service, folder),
+      ...checkServiceTls(service),
+      ...checkStartTls(service, named),
+      ...checkCrls(service.at("tls").at("clientAuth")),
+    );
+  }
+  findings.push(...checkAdmin(root.at("admin"), folder));
+  for (const upstream of [...named.entries(), ...inPlace]) {
+    yield;
+    findings.push(...yield* checkUpstream(upstream, folder));
+  }
+  return findings;
 }
 
 function checkReference(service: DocumentNode, names: ReadonlySet<string>): Finding[] {
@@ -178,7 +189,7 @@ function isVersion({ value }: DocumentNode, version: string): boolean {
 /** A client of the admin listener may disable backends, so the listener must not be open to all. */
 function checkAdmin(admin: DocumentNode, folder: string): Finding[] {
   const listen = admin.at("listen");
-  const findings = checkServiceTls(admin);
+  const findings = [...checkServiceTls(admin), ...checkCrls(admin.at("tls").at("clientAuth"))];
   const native = admin.at("tls").at("native");
   if (native.value === true) {
     findings.push({ kind: "bad_value", ...native, expected: "false, for the admin listener" });

@@ -1,16 +1,18 @@
 import { checkUpstreamRules } from "./client_auth.ts";
 import { describeError } from "../../core/errors.ts";
+import type { Steps } from "../../core/slices.ts";
+import type { Address } from "../../net/address.ts";
 import { requireBody } from "../../upstream/check/http_check.ts";
 import { DEFAULT_POOL } from "../../upstream/pool/options.ts";
-import { findBackendClashes } from "./conflicts.ts";
+import { findBackendClashes, type Located } from "./conflicts.ts";
 import { isMapping } from "../schema/fields.ts";
 import type { Finding } from "../schema/findings.ts";
 import type { DocumentNode } from "./document_node.ts";
 
 /** What is wrong between the values of one upstream. What has the wrong shape is passed over. */
-export function checkUpstream(upstream: DocumentNode, folder: string): Finding[] {
+export function* checkUpstream(upstream: DocumentNode, folder: string): Steps<Finding[]> {
   return [
-    ...findBackendClashes(addressesOf(upstream).flatMap((place) => place.address(folder))),
+    ...yield* findBackendClashes(addressesIn(upstream.at("backends").items(), folder)),
     ...checkSources(upstream),
     ...checkHealth(upstream),
     ...checkPool(upstream.at("pool")),
@@ -138,8 +140,16 @@ function addressesOf(upstream: DocumentNode): DocumentNode[] {
   return upstream.at("backends").items().map(addressOf);
 }
 
+/** The addresses of backends, where they can be read. */
+export function* addressesIn(
+  backends: readonly DocumentNode[],
+  folder: string,
+): Iterable<Located<Address>> {
+  for (const backend of backends) yield* addressOf(backend).address(folder);
+}
+
 /** Where the address of a backend stands: it is its address, or a mapping with that. */
-export function addressOf(backend: DocumentNode): DocumentNode {
+function addressOf(backend: DocumentNode): DocumentNode {
   return typeof backend.value === "string" ? backend : backend.at("address");
 }
 

@@ -155,7 +155,8 @@ const hostHeader = text("keep, backend or a host name with its port, if any", (v
   return isHost && Number(port) <= 65_535 ? undefined : "it is no host";
 });
 
-const route = mapping({
+/** One route of a service. */
+export const route = mapping({
   match: v.optional(match, {}),
   upstream: v.exactOptional(v.string("the name of an upstream")),
   redirect: v.exactOptional(redirect),

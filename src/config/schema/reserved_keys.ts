@@ -1,3 +1,4 @@
+import type { Steps } from "../../core/slices.ts";
 import type { Finding } from "./findings.ts";
 import type { Path } from "../problem/problem.ts";
 
@@ -8,7 +9,7 @@ const RESERVED: readonly string[] = ["__proto__", "prototype", "constructor"];
  * Every reserved key of a document, as a key that does not exist. Without this, an upstream of that name would be
  * dropped without a word. Aliases are looked at once, so the work grows with the text.
  */
-export function findReservedKeys(document: unknown): Finding[] {
+export function* findReservedKeys(document: unknown): Steps<Finding[]> {
   const findings: Finding[] = [];
   const seen = new Set<unknown>();
   const waiting: { path: Path; value: unknown }[] = [{ path: [], value: document }];
@@ -16,6 +17,7 @@ export function findReservedKeys(document: unknown): Finding[] {
     const { path, value } = next;
     if (typeof value !== "object" || value === null || seen.has(value)) continue;
     seen.add(value);
+    yield;
     for (const [key, inner] of Object.entries(value)) {
       const innerPath = [...path, Array.isArray(value) ? Number(key) : key];
       if (RESERVED.includes(key)) findings.push(reserved(innerPath, inner));

@@ -106,7 +106,8 @@ const upstreamOrName: Field<string | UpstreamSection> = v.lazy((input) =>
     : upstream
 );
 
-const service = mapping({
+/** One service of a document. */
+export const service = mapping({
   name: name(),
   protocol: v.optional(choice(PROTOCOLS), "tcp"),
   listen: filledList(listenAddress(), 'a list of addresses to listen on, such as [":5432"]'),

@@ -3,6 +3,8 @@ import { describeError } from "../../core/errors.ts";
 import { findTabs } from "./block_marks.ts";
 import { ConfigError, type Problem } from "../problem/problem.ts";
 import { showValue } from "../problem/show_value.ts";
+import { runAtOnce, type Steps } from "../../core/slices.ts";
+import { parseInParts } from "./parse_in_parts.ts";
 import { withoutOldNumbers } from "./yaml_numbers.ts";
 
 /**
@@ -12,6 +14,18 @@ import { withoutOldNumbers } from "./yaml_numbers.ts";
  * @throws {ConfigError} With the line and the column, where the text is no YAML.
  */
 export function readDocument(text: string, name: string): unknown {
+  return runAtOnce(readDocumentSteps(text, name));
+}
+
+/** As {@linkcode readDocument}, in steps: a good text in block style is parsed in parts. */
+export function* readDocumentSteps(text: string, name: string): Steps<unknown> {
+  // Tabs in the indentation would be found in the whole text only.
+  const parsed = text.includes("\t") ? undefined : yield* parseInParts(text);
+  yield;
+  return parsed === undefined ? readAtOnce(text, name) : parsed.document;
+}
+
+function readAtOnce(text: string, name: string): unknown {
   let document: unknown;
   try {
     document = parse(text);
@@ -19,7 +33,7 @@ export function readDocument(text: string, name: string): unknown {
     throw new ConfigError(name, [tabBefore(error, text) ?? toProblem(error, text)], { cause: error });
   }
   // The parser takes tabs for nothing, so what they indent ends up elsewhere.
-  const { structure } = findTabs(text);
+  const { structure } = text.includes("\t") ? findTabs(text) : {};
   if (structure !== undefined) throw new ConfigError(name, [tabProblem(text, structure)]);
   return withoutOldNumbers(document, text);
 }
