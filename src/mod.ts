@@ -216,14 +216,19 @@ export {
 } from "./http_proxy/options.ts";
 export type { RequestCounters, StatusClass } from "./http_proxy/http_stats.ts";
 export { ProxyError, type ProxyErrorOptions, type ProxyOperation } from "./http_proxy/proxy_error.ts";
-export {
-  HttpPool,
-  type HttpPoolConfig,
-  type HttpPoolSnapshot,
-  type PoolBackendInput,
-  type PoolBackendSnapshot,
-  type PoolLease,
-  type PoolRequest,
-} from "./http_proxy/http_pool.ts";
-export { PoolBackend, type PoolBackendOptions } from "./http_proxy/pool_backend.ts";
+export { HttpPool } from "./http_proxy/http_pool.ts";
+export type {
+  HandleOptions,
+  HttpPoolConfig,
+  HttpPoolOptions,
+  HttpPoolSnapshot,
+  PoolBackendInput,
+  PoolBackendOptions,
+  PoolBackendSnapshot,
+  PoolLease,
+  PoolRequest,
+  PoolRoute,
+  PoolTls,
+} from "./http_proxy/pool/options.ts";
+export type { PoolBackend } from "./http_proxy/pool/pool_backend.ts";
 export { HttpConnections, type HttpConnectionsOptions } from "./http_proxy/http_connections.ts";

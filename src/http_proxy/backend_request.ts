@@ -290,7 +290,9 @@ export class BackendRequest implements LiveConnection {
         if (this.#repeatable) (this.#replay ??= new Replay()).add(bytes);
       },
       onProgress: () => exchange.touch(),
-      onClientFailure: (error) => exchange.stop(error === undefined ? clientLeft() : asProxyError(error)),
+      onClientFailure: (error) => {
+        exchange.stop(error === undefined ? clientLeft(exchange.session.source.error) : asProxyError(error));
+      },
     });
     void this.#upload.run();
   }

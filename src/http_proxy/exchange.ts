@@ -124,7 +124,7 @@ export class Exchange extends ExchangeState {
   #report(failure: ProxyError): ProxyError {
     failure.attempt = this.attempt;
     try {
-      this.plan.hooks.onError?.(failure, this.view);
+      this.plan.hooks.onError?.(failure, this.view, this.session.client.connection);
       return failure;
     } catch (error) {
       return asProxyError(error as Error);

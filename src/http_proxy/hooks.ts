@@ -1,3 +1,4 @@
+import type { Connection } from "../net/connection.ts";
 import type { ProxyError } from "./proxy_error.ts";
 
 /** What a hook is told of an exchange, as of one moment. */
@@ -22,6 +23,8 @@ export interface HttpExchange {
 export interface HttpHooks {
   /** A request is about to be sent to a backend. Called again for each further try. */
   readonly onAttempt?: ((exchange: HttpExchange) => void) | undefined;
-  /** A request could not be served. Called before it is answered. */
-  readonly onError?: ((error: ProxyError, exchange: HttpExchange) => void) | undefined;
+  /** A request could not be served. Called before it is answered. The connection is the client's. */
+  readonly onError?:
+    | ((error: ProxyError, exchange: HttpExchange, connection: Connection) => void)
+    | undefined;
 }

@@ -1,72 +1,56 @@
 import { CulvertError } from "../core/errors.ts";
-import type { BalanceName, Balancer } from "../upstream/balance/balancer.ts";
-import { createBalancer } from "../upstream/balance/create_balancer.ts";
-import { backendUrl, checkCount, PoolBackend, type PoolBackendOptions } from "./pool_backend.ts";
-
-/** How an {@linkcode HttpPool} picks. */
-export interface HttpPoolConfig {
-  /** A name, or a balancer of the program's own. @default {"round-robin"} */
-  readonly balance: BalanceName | Balancer<PoolBackend>;
-  /** The most requests at once at each backend that has no bound of its own; 0: no bound. @default {0} */
-  readonly maxConnections: number;
-}
-
-/** A backend for {@linkcode HttpPool.replace}: its URL, or more. */
-export type PoolBackendInput = string | URL | (PoolBackendOptions & { readonly url: string | URL });
-
-/** A backend of an {@linkcode HttpPool}, as of one moment. */
-export interface PoolBackendSnapshot {
-  /** Scheme, host and port. */
-  readonly url: string;
-  /** Its share of requests. */
-  readonly weight: number;
-  /** Where the smooth weighted round-robin stands with it. */
-  readonly currentWeight: number;
-  /** The most requests at once; 0: no bound. */
-  readonly maxConnections: number;
-  /** Requests under way. */
-  readonly active: number;
-  /** Whether it would take one more request. */
-  readonly available: boolean;
-  /** Requests that were answered. */
-  readonly succeeded: number;
-  /** Requests that were not answered. */
-  readonly failed: number;
-}
-
-/** The backends of an {@linkcode HttpPool}, as of one moment. It does not change any more. */
-export interface HttpPoolSnapshot {
-  /** In the order in which they were added. */
-  readonly backends: readonly PoolBackendSnapshot[];
-  /** The same by URL. */
-  readonly byUrl: ReadonlyMap<string, PoolBackendSnapshot>;
-}
-
-/** A backend that counts a request until it is disposed of. */
-export interface PoolLease extends Disposable {
-  /** The backend. */
-  readonly backend: PoolBackend;
-}
-
-/** What is known of a request that needs a backend. */
-export interface PoolRequest {
-  /** The client's address without the port, for `source-hash`. */
-  readonly source?: string;
-}
-
-const BALANCES: readonly string[] = [
-  "round-robin",
-  "least-connections",
-  "random-two-choices",
-  "source-hash",
-  "first",
-] satisfies BalanceName[];
+import { silentLog } from "../core/log.ts";
+import { TimerWheel } from "../core/timer_wheel.ts";
+import { BufferPool } from "../net/buffers.ts";
+import { FetchService } from "./fetch/fetch_service.ts";
+import { httpOptions } from "./http_proxy_options.ts";
+import type { HttpRoute } from "./options.ts";
+import { checkCount } from "./pool/backend_url.ts";
+import type {
+  HandleOptions,
+  HttpPoolConfig,
+  HttpPoolOptions,
+  HttpPoolSnapshot,
+  PoolBackendInput,
+  PoolBackendOptions,
+  PoolLease,
+  PoolRequest,
+} from "./pool/options.ts";
+import type { PoolBackend } from "./pool/pool_backend.ts";
+import { PoolSet } from "./pool/pool_set.ts";
+import { snapshotOf } from "./pool/pool_snapshot.ts";
 
 /**
- * A set of HTTP servers from which one is picked for each request. It makes no connections: it counts requests, keeps
- * to bounds, and leaves out what is down or full. {@linkcode HttpProxy} carries requests.
+ * A set of HTTP servers from which one is picked for each request: by weight, within bounds, never one that is down,
+ * full or drained. It may change at any time.
  *
- * @example
+ * {@linkcode HttpPool.handle} carries a request to one of them, as a handler of `Deno.serve`. {@linkcode HttpProxy} does
+ * that over a listener of its own, with all that a `Response` can't carry: interim responses, trailers and upgrades.
+ * A program that carries requests by itself picks with {@linkcode HttpPool.next} or {@linkcode HttpPool.lease}.
+ *
+ * The pool owns its connections and checks: {@linkcode HttpPool.close} and `destroy` end them.
+ *
+ * @example As a handler of `Deno.serve`
+ * ```ts
+ * import { HttpPool } from "@culvert/culvert";
+ *
+ * const backend = Deno.serve({ port: 0, onListen() {} }, (request) => new Response(new URL(request.url).pathname));
+ *
+ * const pool = new HttpPool({ balance: "least-connections" });
+ * pool.add(`http://127.0.0.1:${backend.addr.port}`, { route: { path: "/api", rewrite: "/v2" }, maxConnections: 100 });
+ * const server = Deno.serve(
+ *   { port: 0, onListen() {} },
+ *   (request, { remoteAddr }) => pool.handle(request, { client: remoteAddr }),
+ * );
+ * const response = await fetch(`http://127.0.0.1:${server.addr.port}/api/users`);
+ * console.log(response.status, await response.text()); // 200 /v2/users
+ *
+ * await server.shutdown();
+ * await pool.close();
+ * await backend.shutdown();
+ * ```
+ *
+ * @example Picking backends only
  * ```ts
  * import { HttpPool } from "@culvert/culvert";
  *
@@ -82,33 +66,35 @@ const BALANCES: readonly string[] = [
  * ```
  */
 export class HttpPool {
-  #config: HttpPoolConfig;
-  #balancer: Balancer<PoolBackend> | undefined;
-  #backends = new Map<string, PoolBackend>();
-  #turn = 0;
+  readonly #options: HttpPoolOptions;
+  readonly #set: PoolSet;
+  readonly #service: FetchService;
+  /** The version of the set that the service has taken. */
+  #version = 0;
+  #closed = false;
 
-  /** Has no backend yet. Throws `bad_config` for options that can't be used. */
-  constructor(options: Partial<HttpPoolConfig> = {}) {
-    this.#config = checked({ balance: "round-robin", maxConnections: 0, ...options });
-    this.#balancer = balancerOf(this.#config);
+  /** Has no backend yet. Throws `bad_config`, `bad_template` or `bad_address_set` for options that can't be used. */
+  constructor(options: HttpPoolOptions = {}) {
+    const { name = "pool", log = silentLog } = options;
+    const parts = { name, log, wheel: new TimerWheel(), buffers: new BufferPool() };
+    this.#options = options;
+    this.#set = new PoolSet(options, parts);
+    this.#service = new FetchService(options, { parts, routing: this.#routing() });
   }
 
   /** What holds now. Frozen. */
   get config(): HttpPoolConfig {
-    return this.#config;
+    return this.#set.config;
   }
 
   /** Changes what is named, from the next pick on. Throws `bad_config`; nothing has changed then. */
   update(options: Partial<HttpPoolConfig>): void {
-    const config = checked({ ...this.#config, ...options });
-    if (config.balance !== this.#config.balance) this.#balancer = balancerOf(config);
-    this.#config = config;
-    this.#balancer?.update([...this.#backends.values()]);
+    this.#set.update(options);
   }
 
   /** How a backend is picked. */
   get balance(): HttpPoolConfig["balance"] {
-    return this.#config.balance;
+    return this.config.balance;
   }
 
   set balance(balance: HttpPoolConfig["balance"]) {
@@ -117,7 +103,7 @@ export class HttpPool {
 
   /** The bound of backends without one of their own. Requests over a lower one go on. */
   get maxConnections(): number {
-    return this.#config.maxConnections;
+    return this.config.maxConnections;
   }
 
   set maxConnections(maxConnections: number) {
@@ -126,66 +112,58 @@ export class HttpPool {
 
   /** Whose turn it is with `round-robin`: an index of the backends, by which ties are decided. */
   get turn(): number {
-    return this.#turn;
+    return this.#set.turn;
   }
 
   set turn(turn: number) {
-    checkCount("turn", turn, Math.max(0, this.#backends.size - 1));
-    this.#turn = turn;
-    for (const backend of this.#backends.values()) backend.currentWeight = 0;
+    checkCount("turn", turn, Math.max(0, this.#set.members.length - 1));
+    this.#set.turn = turn;
   }
 
-  /** Adds a backend. Throws `bad_backend` for a bad URL, weight or bound, and for one that is there already. */
+  /** Adds a backend. Throws `bad_backend` for options that can't be used, and for a URL that is there already. */
   add(url: string | URL, options: PoolBackendOptions = {}): PoolBackend {
-    const backend = this.#create(url, options);
-    if (this.#backends.has(backend.url)) throw doubled(backend.url);
-    this.#set([...this.#backends.values(), backend]);
-    return backend;
+    this.#throwClosed();
+    return this.#set.add(url, options).view;
   }
 
-  /** Removes a backend. Requests at it finish. Throws `bad_backend` if it is not there. */
+  /** Removes a backend. By `onRemove`, requests at it finish or end. Throws `bad_backend` if it is not there. */
   remove(url: string | URL): void {
-    const key = this.#known(url).url;
-    this.#set([...this.#backends.values()].filter((backend) => backend.url !== key));
+    this.#set.remove(url);
   }
 
   /**
-   * Makes these the backends, all or none. Those that stay as they are keep their counts. Throws `bad_backend` for a bad
-   * one, or for two with the same URL; nothing has changed then.
+   * Makes these the backends, all or none. Those that stay, by URL, keep their counts, health and connections. Throws
+   * `bad_backend` for a bad one, or for two with the same URL; nothing has changed then.
    */
   replace(backends: readonly PoolBackendInput[]): void {
-    const next = new Map<string, PoolBackend>();
-    for (const input of backends) {
-      const { url, ...options } = typeof input === "string" || input instanceof URL ? { url: input } : input;
-      const backend = this.#create(url, options);
-      if (next.has(backend.url)) throw doubled(backend.url);
-      const before = this.#backends.get(backend.url);
-      const stays = before?.weight === backend.weight && before.maxConnections === backend.maxConnections;
-      next.set(backend.url, stays ? before : backend);
-    }
-    this.#set([...next.values()]);
+    this.#throwClosed();
+    this.#set.replace(backends);
   }
 
   /** The backend of a URL in any spelling; `undefined`: there is none. */
   get(url: string | URL): PoolBackend | undefined {
-    return URL.canParse(url) ? this.#backends.get(new URL(url).origin) : undefined;
+    return this.#set.find(url)?.view;
   }
 
   /** The backends as they are now. Frozen. */
   snapshot(): HttpPoolSnapshot {
-    const backends = Object.freeze([...this.#backends.values()].map(snapshotOf));
-    return Object.freeze({ backends, byUrl: new Map(backends.map((backend) => [backend.url, backend])) });
+    return snapshotOf(this.#set.members.map(({ view }) => view));
   }
 
-  /** Takes a backend out, or back in, until the next mark. Throws `bad_backend` if it is not there. */
+  /**
+   * Takes a backend out, or back in, until a check or the next mark says otherwise. Throws `bad_backend` if it is not
+   * there.
+   */
   mark(url: string | URL, state: "up" | "down"): void {
-    this.#known(url).isDown = state === "down";
+    this.#set.known(url).mark(state);
   }
 
-  /** A backend for a request, without counting it; `undefined`: each one is down, full or at weight 0. */
-  next(request: PoolRequest = {}): PoolBackend | undefined {
-    if (this.#backends.size === 0) return undefined;
-    return this.#balancer === undefined ? this.#roundRobin() : this.#balancer.pick(request);
+  /** A backend for a request, without counting it; `undefined`: each one is down, full or drained. */
+  next({ source, url }: PoolRequest = {}): PoolBackend | undefined {
+    const options = source === undefined ? {} : { source };
+    if (url === undefined) return this.#set.pick(options);
+    this.#refresh();
+    return this.#service.backendsFor(url)?.next(options);
   }
 
   /** The same, counted until it is disposed of. */
@@ -202,66 +180,63 @@ export class HttpPool {
     };
   }
 
-  /** Smooth weighted round-robin, as nginx has it. Ties go to the one whose turn it is, and on from there. */
-  #roundRobin(): PoolBackend | undefined {
-    const all = [...this.#backends.values()];
-    let total = 0;
-    let best = -1;
-    for (let i = 0; i < all.length; i++) {
-      const index = (this.#turn + i) % all.length;
-      const backend = all[index]!;
-      if (!backend.available) continue;
-      backend.currentWeight += backend.weight;
-      total += backend.weight;
-      if (best === -1 || backend.currentWeight > all[best]!.currentWeight) best = index;
-    }
-    if (best === -1) return undefined;
-    const backend = all[best]!;
-    backend.currentWeight -= total;
-    this.#turn = (best + 1) % all.length;
-    return backend;
+  /**
+   * Carries a request to a backend, by the rules of {@linkcode HttpProxy}: what is strict there is strict here. Bodies are
+   * streamed both ways. It resolves to the response of the backend when its head is there; or to a generated one, with the
+   * status of a {@linkcode ProxyError}, which `onError` is told.
+   *
+   * The request to the backend is aborted within a second if the signal of the request fires, or the body of the
+   * response is cancelled. What a `Request` or a `Response` can't carry is left out: bodies of GET and HEAD, interim
+   * responses, trailers, upgrades.
+   *
+   * @throws {ProxyError} if the request is aborted before there is a response; what `onError` throws;
+   * `pool_closed` of a pool that is closed; `bad_address` for a client that is none.
+   */
+  async handle(request: Request, options: HandleOptions = {}): Promise<Response> {
+    this.#throwClosed();
+    this.#refresh();
+    return await this.#service.handle(request, options);
   }
 
-  #create(url: string | URL, options: PoolBackendOptions): PoolBackend {
-    return new PoolBackend(url, options, () => this.#config.maxConnections);
+  /**
+   * Takes no more requests, and lets those under way finish within `timeouts.drainMs`; then cuts them. Resolves when
+   * everything has ended, to how many were cut.
+   */
+  async close(): Promise<number> {
+    this.#closed = true;
+    const cut = await this.#service.drain();
+    await this.#set.close();
+    return cut;
   }
 
-  #known(url: string | URL): PoolBackend {
-    const backend = this.#backends.get(backendUrl(url));
-    if (backend !== undefined) return backend;
-    throw new CulvertError("bad_backend", `Cannot find the backend "${url}"`);
+  /** Ends everything now. */
+  async destroy(): Promise<void> {
+    this.#closed = true;
+    await this.#service.destroy();
+    await this.#set.close();
   }
 
-  #set(backends: readonly PoolBackend[]): void {
-    this.#backends = new Map(backends.map((backend) => [backend.url, backend]));
-    if (this.#turn >= backends.length) this.#turn = 0;
-    this.#balancer?.update(backends);
+  /** Before a request: routes are compiled once for any number of changes of the set. */
+  #refresh(): void {
+    const { version } = this.#set;
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#service.route(this.#routing());
   }
-}
 
-function checked(config: HttpPoolConfig): HttpPoolConfig {
-  const { balance, maxConnections } = config;
-  if (typeof balance === "string" && !BALANCES.includes(balance)) {
-    throw new CulvertError(
-      "bad_config",
-      `Cannot use the balancer "${balance}": expected one of ${BALANCES.join(", ")}`,
-    );
+  #routing(): Parameters<FetchService["route"]>[0] {
+    const options = this.#options;
+    const { paths } = this.#set;
+    const routes: HttpRoute[] = [...paths.keys()].map((path) => ({
+      match: { path },
+      upstream: path,
+      ...(options.hostHeader === undefined ? {} : { hostHeader: options.hostHeader }),
+      ...(options.retries === undefined ? {} : { retries: options.retries }),
+    }));
+    return { http: httpOptions({ ...options, upstreams: {}, routes }), backends: paths };
   }
-  checkCount("maxConnections", maxConnections);
-  return Object.freeze({ balance, maxConnections });
-}
 
-/** Absent for `round-robin`, of which the pool tells more than a balancer does. */
-function balancerOf({ balance }: HttpPoolConfig): Balancer<PoolBackend> | undefined {
-  if (balance === "round-robin") return undefined;
-  return typeof balance === "string" ? createBalancer(balance) : balance;
-}
-
-function snapshotOf(backend: PoolBackend): PoolBackendSnapshot {
-  const { url, weight, currentWeight, maxConnections, active, available, succeeded, failed } = backend;
-  return Object.freeze({ url, weight, currentWeight, maxConnections, active, available, succeeded, failed });
-}
-
-function doubled(url: string): CulvertError {
-  return new CulvertError("bad_backend", `Cannot use the backend "${url}" twice`);
+  #throwClosed(): void {
+    if (this.#closed) throw new CulvertError("pool_closed", "Cannot use the pool: it is closed");
+  }
 }

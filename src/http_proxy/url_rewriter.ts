@@ -52,6 +52,11 @@ export class UrlRewriter implements Rewriter {
     this.#redirect = redirect === undefined ? undefined : compileRedirect(redirect);
   }
 
+  /** What the paths of clients begin with, in normal form and without a slash at its end; `/` for all. */
+  get path(): string {
+    return withoutSlash(this.#path) || "/";
+  }
+
   /** Where a client is sent that asks for `url`; `undefined` where it is served. */
   redirect(url: string | URL): string | undefined {
     const { protocol, host, pathname: path, search: query } = new URL(url);

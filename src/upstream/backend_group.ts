@@ -65,15 +65,7 @@ export class BackendGroup {
 
   /** Why no backend is available. */
   unavailable(): Error {
-    const counts = { down: 0, ejected: 0 };
-    for (const { state } of this.#backends.values()) {
-      if (state === "up" || state === "unknown") return new NoBackendError(this.#upstream); // It is full.
-      if (state !== "drained") counts[state]++;
-    }
-    const states = Object.entries(counts).filter(([, count]) => count > 0);
-    if (states.length === 0) return new NoBackendError(this.#upstream);
-    const text = states.map(([state, count]) => `${count} ${state}`).join(", ");
-    return new BackendsDownError(this.#upstream, text);
+    return unavailableError(this.#upstream, this);
   }
 
   /**
@@ -113,4 +105,17 @@ export class BackendGroup {
     this.#hasPrimary = primary.length > 0;
     this.#hasBackup = backup.length > 0;
   }
+}
+
+/** Why none of these backends is available. */
+export function unavailableError(upstream: string, backends: Iterable<Backend>): Error {
+  const counts = { down: 0, ejected: 0 };
+  for (const { state } of backends) {
+    if (state === "up" || state === "unknown") return new NoBackendError(upstream); // It is full.
+    if (state !== "drained") counts[state]++;
+  }
+  const states = Object.entries(counts).filter(([, count]) => count > 0);
+  if (states.length === 0) return new NoBackendError(upstream);
+  const text = states.map(([state, count]) => `${count} ${state}`).join(", ");
+  return new BackendsDownError(upstream, text);
 }
