@@ -7,7 +7,7 @@ import { Child, output, run } from "../support/child.ts";
 import { until } from "../support/wait.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";
-import { DENO, HEAD, MAIN } from "../support/program.ts";
+import { DENO, HEAD, MAIN, SOURCE } from "../support/program.ts";
 
 const UPSTREAM = "upstream: {backends: [127.0.0.1:9]}";
 
@@ -87,7 +87,7 @@ testWith(
     await using folder = new TemporaryFolder();
     const bundle = folder.file("culvert.js");
     // The other user can read neither these sources nor the cache of root.
-    await output(DENO, ["bundle", "--quiet", "-o", bundle, MAIN]);
+    await output(DENO, ["bundle", "--quiet", "-o", bundle, SOURCE]);
     const otherUser = 65_534;
     const modes = { own: 0o755, closed: 0o755, open: 0o777, unwritable: 0o555 };
     for (const [name, mode] of Object.entries(modes)) {

@@ -1,5 +1,7 @@
 const PATH = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/sbin"];
 const LISTED = listedPrograms();
+/** Set by `deno task test:unit`. */
+const UNIT_TESTS_ONLY = Deno.env.get("UNIT_TESTS_ONLY") === "1";
 
 /**
  * The full path of an installed program, by its name or its path; `undefined` if there is none. The program must be
@@ -13,12 +15,16 @@ export function findProgram(name: string): string | undefined {
   return PATH.map((folder) => `${folder}/${name}`).find(isFile);
 }
 
-/** A test that needs these programs. Where one is not installed it is skipped, and its name says why. */
+/**
+ * A test that needs these programs. Where one is not installed it is skipped, and its name says why. Not one of the
+ * tests that `deno task test:unit` runs.
+ */
 export function testWith(
   programs: readonly string[],
   name: string,
   fn: (t: Deno.TestContext) => Promise<void>,
 ): void {
+  if (UNIT_TESTS_ONLY) return;
   const missing = programs.filter((program) => findProgram(program) === undefined);
   const why = missing.length === 0 ? "" : ` (skipped: ${missing.join(", ")} not installed)`;
   Deno.test({ name: name + why, ignore: missing.length > 0, fn });
