@@ -2,7 +2,8 @@ import { BackendRequest } from "./backend_request.ts";
 import type { ClientSession } from "./client_session.ts";
 import { ExchangeState } from "./exchange_state.ts";
 import { findRoute, type FoundRoute } from "./find_route.ts";
-import { answerByRoute, answerFailure, answerRedirect, readOwnBody } from "./own_answers.ts";
+import { countForward } from "./max_forwards.ts";
+import { answerByRoute, answerFailure, answerItself, answerRedirect, readOwnBody } from "./own_answers.ts";
 import type { HttpPlan, PlannedRoute } from "./plan.ts";
 import { asProxyError, clientLeft, ProxyError, refusal, stalled } from "./proxy_error.ts";
 import { Reply } from "./reply.ts";
@@ -32,9 +33,8 @@ export class Exchange extends ExchangeState {
       if (!this.#parseHead()) await this.#readHead();
       this.#begin();
       const route = this.#findRoute();
-      const location = route.upstream?.traits?.redirect(this.clientUrl);
-      if (route.upstream === undefined) await answerByRoute(this, route);
-      else if (location !== undefined) await answerRedirect(this, location);
+      const own = this.#answerItself(route);
+      if (own !== undefined) await own;
       else {
         const request = this.#request = new BackendRequest(this, route);
         await request.run();
@@ -45,6 +45,15 @@ export class Exchange extends ExchangeState {
       await this.#fail(error as Error);
     }
     this.#request?.end();
+  }
+
+  /** Answers what no backend is asked for; `undefined`: one is. */
+  #answerItself(route: PlannedRoute): Promise<void> | undefined {
+    if (route.upstream === undefined) return answerByRoute(this, route);
+    const location = route.upstream.traits?.redirect(this.clientUrl);
+    if (location !== undefined) return answerRedirect(this, location);
+    const own = countForward(this);
+    return own && answerItself(this, own);
   }
 
   /** Ends it, with this answer where none has begun. */

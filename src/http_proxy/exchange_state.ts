@@ -35,6 +35,8 @@ export abstract class ExchangeState {
   /** Backends that were tried: sent the request, or could not be reached. */
   attempt = 0;
   backend: Backend | undefined;
+  /** What Max-Forwards says to the backend; absent: nothing, or what the client said. */
+  maxForwards: number | undefined;
   /** Status of the answer; 0: the client got none. */
   status = 0;
   reason: HttpReason = "ok";
@@ -159,6 +161,7 @@ export abstract class ExchangeState {
     const via = forwarding.via(`1.${request.minor}`, plan.options.via && request.fields.joined("via"));
     if (via !== undefined) head.field("Via", via);
     if (plan.options.requestId) head.field("X-Request-Id", this.requestId);
+    if (this.maxForwards !== undefined) head.field("Max-Forwards", String(this.maxForwards));
     if (requestRules !== undefined) writeFields(head, requestRules.rules.fields(this.values()));
   }
 

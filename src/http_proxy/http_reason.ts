@@ -7,6 +7,7 @@ export const HTTP_REASONS = {
   "upgraded": "the connection became a tunnel, and both sides have finished",
   "redirect": "answered by `redirect` of the route",
   "respond": "answered by `respond` of the route",
+  "max-forwards": "answered by the proxy itself: TRACE or OPTIONS with `Max-Forwards: 0`",
   "bad-request": "400, 405, 417, 501 or 505: outside the grammar of HTTP/1.1, or not served",
   "too-large": "413, 414 or 431: over one of `limits`",
   "no-route": "404: no route has the host and the path",

@@ -1,5 +1,6 @@
-import { contentBytes, ownAnswer } from "./answers.ts";
+import { type AnswerOptions, contentBytes, ownAnswer } from "./answers.ts";
 import type { ExchangeState } from "./exchange_state.ts";
+import { fieldValue } from "./header_rules.ts";
 import type { HttpReason } from "./http_reason.ts";
 import type { PlannedRoute } from "./plan.ts";
 import type { ProxyError } from "./proxy_error.ts";
@@ -51,47 +52,47 @@ export function decideAnswer(
 }
 
 /** Answers by the redirect of the route, or with what it says. */
-export async function answerByRoute(
+export async function answerByRoute(exchange: ExchangeState, planned: PlannedRoute): Promise<void> {
+  const { path, query, origin } = exchange;
+  const { respond } = planned.route;
+  await answerItself(exchange, {
+    ...decideAnswer(planned, { ...origin!, path, query }),
+    fields: Object.entries(respond?.headers ?? {}),
+    body: respond === undefined ? undefined : encoder.encode(respond.body ?? ""),
+  });
+}
+
+/** Sends the client elsewhere. */
+export async function answerRedirect(exchange: ExchangeState, to: string): Promise<void> {
+  const location = fieldValue(to);
+  // A program's own rewriter may return anything.
+  if (location === undefined) throw new TypeError("Cannot redirect: the location has control characters");
+  await answerItself(exchange, { status: REDIRECT, location, reason: "redirect" });
+}
+
+/** An answer that needs no backend. */
+export interface OwnAnswer extends Pick<AnswerOptions, "location" | "fields" | "body"> {
+  readonly status: number;
+  readonly reason: HttpReason;
+}
+
+/** Answers without a backend. */
+export async function answerItself(
   exchange: ExchangeState,
-  planned: PlannedRoute,
+  { status, reason, ...content }: OwnAnswer,
 ): Promise<void> {
-  const { messages: { request }, path, query, origin } = exchange;
+  const { request } = exchange.messages;
   readOwnBody(exchange);
   const keep = exchange.keep = mayKeep(exchange);
   exchange.lingers = !keep;
-  const { respond } = planned.route;
-  const { status, location, reason } = decideAnswer(planned, { ...origin!, path, query });
   exchange.reason = reason;
   await answer(
     exchange,
     status,
     ownAnswer(status, {
+      ...content,
       accept: request.fields.joined("accept"),
       requestId: exchange.requestId,
-      location,
-      isHead: exchange.method === "HEAD",
-      close: !keep,
-      keepAlive: keep && request.minor === 0,
-      fields: Object.entries(respond?.headers ?? {}),
-      body: respond === undefined ? undefined : encoder.encode(respond.body ?? ""),
-    }),
-  );
-}
-
-/** Sends the client elsewhere. */
-export async function answerRedirect(exchange: ExchangeState, location: string): Promise<void> {
-  const { request } = exchange.messages;
-  readOwnBody(exchange);
-  const keep = exchange.keep = mayKeep(exchange);
-  exchange.lingers = !keep;
-  exchange.reason = "redirect";
-  await answer(
-    exchange,
-    REDIRECT,
-    ownAnswer(REDIRECT, {
-      accept: request.fields.joined("accept"),
-      requestId: exchange.requestId,
-      location,
       isHead: exchange.method === "HEAD",
       close: !keep,
       keepAlive: keep && request.minor === 0,
