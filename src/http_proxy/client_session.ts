@@ -22,7 +22,11 @@ export interface ClientSession {
   tellBackend(): ProxyHeaderInfo;
   /** Whether the connection ends behind the answer to a request that began with `plan`. */
   isClosing(plan: HttpPlan): boolean;
-  /** Writes to the client. Rejects when it has gone. */
+  /** Bytes that were sent to the client. The caller of `send` adds to it. */
+  bytesDown: number;
+  /** Writes some of `bytes` to the client; resolves to how many. Rejects when it has gone. */
+  send(bytes: Uint8Array): Promise<number>;
+  /** Writes all of `bytes` to the client. Rejects when it has gone. */
   write(bytes: Uint8Array): Promise<void>;
   /** Reads from a client that waits for its answer, to see whether it leaves. */
   watchClient(nowMs: number): void;

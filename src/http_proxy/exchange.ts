@@ -39,7 +39,11 @@ export class Exchange extends ExchangeState {
         const request = this.#request = new BackendRequest(this, route);
         await request.run();
         if (this.messages.response.isUpgrade) await tunnelUpgrade(this, request);
-        else await new Reply(this, request).run();
+        else {
+          const reply = new Reply(this, request);
+          reply.sent(await this.session.send(reply.begin()));
+          if (!reply.isOver) await reply.finish();
+        }
       }
     } catch (error) {
       await this.#fail(error as Error);

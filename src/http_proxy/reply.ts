@@ -14,69 +14,99 @@ const LOCATION = fieldId("location");
 const CONTENT_LOCATION = fieldId("content-location");
 const TRANSFER_ENCODING = fieldId("transfer-encoding");
 const SET_COOKIE = fieldId("set-cookie");
+const NO_BYTES: Uint8Array = new Uint8Array();
 const OWN = new DropSet(["via", "x-request-id"]);
 
-/** Sends the answer of a backend to the client, from its head, which has been read, to its end. */
+/**
+ * Sends the answer of a backend to the client, from its head, which has been read, to its end. Most answers go out with
+ * the first write, for which no promise is made here:
+ *
+ * ```ts ignore
+ * reply.sent(await session.send(reply.begin()));
+ * if (!reply.isOver) await reply.finish();
+ * ```
+ */
 export class Reply {
   readonly #exchange: ExchangeState;
   readonly #request: BackendRequest;
   readonly #connection: BackendConnection;
+  readonly #framing: ReplyFraming;
+  /** What {@linkcode Reply.begin} has returned, as far as it has not been sent. */
+  #rest = NO_BYTES;
+  /** The body that came with the head is still to be sent, as a chunk. */
+  #hasChunk = false;
 
   constructor(exchange: ExchangeState, request: BackendRequest) {
     this.#exchange = exchange;
     this.#request = request;
     this.#connection = request.connection;
+    this.#framing = framingOf(exchange.messages);
   }
 
-  /** Resolves when the client has been sent all of it. */
-  async run(): Promise<void> {
+  /** Returns what is sent first: the head, and what is there of the body. */
+  begin(): Uint8Array {
     const exchange = this.#exchange;
     const { request, response, responseBody: body } = exchange.messages;
-    const { input } = this.#connection.source;
     // HTTP/1.0 does not have it, not even in a response without a body (RFC 9112 section 6.1).
     if (request.minor === 0) response.fields.dropAll(TRANSFER_ENCODING);
-    const framing = this.#framing();
-    this.#decideKeep(framing);
-    const head = this.#writeHead(framing);
+    this.#decideKeep();
+    const head = this.#writeHead();
     // What is wrong with the first bytes of the body can still be told.
-    body.read(input);
+    body.read(this.#connection.source.input);
     exchange.answering = true;
     exchange.status = response.status;
-    if (framing === "chunked" && !body.done) {
-      await exchange.session.write(head.slice());
-      await this.#sendAsChunk(body);
-    } else {
-      const first = this.#first(head, body);
-      await exchange.session.write(first);
-      exchange.bytesDown += body.passEnd - body.passStart;
-      exchange.touch();
-    }
+    this.#hasChunk = this.#framing === "chunked" && !body.done;
+    return this.#rest = this.#hasChunk ? head.slice() : this.#first(head, body);
+  }
+
+  /** So many of the first bytes have been sent. */
+  sent(count: number): void {
+    const exchange = this.#exchange;
+    const { responseBody: body } = exchange.messages;
+    exchange.session.bytesDown += count;
+    this.#rest = count === this.#rest.length ? NO_BYTES : this.#rest.subarray(count);
+    if (!this.#hasChunk) exchange.bytesDown += body.passEnd - body.passStart;
+    exchange.touch();
+  }
+
+  /** Whether nothing is left to be sent. */
+  get isOver(): boolean {
+    const { responseBody: body } = this.#exchange.messages;
+    return body.done && this.#rest.length === 0 && !this.#needsLastChunk;
+  }
+
+  /** Sends what is left. Resolves when the client has been sent all of it. */
+  async finish(): Promise<void> {
+    const { session, messages: { responseBody: body } } = this.#exchange;
+    const { source } = this.#connection;
+    if (this.#rest.length > 0) await session.write(this.#rest);
+    if (this.#hasChunk) await this.#pass(body);
     while (!body.done) {
-      if (!await this.#fill(body)) break;
-      body.read(input);
-      if (framing === "chunked") await this.#sendAsChunk(body);
-      else await this.#send(input.bytes.subarray(body.passStart, body.passEnd));
+      if (!await source.fill()) {
+        this.#checkEnd(body);
+        break;
+      }
+      this.#exchange.touch();
+      body.read(source.input);
+      await this.#pass(body);
     }
-    if (body.needsEnd || (framing === "chunked" && body.done)) await exchange.session.write(lastChunk(body));
+    if (this.#needsLastChunk) await session.write(lastChunk(body));
   }
 
-  /** How the client is told the end of the body. */
-  #framing(): ReplyFraming {
-    const { request, response } = this.#exchange.messages;
-    const { bodyKind } = response;
-    if (request.minor === 1) return bodyKind === "until-close" ? "chunked" : "same";
-    return bodyKind === "chunked" || bodyKind === "until-close" ? "until-close" : "same";
+  get #needsLastChunk(): boolean {
+    const { responseBody: body } = this.#exchange.messages;
+    return body.needsEnd || (this.#framing === "chunked" && body.done);
   }
 
-  #decideKeep(framing: ReplyFraming): void {
+  #decideKeep(): void {
     const exchange = this.#exchange;
     const { session, plan, messages } = exchange;
-    const wants = messages.request.keepAlive && framing !== "until-close";
+    const wants = messages.request.keepAlive && this.#framing !== "until-close";
     exchange.lingers = wants || !this.#request.isSent;
     exchange.keep = wants && this.#request.isSent && !session.isClosing(plan);
   }
 
-  #writeHead(framing: ReplyFraming): Uint8Array {
+  #writeHead(): Uint8Array {
     const { session, messages: { request, response }, keep, route, plan } = this.#exchange;
     const head = session.scratch;
     const fields = this.#mappedFields();
@@ -85,7 +115,7 @@ export class Reply {
     const connection = !keep ? "close" : request.minor === 0 ? "keep-1.0" : "keep";
     head.begin();
     this.#addOwn(fields, plan.options);
-    writeResponseHead(head, { response, connection, framing });
+    writeResponseHead(head, { response, connection, framing: this.#framing });
     writeFields(head, fields);
     if (responseRules !== undefined) writeFields(head, responseRules.rules.fields(this.#exchange.values()));
     head.endLine();
@@ -118,20 +148,20 @@ export class Reply {
         mapped.push([name, value]);
       }
     };
-    const mapUrl = this.#mapLocation;
+    const mapUrl = (value: string, context: MappingContext) => this.#mapLocation(value, context);
     if (fields.indexOf(LOCATION) !== -1) map(LOCATION, "Location", mapUrl);
     if (fields.indexOf(CONTENT_LOCATION) !== -1) map(CONTENT_LOCATION, "Content-Location", mapUrl);
     if (route!.route.rewriteCookies === true) map(SET_COOKIE, "Set-Cookie", mapCookie);
     return mapped;
   }
 
-  readonly #mapLocation = (value: string, context: MappingContext): string | undefined => {
+  #mapLocation(value: string, context: MappingContext): string | undefined {
     const { rewriter, host } = this.#request;
     if (rewriter === undefined) return mapLocation(value, context);
     const mapped = rewriter.toClient(value, { client: this.#exchange.clientUrl, host });
     // A rewriter of the program's own may return anything.
     return mapped === value ? undefined : fieldValue(mapped);
-  };
+  }
 
   #mappingContext(): MappingContext {
     const { route, origin, backend } = this.#exchange;
@@ -159,41 +189,38 @@ export class Reply {
     return both;
   }
 
-  async #send(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0) return;
+  /** Sends what came of the body. */
+  async #pass({ passStart: start, passEnd: end }: BodyReader): Promise<void> {
+    if (start === end) return;
     const exchange = this.#exchange;
-    await exchange.session.write(bytes);
-    exchange.bytesDown += bytes.length;
+    const { bytes } = this.#connection.source.input;
+    const isChunk = this.#framing === "chunked";
+    await exchange.session.write(isChunk ? asChunk(bytes, { start, end }) : bytes.subarray(start, end));
+    exchange.bytesDown += end - start;
     exchange.touch();
   }
 
-  /** Sends what came of a body without an announced end as a chunk. */
-  async #sendAsChunk({ passStart: start, passEnd: end }: BodyReader): Promise<void> {
-    if (start === end) return;
-    const { bytes } = this.#connection.source.input;
-    if (end + CHUNK_END_BYTES <= bytes.length) {
-      await this.#exchange.session.write(
-        bytes.subarray(frameChunk(bytes, { start, end }), end + CHUNK_END_BYTES),
-      );
-    } else await this.#exchange.session.write(copyAsChunk(bytes.subarray(start, end)));
-    this.#exchange.bytesDown += end - start;
-    this.#exchange.touch();
-  }
-
-  /** Reads on; whether there is more. Throws where the body has been cut short. */
-  async #fill(body: BodyReader): Promise<boolean> {
+  /** The connection has ended. Throws where the body has been cut short. */
+  #checkEnd(body: BodyReader): void {
     const { source } = this.#connection;
-    if (await source.fill()) {
-      this.#exchange.touch();
-      return true;
-    }
     this.#exchange.throwStop();
-    if (source.error === undefined && body.end()) return false;
-    throw this.#request.endOf(source.error);
+    if (source.error !== undefined || !body.end()) throw this.#request.endOf(source.error);
   }
 }
 
+/** How the client is told the end of the body. */
+function framingOf({ request, response: { bodyKind } }: ExchangeState["messages"]): ReplyFraming {
+  if (request.minor === 1) return bodyKind === "until-close" ? "chunked" : "same";
+  return bodyKind === "chunked" || bodyKind === "until-close" ? "until-close" : "same";
+}
+
 const CHUNK_ROOM = 16;
+
+/** The bytes from `start` to before `end` as a chunk: in their place, if there is room. */
+function asChunk(bytes: Uint8Array, { start, end }: { start: number; end: number }): Uint8Array {
+  if (end + CHUNK_END_BYTES > bytes.length) return copyAsChunk(bytes.subarray(start, end));
+  return bytes.subarray(frameChunk(bytes, { start, end }), end + CHUNK_END_BYTES);
+}
 
 function copyAsChunk(data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(CHUNK_ROOM + data.length + CHUNK_END_BYTES);

@@ -156,15 +156,18 @@ export class HttpSession implements ServiceSession, ClientSession {
     return this.#reason ?? (source.error === undefined ? "client-closed" : "client-reset");
   }
 
-  /** Writes to the client. */
+  /** As of {@linkcode ClientSession}. */
+  send(bytes: Uint8Array): Promise<number> {
+    if (this.#writing !== undefined || this.#probe === "half") return this.#sendBehindProbe(bytes);
+    return this.source.connection.write(bytes);
+  }
+
+  /** As of {@linkcode ClientSession}. */
   async write(bytes: Uint8Array): Promise<void> {
-    const { connection } = this.source;
-    if (this.#writing !== undefined) await this.#writing;
-    if (this.#probe === "half") await this.#finishProbe();
-    let sent = await connection.write(bytes);
+    let sent = await this.send(bytes);
     while (sent < bytes.length) {
       this.#exchange?.touch();
-      sent += await connection.write(bytes.subarray(sent));
+      sent += await this.source.connection.write(bytes.subarray(sent));
     }
     this.bytesDown += sent;
   }
@@ -290,6 +293,12 @@ export class HttpSession implements ServiceSession, ClientSession {
       this.#probe = "half";
       void this.#write(CONTINUE);
     } else if (this.#probe === "half") void this.#finishProbe();
+  }
+
+  async #sendBehindProbe(bytes: Uint8Array): Promise<number> {
+    if (this.#writing !== undefined) await this.#writing;
+    if (this.#probe === "half") await this.#finishProbe();
+    return await this.source.connection.write(bytes);
   }
 
   #finishProbe(): Promise<void> {
