@@ -9,7 +9,7 @@ import type { TlsConnect } from "../tls/dial.ts";
 import { equalSpecs } from "../upstream/discover/backend_set.ts";
 import type { BackendSpec } from "../upstream/options.ts";
 import { Upstream } from "../upstream/upstream.ts";
-import { buildConnector } from "./credentials.ts";
+import { type BackendCredentials, buildConnector } from "./credentials.ts";
 import type { UpstreamSnapshot } from "./snapshot.ts";
 
 /** What {@linkcode Upstreams} work with. */
@@ -43,6 +43,14 @@ interface Connector {
   readonly connectTls: TlsConnect;
 }
 
+/** An upstream that is ready for its change. A new one has no backends yet. */
+interface PreparedUpstream {
+  readonly upstream: Upstream;
+  readonly connector: Connector | undefined;
+  /** Changes it, with the set of `sets` in the place of its own. */
+  readonly commit: (sets: BackendSets | undefined) => void;
+}
+
 /** The upstreams of the data plane, by name. */
 export class Upstreams {
   readonly #parts: UpstreamsParts;
@@ -69,10 +77,8 @@ export class Upstreams {
    * @throws {CulvertError} if credentials can't be used.
    */
   async prepare(snapshots: readonly UpstreamSnapshot[]): Promise<UpstreamsPlan> {
-    const connectors = await runInSlices(this.#connectors(snapshots));
-    const reused = await runInSlices(this.#reuseSpecs(snapshots));
-    const commit = (sets?: BackendSets) => this.#commit(reused, { connectors, sets });
-    return { commit, [Symbol.dispose]: () => {} };
+    const prepared = await runInSlices(this.#prepare(snapshots));
+    return { commit: (sets) => this.#commit(prepared, sets), [Symbol.dispose]: () => {} };
   }
 
   /** Closes these of those that are no longer named. */
@@ -86,58 +92,49 @@ export class Upstreams {
     await Promise.all([...this.all, ...this.#left].map((upstream) => upstream.close()));
   }
 
-  *#connectors(snapshots: readonly UpstreamSnapshot[]): Steps<ReadonlyMap<string, Connector>> {
-    const connectors = new Map<string, Connector>();
-    const { buildConnector: build = buildConnector } = this.#parts;
-    for (const { name, tls } of snapshots) {
-      if (tls === undefined) continue;
-      const fingerprint = JSON.stringify(tls);
-      const running = this.#byName.get(name)?.connector;
-      const isSame = running?.fingerprint === fingerprint;
-      connectors.set(
-        name,
-        isSame ? running : { fingerprint, connectTls: build(tls, this.#parts) },
-      );
-      yield;
-    }
-    return connectors;
-  }
-
-  /** The same, with the specs that running backends have: what is the same object need not be looked at again. */
-  *#reuseSpecs(snapshots: readonly UpstreamSnapshot[]): Steps<readonly UpstreamSnapshot[]> {
-    const reused: UpstreamSnapshot[] = [];
-    for (const snapshot of snapshots) {
-      const running = this.get(snapshot.name);
-      const backends = running === undefined
-        ? snapshot.backends
-        : yield* reuseSpecs(snapshot.backends, running);
-      reused.push({ ...snapshot, backends });
-      yield;
-    }
-    return reused;
-  }
-
-  #commit(
-    snapshots: readonly UpstreamSnapshot[],
-    { connectors, sets }: { connectors: ReadonlyMap<string, Connector>; sets: BackendSets | undefined },
-  ): readonly Upstream[] {
-    const before = new Map(this.#byName);
-    this.#byName.clear();
-    for (const snapshot of snapshots) {
-      const { tls: _, ...options } = { ...snapshot, backends: sets?.get(snapshot.name) ?? snapshot.backends };
-      const { name } = options;
-      const connector = connectors.get(name);
-      const running = before.get(name)?.upstream;
-      before.delete(name);
+  *#prepare(snapshots: readonly UpstreamSnapshot[]): Steps<readonly PreparedUpstream[]> {
+    const prepared: PreparedUpstream[] = [];
+    for (const { tls, ...snapshot } of snapshots) {
+      const { name } = snapshot;
+      const running = this.#byName.get(name);
+      const connector = tls && this.#connector(tls, running?.connector);
       const how = { dial: this.#parts.dial, connectTls: connector?.connectTls };
-      running?.update(options, how);
       const refusal = (address: Address) => this.#parts.refusal(name, address);
-      const upstream = running ?? new Upstream(options, { ...this.#parts, ...how, refusal });
-      this.#byName.set(name, { upstream, connector });
+      const upstream = running?.upstream ??
+        new Upstream({ ...snapshot, backends: [] }, { ...this.#parts, ...how, refusal });
+      const backends = yield* reuseSpecs(snapshot.backends, upstream);
+      const created = yield* upstream.createBackends(backends);
+      const options = { ...snapshot, backends };
+      prepared.push({
+        upstream,
+        connector,
+        commit: (sets) => {
+          upstream.update({ ...options, backends: sets?.get(name) ?? backends }, { ...how, created });
+        },
+      });
+      yield;
     }
-    const left = [...before.values()].map(({ upstream }) => upstream);
+    return prepared;
+  }
+
+  /** What speaks this TLS: `running`, if that is the same. */
+  #connector(tls: BackendCredentials, running: Connector | undefined): Connector {
+    const fingerprint = JSON.stringify(tls);
+    if (running?.fingerprint === fingerprint) return running;
+    const { buildConnector: build = buildConnector } = this.#parts;
+    return { fingerprint, connectTls: build(tls, this.#parts) };
+  }
+
+  #commit(prepared: readonly PreparedUpstream[], sets: BackendSets | undefined): readonly Upstream[] {
+    const left = new Set(this.all);
+    this.#byName.clear();
+    for (const { upstream, connector, commit } of prepared) {
+      commit(sets);
+      left.delete(upstream);
+      this.#byName.set(upstream.name, { upstream, connector });
+    }
     for (const upstream of left) this.#left.add(upstream);
-    return left;
+    return [...left];
   }
 }
 

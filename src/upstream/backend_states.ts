@@ -74,7 +74,8 @@ export class BackendStates {
     if (isFirstSet) return; // No other backend could take more meanwhile.
     for (const backend of added) this.#slowStart.begin(backend);
     const scales = check !== undefined || changesSource || previous.slowStartMs !== options.slowStartMs;
-    if (added.length > 0 || scales) this.#group.rebalance();
+    const startsSlowly = added.length > 0 && (options.slowStartMs ?? 0) > 0;
+    if (startsSlowly || scales) this.#group.rebalance();
   }
 
   /** Takes results of checks that run elsewhere, see `Upstream.setHealth`. */

@@ -1,6 +1,7 @@
 import { type Log, silentLog } from "../core/log.ts";
+import type { Steps } from "../core/slices.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
-import { type Address } from "../net/address.ts";
+import { type Address, formatAddress } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { dial } from "../net/dial.ts";
 import type { TlsConnect } from "../tls/dial.ts";
@@ -39,6 +40,11 @@ export interface UpstreamParts extends Partial<ConnectorOptions> {
   readonly scheduler?: CheckScheduler;
   /** Makes the check that `health` configures. The upstream owns what it makes. @default {createCheck} */
   readonly makeCheck?: (health: HealthOptions, parts: CheckParts) => Check;
+}
+
+/** Backends that have been created for a set before it is taken, by their object in the set. */
+export interface CreatedBackends {
+  readonly created?: ReadonlyMap<BackendSpec, Backend> | undefined;
 }
 
 /**
@@ -166,7 +172,10 @@ export class Upstream {
    * their state and, unless connections are made in another way, their idle connections. Connections of backends that
    * are removed end or drain, by `onRemove`.
    */
-  update(options: UpstreamOptions, { dial, connectTls }: ConnectorOptions = this.#connector): void {
+  update(
+    options: UpstreamOptions,
+    { dial, connectTls, created }: ConnectorOptions & CreatedBackends = this.#connector,
+  ): void {
     const previous = this.#options;
     const connector = new BackendConnector({ dial, connectTls, proxyProtocol: options.proxyProtocol });
     // Before anything changes, as this may fail.
@@ -180,7 +189,7 @@ export class Upstream {
     this.#connector = connector; // Before backends are added, which may dial at once.
     if (!connectsLike) { for (const { usedPool } of this.#group) usedPool?.renew(); }
     const isFirstSet = this.#group.size === 0;
-    const { added, removed } = this.#replaceSet(options, previous);
+    const { added, removed } = this.#replaceSet(options, { previous, created });
     if (!samePool(previous.pool, options.pool)) {
       const dialsAhead = options.pool.minIdle > 0;
       for (const backend of this.#group) {
@@ -194,6 +203,21 @@ export class Upstream {
     this.#states.configure(options, { check, added, isFirstSet });
     this.#updating = false;
     this.#onRoom(false);
+  }
+
+  /**
+   * Creates the backends of a set that are not in use, in steps, for an `update` that takes the set. They have no effect
+   * before.
+   */
+  *createBackends(specs: readonly BackendSpec[]): Steps<CreatedBackends["created"]> {
+    const created = new Map<BackendSpec, Backend>();
+    for (const spec of specs) {
+      if (!this.#group.find(formatAddress(spec.address))) {
+        created.set(spec, new Backend(spec, this.#backendParts));
+      }
+      yield;
+    }
+    return created;
   }
 
   /**
@@ -244,19 +268,22 @@ export class Upstream {
   }
 
   /** A set of the same objects costs next to nothing, however large it is. */
-  #replaceSet(options: UpstreamOptions, previous: UpstreamOptions): BackendChanges {
+  #replaceSet(
+    options: UpstreamOptions,
+    { previous, created }: CreatedBackends & { previous: UpstreamOptions },
+  ): BackendChanges {
     const balance = previous.balance === options.balance ? undefined : options.balance;
     const isSame = sameItems(this.#specs, options.backends);
     this.#specs = isSame ? this.#specs : [...options.backends];
     const changes = isSame
       ? { added: [], removed: [] }
-      : this.#group.replace(options.backends, (spec) => this.#create(spec));
+      : this.#group.replace(options.backends, (spec) => this.#add(spec, created));
     if (!isSame || balance !== undefined) this.#group.rebalance(balance);
     return changes;
   }
 
-  #create(spec: BackendSpec): Backend {
-    const backend = new Backend(spec, this.#backendParts);
+  #add(spec: BackendSpec, created: CreatedBackends["created"]): Backend {
+    const backend = created?.get(spec) ?? new Backend(spec, this.#backendParts);
     if (this.#options.pool.minIdle > 0) void backend.pool; // It dials ahead.
     return backend;
   }

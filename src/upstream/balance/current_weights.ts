@@ -21,9 +21,9 @@ export class CurrentWeights<B extends Candidate> {
    * update, would starve its backend or give it everything for many rounds, so it is limited to one round.
    */
   update(backends: readonly B[]): void {
-    const weights = Float64Array.from(backends, (backend) => Math.max(0, backend.weight));
+    const weights = new Float64Array(backends.length);
     let round = 0;
-    for (const weight of weights) round += weight;
+    for (let i = 0; i < backends.length; i++) round += weights[i] = Math.max(0, backends[i]!.weight);
 
     const currents = new Float64Array(backends.length);
     let earlier: Map<string, number> | undefined;
@@ -35,7 +35,7 @@ export class CurrentWeights<B extends Candidate> {
       if (this.backends[i]?.key === key) {
         current = this.currents[i]!;
       } else {
-        earlier ??= new Map(this.backends.map((backend, i) => [backend.key, this.currents[i]!]));
+        earlier ??= this.#currentByKey();
         current = earlier.get(key) ?? 0;
       }
       currents[i] = Math.min(round, Math.max(-round, current));
@@ -44,5 +44,14 @@ export class CurrentWeights<B extends Candidate> {
     this.weights = weights;
     this.round = round;
     this.currents = currents;
+  }
+
+  /** The current weights that are not 0. */
+  #currentByKey(): Map<string, number> {
+    const currents = new Map<string, number>();
+    for (let i = 0; i < this.backends.length; i++) {
+      if (this.currents[i] !== 0) currents.set(this.backends[i]!.key, this.currents[i]!);
+    }
+    return currents;
   }
 }
