@@ -1,5 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { CulvertError } from "../core/errors.ts";
+import { parseDuration } from "../core/units.ts";
+import { DEFAULT_ADMIN, parseAdminAddress } from "./admin/admin_address.ts";
 import { COMMANDS, type CommandSpec, commandSpec, COMMON_OPTIONS, type OptionSpec } from "./commands.ts";
 
 /** What the program was asked to do. */
@@ -8,6 +10,8 @@ export type Command =
   /** `watch`: with the folders of files, so that changes are noticed. @default {false} */
   | { readonly name: "permissions"; readonly config: string; readonly watch?: boolean }
   | ({ readonly name: "explain" } & ExplainArguments)
+  | ({ readonly name: "status"; readonly json: boolean } & AdminArguments)
+  | ({ readonly name: "top"; readonly intervalMs: number } & AdminArguments)
   | { readonly name: "demo" | "version" }
   /** `command`: absent, of the program. */
   | { readonly name: "help"; readonly command?: string };
@@ -25,9 +29,21 @@ export interface ExplainArguments {
   readonly url?: string;
 }
 
+/** How a running proxy is reached. */
+export interface AdminArguments {
+  /** `http://host:port`, `https://host:port` or `unix:/path`. */
+  readonly admin: string;
+  /** The paths of files in PEM. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 /** The values of the options that were given. */
 type Given = Readonly<Record<string, string | true>>;
 
+/** A sample costs the program milliseconds. */
+const MIN_INTERVAL_MS = 100;
 const OPTIONS = [...COMMON_OPTIONS, ...COMMANDS.flatMap(({ options }) => options)];
 const VERSION_OPTION: OptionSpec = { name: "version", short: "V", text: "" };
 
@@ -109,9 +125,36 @@ function buildCommand(name: string, given: Given): Command {
       if (text("method") !== undefined) required("url", "URL");
       return { ...given, name, config, service };
     }
+    case "status": {
+      const { json, ...rest } = given;
+      return { ...rest, ...adminArguments(given), name, json: json === true };
+    }
+    case "top": {
+      const { interval = "1s", ...rest } = given;
+      return { ...rest, ...adminArguments(given), name, intervalMs: readInterval(String(interval)) };
+    }
     default:
       return { name: "demo" };
   }
+}
+
+function adminArguments({ admin = DEFAULT_ADMIN, ca, cert, key }: Given): AdminArguments {
+  if ((cert === undefined) !== (key === undefined)) throw badUsage("--cert and --key need each other");
+  const { isTls } = parseAdminAddress(String(admin));
+  if (!isTls && (ca ?? cert) !== undefined) {
+    throw badUsage("--ca, --cert and --key are for --admin https://…");
+  }
+  return { admin: String(admin) };
+}
+
+function readInterval(text: string): number {
+  try {
+    const ms = parseDuration(text);
+    if (ms >= MIN_INTERVAL_MS) return ms;
+  } catch (error) {
+    if (!(error instanceof CulvertError)) throw error;
+  }
+  throw badUsage(`--interval ${text}: expected a duration of 100ms or more`);
 }
 
 /** `--config -` as one word: the parser takes a lone dash for an argument of its own. */

@@ -1,3 +1,5 @@
+import { DEFAULT_ADMIN } from "./admin/admin_address.ts";
+
 /** An option of a command. */
 export interface OptionSpec {
   /** Without the dashes. */
@@ -32,6 +34,23 @@ const CONFIG: OptionSpec = {
   isFile: true,
   text: "the configuration, as YAML or JSON; - reads standard input",
 };
+
+/** How commands reach a running proxy. */
+const ADMIN: readonly OptionSpec[] = [
+  {
+    name: "admin",
+    value: "URL",
+    text: `the admin API: http://…, https://… or unix:PATH; default ${DEFAULT_ADMIN}`,
+  },
+  {
+    name: "ca",
+    value: "FILE",
+    isFile: true,
+    text: "the CAs that may have issued its certificate; default the system's",
+  },
+  { name: "cert", value: "FILE", isFile: true, text: "the certificate for it, with its chain" },
+  { name: "key", value: "FILE", isFile: true, text: "the key of that certificate" },
+];
 
 /** The options of every command. */
 export const COMMON_OPTIONS: readonly OptionSpec[] = [
@@ -78,6 +97,24 @@ rates and checks are those of a proxy that has just started. Exit code 1: the cl
       { name: "sni", value: "NAME", text: "the server name that the client asks for" },
       { name: "method", value: "METHOD", text: "of the request; default GET" },
       { name: "url", value: "URL", text: "of the request, for a service with protocol: http" },
+    ],
+  },
+  {
+    name: "status",
+    usage: "[--json] [--admin URL]",
+    summary: "print what a running proxy does: services, backends, certificates",
+    notes: "Exit codes: 0 it is ready; 1 it is not; 2 it can't be reached.",
+    options: [{ name: "json", text: "print the answer of /api/status as it is" }, ...ADMIN],
+  },
+  {
+    name: "top",
+    usage: "[--admin URL]",
+    summary: "show services, backends and connections as they change",
+    notes: `Keys are shown with ?. Where input or output is no terminal, it prints services and backends once,
+with their rates over the interval. Exit codes as for status; 0 when you quit.`,
+    options: [
+      { name: "interval", value: "TIME", text: "between two samples, such as 500ms; default 1s" },
+      ...ADMIN,
     ],
   },
   {

@@ -4,6 +4,8 @@ export const ExitCode = {
   ok: 0,
   /** Failed, or the drain's time ran out with connections cut. */
   failed: 1,
+  /** `status` and `top`: the program can't be reached. With {@linkcode ExitCode.failed} it is not ready. */
+  unreachable: 2,
   /** Bad usage. */
   usage: 64,
   /** A permission is missing; the message names the flags. */

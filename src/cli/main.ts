@@ -16,6 +16,8 @@ import { escapeText } from "../core/escape_text.ts";
 import { formatAddress } from "../net/address.ts";
 import { parseResolvConf, RESOLV_CONF } from "../upstream/discover/dns/system_resolve.ts";
 import { HeldLibc } from "../upstream/check/half_open/held_libc.ts";
+import { AdminUnreachableError } from "./admin/admin_client.ts";
+import { runStatus, runTop } from "./admin_commands.ts";
 import { type Command, type ExplainArguments, parseCommand } from "./arguments.ts";
 import { runCerts } from "./certs.ts";
 import { commandSpec } from "./commands.ts";
@@ -65,6 +67,10 @@ async function execute(command: Command): Promise<ExitCode> {
       return await check(command.config);
     case "explain":
       return await explainTo(command);
+    case "status":
+      return await runStatus(command);
+    case "top":
+      return await runTop(command);
     case "permissions":
       console.log(await printedFlags(command.config, command));
       return ExitCode.ok;
@@ -165,6 +171,7 @@ function messageOf(error: unknown): string {
 function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof ConfigError) return ExitCode.badConfig;
   if (error instanceof MissingPermissionError) return ExitCode.noPermission;
+  if (error instanceof AdminUnreachableError) return ExitCode.unreachable;
   if (!(error instanceof CulvertError)) return ExitCode.failed;
   if (error.code === "bad_usage" || error.code === "bad_name") return ExitCode.usage;
   return error.code === "config_unreadable" ? ExitCode.badConfig : ExitCode.failed;

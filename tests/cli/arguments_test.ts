@@ -20,6 +20,15 @@ Deno.test("each form of each command is understood", () => {
   assertEquals(parseCommand(words("permissions --watch -c a.yaml")), watch);
   assertEquals(parseCommand(words("permissions -c a.yaml --watch")), watch);
   assertEquals(parseCommand(["demo"]), { name: "demo" });
+  const admin = "http://127.0.0.1:9901";
+  assertEquals(parseCommand(["status"]), { name: "status", json: false, admin });
+  assertEquals(parseCommand(words("status --json --admin unix:/a")), {
+    ...{ name: "status", json: true, admin: "unix:/a" },
+  });
+  assertEquals(parseCommand(["top"]), { name: "top", intervalMs: 1000, admin });
+  assertEquals(parseCommand(words("top --interval 2s --admin https://a --ca b --cert c --key d")), {
+    ...{ name: "top", intervalMs: 2000, admin: "https://a", ca: "b", cert: "c", key: "d" },
+  });
   assertEquals(parseCommand(words("explain -c a.yaml --service db --from 10.0.0.1")), {
     ...{ name: "explain", config: "a.yaml", service: "db", from: "10.0.0.1" },
   });
@@ -65,13 +74,21 @@ Deno.test("what is not understood is bad usage, and named", () => {
     ["--config", "run needs --config FILE, once"],
     ["--config=", "run needs --config FILE, once"],
     ["--config a --config b", "run needs --config FILE, once"],
-    ["start --config a", 'unknown command "start"; expected one of run, check, permissions, explain, certs'],
+    [
+      "start --config a",
+      'unknown command "start"; expected one of run, check, permissions, explain, status, top, certs',
+    ],
     ["proxy.yaml", 'unknown command "proxy.yaml"'],
     ["run b.yaml --config a", 'unexpected argument "b.yaml"'],
     ["demo --config a", "demo takes no --config"],
     ["demo --watch", "demo takes no --watch"],
     ["run --config a --watch", "run takes no --watch"],
     ["--watch --config a", "run takes no --watch"],
+    ["status --admin 127.0.0.1:1", "--admin 127.0.0.1:1: expected http://HOST:PORT"],
+    ["status --admin https://a --cert a", "--cert and --key need each other"],
+    ["status --ca a", "--ca, --cert and --key are for --admin https://"],
+    ["top --interval 10ms", "--interval 10ms: expected a duration of 100ms or more"],
+    ["top --json", "top takes no --json"],
     ["explain -c a", "explain needs --service NAME, once"],
     ["explain --service db", "explain needs --config FILE, once"],
     ["explain -c a --service db --service web", "explain needs --service NAME, once"],
