@@ -6,7 +6,7 @@ import { describeError } from "../core/errors.ts";
 import { formatAddress } from "../net/address.ts";
 import { parseIp } from "../net/ip.ts";
 import { isLoopback } from "../net/loopback.ts";
-import { mayListenOn } from "./port_right.ts";
+import { mayIgnoreModes, mayListenOn } from "./capabilities.ts";
 import { GROUP_FILE, groupId, type ListenAddress } from "../net/socket_access.ts";
 
 /** What would be in the way of listening. */
@@ -79,7 +79,8 @@ async function folderFault(folder: string): Promise<string | undefined> {
 /** By its mode; true where that cannot be told. */
 function mayWrite({ mode, uid }: Deno.FileInfo): boolean {
   const user = ownUser();
-  if (user === undefined || user === 0 || mode === null) return true;
+  if (user === undefined || mode === null) return true;
+  if (user === 0 && mayIgnoreModes() !== false) return true;
   if (user === uid) return (mode & 0o200) !== 0;
   return (mode & 0o022) !== 0; // Which groups this user is in is not known.
 }

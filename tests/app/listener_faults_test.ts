@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { findListenerFaults } from "../../src/app/listener_faults.ts";
-import { mayListenOn } from "../../src/app/port_right.ts";
+import { mayListenOn } from "../../src/app/capabilities.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { formatPath } from "../../src/config/problem/problem.ts";
 import { Child, output, run } from "../support/child.ts";
@@ -59,6 +59,24 @@ Deno.test("an address that this machine does not have is warned of, and no other
 
 Deno.test("an unprivileged port needs no capability", () => {
   assertEquals([mayListenOn(0), mayListenOn(65_535)], [true, true]);
+});
+
+testWith(["setpriv"], "a folder that root may not write to without capabilities is found", async () => {
+  if (Deno.uid() !== 0) return; // Only root may have capabilities.
+  await using folder = new TemporaryFolder();
+  const other = folder.file("other");
+  Deno.mkdirSync(other, { mode: 0o755 });
+  Deno.chownSync(other, 4711, 4711);
+  Deno.chmodSync(folder.path, 0o755);
+  const file = folder.file("culvert.yaml");
+  const listen = `"unix:${other}/a.sock", "unix:${folder.path}/b.sock"`;
+  Deno.writeTextFileSync(file, `${HEAD}services: [{name: web, listen: [${listen}], ${UPSTREAM}}]\n`);
+  const check = [DENO, "run", "-A", "--no-prompt", MAIN, "check", "--config", file];
+  assertEquals((await run("env", check)).code, 0);
+  const { code, stderr } = await run("setpriv", ["--bounding-set", "-all", "--inh-caps", "-all", ...check]);
+  assertEquals(code, 78, stderr);
+  const where = `${file}:3: services[0].listen[0]: cannot use "unix:${other}/a.sock"`;
+  assertEquals(stderr.trim(), `${where}: this user may not create files in the folder ${other}`);
 });
 
 testWith(["setpriv"], "a port that needs a right which the program does not have is found", async () => {

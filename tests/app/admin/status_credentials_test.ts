@@ -1,4 +1,6 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { renewTrust } from "../../../src/app/credentials/renew_trust.ts";
+import { ConfigError } from "../../../src/config/problem/problem.ts";
 import { createAuthority } from "../../../src/tls/authority/authority.ts";
 import { TlsFiles } from "../../support/tls_files.ts";
 import { until } from "../../support/wait.ts";
@@ -72,6 +74,43 @@ Deno.test("CRLs are reported list by list, with what is wrong with them", async 
   assertStringIncludes(crls[4]!.problem!, "no such file");
   assertEquals([crls[3]!.thisUpdate, crls[3]!.nextUpdate], [undefined, undefined]);
   assertEquals((await fixture.reasons()).length, 3);
+  await fixture.end();
+});
+
+Deno.test("several lists of a file and files of a folder are reported after a failed reload too", async () => {
+  const [{ ca, server }, second] = [await makePki(), await createAuthority({ name: "Second CA" })];
+  await using files = new TlsFiles();
+  const fixture = new ProgramFixture(files.folder.path);
+  const own = files.putOwn("server", server);
+  const other = files.putOwn("other", server);
+  const caPath = files.put("ca.pem", ca.certPem + second.certPem);
+  const one = files.put("one.crl", ca.crl() + second.crl());
+  const two = files.put("two.crl", second.crl());
+  const clientAuth = { ca: caPath, crl: [one, two], allow: [{ any: true }] };
+  const config = configOf([{ ...own, clientAuth }, other]);
+  await fixture.start(config);
+  const listed = async () =>
+    (await fixture.status()).crls.map(({ path, usedBy, usable, issuer }) => [path, usedBy, usable, issuer]);
+  const expected = [
+    [one, ["service s0"], true, "CN=Test CA"],
+    [one, ["service s0"], true, "CN=Second CA"],
+    [two, ["service s0"], true, "CN=Second CA"],
+  ];
+  assertEquals(await listed(), expected);
+  /** Does what the program does after a failed reload. */
+  const renew = async () => {
+    const { controlPlane } = fixture;
+    await assertRejects(() => fixture.start(config), ConfigError);
+    const renewed = await renewTrust(controlPlane.config!, controlPlane.credentials);
+    if (renewed !== undefined) await controlPlane.renewTrust(renewed);
+  };
+  files.put("other.key", "junk");
+  files.put("two.crl", "junk");
+  await renew();
+  assertEquals(await listed(), [...expected.slice(0, 2), [two, ["service s0"], false, undefined]]);
+  files.put("two.crl", second.crl());
+  await renew();
+  assertEquals(await listed(), expected);
   await fixture.end();
 });
 
