@@ -44,3 +44,34 @@ Deno.test("the examples with TLS are valid in the folder that their comments nam
     assertStringIncludes(stdout, name === "web" ? "/my-certs/server.pem" : "/my-certs/ca.pem");
   }
 });
+
+Deno.test("the example of the library serves what its comment asks for", async () => {
+  const path = `${ROOT}examples/http_pool.ts`;
+  const asked = [...Deno.readTextFileSync(path).matchAll(/curl -i http:\/\/127\.0\.0\.1:8000(\S*)/g)];
+  assertEquals(asked.length, 3);
+  const args = ["run", "--no-check", "--allow-net", path, "0"];
+  await using child = new Deno.Command(DENO, {
+    args,
+    stdout: "null",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+  const lines = child.stderr.pipeThrough(new TextDecoderStream());
+  let text = "";
+  let port: string | undefined;
+  for await (const piece of lines.values({ preventCancel: true })) {
+    text += piece;
+    port = /127\.0\.0\.1:(\d+)\//.exec(text)?.[1];
+    if (port !== undefined) break;
+  }
+  const answers: [number, string][] = [];
+  for (const [, target] of asked) {
+    const response = await fetch(`http://127.0.0.1:${port}${target}`, { redirect: "manual" });
+    const body = await response.text();
+    answers.push([response.status, response.headers.get("location") ?? JSON.parse(body).path]);
+  }
+  assertEquals(answers, [[200, "/"], [200, "/v2/users?id=7"], [308, "/api/docs"]]);
+  child.kill("SIGINT");
+  await lines.cancel();
+  assertEquals((await child.status).code, 0);
+});

@@ -135,6 +135,23 @@ Deno.test("RemoveBackend: requests at a backend that is removed finish, or with 
   }
 });
 
+Deno.test("RemoveBackend: with onRemove close, what may be repeated is sent to another backend, and nothing else", async () => {
+  for (const method of ["GET", "POST"]) {
+    await using silent = new RawOrigin();
+    await using other = new RawOrigin(answering(OK));
+    const pool = new HttpPool({ onRemove: "close" });
+    pool.add(`http://${silent.address}`);
+    pool.add(`http://${other.address}`);
+    const response = pool.handle(new Request("http://app/", { method }));
+    await until(() => silent.received.includes("\r\n\r\n"), { what: "for the request" });
+    pool.remove(`http://${silent.address}`);
+    const { status, body } = await response;
+    await body?.cancel();
+    assertEquals([status, other.received !== ""], method === "GET" ? [200, true] : [502, false]);
+    await pool.close();
+  }
+});
+
 Deno.test("GetBackends, GetAllBackends, BackendSnapshot, GetBackendByURL: snapshot, byUrl, get by any spelling", () => {
   const pool = new HttpPool();
   pool.add("http://EXAMPLE.org:80/", { weight: 3 });
