@@ -39,6 +39,7 @@ const ROOMS = [
   "admin/status",
   "admin/metrics",
   "admin/live",
+  "admin/page",
   "admin",
   "app/log",
   "app/watch",

@@ -9,6 +9,7 @@ import { BACKEND_ENDPOINTS } from "./backend_endpoints.ts";
 import type { Call, Handle } from "./call.ts";
 import type { LiveFeed } from "./live/live_feed.ts";
 import { LIVE_ENDPOINTS } from "./live_endpoints.ts";
+import { PAGE_ENDPOINTS } from "./page_endpoints.ts";
 import { METRICS_TYPE, renderMetrics } from "./metrics/render.ts";
 import { parseJson } from "./parse_json.ts";
 import { type Endpoint, findEndpoint } from "./endpoints.ts";
@@ -39,6 +40,7 @@ const ENDPOINTS: readonly Endpoint<Handle>[] = [
   { method: "GET", pattern: "/api/status/schema", run: () => jsonResponse(200, statusDescription()) },
   ...BACKEND_ENDPOINTS,
   ...LIVE_ENDPOINTS,
+  ...PAGE_ENDPOINTS,
   { method: "POST", pattern: "/api/reload", run: reload },
 ];
 

@@ -38,6 +38,7 @@ const ORDINARY: ReadonlySet<string> = new Set([
   "ok",
   "upgraded",
   "redirect",
+  "max-forwards",
   "respond",
 ]);
 const KEPT = 100;

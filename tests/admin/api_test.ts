@@ -169,7 +169,6 @@ Deno.test("unknown upstreams, backends, addresses and paths have errors of their
   assertEquals(await code("POST /api/upstreams/db/backends/gone:1/enable"), "404 unknown_backend");
   assertEquals(await code("POST /api/upstreams/db/backends/nonsense/enable"), "400 bad_address");
   const nowhere = [
-    "/",
     "//",
     "/healthz/",
     "/Healthz",
@@ -352,6 +351,24 @@ Deno.test("a client is told what it may do, and the history is one list for each
   assertEquals((await ask("GET /api/access")).json, { access: "write", client: "127.0.0.1:4711" });
   const { fields, columns } = (await ask("GET /api/history")).json;
   assertEquals([fields[0], columns.length], ["time", fields.length]);
+});
+
+Deno.test("the live page and its files have a strict policy, and need no other host", async () => {
+  const { api } = setUp();
+  const types = {
+    "/": "text/html",
+    "/page.css": "text/css",
+    "/page.js": "text/javascript",
+    "/icon.svg": "image/svg+xml",
+  };
+  for (const [path, type] of Object.entries(types)) {
+    const { status, headers = {}, body } = await api.handle(request(`GET ${path}`), CALLER);
+    assertEquals([status, headers["Content-Type"]!.split(";")[0]], [200, type]);
+    const policy = headers["Content-Security-Policy"]!;
+    assert(policy.startsWith("default-src 'none'; "), policy);
+    assert(!/unsafe|https?:|data:|\*/.test(policy), policy);
+    assert(!/ (?:style|on\w+)=|<style|<script>/.test(path === "/" ? String(body) : ""));
+  }
 });
 
 Deno.test("every error code is in the reference with its status", () => {

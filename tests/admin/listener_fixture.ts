@@ -9,14 +9,18 @@ import { FakeTarget } from "./fake_target.ts";
 
 /** An admin listener over a program that does nothing, for one test. */
 export class TestAdmin implements AsyncDisposable {
-  readonly target = new FakeTarget();
+  readonly target: FakeTarget;
   readonly log = new RecordingLog();
   readonly buffers = new BufferPool();
   readonly listener: AdminListener;
 
   private constructor(bound: Awaited<ReturnType<typeof listen>>, parts: Partial<AdminListenerParts>) {
-    const { target, log, buffers } = this;
-    this.listener = new AdminListener(bound, { target, log, buffers, wheel: new TimerWheel(), ...parts });
+    const { target = new FakeTarget(), ...more } = parts as Partial<AdminListenerParts> & {
+      target?: FakeTarget;
+    };
+    this.target = target;
+    const { log, buffers } = this;
+    this.listener = new AdminListener(bound, { target, log, buffers, wheel: new TimerWheel(), ...more });
   }
 
   static async start(
