@@ -2,6 +2,8 @@ import { parseArgs } from "@std/cli/parse-args";
 import { CulvertError } from "../core/errors.ts";
 import { parseDuration } from "../core/units.ts";
 import { DEFAULT_ADMIN, parseAdminAddress } from "./admin/admin_address.ts";
+import type { Shell } from "./completions.ts";
+import type { InitKind } from "./init.ts";
 import { COMMANDS, type CommandSpec, commandSpec, COMMON_OPTIONS, type OptionSpec } from "./commands.ts";
 
 /** What the program was asked to do. */
@@ -12,6 +14,8 @@ export type Command =
   | ({ readonly name: "explain" } & ExplainArguments)
   | ({ readonly name: "status"; readonly json: boolean } & AdminArguments)
   | ({ readonly name: "top"; readonly intervalMs: number } & AdminArguments)
+  | { readonly name: "init"; readonly kind: InitKind }
+  | { readonly name: "completions"; readonly shell: Shell }
   | { readonly name: "demo" | "version" }
   /** `command`: absent, of the program. */
   | { readonly name: "help"; readonly command?: string };
@@ -78,7 +82,7 @@ export function parseCommand(args: readonly string[]): Command {
   }
   const given = givenOptions(parsed, spec);
   checkOperands(spec, operands);
-  return buildCommand(spec.name, given);
+  return buildCommand(spec.name, { given, operands });
 }
 
 function givenOptions(parsed: Readonly<Record<string, unknown>>, { name, options }: CommandSpec): Given {
@@ -100,12 +104,18 @@ function givenOptions(parsed: Readonly<Record<string, unknown>>, { name, options
   return given;
 }
 
-function checkOperands({ operands }: CommandSpec, given: readonly string[]): void {
-  const { max = 0 } = operands ?? {};
+function checkOperands({ name, operands, usage }: CommandSpec, given: readonly string[]): void {
+  const { min = 0, max = 0, words } = operands ?? {};
   if (given.length > max) throw badUsage(`unexpected argument "${given[max]}"`);
+  const [first] = given;
+  const isKnown = first === undefined || words === undefined || words.includes(first);
+  if (given.length < min || !isKnown) throw badUsage(`${name} needs ${usage}`);
 }
 
-function buildCommand(name: string, given: Given): Command {
+function buildCommand(
+  name: string,
+  { given, operands }: { given: Given; operands: readonly string[] },
+): Command {
   const text = (option: string) => given[option] as string | undefined;
   const required = (option: string, value: string) => {
     const found = text(option);
@@ -133,6 +143,10 @@ function buildCommand(name: string, given: Given): Command {
       const { interval = "1s", ...rest } = given;
       return { ...rest, ...adminArguments(given), name, intervalMs: readInterval(String(interval)) };
     }
+    case "init":
+      return { name, kind: (operands[0] ?? "tcp") as InitKind };
+    case "completions":
+      return { name, shell: operands[0] as Shell };
     default:
       return { name: "demo" };
   }

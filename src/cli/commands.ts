@@ -1,4 +1,5 @@
 import { DEFAULT_ADMIN } from "./admin/admin_address.ts";
+import { INIT_KINDS } from "./init.ts";
 
 /** An option of a command. */
 export interface OptionSpec {
@@ -24,7 +25,7 @@ export interface CommandSpec {
   readonly notes?: string;
   readonly options: readonly OptionSpec[];
   /** How many arguments it takes; the words that the first one may be. @default none */
-  readonly operands?: { readonly min: number; readonly max: number; readonly words?: readonly string[] };
+  readonly operands?: { readonly min?: number; readonly max: number; readonly words?: readonly string[] };
 }
 
 const CONFIG: OptionSpec = {
@@ -100,6 +101,13 @@ rates and checks are those of a proxy that has just started. Exit code 1: the cl
     ],
   },
   {
+    name: "init",
+    usage: `[${INIT_KINDS.join("|")}]`,
+    summary: "print a commented starter file; tcp unless another kind is named",
+    options: [],
+    operands: { max: 1, words: INIT_KINDS },
+  },
+  {
     name: "status",
     usage: "[--json] [--admin URL]",
     summary: "print what a running proxy does: services, backends, certificates",
@@ -123,6 +131,14 @@ with their rates over the interval. Exit codes as for status; 0 when you quit.`,
     summary: "make a CA, certificates and a CRL, for trying mutual TLS",
     options: [],
     operands: { min: 1, max: Infinity },
+  },
+  {
+    name: "completions",
+    usage: "bash|zsh|fish",
+    summary: "print a script that completes commands and options in a shell",
+    notes: "For bash: source <(culvert completions bash); for fish: culvert completions fish | source.",
+    options: [],
+    operands: { min: 1, max: 1, words: ["bash", "zsh", "fish"] },
   },
   {
     name: "demo",

@@ -21,11 +21,13 @@ import { runStatus, runTop } from "./admin_commands.ts";
 import { type Command, type ExplainArguments, parseCommand } from "./arguments.ts";
 import { runCerts } from "./certs.ts";
 import { commandSpec } from "./commands.ts";
+import { completions } from "./completions.ts";
 import { runDemo } from "./demo.ts";
 import { ExitCode } from "./exit_code.ts";
 import { explain, formatExplanation, isAccepted } from "./explain.ts";
 import { permissionFlags } from "./permission_flags.ts";
 import { MissingPermissionError, readNeed, requirePermissions } from "./permissions.ts";
+import { starterFile } from "./init.ts";
 import { usage } from "./usage.ts";
 import { VERSION } from "./version.ts";
 
@@ -67,6 +69,12 @@ async function execute(command: Command): Promise<ExitCode> {
       return await check(command.config);
     case "explain":
       return await explainTo(command);
+    case "init":
+      console.log(starterFile(command.kind).trimEnd());
+      return ExitCode.ok;
+    case "completions":
+      console.log(completions(command.shell).trimEnd());
+      return ExitCode.ok;
     case "status":
       return await runStatus(command);
     case "top":

@@ -25,6 +25,9 @@ Deno.test("each form of each command is understood", () => {
   assertEquals(parseCommand(words("status --json --admin unix:/a")), {
     ...{ name: "status", json: true, admin: "unix:/a" },
   });
+  assertEquals(parseCommand(["init"]), { name: "init", kind: "tcp" });
+  assertEquals(parseCommand(words("init sni")), { name: "init", kind: "sni" });
+  assertEquals(parseCommand(words("completions zsh")), { name: "completions", shell: "zsh" });
   assertEquals(parseCommand(["top"]), { name: "top", intervalMs: 1000, admin });
   assertEquals(parseCommand(words("top --interval 2s --admin https://a --ca b --cert c --key d")), {
     ...{ name: "top", intervalMs: 2000, admin: "https://a", ca: "b", cert: "c", key: "d" },
@@ -76,7 +79,7 @@ Deno.test("what is not understood is bad usage, and named", () => {
     ["--config a --config b", "run needs --config FILE, once"],
     [
       "start --config a",
-      'unknown command "start"; expected one of run, check, permissions, explain, status, top, certs',
+      'unknown command "start"; expected one of run, check, permissions, explain, init, status, top',
     ],
     ["proxy.yaml", 'unknown command "proxy.yaml"'],
     ["run b.yaml --config a", 'unexpected argument "b.yaml"'],
@@ -88,6 +91,10 @@ Deno.test("what is not understood is bad usage, and named", () => {
     ["status --admin https://a --cert a", "--cert and --key need each other"],
     ["status --ca a", "--ca, --cert and --key are for --admin https://"],
     ["top --interval 10ms", "--interval 10ms: expected a duration of 100ms or more"],
+    ["init udp", "init needs [tcp|mtls-server|mtls-client|sni|http]"],
+    ["init tcp http", 'unexpected argument "http"'],
+    ["completions", "completions needs bash|zsh|fish"],
+    ["completions tcsh", "completions needs bash|zsh|fish"],
     ["top --json", "top takes no --json"],
     ["explain -c a", "explain needs --service NAME, once"],
     ["explain --service db", "explain needs --config FILE, once"],
