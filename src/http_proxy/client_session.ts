@@ -30,6 +30,10 @@ export interface ClientSession {
   write(bytes: Uint8Array): Promise<void>;
   /** Reads from a client that waits for its answer, to see whether it leaves. */
   watchClient(nowMs: number): void;
+  /** Reads from a client that has sent its request, and whose answer is about to begin. */
+  expectEnd(): void;
+  /** The answer has begun. A client that has ended its side before reads on; one that ends it now leaves. */
+  endMeansLeaving(): void;
   /** Ends the connection so that the client can tell that it was cut off. */
   abort(): void;
 }

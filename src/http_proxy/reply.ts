@@ -56,6 +56,7 @@ export class Reply {
     exchange.answering = true;
     exchange.status = response.status;
     this.#hasChunk = this.#framing === "chunked" && !body.done;
+    if (!body.done && this.#request.isSent) exchange.session.expectEnd();
     return this.#rest = this.#hasChunk ? head.slice() : this.#first(head, body);
   }
 
@@ -79,6 +80,7 @@ export class Reply {
   async finish(): Promise<void> {
     const { session, messages: { responseBody: body } } = this.#exchange;
     const { source } = this.#connection;
+    if (this.#request.isSent) session.endMeansLeaving();
     if (this.#rest.length > 0) await session.write(this.#rest);
     if (this.#hasChunk) await this.#pass(body);
     while (!body.done) {

@@ -73,6 +73,7 @@ export class HttpSession implements ServiceSession, ClientSession {
   /** Why it ended, where that was not the client's doing. */
   #reason: Reason | undefined;
   #clientEndedMs = 0;
+  #leavesAtEnd = false;
   #probe: "none" | "half" | "whole" = "none";
   #writing: Promise<unknown> | undefined;
 
@@ -176,6 +177,7 @@ export class HttpSession implements ServiceSession, ClientSession {
   #finished(exchange: Exchange): void {
     this.#exchange = undefined;
     this.#clientEndedMs = 0;
+    this.#leavesAtEnd = false;
     this.#probe = "none";
     this.source.onRead = undefined;
     this.#host.finished(exchange);
@@ -197,15 +199,26 @@ export class HttpSession implements ServiceSession, ClientSession {
 
   /** Reads from a client that waits for its answer, to see whether it leaves. */
   watchClient(nowMs: number): void {
+    if (this.source.ended) this.#probeClient(nowMs);
+    else this.expectEnd();
+  }
+
+  /** As of {@linkcode ClientSession}. */
+  expectEnd(): void {
     const { source } = this;
-    if (source.ended) return this.#probeClient(nowMs);
     const { input } = source;
-    if (source.pending !== undefined || (input.length > 0 && input.end === input.bytes.length)) return;
+    if (source.ended || source.pending !== undefined) return;
+    if (input.length > 0 && input.end === input.bytes.length) return;
     this.#exchange!.messages.hold();
     source.onRead = () => {
       if (source.error !== undefined) this.#exchange?.stop(clientLeft(source.error));
     };
     void source.fill();
+  }
+
+  /** As of {@linkcode ClientSession}. */
+  endMeansLeaving(): void {
+    this.#leavesAtEnd = !this.source.ended;
   }
 
   drain(): void {
@@ -282,13 +295,22 @@ export class HttpSession implements ServiceSession, ClientSession {
   }
 
   /**
+   * A client has ended its side in the middle of its answer. Behind a further request it reads on, as where it had ended
+   * it before the answer.
+   */
+  #leaveAtEnd(): void {
+    if (this.#leavesAtEnd && this.source.input.length === 0) this.#exchange!.stop(clientLeft());
+  }
+
+  /**
    * A client has ended its side while it waits. It has left, or reads on: only a write tells. An interim answer in two
    * pieces does no harm to one that reads; if it has left, the first one brings a reset, and the second one fails.
    */
   #probeClient(nowMs: number): void {
     const exchange = this.#exchange!;
     if (this.#clientEndedMs === 0) this.#clientEndedMs = nowMs;
-    if (exchange.answering || exchange.messages.request.minor === 0 || this.#writing !== undefined) return;
+    if (exchange.answering) return this.#leaveAtEnd();
+    if (exchange.messages.request.minor === 0 || this.#writing !== undefined) return;
     if (this.#probe === "none" && nowMs - this.#clientEndedMs >= PROBE_AFTER_MS) {
       this.#probe = "half";
       void this.#write(CONTINUE);

@@ -185,10 +185,11 @@ Deno.test("a client of HTTP/1.0 without Host is served with the address of the b
 
 Deno.test("an empty line behind a request is no request: its client is idle", async () => {
   await using origin = new RawOrigin(answering(OK));
-  await using fixture = new ProxyFixture([origin], { timeouts: { idleMs: 100, handshakeMs: 60_000 } });
+  await using fixture = new ProxyFixture([origin], { timeouts: { idleMs: 400, handshakeMs: 60_000 } });
   const client = await fixture.client(GET);
   await client.receive("ok");
-  await client.send("\r\n");
+  // On a busy machine the connection may have been closed before.
+  await client.send("\r\n").catch(() => {});
   assertEquals(content(await client.rest()), "ok");
   assertEquals(fixture.records.length, 1);
 });
