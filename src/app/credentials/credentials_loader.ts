@@ -48,6 +48,10 @@ export class CredentialsLoader {
   readonly #trust: TrustLoader;
   /** The certificates of services, by their path. */
   readonly #own = new Map<string, CheckedCredentials>();
+  /** Pairs that have been checked, by files, content and use: many services may present the same one. */
+  readonly #checked = new Map<string, CheckedCredentials>();
+  /** Pairs that the TLS engine can use, in the same way. */
+  readonly #usable = new Set<string>();
 
   /** Reads nothing yet. */
   constructor(options: CredentialReaderOptions = {}) {
@@ -123,17 +127,25 @@ export class CredentialsLoader {
     const trust = clientAuth && await this.#trust.load(clientAuth, { path, who });
     if (own === undefined || (clientAuth !== undefined && trust === undefined)) return undefined;
     const pems = { cert: own.certPem, key: own.keyPem };
-    const checked = await this.reader.attempt([...path, "cert"], () => {
-      checkEngine(pems, { native: tls.native ?? false });
-      return true;
-    });
-    if (checked === undefined) return undefined;
+    if (await this.#checkEngine(pems, { path, native: tls.native ?? false }) === undefined) return undefined;
     const native = this.#isNative(tls, who) ? { certPath } : undefined;
     const credentials = { ...pems, minVersion, maxVersion, alpn, starttls, native, clientAuth: trust };
     const gate = await this.reader.attempt(path, () => buildGate(credentials));
     if (gate === undefined) return undefined;
     this.#trust.warnOfProblem(gate, who);
     return { credentials, gate };
+  }
+
+  async #checkEngine(
+    pems: { cert: string; key: string },
+    { path, native }: { path: Path; native: boolean },
+  ): Promise<true | undefined> {
+    const pair = `${native} ${pems.cert} ${pems.key}`;
+    return await this.reader.attempt([...path, "cert"], () => {
+      if (!this.#usable.has(pair)) checkEngine(pems, { native });
+      this.#usable.add(pair);
+      return true;
+    });
   }
 
   /** Whether the runtime speaks the TLS of a service. */
@@ -179,9 +191,11 @@ export class CredentialsLoader {
     const key = await this.reader.attempt([...path, "key"], () => this.reader.text(keyPath));
     if (cert === undefined || key === undefined) return undefined;
     const input = { certPem: cert, keyPem: key, certLabel: certPath, keyLabel: keyPath, usage };
+    const pair = Object.values(input).join(" ");
     let checked: CheckedCredentials;
     try {
-      checked = checkCredentials(input, new Date());
+      checked = this.#checked.get(pair) ?? checkCredentials(input, new Date());
+      this.#checked.set(pair, checked);
     } catch (error) {
       this.reader.faults.push(certificateFault(error, { path, cert: certPath, key: keyPath }));
       return undefined;

@@ -161,3 +161,26 @@ Deno.test("the runtime's TLS gets the same credentials as the gate", async () =>
   const expected = { cert: server.chainPem, key: server.keyPem, alpn: ["h2"], certPath: tls.certPath };
   assertEquals(runtimeTlsOf(credentials), expected);
 });
+
+Deno.test("a certificate that several services present is passed to the TLS engine once", async () => {
+  const [{ server }, other] = [await makePki(), await makePki()];
+  await using files = new TlsFiles();
+  const [one, two] = [files.putOwn("one", server), files.putOwn("two", other.server)];
+  const loading = loader();
+  const create = Deno.createHttpClient;
+  const passed: unknown[] = [];
+  Deno.createHttpClient = (options) => {
+    passed.push("cert" in options ? options.cert : undefined);
+    return create(options);
+  };
+  try {
+    for (const [index, own] of [one, one, two, one].entries()) {
+      const place = { path: ["services", index, "tls"], who: `service ${index}` };
+      assert(await loading.service(serviceTls(own), place) !== undefined);
+    }
+  } finally {
+    Deno.createHttpClient = create;
+  }
+  assertEquals(passed, [server.chainPem, other.server.chainPem]);
+  assertEquals(loading.certificates.length, 4);
+});
