@@ -1,6 +1,6 @@
 import { basename, join } from "node:path";
 import type { Config } from "../config/config.ts";
-import { credentialPaths } from "../config/permissions.ts";
+import { credentialPaths } from "../config/required_permissions.ts";
 import { ConfigReading } from "../config/reading.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log, LogLevel } from "../core/log.ts";

@@ -31,14 +31,14 @@ interface CertsContext extends CertsRun {
   readonly index: CertIndex;
 }
 
-type Names = CertRecord["names"];
+type CertNames = CertRecord["names"];
 
 /** A certificate to issue. */
 interface CertificateRequest {
   /** The name of its files, without their endings. */
   readonly name: string;
   readonly kind: CertRecord["kind"];
-  readonly names: Names;
+  readonly names: CertNames;
   readonly keyPem?: string;
   /** The kind of its new key. @default what the arguments ask for, or the kind of the CA's key */
   readonly algorithm?: KeyAlgorithm;

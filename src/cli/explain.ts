@@ -1,7 +1,7 @@
 import { Explainer } from "../app/explain/explain.ts";
 import type { Explanation, Imagined } from "../app/explain/imagined.ts";
 import { readChainFile } from "../app/explain/read_chain.ts";
-import { credentialPaths } from "../config/permissions.ts";
+import { credentialPaths } from "../config/required_permissions.ts";
 import type { ConfigReading } from "../config/reading.ts";
 import { CulvertError } from "../core/errors.ts";
 import { badConfig, loadCredentials } from "../app/credentials/credentials.ts";

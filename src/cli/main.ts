@@ -8,7 +8,7 @@ import { Supervisor } from "../app/supervisor.ts";
 import type { Config } from "../config/config.ts";
 import { describeConfig } from "../config/describe.ts";
 import { parseConfig } from "../config/parse.ts";
-import { credentialPaths, requiredPermissions } from "../config/permissions.ts";
+import { credentialPaths, requiredPermissions } from "../config/required_permissions.ts";
 import { ConfigError } from "../config/problem/problem.ts";
 import { ConfigReading } from "../config/reading.ts";
 import { CulvertError, describeError } from "../core/errors.ts";

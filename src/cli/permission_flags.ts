@@ -5,7 +5,7 @@ import {
   discoveryNeed,
   formatPermissions,
   requiredPermissions,
-} from "../config/permissions.ts";
+} from "../config/required_permissions.ts";
 import { readNeed, watchedReads } from "./permissions.ts";
 
 /** Options of {@linkcode permissionFlags}. */

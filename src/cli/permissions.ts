@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import type { ConfigSource } from "../app/config_source.ts";
-import { formatPermissions, type PermissionNeed } from "../config/permissions.ts";
+import { formatPermissions, type PermissionNeed } from "../config/required_permissions.ts";
 import { CulvertError } from "../core/errors.ts";
 
 /** What the configuration asks for is not permitted. The message names the flags that are missing. */

@@ -48,12 +48,12 @@ export function readBackend(value: unknown, options: BackendListOptions): Backen
   return buildBackend(section, options.folder);
 }
 
-interface ReadOptions extends BackendListOptions {
+interface ListOptions extends BackendListOptions {
   /** Made for bad ones alone: it takes as long as all the rest. */
   readonly marks: () => LineMarks;
 }
 
-function readList(value: unknown, options: ReadOptions): BackendSpec[] {
+function readList(value: unknown, options: ListOptions): BackendSpec[] {
   const backends = new DocumentNode([], value).items();
   return read(backendList, value, { ...options, backends }).map((each) => buildBackend(each, options.folder));
 }
@@ -62,7 +62,7 @@ function readList(value: unknown, options: ReadOptions): BackendSpec[] {
 function read<T>(
   field: Field<T>,
   value: unknown,
-  options: ReadOptions & { backends: readonly DocumentNode[] },
+  options: ListOptions & { backends: readonly DocumentNode[] },
 ): T {
   const { name, folder, marks, backends } = options;
   const result = v.safeParse(field, value);

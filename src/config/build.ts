@@ -8,7 +8,7 @@ import { buildUpstream } from "./build_upstream.ts";
 import type { AdminConfig, Config, ServiceConfig, ServiceTls, UpstreamConfig } from "./config.ts";
 import { resolveRules } from "./resolve_rules.ts";
 import { resolveAddress } from "./rules/resolve_address.ts";
-import type { Admin, ConfigDocument, Service } from "./schema/schema.ts";
+import type { AdminSection, ConfigDocument, ServiceSection } from "./schema/schema.ts";
 
 /** Makes the configuration of a document that has been found good. Relative paths are relative to `folder`. */
 export function buildConfig(document: ConfigDocument, folder: string): Config {
@@ -27,13 +27,13 @@ export function buildConfig(document: ConfigDocument, folder: string): Config {
   return { log: document.log, ...admin, upstreams, services, ...(tests.length === 0 ? {} : { tests }) };
 }
 
-function buildAdmin({ listen, tls }: Admin, folder: string): AdminConfig {
+function buildAdmin({ listen, tls }: AdminSection, folder: string): AdminConfig {
   const address = resolveAddress(listen, folder);
   return { listen: address, ...(tls === undefined ? {} : { tls: buildServiceTls(tls, folder) }) };
 }
 
 function buildService(
-  service: Service,
+  service: ServiceSection,
   { defaults, folder }: { defaults: ConfigDocument["timeouts"]; folder: string },
 ): ServiceConfig {
   const { name, listen, allow, deny, proxyProtocol, trusted, sni, tls, upstream } = service;
@@ -58,7 +58,7 @@ function buildService(
 }
 
 /** Makes TLS settings of a section that has been found good. Relative paths are relative to `folder`. */
-export function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string): ServiceTls {
+export function buildServiceTls(tls: NonNullable<ServiceSection["tls"]>, folder: string): ServiceTls {
   const { cert, key, minVersion, maxVersion, alpn, starttls, native, clientAuth } = tls;
   return {
     certPath: resolve(folder, cert),
@@ -72,7 +72,7 @@ export function buildServiceTls(tls: NonNullable<Service["tls"]>, folder: string
   };
 }
 
-type ClientAuthSection = NonNullable<NonNullable<Service["tls"]>["clientAuth"]>;
+type ClientAuthSection = NonNullable<NonNullable<ServiceSection["tls"]>["clientAuth"]>;
 
 function buildClientAuth(
   { ca, mode, crl, crlCheck, crlMaxAge, trustDomains, allow }: ClientAuthSection,
@@ -94,7 +94,7 @@ function buildClientAuth(
   };
 }
 
-function buildAdmission(service: Service): AdmissionOptions {
+function buildAdmission(service: ServiceSection): AdmissionOptions {
   const { allow, deny, maxConnections, maxHandshakes, handshakeGrace, sourcePrefix, rate } = service;
   return {
     // An empty list refuses all clients; only an absent one allows all.

@@ -7,11 +7,11 @@ import {
 } from "../http_proxy/options.ts";
 import type { HttpServiceConfig } from "./config.ts";
 import { defaultLimits, type RouteSection } from "./schema/http_schema.ts";
-import type { ConfigDocument, Service } from "./schema/schema.ts";
+import type { ConfigDocument, ServiceSection } from "./schema/schema.ts";
 
 /** What an HTTP service of a document that has been found good does. Relative paths are relative to `folder`. */
 export function buildHttp(
-  service: Service,
+  service: ServiceSection,
   { timeouts, folder }: { timeouts: ConfigDocument["timeouts"]; folder: string },
 ): HttpServiceConfig {
   const { errors = {}, via, identityHeader = DEFAULT_IDENTITY_HEADER } = service;
@@ -34,7 +34,7 @@ export function buildHttp(
 }
 
 /** All requests go to the one upstream. */
-function catchAll({ name, upstream }: Service): HttpRoute {
+function catchAll({ name, upstream }: ServiceSection): HttpRoute {
   return { match: {}, upstream: typeof upstream === "string" ? upstream : name };
 }
 

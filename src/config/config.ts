@@ -20,6 +20,23 @@ export interface LogConfig {
   readonly accessFormat?: "text" | "json" | "combined";
 }
 
+/** How clients are verified. Paths are resolved. */
+export interface ClientAuthConfig {
+  /** Absent only where there are `trustDomains`. */
+  readonly caPath?: string;
+  readonly mode: "require" | "optional";
+  /** Files and folders of CRLs; absent: revocation is not checked. */
+  readonly crlPaths?: readonly string[];
+  /** Which certificates of a chain are checked by the CRLs. @default {"chain"} */
+  readonly crlCheck?: "chain" | "leaf";
+  /** How long a CRL without nextUpdate may be used; absent: not at all. */
+  readonly crlMaxAgeMs?: number;
+  /** By their names. */
+  readonly trustDomains?: Readonly<Record<string, TrustDomainPaths>>;
+  /** The `ca` of a rule is the path of a file. */
+  readonly allow: readonly AllowRule[];
+}
+
 /** The TLS that a service speaks with its clients. Paths are resolved. */
 export interface ServiceTls {
   readonly certPath: string;
@@ -35,21 +52,7 @@ export interface ServiceTls {
    */
   readonly native?: boolean;
   /** Mutual TLS; absent: clients show no certificates. */
-  readonly clientAuth?: {
-    /** Absent only where there are `trustDomains`. */
-    readonly caPath?: string;
-    readonly mode: "require" | "optional";
-    /** Files and folders of CRLs; absent: revocation is not checked. */
-    readonly crlPaths?: readonly string[];
-    /** Which certificates of a chain are checked by the CRLs. @default {"chain"} */
-    readonly crlCheck?: "chain" | "leaf";
-    /** How long a CRL without nextUpdate may be used; absent: not at all. */
-    readonly crlMaxAgeMs?: number;
-    /** By their names. */
-    readonly trustDomains?: Readonly<Record<string, TrustDomainPaths>>;
-    /** The `ca` of a rule is the path of a file. */
-    readonly allow: readonly AllowRule[];
-  };
+  readonly clientAuth?: ClientAuthConfig;
 }
 
 /** The files of a SPIFFE trust domain. Paths are resolved. */

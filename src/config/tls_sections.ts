@@ -80,7 +80,7 @@ function nameOf(service: DocumentNode): string {
   return typeof value === "string" ? value : formatPath(service.path);
 }
 
-interface ReadOptions<S, T> {
+interface SectionOptions<S, T> {
   readonly schema: Field<S>;
   readonly build: (section: S, folder: string) => T;
   readonly folder: string;
@@ -88,7 +88,7 @@ interface ReadOptions<S, T> {
 }
 
 /** A list of one at the most. */
-function read<S, T>({ path, value }: DocumentNode, options: ReadOptions<S, T>): TlsSection<T>[] {
+function read<S, T>({ path, value }: DocumentNode, options: SectionOptions<S, T>): TlsSection<T>[] {
   const { schema, build, folder, name } = options;
   if (!isMapping(value)) return [];
   let result = v.safeParse(schema, value);

@@ -91,6 +91,36 @@ export function runtimeTlsOf(credentials: ServerCredentials | undefined): Runtim
   return { cert, key, alpn, certPath };
 }
 
+/** What speaks TLS with the backends of an upstream. */
+export interface BackendTls {
+  /** The same text stands for the same TLS: connections made by it can be used. */
+  readonly fingerprint: string;
+  readonly connectTls: TlsConnect;
+}
+
+/** What {@linkcode backendTls} works with. */
+export interface BackendTlsParts {
+  readonly dial: Dial;
+  readonly buffers: BufferPool;
+  /** @default {buildConnector} */
+  readonly buildConnector?: typeof buildConnector;
+}
+
+/**
+ * What speaks TLS by these credentials: `running`, if that is the same.
+ *
+ * @throws {CulvertError} as {@linkcode buildConnector}.
+ */
+export function backendTls(
+  credentials: BackendCredentials,
+  { parts, running }: { parts: BackendTlsParts; running: BackendTls | undefined },
+): BackendTls {
+  const fingerprint = JSON.stringify(credentials);
+  if (running?.fingerprint === fingerprint) return running;
+  const { buildConnector: build = buildConnector } = parts;
+  return { fingerprint, connectTls: build(credentials, parts) };
+}
+
 /**
  * Makes what speaks TLS with backends, which `dial` connects to.
  *

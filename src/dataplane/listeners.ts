@@ -12,13 +12,13 @@ import type { Service } from "../service/service.ts";
 import type { ServiceSnapshot } from "./snapshot.ts";
 
 /** The service that gets what a listener accepts. */
-export type Acceptor = Pick<Service, "name" | "serve" | "acceptFailed">;
+export type ListenerTarget = Pick<Service, "name" | "serve" | "acceptFailed">;
 
 /** The bound addresses of each service, with the ports that the system has picked. */
 export type BoundAddresses = ReadonlyMap<string, readonly Address[]>;
 
 /** Finds the service of a name, once all of them run. */
-export type FindAcceptor = (name: string) => Acceptor;
+export type FindTarget = (name: string) => ListenerTarget;
 
 /** A listener that is bound, and the service that gets what it accepts: another one after a reload, perhaps. */
 interface Held {
@@ -30,12 +30,12 @@ interface Held {
   access: SocketAccess | undefined;
   /** Whether another listener can take its place while it still listens. */
   readonly shared: boolean;
-  service: Acceptor;
+  service: ListenerTarget;
 }
 
 /** Listeners that are bound, and accept once the plan is committed. */
 export interface ListenersPlan extends Disposable {
-  commit(find: FindAcceptor): void;
+  commit(find: FindTarget): void;
 }
 
 /** The listening sockets. */
@@ -99,7 +99,7 @@ export class Listeners {
       close();
       throw error;
     }
-    const commit = (find: FindAcceptor) => {
+    const commit = (find: FindTarget) => {
       this.#serve(services, { bound: new Map(bound), find });
       bound.clear(); // They are ours from here on.
     };
@@ -108,7 +108,7 @@ export class Listeners {
 
   #serve(
     services: readonly ServiceSnapshot[],
-    { bound, find }: { bound: ReadonlyMap<string, BoundListener>; find: FindAcceptor },
+    { bound, find }: { bound: ReadonlyMap<string, BoundListener>; find: FindTarget },
   ): void {
     const stay = new Set<string>();
     for (const snapshot of services) {

@@ -5,11 +5,10 @@ import type { TimerWheel } from "../core/timer_wheel.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import type { Dial } from "../net/dial.ts";
-import type { TlsConnect } from "../tls/dial.ts";
 import { equalSpecs } from "../upstream/discover/backend_set.ts";
 import type { BackendSpec } from "../upstream/options.ts";
 import { Upstream } from "../upstream/upstream.ts";
-import { type BackendCredentials, buildConnector } from "./credentials.ts";
+import { type BackendTls, backendTls, type buildConnector } from "./credentials.ts";
 import type { UpstreamSnapshot } from "./snapshot.ts";
 
 /** What {@linkcode Upstreams} work with. */
@@ -36,17 +35,10 @@ export interface UpstreamsPlan extends Plan<readonly Upstream[]> {
   commit(sets?: BackendSets): readonly Upstream[];
 }
 
-/** What speaks TLS with the backends of an upstream. */
-interface Connector {
-  /** The same text stands for the same TLS: what has been connected by it can be used. */
-  readonly fingerprint: string;
-  readonly connectTls: TlsConnect;
-}
-
 /** An upstream that is ready for its change. A new one has no backends yet. */
-interface PreparedUpstream {
+interface UpstreamChange {
   readonly upstream: Upstream;
-  readonly connector: Connector | undefined;
+  readonly connector: BackendTls | undefined;
   /** Changes it, with the set of `sets` in the place of its own. */
   readonly commit: (sets: BackendSets | undefined) => void;
 }
@@ -54,7 +46,7 @@ interface PreparedUpstream {
 /** The upstreams of the data plane, by name. */
 export class Upstreams {
   readonly #parts: UpstreamsParts;
-  readonly #byName = new Map<string, { upstream: Upstream; connector: Connector | undefined }>();
+  readonly #byName = new Map<string, { upstream: Upstream; connector: BackendTls | undefined }>();
   /** Those that are no longer named, until they are closed. */
   readonly #left = new Set<Upstream>();
 
@@ -92,12 +84,12 @@ export class Upstreams {
     await Promise.all([...this.all, ...this.#left].map((upstream) => upstream.close()));
   }
 
-  *#prepare(snapshots: readonly UpstreamSnapshot[]): Steps<readonly PreparedUpstream[]> {
-    const prepared: PreparedUpstream[] = [];
+  *#prepare(snapshots: readonly UpstreamSnapshot[]): Steps<readonly UpstreamChange[]> {
+    const prepared: UpstreamChange[] = [];
     for (const { tls, ...snapshot } of snapshots) {
       const { name } = snapshot;
       const running = this.#byName.get(name);
-      const connector = tls && this.#connector(tls, running?.connector);
+      const connector = tls && backendTls(tls, { parts: this.#parts, running: running?.connector });
       const how = { dial: this.#parts.dial, connectTls: connector?.connectTls };
       const refusal = (address: Address) => this.#parts.refusal(name, address);
       const upstream = running?.upstream ??
@@ -117,15 +109,7 @@ export class Upstreams {
     return prepared;
   }
 
-  /** What speaks this TLS: `running`, if that is the same. */
-  #connector(tls: BackendCredentials, running: Connector | undefined): Connector {
-    const fingerprint = JSON.stringify(tls);
-    if (running?.fingerprint === fingerprint) return running;
-    const { buildConnector: build = buildConnector } = this.#parts;
-    return { fingerprint, connectTls: build(tls, this.#parts) };
-  }
-
-  #commit(prepared: readonly PreparedUpstream[], sets: BackendSets | undefined): readonly Upstream[] {
+  #commit(prepared: readonly UpstreamChange[], sets: BackendSets | undefined): readonly Upstream[] {
     const left = new Set(this.all);
     this.#byName.clear();
     for (const { upstream, connector, commit } of prepared) {

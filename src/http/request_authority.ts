@@ -1,5 +1,5 @@
 import { latin1 } from "../core/latin1.ts";
-import { Authority, normalHost } from "./authority.ts";
+import { normalHost, UriAuthority } from "./uri_authority.ts";
 import type { FieldTable } from "./field_table.ts";
 import { badMessage } from "./http_error.ts";
 import { fieldId } from "./known_fields.ts";
@@ -12,7 +12,7 @@ const HOST = fieldId("host");
 export class RequestAuthority {
   readonly #fields: FieldTable;
   readonly #target: RequestTarget;
-  readonly #hostField = new Authority();
+  readonly #hostField = new UriAuthority();
 
   /** Reads nothing yet. Both belong to the request, and are read before this is asked. */
   constructor(fields: FieldTable, target: RequestTarget) {
@@ -55,7 +55,7 @@ export class RequestAuthority {
     return this.#parts().port;
   }
 
-  #parts(): Authority {
+  #parts(): UriAuthority {
     return this.#target.form === "absolute" ? this.#target.authority : this.#hostField;
   }
 

@@ -1,4 +1,4 @@
-import { Authority } from "./authority.ts";
+import { UriAuthority } from "./uri_authority.ts";
 import { badMessage } from "./http_error.ts";
 import type { ByteRange } from "./name_table.ts";
 import { LOWER, QUESTION, SLASH } from "./octets.ts";
@@ -32,7 +32,7 @@ export class RequestTarget {
   /** Where the path begins. It ends at the query; it may be empty in a URL, and stands for `/` then. */
   pathStart = 0;
   /** Of a URL: what its authority says. */
-  readonly authority: Authority = new Authority();
+  readonly authority: UriAuthority = new UriAuthority();
 
   /** @throws {HttpError} 400 for a target that is of none of the forms. */
   read(bytes: Uint8Array, target: TargetRange): void {

@@ -19,7 +19,7 @@ export interface OwnListener {
   readonly service?: string;
 }
 
-interface Verdict {
+interface DialVerdict {
   /** Absent: it led elsewhere. */
   readonly listener: OwnListener | undefined;
   readonly untilMs: number;
@@ -54,7 +54,7 @@ export class OwnListeners {
   readonly #routes: OwnRoutes;
   readonly #clock: Clock;
   /** Where names have led, as their connections have shown. */
-  readonly #verdicts = new Map<string, Verdict>();
+  readonly #verdicts = new Map<string, DialVerdict>();
   /** The first connections to names of which that is not known, until they are made. */
   readonly #probes = new Map<string, Promise<void>>();
   /** Addresses of this machine, as far as they are known: clients came in there. */
@@ -139,7 +139,7 @@ export class OwnListeners {
     this.#verdicts.set(key, { listener, untilMs });
   }
 
-  #verdictOn(key: string): Verdict | undefined {
+  #verdictOn(key: string): DialVerdict | undefined {
     const verdict = this.#verdicts.get(key);
     return verdict !== undefined && verdict.untilMs > this.#clock.now() ? verdict : undefined;
   }

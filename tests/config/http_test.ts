@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describeConfig } from "../../src/config/describe.ts";
-import { requiredPermissions } from "../../src/config/permissions.ts";
+import { requiredPermissions } from "../../src/config/required_permissions.ts";
 import { httpOf, httpWith, linesOf, parseHttp, problemsOf, warningsOf } from "./http_fixture.ts";
 
 Deno.test("an upstream without routes is one route for all requests, and the rest is as by default", () => {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describeConfig } from "../../src/config/describe.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import { formatPermissions, requiredPermissions } from "../../src/config/permissions.ts";
+import { formatPermissions, requiredPermissions } from "../../src/config/required_permissions.ts";
 import { ConfigError } from "../../src/config/problem/problem.ts";
 import { Random } from "./support.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describeConfig } from "../../src/config/describe.ts";
-import { discoveryNeed } from "../../src/config/permissions.ts";
+import { discoveryNeed } from "../../src/config/required_permissions.ts";
 import { configWith, type ExtraKeys, parse, unplaced } from "./support.ts";
 
 const DB = "upstreams.db";

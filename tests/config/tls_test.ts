@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { requiredPermissions } from "../../src/config/permissions.ts";
+import { requiredPermissions } from "../../src/config/required_permissions.ts";
 import { configWith, parse, unplaced } from "./support.ts";
 
 const OWN = "cert: certs/server.pem, key: certs/server.key";

@@ -19,7 +19,7 @@ import { type Credentials, NO_CREDENTIALS, withoutCrls } from "../credentials/cr
 import { CrlWatch } from "../credentials/crl_watch.ts";
 import type { RenewedTrust } from "../credentials/renew_trust.ts";
 import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
-import { Upstreams } from "../upstreams/upstreams.ts";
+import { ManagedUpstreams } from "../upstreams/managed_upstreams.ts";
 import { buildSnapshot } from "./build_snapshot.ts";
 
 /** Whether the program should be sent connections. */
@@ -49,7 +49,7 @@ export class ControlPlane {
   readonly wheel: TimerWheel;
   /** The buffers of everything in this program. */
   readonly buffers = new BufferPool();
-  readonly #upstreams: Upstreams;
+  readonly #upstreams: ManagedUpstreams;
   readonly #crlWatch: CrlWatch;
   readonly #own: OwnListeners;
   #addresses: BoundAddresses = new Map();
@@ -70,7 +70,7 @@ export class ControlPlane {
       writeAccess,
       onLocalIp: (ip) => this.#own.cameIn(ip),
     });
-    this.#upstreams = new Upstreams({
+    this.#upstreams = new ManagedUpstreams({
       ...shared,
       dataPlane: this.dataPlane,
       dial: (address, signal) => this.#own.dial(address, { signal, open: () => plain(address, signal) }),

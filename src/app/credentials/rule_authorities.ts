@@ -1,4 +1,4 @@
-import type { ServiceTls } from "../../config/config.ts";
+import type { ClientAuthConfig } from "../../config/config.ts";
 import type { Path } from "../../config/problem/problem.ts";
 import { showValue } from "../../config/problem/show_value.ts";
 import type { ClientAuthCredentials } from "../../dataplane/credentials.ts";
@@ -54,7 +54,7 @@ export function uselessRules(rules: readonly AllowRule[], trusted: TrustStore): 
 /** Warnings about the rules of `clientAuth` that no client can match. */
 export function uselessRuleWarnings(
   { ca, trustDomains = {}, allow: rules }: ClientAuthCredentials,
-  { allow }: ClientAuth,
+  { allow }: ClientAuthConfig,
 ): string[] {
   const pems = [ca, ...Object.values(trustDomains).map((domain) => domain.ca)];
   const stores = pems.filter((pem) => pem !== undefined).map((pem) => new TrustStore(pem));
@@ -68,9 +68,7 @@ export function uselessRuleWarnings(
 }
 
 /** The file that a key below `clientAuth` names, such as `["clientAuth", "allow", 0, "ca"]`. */
-export function fileAt(clientAuth: ClientAuth, [, section, name]: Path): string {
+export function fileAt(clientAuth: ClientAuthConfig, [, section, name]: Path): string {
   if (section === "trustDomains") return clientAuth.trustDomains![String(name)]!.caPath;
   return String(section === "allow" ? clientAuth.allow[Number(name)]!.ca : clientAuth.caPath);
 }
-
-type ClientAuth = NonNullable<ServiceTls["clientAuth"]>;

@@ -1,4 +1,4 @@
-import type { ServiceTls } from "../../config/config.ts";
+import type { ClientAuthConfig } from "../../config/config.ts";
 import { forEachInSlices } from "../../core/slices.ts";
 import type { FileFault } from "../../config/file_faults.ts";
 import { formatPath, type Path } from "../../config/problem/problem.ts";
@@ -42,9 +42,6 @@ export interface TrustInUse {
   readonly fault?: string;
 }
 
-/** The configuration of mutual TLS. */
-type ClientAuth = NonNullable<ServiceTls["clientAuth"]>;
-
 /** Where something is named in the configuration, and what it is for. */
 export interface Place {
   /** The key, such as that of `services[0].tls`. */
@@ -54,7 +51,7 @@ export interface Place {
 }
 
 /** Where CRLs come from, and how they are used. */
-type CrlOptions = Pick<ClientAuth, "crlPaths" | "crlCheck" | "crlMaxAgeMs">;
+type CrlConfig = Pick<ClientAuthConfig, "crlPaths" | "crlCheck" | "crlMaxAgeMs">;
 
 /** CAs in PEM with their CRLs. */
 interface Bundle {
@@ -82,7 +79,7 @@ export class TrustLoader {
    * are in use take their place.
    */
   async load(
-    clientAuth: ClientAuth,
+    clientAuth: ClientAuthConfig,
     { path, who, before }: Place & { before?: ClientAuthCredentials | undefined },
   ): Promise<ClientAuthCredentials | undefined> {
     const at = [...path, "clientAuth"];
@@ -112,7 +109,7 @@ export class TrustLoader {
    */
   async renew(
     credentials: ServerCredentials,
-    { clientAuth, who }: { clientAuth: ClientAuth; who: string },
+    { clientAuth, who }: { clientAuth: ClientAuthConfig; who: string },
   ): Promise<ServerCredentials> {
     const known = this.#reader.faults.length;
     const before = credentials.clientAuth;
@@ -130,7 +127,7 @@ export class TrustLoader {
 
   /** CAs and their CRLs; nothing where there is no file of CAs. */
   async #bundle(
-    files: CrlOptions & { readonly caPath?: string },
+    files: CrlConfig & { readonly caPath?: string },
     { path, who, used }: Place & { used: string | undefined },
   ): Promise<Bundle | undefined> {
     const { caPath, crlPaths } = files;
@@ -145,7 +142,7 @@ export class TrustLoader {
   }
 
   async #domains(
-    { trustDomains = {}, crlCheck, crlMaxAgeMs }: ClientAuth,
+    { trustDomains = {}, crlCheck, crlMaxAgeMs }: ClientAuthConfig,
     { path, who, before }: Place & { before: ClientAuthCredentials | undefined },
   ): Promise<{ bundles: Record<string, TrustDomainCredentials>; fingerprint: unknown } | undefined> {
     const bundles: [name: string, TrustDomainCredentials][] = [];
@@ -187,7 +184,7 @@ export class TrustLoader {
 
   /** CRLs fail closed: clients of an issuer without a usable CRL are rejected. */
   async #crls(
-    { crlPaths = [], crlCheck = "chain", crlMaxAgeMs }: CrlOptions,
+    { crlPaths = [], crlCheck = "chain", crlMaxAgeMs }: CrlConfig,
     { path, who, authorities }: Place & { authorities: readonly Certificate[] },
   ): Promise<{ source: CrlSource; fingerprint: readonly string[] }> {
     const { files, faults } = await readCrlFiles({ paths: crlPaths, key: path }, this.#reader);

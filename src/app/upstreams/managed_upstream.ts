@@ -2,13 +2,17 @@ import type { DiscoverConfig, UpstreamConfig } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CulvertError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { type BackendCredentials, buildConnector } from "../../dataplane/credentials.ts";
+import {
+  type BackendCredentials,
+  type BackendTls,
+  backendTls,
+  type buildConnector,
+} from "../../dataplane/credentials.ts";
 import type { DataPlane } from "../../dataplane/data_plane.ts";
 import { type Address, formatAddress } from "../../net/address.ts";
 import { parseAddressSet } from "../../net/address_set.ts";
 import type { BufferPool } from "../../net/buffers.ts";
 import type { Dial } from "../../net/dial.ts";
-import type { TlsConnect } from "../../tls/dial.ts";
 import type { BackendSpec } from "../../upstream/options.ts";
 import { type CheckParts, createCheck } from "../../upstream/check/create_check.ts";
 import type { HalfOpenChecker } from "../../upstream/check/half_open/checker.ts";
@@ -56,16 +60,9 @@ export interface ManagedUpstreamParts {
 export interface PreparedUpstream {
   readonly config: UpstreamConfig;
   readonly etcd: EtcdTls | undefined;
-  readonly connector: Connector | undefined;
+  readonly connector: BackendTls | undefined;
   /** Absent: there are none, or those that run go on. */
   readonly sources: readonly NamedSource[] | undefined;
-}
-
-/** What speaks TLS with the backends, for checks. */
-interface Connector {
-  /** The same text stands for the same TLS. */
-  readonly fingerprint: string;
-  readonly connectTls: TlsConnect;
 }
 
 /** What {@linkcode ManagedUpstream.prepare} works with. */
@@ -86,7 +83,7 @@ export class ManagedUpstream {
   readonly #checks: BackendChecks;
   #config: UpstreamConfig;
   #etcd: EtcdTls | undefined;
-  #connector: Connector | undefined;
+  #connector: BackendTls | undefined;
   #discovery: Discovery | undefined;
   /** The previous set, where sources have changed and have not answered yet. */
   #lasting: readonly BackendSpec[] | undefined;
@@ -127,7 +124,7 @@ export class ManagedUpstream {
     const { credentials: { tls, etcd }, parts, running } = options;
     const { backends, health, discover } = config;
     const before = running === undefined ? undefined : running.#connector;
-    const connector = health && tls && connectorFor(tls, { parts, before });
+    const connector = health && tls && backendTls(tls, { parts, running: before });
     if (health !== undefined) {
       checkMaker(parts)(health, { dial: parts.dial, connectTls: connector?.connectTls }).close?.();
     }
@@ -303,16 +300,6 @@ export class ManagedUpstream {
     this.#toldEmpty = true;
     return false;
   }
-}
-
-function connectorFor(
-  tls: BackendCredentials,
-  { parts, before }: { parts: ManagedUpstreamParts; before: Connector | undefined },
-): Connector {
-  const fingerprint = JSON.stringify(tls);
-  if (before?.fingerprint === fingerprint) return before;
-  const { buildConnector: build = buildConnector } = parts;
-  return { fingerprint, connectTls: build(tls, parts) };
 }
 
 /** Makes checks of what all upstreams have in common. */

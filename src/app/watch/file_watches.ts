@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { formatPermissions } from "../../config/permissions.ts";
+import { formatPermissions } from "../../config/required_permissions.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { fileVersion } from "./file_version.ts";

@@ -3,7 +3,7 @@ import { formatMode, type ListenAddress } from "../../net/socket_access.ts";
 import type { RuleCondition } from "../../tls/authorize/rule_conditions.ts";
 import type { AllowRule } from "../../tls/authorize/rules.ts";
 import { resolveAddress } from "./resolve_address.ts";
-import type { ConfigDocument, Service } from "../schema/schema.ts";
+import type { ConfigDocument, ServiceSection } from "../schema/schema.ts";
 import { showValue } from "../problem/show_value.ts";
 import type { UpstreamSection } from "../schema/upstream_schema.ts";
 
@@ -26,11 +26,11 @@ export function findWarnings({ admin, services, upstreams }: ConfigDocument, fol
 }
 
 /** The upstreams that a service leads to. */
-function namesOf({ upstream, sni = {}, routes = [] }: Service): unknown[] {
+function namesOf({ upstream, sni = {}, routes = [] }: ServiceSection): unknown[] {
   return [upstream, ...Object.values(sni), ...routes.map((route) => route.upstream)];
 }
 
-function ofService(service: Service, folder: string): string[] {
+function ofService(service: ServiceSection, folder: string): string[] {
   const { name, protocol, trusted, proxyProtocol, tls, upstream } = service;
   const place = `service ${name}`;
   const open = openSockets(service.listen, { place, folder });
@@ -49,7 +49,7 @@ function ofService(service: Service, folder: string): string[] {
 }
 
 /** Fields such as X-Forwarded-For that any client may write. */
-function trustOfAll({ trusted }: Service, place: string): string[] {
+function trustOfAll({ trusted }: ServiceSection, place: string): string[] {
   return trusted.filter((subnet) => subnet.endsWith("/0")).map((subnet) =>
     `${place}: trusted has ${subnet}: any client may claim any address by X-Forwarded-For`
   );
@@ -69,7 +69,10 @@ function openSockets(
 }
 
 /** The clients of unix sockets have no addresses, so what names addresses shuts the sockets. */
-function closedSockets({ name, listen, proxyProtocol, allow = [] }: Service, folder: string): string[] {
+function closedSockets(
+  { name, listen, proxyProtocol, allow = [] }: ServiceSection,
+  folder: string,
+): string[] {
   const sockets = listen.filter(({ kind }) => kind === "unix");
   // An empty `allow` refuses all clients on purpose.
   const key = proxyProtocol ? "trusted" : allow.length > 0 ? "allow" : undefined;

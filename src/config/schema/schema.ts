@@ -146,6 +146,6 @@ export const documentSchema = mapping({
 /** What {@linkcode documentSchema} makes of a document: every default filled in but those between sections. */
 export type ConfigDocument = v.InferOutput<typeof documentSchema>;
 /** A service of a {@linkcode ConfigDocument}. */
-export type Service = v.InferOutput<typeof service>;
+export type ServiceSection = v.InferOutput<typeof service>;
 /** The admin listener of a {@linkcode ConfigDocument}. */
-export type Admin = v.InferOutput<typeof admin>;
+export type AdminSection = v.InferOutput<typeof admin>;

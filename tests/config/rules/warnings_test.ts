@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describeConfig } from "../../../src/config/describe.ts";
-import { requiredPermissions } from "../../../src/config/permissions.ts";
+import { requiredPermissions } from "../../../src/config/required_permissions.ts";
 import { ConfigReading } from "../../../src/config/reading.ts";
 import { configWith, type ExtraKeys } from "../support.ts";
 

@@ -16,7 +16,7 @@ const FUTURE_ADDRESS = /^v[0-9a-f]+\.[-\w.~!$&'()*+,;=:]+$/i;
  * What a request calls the server: `uri-host [":" port]` of RFC 9110 section 7.2, from Host or from the target. Without
  * userinfo, and without a comma, which RFC 3986 would allow: others see two hosts there.
  */
-export class Authority {
+export class UriAuthority {
   /** Behind the host, which is at the start; before the colon. */
   hostEnd = 0;
   /** The port, or -1 where none is told. */
@@ -46,7 +46,7 @@ export class Authority {
 
 /**
  * A host as routes are compared with: in lower case, unreserved octets decoded, without a dot at its end, an IPv6
- * address in its shortest form in brackets. `start` and `end` enclose what {@linkcode Authority} found to be a host.
+ * address in its shortest form in brackets. `start` and `end` enclose what {@linkcode UriAuthority} found to be a host.
  */
 export function normalHost(bytes: Uint8Array, { start, end }: ByteRange): string {
   let host = latin1(bytes, start, end).toLowerCase();

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { CulvertError } from "../../../src/core/errors.ts";
 import { NO_CREDENTIALS } from "../../../src/app/credentials/credentials.ts";
-import { Upstreams } from "../../../src/app/upstreams/upstreams.ts";
+import { ManagedUpstreams } from "../../../src/app/upstreams/managed_upstreams.ts";
 import type { UpstreamConfig } from "../../../src/config/config.ts";
 import { TimerWheel } from "../../../src/core/timer_wheel.ts";
 import { BufferPool } from "../../../src/net/buffers.ts";
@@ -45,7 +45,7 @@ function setUp() {
   const clock = new FakeClock();
   const checkers: FakeChecker[] = [];
   const told: string[][] = [];
-  const upstreams = new Upstreams({
+  const upstreams = new ManagedUpstreams({
     clock,
     wheel: new TimerWheel({ clock }),
     buffers: new BufferPool(),

@@ -7,8 +7,8 @@ import { HalfOpenChecker } from "../../upstream/check/half_open/checker.ts";
 import type { Credentials } from "../credentials/credentials.ts";
 import { ManagedUpstream, type ManagedUpstreamParts, type PreparedUpstream } from "./managed_upstream.ts";
 
-/** What {@linkcode Upstreams} work with. */
-export interface UpstreamsParts extends Omit<ManagedUpstreamParts, "halfOpen" | "scheduler"> {
+/** What {@linkcode ManagedUpstreams} work with. */
+export interface ManagedUpstreamsParts extends Omit<ManagedUpstreamParts, "halfOpen" | "scheduler"> {
   /** Runs the timers of checks. */
   readonly wheel: TimerWheel;
   /** Makes what half-open checks are made with. @default a {@linkcode HalfOpenChecker} */
@@ -16,7 +16,7 @@ export interface UpstreamsParts extends Omit<ManagedUpstreamParts, "halfOpen" | 
 }
 
 /** The control side of all upstreams, and what their checks share: the schedule and the half-open checker. */
-export class Upstreams {
+export class ManagedUpstreams {
   readonly #parts: ManagedUpstreamParts;
   readonly #makeHalfOpen: () => HalfOpenChecker;
   #byName: ReadonlyMap<string, ManagedUpstream> = new Map();
@@ -26,7 +26,7 @@ export class Upstreams {
   #preparing = false;
   #closed = false;
 
-  constructor(parts: UpstreamsParts) {
+  constructor(parts: ManagedUpstreamsParts) {
     this.#makeHalfOpen = parts.makeHalfOpen ?? (() => new HalfOpenChecker());
     const scheduler = new CheckScheduler({ wheel: parts.wheel, log: parts.log });
     this.#parts = { ...parts, scheduler, halfOpen: () => this.#startHalfOpen() };

@@ -5,7 +5,7 @@ import {
   formatPermissions,
   type PermissionNeed,
   requiredPermissions,
-} from "../../src/config/permissions.ts";
+} from "../../src/config/required_permissions.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { libcPaths } from "../../src/upstream/check/half_open/libc_paths.ts";
 import { configWith, parse } from "./support.ts";
