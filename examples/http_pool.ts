@@ -30,6 +30,8 @@ const pool = new HttpPool({
   maxConnections: 100,
   responseHeaders: true,
   log,
+  // The client has left, and gets nothing: without a response here, the server would log an error.
+  onError: ({ status }) => status === 0 ? new Response(null, { status: 499 }) : undefined,
   onAccess: ({ method, path, status, backend, tries }) => console.log(method, path, status, backend, tries),
 });
 pool.add(startBackend("app-1"), { weight: 2, health: { type: "http", http: { path: "/healthz" } } });

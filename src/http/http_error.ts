@@ -33,6 +33,18 @@ export type HttpErrorCode =
 /**
  * A message that must not be acted on. `status` is the answer that a client gets; the connection that the message
  * came from can't be used again, as it is not known where the next message would begin.
+ *
+ * @example
+ * ```ts
+ * import { HttpError, RequestParser } from "@culvert/culvert";
+ *
+ * const parser = new RequestParser({ onHead() {} });
+ * try {
+ *   parser.push(new TextEncoder().encode("GET / HTTP/1.1\nHost: a\n\n"));
+ * } catch (error) {
+ *   if (error instanceof HttpError) console.log(error.code, error.status, error.message); // 400: a bare line feed
+ * }
+ * ```
  */
 export class HttpError extends CulvertError {
   /** The name of the class, for logs. */

@@ -19,7 +19,21 @@ export interface HttpExchange {
   readonly client: string;
 }
 
-/** Called while requests are served, and not awaited. What a hook throws makes its request fail, with 500. */
+/**
+ * Called while requests are served, and not awaited. What a hook throws makes its request fail, with 500.
+ *
+ * @example
+ * ```ts
+ * import { HttpProxy } from "@culvert/culvert";
+ *
+ * const proxy = new HttpProxy(Deno.listen({ hostname: "127.0.0.1", port: 0 }), {
+ *   upstreams: { app: { backends: ["10.0.0.1:8080"] } },
+ *   onAttempt: ({ attempt, backend, method, path }) => console.log(attempt, backend, method, path),
+ *   onError: ({ code, status }, { attempt }) => console.log(code, status, attempt),
+ * });
+ * await proxy.close();
+ * ```
+ */
 export interface HttpHooks {
   /** A request is about to be sent to a backend. Called again for each further try. */
   readonly onAttempt?: ((exchange: HttpExchange) => void) | undefined;

@@ -189,6 +189,9 @@ export class HttpPool {
    * response is cancelled. What a `Request` or a `Response` can't carry is left out: bodies of GET and HEAD, interim
    * responses, trailers, upgrades.
    *
+   * `Deno.serve` logs what its handler throws, so let `onError` return a response for clients that have left, which get
+   * none: `(error) => error.status === 0 ? new Response(null, { status: 499 }) : undefined`.
+   *
    * @throws {ProxyError} if the request is aborted before there is a response; what `onError` throws;
    * `pool_closed` of a pool that is closed; `bad_address` for a client that is none.
    */

@@ -22,7 +22,27 @@ export interface ProxyErrorOptions extends ErrorOptions {
   readonly allow?: string;
 }
 
-/** Why a request could not be served. */
+/**
+ * Why a request could not be served.
+ *
+ * @example
+ * ```ts
+ * import { HttpPool, ProxyError } from "@culvert/culvert";
+ *
+ * const pool = new HttpPool({
+ *   onError(error) {
+ *     console.log(error.op, error.code, error.status, error.attempt); // connect no-backend 503 0
+ *     throw error; // else the client is answered with the status
+ *   },
+ * });
+ * try {
+ *   await pool.handle(new Request("http://example.org/"));
+ * } catch (error) {
+ *   console.log(error instanceof ProxyError, (error as ProxyError).cause); // true, NoBackendError
+ * }
+ * await pool.close();
+ * ```
+ */
 export class ProxyError extends CulvertError {
   /** The name of the class, for logs. */
   override name = "ProxyError";

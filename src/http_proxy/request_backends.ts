@@ -10,7 +10,26 @@ export interface ToClientOptions {
   readonly host?: string;
 }
 
-/** Maps URLs between clients and one backend; `UrlRewriter` is one. */
+/**
+ * Maps URLs between clients and one backend; `UrlRewriter` is one.
+ *
+ * @example
+ * ```ts
+ * import { HttpPool, UrlRewriter } from "@culvert/culvert";
+ *
+ * const pool = new HttpPool({
+ *   rewriter(options) {
+ *     const usual = new UrlRewriter(options);
+ *     return {
+ *       redirect: (url) => url.endsWith("/index.html") ? url.slice(0, -"index.html".length) : usual.redirect(url),
+ *       toBackend: (url) => usual.toBackend(url.toLowerCase()),
+ *       toClient: (location, context) => usual.toClient(location, context),
+ *     };
+ *   },
+ * });
+ * pool.add("http://10.0.0.1:8080");
+ * ```
+ */
 export interface Rewriter {
   /** Where a client is sent that asks for `url`; `undefined`: the backend serves it. */
   redirect(url: string): string | undefined;

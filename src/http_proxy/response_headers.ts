@@ -4,6 +4,14 @@ import type { FieldRules, HttpRoute } from "./options.ts";
 /**
  * What is done with the fields of the responses of backends: nothing, or what rules say; `true` hides what runs behind
  * the proxy: `Server` and `X-Powered-By` are removed, and `X-Proxy-By: culvert` is set.
+ *
+ * @example
+ * ```ts
+ * import { HttpPool } from "@culvert/culvert";
+ *
+ * new HttpPool({ responseHeaders: true });
+ * new HttpPool({ responseHeaders: { remove: ["Server"], set: { "X-Proxy-By": "front" } } });
+ * ```
  */
 export type ResponseHeaders = boolean | FieldRules;
 

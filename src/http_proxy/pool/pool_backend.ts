@@ -1,7 +1,21 @@
 import type { Backend, BackendState } from "../../upstream/backend.ts";
 import type { Candidate } from "../../upstream/balance/balancer.ts";
 
-/** A backend of an `HttpPool`, with what it is doing. */
+/**
+ * A backend of an `HttpPool`, with what it is doing.
+ *
+ * @example
+ * ```ts
+ * import { HttpPool } from "@culvert/culvert";
+ *
+ * const pool = new HttpPool();
+ * const backend = pool.add("http://10.0.0.1:8080", { maxConnections: 1 });
+ * console.log(backend.tryAcquire(), backend.tryAcquire(), backend.active); // true false 1
+ * backend.succeeded++; // a program that carries requests itself counts them
+ * backend.release();
+ * console.log(backend.url, backend.weight, backend.state, backend.active); // http://10.0.0.1:8080 1 up 0
+ * ```
+ */
 export class PoolBackend implements Candidate {
   /** Scheme, host, port and path. */
   readonly url: string;
