@@ -1,5 +1,6 @@
+import { LastView } from "../core/last_view.ts";
 import type { FieldTable } from "./field_table.ts";
-import { CR, LF, SP, VALUE } from "./octets.ts";
+import { copyBytes, CR, LF, SP, VALUE } from "./octets.ts";
 
 const QUESTION = 0x3f;
 const COLON = 0x3a;
@@ -14,6 +15,12 @@ export class HeadWriter {
   bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
   /** How many bytes have been written. */
   length = 0;
+  readonly #view = new LastView();
+
+  /** What was written. Valid until more is written. */
+  get written(): Uint8Array {
+    return this.#view.take(this.bytes, 0, this.length);
+  }
 
   /** Forgets what was written. */
   begin(): void {
@@ -29,7 +36,8 @@ export class HeadWriter {
 
   /** Appends the bytes from `start` to before `end`. */
   range(bytes: Uint8Array, start: number, end: number): void {
-    this.raw(bytes.subarray(start, end));
+    this.#reserve(end - start);
+    this.length = copyBytes(bytes, { start, end, target: this.bytes, at: this.length });
   }
 
   /** Appends text, one byte for each character. What could not stand in a line becomes a question mark. */

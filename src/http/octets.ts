@@ -96,7 +96,7 @@ export function decodeHex(bytes: Uint8Array, at: number): number {
 }
 
 /** Below this, a loop is cheaper than a call into the runtime. */
-const SHORT_COPY_BYTES = 40;
+const SHORT_COPY_BYTES = 96;
 
 /** What {@linkcode copyBytes} copies, and where to. */
 export interface CopyOptions {

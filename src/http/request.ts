@@ -1,4 +1,5 @@
 import { latin1 } from "../core/latin1.ts";
+import { RepeatedText } from "../core/repeated_text.ts";
 import { type BodyKind, readContentLength, readTransferEncoding } from "./body_framing.ts";
 import { ConnectionOptions, readConnectionOptions } from "./connection_options.ts";
 import { DEFAULT_HEAD_LIMITS, FieldSection, type HeadLimits } from "./field_section.ts";
@@ -85,6 +86,7 @@ export class RequestHead {
   #skippedLine = false;
   #methodId = 0;
   #path: string | undefined;
+  readonly #pathText = new RepeatedText();
 
   /** Reads nothing yet. */
   constructor(options: RequestHeadOptions = {}) {
@@ -264,7 +266,7 @@ export class RequestHead {
       const whole = this.#methodId === OPTIONS_METHOD && this.#line.pathEnd === this.#line.targetEnd;
       return whole ? "*" : "/";
     }
-    const path = latin1(bytes, pathStart, end);
+    const path = this.#pathText.read(bytes, pathStart, end);
     const usual = (this.#line.marks & (TargetMarks.percent | TargetMarks.dot)) === 0;
     return usual || form === "asterisk" ? path : normalPath(path, this.#pathOptions);
   }

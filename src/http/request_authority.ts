@@ -1,10 +1,10 @@
-import { latin1 } from "../core/latin1.ts";
-import { normalHost, UriAuthority } from "./uri_authority.ts";
+import { RepeatedText } from "../core/repeated_text.ts";
 import type { FieldTable } from "./field_table.ts";
 import { badMessage } from "./http_error.ts";
 import { fieldId } from "./known_fields.ts";
 import type { ByteRange } from "./name_table.ts";
 import type { RequestTarget } from "./target.ts";
+import { normalHost, UriAuthority } from "./uri_authority.ts";
 
 const HOST = fieldId("host");
 
@@ -13,6 +13,10 @@ export class RequestAuthority {
   readonly #fields: FieldTable;
   readonly #target: RequestTarget;
   readonly #hostField = new UriAuthority();
+  readonly #text = new RepeatedText();
+  /** The authority that `#host` is of. */
+  #hostOf = "";
+  #host = "";
 
   /** Reads nothing yet. Both belong to the request, and are read before this is asked. */
   constructor(fields: FieldTable, target: RequestTarget) {
@@ -41,13 +45,17 @@ export class RequestAuthority {
   /** As the client wrote it; empty without one. */
   get text(): string {
     const { start, end } = this.#range();
-    return latin1(this.#fields.bytes, start, end);
+    return this.#text.read(this.#fields.bytes, start, end);
   }
 
   /** The host without its port, as it is compared with routes. */
   get host(): string {
-    const { start, end } = this.#range();
-    return start === end ? "" : normalHost(this.#fields.bytes, { start, end: this.#parts().hostEnd });
+    const { text } = this;
+    if (text === this.#hostOf) return this.#host;
+    const { start } = this.#range();
+    this.#host = normalHost(this.#fields.bytes, { start, end: this.#parts().hostEnd });
+    this.#hostOf = text;
+    return this.#host;
   }
 
   /** The port behind the host; -1 without one. */

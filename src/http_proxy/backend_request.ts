@@ -41,11 +41,12 @@ export class BackendRequest implements LiveConnection {
   readonly #upstream: RequestBackends;
   readonly #choice: BackendChoice;
   readonly #retries: Retries;
-  readonly #interim: InterimResponses;
+  #interim: InterimResponses | undefined;
   #connection: BackendConnection | undefined;
   #upload: Upload | undefined;
-  /** The head that has been sent; kept where it is the same for every backend. */
-  #head: Uint8Array | undefined;
+  /** The writer of the head that has been sent, which is the same for every backend. */
+  #head: HeadWriter | undefined;
+  #headLength = 0;
   #replay: Replay | undefined;
   readonly #repeatable: boolean;
   /** Whether a backend may have got anything of the request. */
@@ -68,7 +69,6 @@ export class BackendRequest implements LiveConnection {
     this.#choice = new BackendChoice({
       ...{ exchange, backends: route.upstream!, retries: this.#retries, owner: this },
     });
-    this.#interim = new InterimResponses(exchange);
     this.#repeatable = isRepeatable(exchange.method) ||
       (route.retries.idempotencyKey === true && exchange.hasIdempotencyKey);
     if (this.#headsDiffer) exchange.messages.hold();
@@ -125,7 +125,7 @@ export class BackendRequest implements LiveConnection {
         for (;;) {
           if (source.input.length === 0 || !response.parse(source.input)) {
             if (!await source.fill()) this.#throwEnd(source);
-          } else if (response.isInterim) await this.#interim.pass();
+          } else if (response.isInterim) await (this.#interim ??= new InterimResponses(exchange)).pass();
           else break;
         }
         responseBody.begin(response, { decode: request.minor === 0 });
@@ -232,7 +232,7 @@ export class BackendRequest implements LiveConnection {
     const { input } = exchange.session.source;
     head.begin();
     if (this.#head === undefined) this.#writeHead(head);
-    else head.raw(this.#head);
+    else head.range(this.#head.bytes, 0, this.#headLength);
     if (this.#replay !== undefined) { for (const piece of this.#replay.pieces) head.raw(piece); }
     if (!body.done && input.length > 0 && input.length <= MAX_WITH_HEAD) {
       const at = head.length;
@@ -242,7 +242,7 @@ export class BackendRequest implements LiveConnection {
       (this.#replay ??= new Replay()).keep(head.bytes.subarray(at, head.length));
       exchange.bytesUp += head.length - at;
     }
-    return head.bytes.subarray(0, head.length);
+    return head.written;
   }
 
   /** Reads on in the body. A fault in it is the client's: no other backend is tried. */
@@ -262,7 +262,9 @@ export class BackendRequest implements LiveConnection {
     writeRequestHead(head, { request, method: exchange.method, target: exchange.target, host: this.host });
     exchange.writeRequestFields(head, this.#route);
     head.endLine();
-    if (!this.#headsDiffer) this.#head = head.bytes.subarray(0, head.length);
+    if (this.#headsDiffer) return;
+    this.#head = head;
+    this.#headLength = head.length;
   }
 
   /** Whether the head of the request is another one for each backend. */

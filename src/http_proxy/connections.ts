@@ -29,6 +29,8 @@ export class BackendConnection {
   /** Since when it has been idle, to the wheel's tick. */
   idleSinceMs = 0;
   readonly lease: Lease;
+  /** What happens when something comes while it is idle; absent before it has been. */
+  onSpoiled: (() => void) | undefined;
 
   /** Owns the lease. */
   constructor(lease: Lease, buffers: BufferPool) {
@@ -116,7 +118,7 @@ export class KeptConnections implements ConnectionKeeper {
     // Waiting requests dial a new connection instead.
     if (!isClean || !isWanted || pool.contended) return connection.discard();
     connection.idleSinceMs = this.#wheel.nowMs;
-    source.onRead = () => this.#spoiled(connection);
+    source.onRead = connection.onSpoiled ??= () => this.#spoiled(connection);
     this.#idle.push(connection);
     void source.fill();
     if (this.#idle.length === maxIdle + 1) this.#wheel.start(this.#timer, SURPLUS_MS);

@@ -121,7 +121,7 @@ export class Reply {
     writeFields(head, fields);
     if (responseRules !== undefined) writeFields(head, responseRules.rules.fields(this.#exchange.values()));
     head.endLine();
-    return head.bytes.subarray(0, head.length);
+    return head.written;
   }
 
   /** Via and X-Request-Id, where they are asked for. */
@@ -178,12 +178,13 @@ export class Reply {
 
   /** The head and what has come of the body, to go out in one write. */
   #first(head: Uint8Array, { passStart, passEnd }: BodyReader): Uint8Array {
-    const { bytes } = this.#connection.source.input;
+    const { source } = this.#connection;
+    const { bytes } = source.input;
     const at = passStart - head.length;
     if (at >= 0) {
       // Where the backend's head was, in front of the body, of which nothing is moved.
       bytes.set(head, at);
-      return bytes.subarray(at, passEnd);
+      return source.view(at, passEnd);
     }
     const both = new Uint8Array(head.length + passEnd - passStart);
     both.set(head);

@@ -1,3 +1,4 @@
+import { LastView } from "../core/last_view.ts";
 import type { BufferPool } from "../net/buffers.ts";
 import { closeQuietly, type Connection } from "../net/connection.ts";
 import { InputBuffer } from "../http/input_buffer.ts";
@@ -31,6 +32,8 @@ export class Source {
   /** The memory is the pool's. */
   #pooled = true;
   readonly #headroom: number;
+  readonly #roomView = new LastView();
+  readonly #readView = new LastView();
   #lastCount = 0;
   #closed = false;
 
@@ -51,6 +54,11 @@ export class Source {
    */
   fill(): Promise<boolean> {
     return this.pending ??= this.connection.read(this.#room()).then(this.#onCount, this.#onEnd);
+  }
+
+  /** The bytes of the input from `start` to before `end`, to be written. */
+  view(start: number, end: number): Uint8Array {
+    return this.#readView.take(this.input.bytes, start, end);
   }
 
   /** Closes the connection. The memory goes back when nothing is read into it any more. */
@@ -97,12 +105,11 @@ export class Source {
     if (input.length === 0) {
       const headroom = this.#headroom;
       input.clear();
-      if (this.#pooled) {
-        input.bytes = this.#buffers.exchange(input.bytes, this.#lastCount) as Uint8Array<ArrayBuffer>;
-      } else this.#take(this.#buffers.take());
+      if (this.#pooled) this.#hold(this.#buffers.exchange(input.bytes, this.#lastCount));
+      else this.#take(this.#buffers.take());
       if (headroom === 0) return input.bytes;
       input.start = input.end = headroom;
-      return input.bytes.subarray(headroom);
+      return this.#roomView.take(input.bytes, headroom, input.bytes.length);
     }
     if (input.end === input.bytes.length && input.start <= this.#headroom) this.#grow();
     return input.room();
@@ -118,7 +125,7 @@ export class Source {
     own.set(bytes);
     if (this.#pooled) this.#buffers.give(bytes);
     this.#pooled = false;
-    this.input.bytes = own;
+    this.#hold(own);
   }
 
   #take(buffer: Uint8Array): void {
@@ -126,13 +133,20 @@ export class Source {
     if (end > 0) buffer.set(bytes.subarray(0, end));
     if (this.#pooled) this.#buffers.give(bytes);
     this.#pooled = true;
+    this.#hold(buffer);
+  }
+
+  #hold(buffer: Uint8Array): void {
+    if (buffer === this.input.bytes) return;
+    this.#roomView.clear();
+    this.#readView.clear();
     this.input.bytes = buffer as Uint8Array<ArrayBuffer>;
   }
 
   #giveBack(): void {
     if (this.#pooled) this.#buffers.give(this.input.bytes);
     this.#pooled = false;
-    this.input.bytes = NO_BYTES;
+    this.#hold(NO_BYTES);
     this.input.clear();
   }
 }
