@@ -27,9 +27,13 @@ export function buildConfig(document: ConfigDocument, folder: string): Config {
   return { log: document.log, ...admin, upstreams, services, ...(tests.length === 0 ? {} : { tests }) };
 }
 
-function buildAdmin({ listen, tls }: AdminSection, folder: string): AdminConfig {
-  const address = resolveAddress(listen, folder);
-  return { listen: address, ...(tls === undefined ? {} : { tls: buildServiceTls(tls, folder) }) };
+function buildAdmin({ listen, tls, allow }: AdminSection, folder: string): AdminConfig {
+  const { read = [], write = [] } = allow ?? {};
+  return {
+    listen: resolveAddress(listen, folder),
+    ...(tls === undefined ? {} : { tls: buildServiceTls(tls, folder) }),
+    ...(allow === undefined ? {} : { allow: { read, write } }),
+  };
 }
 
 function buildService(

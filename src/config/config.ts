@@ -148,11 +148,21 @@ export interface ServiceConfig extends ServiceOptions {
   readonly trusted?: readonly string[];
 }
 
+/** Rules for the clients of the admin listener, without `ca`. */
+export interface AdminAllow {
+  /** Those that may see everything. */
+  readonly read: readonly AllowRule[];
+  /** Those that may change things as well. */
+  readonly write: readonly AllowRule[];
+}
+
 /** The admin listener. */
 export interface AdminConfig {
   readonly listen: ListenAddress;
   /** There at least where `listen` can be reached from elsewhere, and then with `clientAuth`. */
   readonly tls?: ServiceTls;
+  /** What clients may do, by their certificates; absent: everything. There only with `tls.clientAuth`. */
+  readonly allow?: AdminAllow;
 }
 
 /** A connection or request whose decision is tested by `culvert check`. Paths are resolved. */

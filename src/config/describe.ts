@@ -50,8 +50,11 @@ function logRows({ level, format, access, accessFormat = format }: LogConfig): R
   ]]];
 }
 
-function adminRows({ listen, tls }: AdminConfig): Row[] {
-  return [["listen", [describeListener(listen)]], ["tls", tlsLines(tls)]];
+function adminRows({ listen, tls, allow }: AdminConfig): Row[] {
+  const rules = (level: "read" | "write") =>
+    allow?.[level].map((rule) => `${level}: ${describeRule(rule)}`) ?? [];
+  const rights: Row[] = allow === undefined ? [] : [["allow", [...rules("read"), ...rules("write")]]];
+  return [["listen", [describeListener(listen)]], ["tls", tlsLines(tls)], ...rights];
 }
 
 function serviceRows(service: ServiceConfig): Row[] {

@@ -1,5 +1,6 @@
 import process from "node:process";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { AdminAccess } from "../../src/admin/admin_access.ts";
 import type { AdminListenerParts } from "../../src/admin/admin_listener.ts";
 import type { Connection } from "../../src/net/connection.ts";
 import { BufferPool } from "../../src/net/buffers.ts";
@@ -38,7 +39,11 @@ function start(gate: () => TlsGate, parts: Partial<AdminListenerParts> = {}): Pr
 async function ask(
   admin: TestAdmin,
   context: ClientContext,
-  { host = "server.test", socket }: { host?: string; socket?: Deno.TcpConn } = {},
+  { host = "server.test", socket, line = "GET /healthz" }: {
+    host?: string;
+    socket?: Deno.TcpConn;
+    line?: string;
+  } = {},
 ): Promise<string> {
   let session;
   try {
@@ -49,7 +54,7 @@ async function ask(
     return ""; // Refused in the handshake.
   }
   const { connection } = session;
-  const request = `GET /healthz HTTP/1.1\r\nHost: ${host}:${admin.port}\r\nConnection: close\r\n\r\n`;
+  const request = `${line} HTTP/1.1\r\nHost: ${host}:${admin.port}\r\nConnection: close\r\n\r\n`;
   try {
     await writeAll(connection, new TextEncoder().encode(request));
     return await within(readText(connection), { what: "the answer" });
@@ -203,4 +208,36 @@ testWith(["curl"], "curl is accepted with a certificate, and rejected without on
   );
   const { code, stdout } = await run("curl", [...trust, url]);
   assertEquals([code === 0, stdout], [false, ""]);
+});
+
+Deno.test("rules say which clients may see and which may act, and each order is logged with its client", async () => {
+  const good = await makePki();
+  let rules = new AdminAccess({ read: [{ cn: "viewer" }], write: [{ cn: "alice" }] });
+  const gate = () => gateOf(good, { allow: [{ any: true }] });
+  await using admin = await start(gate, { access: () => rules });
+  const codes = async (cn: string) => {
+    const context = clientContext({ ...good, client: await good.ca.issueClient({ cn }) });
+    const found: string[] = [];
+    for (const line of ["GET /healthz", "GET /api/status", "GET /", "POST /api/reload"]) {
+      found.push(/^HTTP\/1\.1 (\d+)/.exec(await ask(admin, context, { line }))?.[1] ?? "none");
+    }
+    return found.join(" ");
+  };
+  assertEquals(await codes("alice"), "200 200 200 200");
+  assertEquals(await codes("viewer"), "200 200 200 403");
+  assertEquals(await codes("mallory"), "200 403 403 403");
+  assertEquals(admin.target.calls, [["reload"]]);
+  const orders = admin.log.lines.filter(({ message, level }) =>
+    message === "admin request" && level === "info"
+  );
+  assertEquals(
+    orders.map(({ fields: { method, path, status, identity } }) => [method, path, status, identity]),
+    [
+      ["POST", "/api/reload", 200, "CN=alice"],
+      ["POST", "/api/reload", 403, "CN=viewer"],
+      ["POST", "/api/reload", 403, "CN=mallory"],
+    ],
+  );
+  rules = new AdminAccess({ read: [], write: [{ cn: "viewer" }] });
+  assertEquals([await codes("alice"), await codes("viewer")], ["200 403 403 403", "200 200 200 200"]);
 });

@@ -22,6 +22,7 @@ const FULL = {
         allow: [{ cn: "admin" }],
       },
     },
+    allow: { read: [{ ou: "monitoring" }], write: [{ cn: "admin" }] },
   },
   timeouts: {
     connect: "9s",
@@ -274,7 +275,8 @@ Deno.test("the configuration of that test has every key that there is", () => {
   // All mappings with the same keys count as one.
   const kindOf = (path: string) =>
     path.replaceAll(/\[\d+\]/g, "").replace(/^upstreams\.\w+/, "upstreams")
-      .replace(/^admin\.tls/, "services.tls").replace(
+      .replace(/^admin\.tls/, "services.tls").replace(/^admin\.allow\.\w+/, "services.tls.clientAuth.allow")
+      .replace(
         /^services.timeouts/,
         "timeouts",
       );

@@ -164,6 +164,20 @@ const BAD: readonly (readonly [keys: ExtraKeys, ...complaints: string[]])[] = [
     'admin.tls.clientAuth.mode: expected require, where the admin listener can be reached from elsewhere, got "optional"',
   ],
   [
+    admin("listen: '127.0.0.1:1', allow: {write: [{cn: admin}]}"),
+    'admin.allow: expected none without admin.tls.clientAuth, got {"write": [{"cn": "admin"}]}',
+  ],
+  [
+    admin("listen: ':1', tls: {cert: a, key: b, clientAuth: {ca: c, allow: [{any: true}]}}, allow: {}"),
+    "admin.allow: expected rules of read, of write, or of both, got {}",
+  ],
+  [
+    admin(
+      "listen: ':1', tls: {cert: a, key: b, clientAuth: {ca: c, allow: [{any: true}]}}, allow: {read: [{cn: a, ca: d}]}",
+    ),
+    'admin.allow.read[0].ca: expected none in admin.allow; put it into admin.tls.clientAuth.allow, got "d"',
+  ],
+  [
     admin("listen: '127.0.0.1:1', tls: {cert: a, key: b, native: true}"),
     "admin.tls.native: expected false, for the admin listener, got true",
   ],

@@ -1,4 +1,5 @@
 import { exposedError } from "../../admin/admin_connection.ts";
+import { AdminAccess } from "../../admin/admin_access.ts";
 import { AdminListener } from "../../admin/admin_listener.ts";
 import type { AdminTarget } from "../../admin/admin_target.ts";
 import type { AdminConfig } from "../../config/config.ts";
@@ -41,6 +42,8 @@ export class AdminServer {
   /** Its address as it is configured; a listener with the same one is kept. */
   #key: string | undefined;
   #credentials: AdminCredentials | undefined;
+  /** What clients may do; absent: everything. */
+  #rules: { readonly config: AdminConfig["allow"]; readonly access: AdminAccess } | undefined;
   /** The users that may connect, for a unix socket. */
   #access: SocketAccess | undefined;
 
@@ -101,9 +104,13 @@ export class AdminServer {
     const to = config?.listen.access;
     this.#credentials = credentials;
     this.#access = to;
+    const hadRules = this.#rules?.config;
+    const allow = config?.allow;
+    const isSame = JSON.stringify(hadRules) === JSON.stringify(allow);
+    if (!isSame) this.#rules = allow && { config: allow, access: new AdminAccess(allow) };
     const key = config && formatAddress(config.listen);
     if (key === this.#key) {
-      if (hadTls !== (credentials !== undefined)) before?.refresh();
+      if (hadTls !== (credentials !== undefined) || !isSame) before?.refresh();
       if (before !== undefined) changeAccess(before.address, { from, to, log: this.#parts.log });
       return;
     }
@@ -117,7 +124,7 @@ export class AdminServer {
 
   #open(bound: BoundListener): AdminListener {
     const tls = { gate: () => this.#credentials?.gate, names: () => this.#credentials?.names ?? [] };
-    const listener = new AdminListener(bound, { ...this.#parts, tls });
+    const listener = new AdminListener(bound, { ...this.#parts, tls, access: () => this.#rules?.access });
     this.#parts.log.info("admin API", { listener: formatAddress(listener.address) });
     return listener;
   }

@@ -208,5 +208,23 @@ function checkAdmin(admin: DocumentNode, folder: string): Finding[] {
     const expected = "require, where the admin listener can be reached from elsewhere";
     findings.push({ kind: "bad_value", ...auth.at("mode"), expected });
   }
-  return findings;
+  return [...findings, ...checkAdminAllow(admin)];
+}
+
+/** Rules need a certificate, and its path is not known to them. */
+function checkAdminAllow(admin: DocumentNode): Finding[] {
+  const allow = admin.at("allow");
+  if (!isMapping(allow.value)) return [];
+  if (admin.at("tls").at("clientAuth").value === undefined) {
+    return [{ kind: "bad_value", ...allow, expected: "none without admin.tls.clientAuth" }];
+  }
+  if (Object.keys(allow.value).length === 0) {
+    return [{ kind: "bad_value", ...allow, expected: "rules of read, of write, or of both" }];
+  }
+  const bound = ["read", "write"].flatMap((level) => allow.at(level).items()).map((rule) => rule.at("ca"));
+  return bound.filter(({ value }) => value !== undefined).map((place) => ({
+    kind: "bad_value",
+    ...place,
+    expected: "none in admin.allow; put it into admin.tls.clientAuth.allow",
+  }));
 }

@@ -15,6 +15,7 @@ export function findWarnings({ admin, services, upstreams }: ConfigDocument, fol
   const used = new Set(services.flatMap(namesOf));
   return [
     ...literalStars(admin?.tls?.clientAuth?.allow, "admin"),
+    ...literalStars([...admin?.allow?.read ?? [], ...admin?.allow?.write ?? []], "admin.allow"),
     ...(admin === undefined ? [] : openSockets([admin.listen], { place: "admin", folder })),
     ...services.flatMap((service) => ofService(service, folder)),
     ...Object.entries(upstreams).flatMap(([name, upstream]) => ofUpstream(upstream, name)),

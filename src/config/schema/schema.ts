@@ -127,9 +127,15 @@ export const service = mapping({
   ...httpKeys,
 }, "a service: a mapping with its name, addresses and upstream");
 
+const adminAllow = mapping({
+  read: v.exactOptional(rules()),
+  write: v.exactOptional(rules()),
+}, "a mapping with the rules of read and write");
+
 const admin = mapping({
   listen: listenAddress(),
   tls: v.exactOptional(serviceTls),
+  allow: v.exactOptional(adminAllow),
 }, "a mapping with the address of the admin listener");
 
 /** A document of version 1. */
