@@ -3,7 +3,7 @@ import { parseAddressSet } from "../net/address_set.ts";
 import type { AdmissionOptions, Timeouts } from "../service/options.ts";
 import { alpnWith } from "../tls/starttls/start_tls.ts";
 import { buildHttp } from "./build_http.ts";
-import { buildPolicyTest } from "./build_policy_test.ts";
+import { buildPolicyTest } from "./build_policy_tests.ts";
 import { buildUpstream } from "./build_upstream.ts";
 import type { AdminConfig, Config, ServiceConfig, ServiceTls, UpstreamConfig } from "./config.ts";
 import { resolveRules } from "./resolve_rules.ts";

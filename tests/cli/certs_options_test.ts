@@ -90,7 +90,9 @@ Deno.test("an option that a command does not take is bad usage, and those that i
   });
   assertEquals(names(folder).map((name) => read(folder, name)), before);
   for (const [command, known] of Object.entries(takes)) {
-    const all = known.map((option) => `${option} ${options[option]}`).join(" ");
+    // A key of RSA takes half a second.
+    const quick = known.filter((option) => option !== "--rsa" || command === "renew client");
+    const all = quick.map((option) => `${option} ${options[option]}`).join(" ");
     await certs(folder, command === "" ? `${all} --force` : `${command} ${all}`);
   }
 });

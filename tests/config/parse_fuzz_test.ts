@@ -147,7 +147,7 @@ for (const [name, good] of [["a YAML file", GOOD], ["a JSON file", JSON_APPS]] a
     assertEquals(tryText(good), true);
     const results = { read: 0, refused: 0 };
     const random = new Random(7_202_604);
-    for (let round = 0; round < 2000; round++) {
+    for (let round = 0; round < 700; round++) {
       const text = mutate(good, random);
       try {
         results[tryText(text) ? "read" : "refused"]++;
@@ -156,6 +156,6 @@ for (const [name, good] of [["a YAML file", GOOD], ["a JSON file", JSON_APPS]] a
       }
     }
     // Both must happen often, or the mutations test nothing.
-    assert(results.read > 50 && results.refused > 500, JSON.stringify(results));
+    assert(results.read > 20 && results.refused > 200, JSON.stringify(results));
   });
 }

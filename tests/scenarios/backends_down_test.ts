@@ -17,7 +17,7 @@ const GREETS = 'script: [{expect: "\\n"}]';
 Deno.test("with onDown: close those on a backend that hangs are let go at once, and no others", async () => {
   using members = new Members(2);
   const [hanging, other] = members.all as [Member, Member];
-  const health = `health: {type: script, interval: 300ms, timeout: 200ms, rise: 1, fall: 2, ${GREETS}}`;
+  const health = `health: {type: script, interval: 300ms, timeout: 2s, rise: 1, fall: 2, ${GREETS}}`;
   await using culvert = await startCulvert(
     proxyConfig({ backends: members.addresses, upstream: `onDown: close, ${health}` }),
   );
@@ -38,7 +38,7 @@ Deno.test("with onDown: keep those on a backend that is down go on, and new ones
   let fit = true;
   using check = startCheckServer(() => ({ status: fit ? 200 : 503 }));
   using backend = startBackend(greet("checked"));
-  const health = `health: {type: http, port: ${check.port}, interval: 100ms, timeout: 1s, fall: 1}`;
+  const health = `health: {type: http, port: ${check.port}, interval: 100ms, timeout: 60s, fall: 1}`;
   const config = proxyConfig({ backends: [backend.address], upstream: `onDown: keep, ${health}` });
   await using culvert = await startCulvert(config);
   const resting = await restingDescriptors(culvert);
@@ -59,7 +59,7 @@ Deno.test("with onDown: keep those on a backend that is down go on, and new ones
 
 Deno.test("with all backends down clients are closed as backends-down, the program is not ready, and all come back", async () => {
   using members = new Members(3);
-  const health = "health: {type: tcp, interval: 100ms, timeout: 200ms, rise: 2, fall: 1}";
+  const health = "health: {type: tcp, interval: 100ms, timeout: 60s, rise: 2, fall: 1}";
   await using culvert = await startCulvert(
     proxyConfig({ backends: members.addresses, upstream: health, head: ADMIN_HEAD }),
   );
@@ -96,7 +96,7 @@ Deno.test("with all backends down clients are closed as backends-down, the progr
 Deno.test("backups take what comes while all others are down, and nothing else", async () => {
   using members = new Members(3);
   const [a, b, backup] = members.all as [Member, Member, Member];
-  const health = "health: {type: tcp, interval: 100ms, timeout: 200ms, rise: 1, fall: 1}";
+  const health = "health: {type: tcp, interval: 100ms, timeout: 60s, rise: 1, fall: 1}";
   const backends = [a.address, b.address, `{address: "${backup.address}", backup: true}`];
   await using culvert = await startCulvert(proxyConfig({ backends, upstream: health, head: ADMIN_HEAD }));
   using admin = new AdminClient(culvert);

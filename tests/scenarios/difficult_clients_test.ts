@@ -63,7 +63,7 @@ Deno.test("clients that connect and reset without sending disturb no other clien
 Deno.test("a client that sends nothing is closed after timeouts.idle, one that talks is not", async () => {
   using backend = startBackend(echo);
   await using culvert = await startCulvert(
-    proxyConfig({ backends: [backend.address], timeouts: "idle: 800ms" }),
+    proxyConfig({ backends: [backend.address], timeouts: "idle: 3s" }),
   );
   {
     using talker = await connect(culvert.port("main"));
@@ -75,7 +75,7 @@ Deno.test("a client that sends nothing is closed after timeouts.idle, one that t
       what: "the quiet one to be closed",
     });
     await ended;
-    assertGreaterOrEqual(performance.now() - startedAt, 700);
+    assertGreaterOrEqual(performance.now() - startedAt, 2_900);
     assertEquals(await exchange(talker, "still here"), "still here");
   }
   assertEquals((await culvert.waitFor(CLOSED)).reason, "idle");

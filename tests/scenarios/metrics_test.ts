@@ -73,7 +73,7 @@ Deno.test("connections that come, talk, are refused and end move the counters by
 Deno.test("a backend that goes down, comes back and is drained by hand shows", async () => {
   using member = new Member("a");
   const health =
-    "health: {type: tcp, interval: 100ms, timeout: 1s, rise: 1, fall: 1}, outlier: {failures: 0}";
+    "health: {type: tcp, interval: 100ms, timeout: 60s, rise: 1, fall: 1}, outlier: {failures: 0}";
   await using culvert = await startCulvert(
     proxyConfig({ backends: [member.address], upstream: health, head: ADMIN_HEAD }),
   );

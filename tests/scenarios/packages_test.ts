@@ -28,7 +28,9 @@ Deno.test("a compiled binary holds the program and what it imports, and nothing 
   for (const name of ["main.ts", "tunnel.ts", "gate.ts", "deno.json"]) {
     assertStringIncludes(listed, name);
   }
-  for (const name of ["_test.ts", "compare.ts", "client.key"]) assert(!listed.includes(name), name);
+  for (const name of ["_test.ts", "compare.ts", "client.key", "playwright"]) {
+    assert(!listed.includes(name), name);
+  }
 });
 
 Deno.test("the bundle is one file that runs", async () => {

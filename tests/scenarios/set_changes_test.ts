@@ -76,7 +76,7 @@ Deno.test("500 sets in quick succession, with onRemove: close, break only connec
 
 Deno.test("sets that change while their backends are checked and warm leave no check and no connection behind", async () => {
   using members = new Members(20);
-  const health = "health: {type: tcp, interval: 100ms, timeout: 1s}";
+  const health = "health: {type: tcp, interval: 100ms, timeout: 60s}";
   await using culvert = await startCulvert(
     proxyConfig({
       backends: members.addresses,

@@ -1,4 +1,5 @@
 import { connect, exchange, readLine } from "./peers.ts";
+import type { Culvert } from "./program.ts";
 import { until } from "./wait.ts";
 
 /** So many are served before the usual deadline, however busy the machine is. */
@@ -45,6 +46,16 @@ export class Callers implements AsyncDisposable {
     await until(() => this.#begun.every((count, client) => count > before[client]!), {
       what: "the calls that were under way to end",
     });
+  }
+
+  /** How many calls have ended, served or broken. */
+  get ended(): number {
+    return this.#total + this.errors.length;
+  }
+
+  /** Resolves when the end of every call that has ended has been read from the log, where there are no other clients. */
+  async logged(culvert: Culvert): Promise<void> {
+    await culvert.waitFor({ message: "connection closed" }, this.ended);
   }
 
   /** Resolves when no call is being served any more. */

@@ -11,7 +11,7 @@ import { seededBytes } from "../../support/bytes.ts";
 import { derOf } from "../pki.ts";
 import { testKey } from "../test_keys.ts";
 
-const ROUNDS = 2000;
+const ROUNDS = 700;
 
 /** Changes a few bytes, or cuts, repeats or puts something in; always the same for the same seed. */
 function mutate(original: Uint8Array, seed: number): Uint8Array {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { sign } from "node:crypto";
 import { runAtOnce } from "../../../../src/core/slices.ts";
 import { CulvertError } from "../../../../src/core/errors.ts";
 import { parseCertificate } from "../../../../src/tls/x509/read_certificates.ts";
@@ -9,6 +9,7 @@ import { isCrlSignedBy, verifyCrls } from "../../../../src/tls/x509/crl/signatur
 import { scanPem } from "../../../../src/tls/x509/pem_scan.ts";
 import { writePem } from "../../../../src/tls/x509/pem.ts";
 import { basicConstraints, commonName, rawCertificate, seq, tlv, utcTime } from "../raw_certificate.ts";
+import { testKey } from "../../test_keys.ts";
 import { rawCrl } from "./raw_crl.ts";
 
 const date = utcTime(-1);
@@ -84,7 +85,7 @@ Deno.test("base64 is decoded in pieces, wherever these end, and reading may paus
 
 Deno.test("a large CRL is hashed in pieces, with every kind of key", async () => {
   const revoked = Array.from({ length: 20_000 }, (_, i) => serial(i));
-  const pss = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+  const pss = await testKey("rsa-2048");
   const root = rawCertificate({ subject: commonName("Lab CA"), extensions: [basicConstraints(true)] });
   const byRsa = rawCertificate({
     subject: commonName("Lab CA"),
