@@ -124,6 +124,9 @@ testWith(
         if (name !== "mutual") await askByBrowser(page, url);
       }
     });
+    peers.culvert.signal("SIGTERM");
+    assertEquals(await peers.culvert.exit, 0);
+    assertEquals(peers.culvert.found({ level: "ERROR" }), []);
     assertEquals(peers.culvert.found({ message: "request", reason: "failed" }), []);
   },
 );
