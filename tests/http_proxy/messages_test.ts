@@ -48,6 +48,22 @@ Deno.test("a backend that sends on an idle connection is not believed", async ()
   assertEquals(origin.connections.length, 2);
 });
 
+Deno.test("a connection that was dialled ahead is not believed either, if its backend sends first", async () => {
+  let greeted = 0;
+  await using origin = new RawOrigin(async (connection, index) => {
+    if (index < 2) await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    greeted++;
+    await answering(OK)(connection, index);
+  });
+  await using fixture = new ProxyFixture([origin], {
+    upstreams: { app: { backends: [origin.address], pool: { minIdle: 2 } } },
+  });
+  await until(() => greeted === 2, { what: "connections that are dialled ahead" });
+  assertEquals(content(await fixture.ask(GET)), "ok");
+  assertEquals(content(await fixture.ask(GET)), "ok");
+  assertEquals(origin.connections.slice(0, 2).map(({ received }) => received), ["", ""]);
+});
+
 Deno.test("an answer to HEAD, 204 and 304 has no body, whatever the backend sends", async () => {
   for (const status of ["200 OK", "204 No Content", "304 Not Modified"]) {
     await using origin = new RawOrigin(answering(`HTTP/1.1 ${status}\r\nContent-Length: 4\r\n\r\nevil`));

@@ -196,7 +196,7 @@ export class ConnectionPool {
       const epoch = this.#epoch;
       this.#freed();
       await eventLoopTurn();
-      if (!idle.ahead.ended && !this.#closed && epoch === this.#epoch) {
+      if (this.#isUsable(idle) && !this.#closed && epoch === this.#epoch) {
         this.#idle.succeeded();
         const { ahead } = idle;
         const connection = new ReadAheadConnection(ahead);
@@ -212,6 +212,11 @@ export class ConnectionPool {
       }
     }
     return await this.#dialNow(signal);
+  }
+
+  /** Where requests follow one another, what a backend has sent unasked would be taken for the answer to the next one. */
+  #isUsable({ ahead }: IdleConnection): boolean {
+    return !ahead.ended && (ahead.filled === 0 || this.keeper === undefined);
   }
 
   /** Dials for a caller that is counted as active. */

@@ -153,6 +153,9 @@ const HOP_BY_HOP: readonly StrictnessCase[] = [
   get("Upgrade without Connection", "Upgrade: websocket", { lacks: ["upgrade", "connection"] }),
   get("an unknown name with an underscore", "X_Own: 1\r\nmy_field: 2", { has: ["x_own: 1", "my_field: 2"] }),
   get("User_Agent", "User_Agent: x\r\nContent_Type: y", { lacks: ["user_agent", "content_type"] }),
+  get("Accept_Language", "Accept_Language: x\r\nX_Requested_With: y\r\nRemote_User: z\r\nX_Api_Key: z", {
+    lacks: ["accept_language", "x_requested_with", "remote_user", "x_api_key"],
+  }),
   get("lookalikes that are allowed", "User_Agent: x\r\nContent_Length: 5\r\nX_Forwarded_For: 1", {
     has: ["user_agent: x"],
     lacks: ["content_length", "x_forwarded_for"],
