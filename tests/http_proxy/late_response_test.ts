@@ -7,7 +7,8 @@ const ROUTE: HttpRoute = {
   upstream: "app",
   retries: { ...DEFAULT_HTTP_RETRIES, on: ["connect", 504] },
 };
-const OPTIONS = { routes: [ROUTE], timeouts: { responseMs: 100 } };
+/** Far more than an origin takes that answers. */
+const OPTIONS = { routes: [ROUTE], timeouts: { responseMs: 1_000 } };
 
 /** Reads requests and answers none, as a stopped process. */
 async function mute(connection: RawConnection): Promise<void> {

@@ -174,11 +174,14 @@ export class ProxyFixture implements AsyncDisposable {
     return client;
   }
 
-  /** Sends `text`, ends this side, and returns all that comes back. */
+  /**
+   * Sends `text`, ends this side, and returns all that comes back, without the interim responses by which the proxy finds
+   * out after a while whether the client is still there.
+   */
   async ask(text: string): Promise<string> {
     const client = await this.client(text);
     await client.end();
-    return await client.rest();
+    return (await client.rest()).replaceAll("HTTP/1.1 100 Continue\r\n\r\n", "");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import type { Address } from "../../src/net/address.ts";
 import { connectAndReset } from "../../src/net/connect_and_reset.ts";
 import { run } from "../support/child.ts";
+import { ownHostname } from "../support/member.ts";
 import { startUnresponsive } from "../support/peers.ts";
 import { until } from "../support/wait.ts";
 
@@ -9,16 +10,21 @@ import { until } from "../support/wait.ts";
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 const NEVER = new AbortController().signal;
 
-function at(port: number, host = "127.0.0.1"): Address {
+/** An address that no other test uses: a port of 127.0.0.1 may have been another program's a moment ago. */
+const HOST = ownHostname();
+
+function at(port: number, host = HOST): Address {
   return { kind: "tcp", host, port };
 }
 
-/** The states of all sockets of this machine's that have a port at either end, as the kernel names them. */
-function states(port: number): string[] {
-  const hex = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+/** The states of all sockets that have a port of `host` at either end, as the kernel names them. */
+function states(port: number, host = HOST): string[] {
+  const hexOf = (value: number, digits: number) => value.toString(16).toUpperCase().padStart(digits, "0");
+  const octets = host.split(".").reverse();
+  const hex = `${octets.map((octet) => hexOf(Number(octet), 2)).join("")}:${hexOf(port, 4)}`;
   const [, ...rows] = Deno.readTextFileSync("/proc/self/net/tcp").trim().split("\n");
   const fields = rows.map((row) => row.trim().split(/\s+/));
-  return fields.filter(([, local, remote]) => local!.endsWith(hex) || remote!.endsWith(hex))
+  return fields.filter(([, local, remote]) => local === hex || remote === hex)
     .map(([, , , state]) => ({ "0A": "listen", "06": "time-wait", "02": "syn-sent" })[state!] ?? state!);
 }
 
@@ -35,7 +41,7 @@ async function endOfNext(listener: Deno.Listener): Promise<string> {
 }
 
 Deno.test("the peer sees a reset, and nothing of the connection is left in the kernel", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using listener = Deno.listen({ hostname: HOST, port: 0 });
   const { port } = listener.addr;
   for (let i = 0; i < 20; i++) {
     const [end] = await Promise.all([endOfNext(listener), connectAndReset(at(port), NEVER)]);
@@ -45,21 +51,21 @@ Deno.test("the peer sees a reset, and nothing of the connection is left in the k
 });
 
 Deno.test("a plain close would leave a port in TIME_WAIT", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using listener = Deno.listen({ hostname: HOST, port: 0 });
   const { port } = listener.addr;
   const ended = endOfNext(listener);
-  (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+  (await Deno.connect({ hostname: HOST, port })).close();
   assertEquals(await ended, "end");
   await until(() => states(port).includes("time-wait"), { what: "the port to be kept" });
 });
 
 Deno.test("a backend that does not get round to accepting is reached, and its queue is not held", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 8 });
+  using listener = Deno.listen({ hostname: HOST, port: 0, tcpBacklog: 8 });
   const { port } = listener.addr;
   await connectAndReset(at(port), NEVER);
   await connectAndReset(at(port), NEVER);
   assert(!states(port).includes("time-wait"));
-  using own = await Deno.connect({ hostname: "127.0.0.1", port });
+  using own = await Deno.connect({ hostname: HOST, port });
   await own.write(new Uint8Array([7]));
   const ends: string[] = [];
   while (!ends.includes("bytes")) ends.push(await endOfNext(listener));
@@ -79,23 +85,27 @@ Deno.test("a host name will do, and one that does not exist is an error", async 
 });
 
 Deno.test("the error names the address that refuses", async () => {
-  await assertRejects(() => connectAndReset(at(1), NEVER), Error, "connect ECONNREFUSED 127.0.0.1:1");
+  await assertRejects(
+    () => connectAndReset(at(1, "127.0.0.1"), NEVER),
+    Error,
+    "connect ECONNREFUSED 127.0.0.1:1",
+  );
 });
 
 Deno.test("the signal gives up at once with its reason, and nothing goes on in the kernel", async () => {
   using full = await startUnresponsive();
   const port = Number(full.address.split(":")[1]);
   const stop = new AbortController();
-  const connecting = connectAndReset(at(port), stop.signal);
-  await until(() => states(port).includes("syn-sent"), { what: "the connection to be begun" });
+  const connecting = connectAndReset(at(port, "127.0.0.1"), stop.signal);
+  await until(() => states(port, "127.0.0.1").includes("syn-sent"), { what: "the connection to be begun" });
   const reason = new Error("too late");
   stop.abort(reason);
   assertStrictEquals(await connecting.catch((error) => error), reason);
-  assert(!states(port).includes("syn-sent"));
+  assert(!states(port, "127.0.0.1").includes("syn-sent"));
 });
 
 Deno.test("with an aborted signal no connection is made", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using listener = Deno.listen({ hostname: HOST, port: 0 });
   const reason = new Error("too late");
   const outcome = connectAndReset(at(listener.addr.port), AbortSignal.abort(reason)).catch((error) => error);
   assertStrictEquals(await outcome, reason);

@@ -118,8 +118,8 @@ export class Members implements Disposable {
   }
 }
 
-/** One of 16 million. */
-function ownHostname(): string {
+/** A loopback address of its own: one of 16 million. */
+export function ownHostname(): string {
   const [a = 0, b = 0, c = 0] = crypto.getRandomValues(new Uint8Array(3));
   return `127.${a % 254 + 1}.${b}.${c % 254 + 1}`;
 }
