@@ -1,3 +1,8 @@
-import { main } from "./src/cli/main.ts";
-
-if (import.meta.main) Deno.exit(await main(Deno.args));
+// Workers run this module, too, and load only what they need.
+if ("WorkerGlobalScope" in globalThis) {
+  const { runWorker } = await import("./src/workers/worker_main.ts");
+  runWorker();
+} else if (import.meta.main) {
+  const { main } = await import("./src/cli/main.ts");
+  Deno.exit(await main(Deno.args));
+}

@@ -31,6 +31,7 @@ const ROOMS = [
   "tcp",
   "http_proxy",
   "dataplane",
+  "workers",
   "config/problem",
   "config/yaml",
   "config/schema",

@@ -28,6 +28,8 @@ export interface SupervisorOptions {
   readonly version: string;
   /** The C library for half-open checks. @default it is opened when they are wanted */
   readonly library?: HeldLibc;
+  /** The module that workers run, which calls `runWorker`. @default there can be no workers */
+  readonly workerModule?: URL | undefined;
   /** Throws if a permission that `config` needs is missing. It may ask for it only while nothing runs yet. */
   readonly checkPermissions: (config: Config, options: { ask: boolean }) => Promise<void>;
 }
@@ -72,6 +74,7 @@ export class Supervisor implements Disposable {
     this.controlPlane = new ControlPlane({
       log: this.#log,
       library: options.library,
+      workerModule: options.workerModule,
       writeAccess: (line) => options.writer.write(line),
     });
     this.#reloader = new Reloader({ log: this.#log, reload: () => this.#reload() });
@@ -254,6 +257,7 @@ export class Supervisor implements Disposable {
     plan.commit();
     admin.commit();
     this.controlPlane.adminAddress = this.#admin.address;
+    await this.controlPlane.dataPlane.applied();
   }
 
   async #read(): Promise<string> {

@@ -30,6 +30,7 @@ import { MissingPermissionError, readNeed, requirePermissions } from "./permissi
 import { starterFile } from "./init.ts";
 import { usage } from "./usage.ts";
 import { VERSION } from "./version.ts";
+import { workerReads } from "./worker_reads.ts";
 
 const FFI_NOTE =
   "note: --allow-ffi lets the program call any function of the C library, which the sandbox does not hold. " +
@@ -91,11 +92,19 @@ async function run(path: string): Promise<ExitCode> {
   const library = new HeldLibc();
   const checkPermissions = async (config: Config, options: { ask: boolean }) => {
     library.open();
-    const need = requiredPermissions(config);
+    const needed = requiredPermissions(config);
+    const need = { ...needed, read: [...needed.read, ...workerReads(config)] };
     await requirePermissions(library.isOpen ? { ...need, ffi: [] } : need, options);
     library.open(); // It may have been asked for just now.
   };
-  const supervisor = new Supervisor({ source, writer, library, checkPermissions, version: VERSION });
+  const supervisor = new Supervisor({
+    source,
+    writer,
+    library,
+    checkPermissions,
+    workerModule: new URL(Deno.mainModule),
+    version: VERSION,
+  });
   try {
     await supervisor.start();
     const { cut } = await supervisor.stopped;

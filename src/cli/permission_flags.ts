@@ -6,6 +6,7 @@ import {
   formatPermissions,
   requiredPermissions,
 } from "../config/required_permissions.ts";
+import { workerReads } from "./worker_reads.ts";
 import { readNeed, watchedReads } from "./permissions.ts";
 
 /** Options of {@linkcode permissionFlags}. */
@@ -14,19 +15,21 @@ export interface PermissionFlagsOptions {
   readonly watch?: boolean;
   /** The name servers of the system, as far as they may be known. */
   readonly nameServers: readonly string[];
+  /** The main module of the program. @default {Deno.mainModule} */
+  readonly mainModule?: string;
 }
 
 /** The flags of `deno run` for this configuration, on one line: what `culvert permissions` prints. */
 export function permissionFlags(
   config: Config,
   source: ConfigSource,
-  { watch = false, nameServers }: PermissionFlagsOptions,
+  { watch = false, nameServers, mainModule }: PermissionFlagsOptions,
 ): string {
   const need = requiredPermissions(config);
   const { read } = readNeed(source);
   const found = discoveryNeed(config, nameServers);
   const net = found.net === "any" ? found.net : [...new Set([...need.net, ...found.net])];
-  const reads = [...read, ...need.read, ...found.read];
+  const reads = [...read, ...need.read, ...found.read, ...workerReads(config, mainModule)];
   const files = new Set([...read, ...filePaths(config)]);
   return formatPermissions({ ...need, net, read: watch ? watchedReads(reads, files) : reads });
 }

@@ -24,7 +24,8 @@ export function buildConfig(document: ConfigDocument, folder: string): Config {
   );
   const admin = document.admin === undefined ? {} : { admin: buildAdmin(document.admin, folder) };
   const tests = document.tests.map((test) => buildPolicyTest(test, folder));
-  return { log: document.log, ...admin, upstreams, services, ...(tests.length === 0 ? {} : { tests }) };
+  const { log, workers } = document;
+  return { log, workers, ...admin, upstreams, services, ...(tests.length === 0 ? {} : { tests }) };
 }
 
 function buildAdmin({ listen, tls, allow }: AdminSection, folder: string): AdminConfig {

@@ -194,6 +194,8 @@ export interface PolicyTest {
 export interface Config {
   /** What is written about all that happens. */
   readonly log: LogConfig;
+  /** How many threads carry traffic; `auto`: as many as there are cores that the process may use. @default {1} */
+  readonly workers: number | "auto";
   /** Absent: there is none. */
   readonly admin?: AdminConfig;
   /** By name. An upstream that is written in place has its service's name. */

@@ -16,6 +16,7 @@ export function describeConfig(config: Config): string {
   const used = new Set(config.services.flatMap(upstreamNames));
   const sections = [
     section("log", logRows(config.log)),
+    ...(config.workers === 1 ? [] : [section("workers", [["threads", [describeWorkers(config.workers)]]])]),
     ...(config.admin === undefined ? [] : [section("admin", adminRows(config.admin))]),
     ...config.services.map((service) =>
       section(`service ${service.name} (${service.http ? "http" : "tcp"})`, serviceRows(service))
@@ -48,6 +49,10 @@ function logRows({ level, format, access, accessFormat = format }: LogConfig): R
   return [["level", [level]], ["format", [format]], ["access lines", [
     accessFormat === format ? lines : `${lines}; of requests: ${accessFormat}`,
   ]]];
+}
+
+function describeWorkers(workers: number | "auto"): string {
+  return workers === "auto" ? "one for each core that the program may use" : String(workers);
 }
 
 function adminRows({ listen, tls, allow }: AdminConfig): Row[] {

@@ -35,7 +35,11 @@ export function requiredPermissions(config: Config): PermissionNeed {
   const sockets = addresses.flatMap((address) => address.kind === "unix" ? [address.path] : []);
   const halfOpen = upstreams.some(({ health }) => health?.type === "half-open");
   return {
-    net: unique([...addresses.flatMap(netNames), ...upstreams.flatMap(askedNames)]),
+    net: unique([
+      ...listeners.flatMap((address) => config.workers === 1 ? netNames(address) : sharedNames(address)),
+      ...upstreams.flatMap(dialledAddresses).flatMap(netNames),
+      ...upstreams.flatMap(askedNames),
+    ]),
     read: unique([
       ...sockets,
       ...groupFiles(config),
@@ -176,6 +180,12 @@ function clientAuthPaths({ clientAuth }: ServiceTls): (string | undefined)[] {
     domain,
   ) => [domain.caPath, ...domain.crlPaths ?? []]);
   return [caPath, ...crlPaths, ...ofDomains, ...ruleAuthorityPaths(allow)];
+}
+
+/** Where the system picks the port, workers bind whatever it has picked. */
+function sharedNames(address: Address): string[] {
+  const isPicked = address.kind === "tcp" && address.port === 0;
+  return netNames(address).map((name) => isPicked ? name.replace(/:0$/, "") : name);
 }
 
 function netNames(address: Address): string[] {

@@ -1,3 +1,5 @@
+import { Counter } from "./counter.ts";
+
 /** The owner of a place, which can be evicted. */
 export interface Holder<R> {
   /** When it got its place, in milliseconds on the clock of {@linkcode EvictionQueue.candidate}. */
@@ -46,8 +48,11 @@ export interface EvictionQueueOptions {
  *   finishes.
  */
 export class EvictionQueue<R> {
+  /** The places, and those that are reserved: over all threads, if it is shared. */
+  readonly count = new Counter();
   readonly #random: () => number;
   readonly #places: EvictionPlace<R>[] = [];
+  #reserved = 0;
   /** The number of places of each source. */
   readonly #counts = new Map<string, number>();
   /** The number of sources, by their number of places. */
@@ -65,8 +70,17 @@ export class EvictionQueue<R> {
     return this.#places.length;
   }
 
+  /** Reserves a place for the next `add` unless there are `limit` already. 0: no limit. */
+  reserve(limit: number): boolean {
+    if (!this.count.tryAdd(limit)) return false;
+    this.#reserved++;
+    return true;
+  }
+
   /** Adds a place for `holder`, until `remove` or `evict`. */
   add(holder: Holder<R>, source: string): EvictionPlace<R> {
+    if (this.#reserved > 0) this.#reserved--;
+    else this.count.add();
     const place = new EvictionPlace(holder, source);
     place.index = this.#places.push(place) - 1;
     place.older = this.#newest;
@@ -82,6 +96,7 @@ export class EvictionQueue<R> {
     const { older, newer, index } = place;
     if (index < 0) return;
     place.index = -1;
+    this.count.remove();
     const last = this.#places.pop()!;
     if (last !== place) {
       last.index = index;

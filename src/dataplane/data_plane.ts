@@ -1,67 +1,45 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import type { Plan } from "../core/plan.ts";
 import { runInSlices } from "../core/slices.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import type { Address } from "../net/address.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { type AccessFormat, formatAccess } from "../http_proxy/access_log.ts";
-import { type Dial, dial } from "../net/dial.ts";
+import { dial } from "../net/dial.ts";
 import { OwnListeners, type OwnRoutes } from "../net/own_listeners.ts";
 import { type FailureReport, Failures } from "../service/failures.ts";
+import type { RateOptions } from "../service/options.ts";
 import type { Service } from "../service/service.ts";
 import type { BackendSpec } from "../upstream/options.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { HealthState } from "../upstream/check/health.ts";
+import type { CommitOptions, DataPlaneParts, DataPlanePlan } from "./data_plane_options.ts";
 import { buildGate, type ServerCredentials } from "./credentials.ts";
 import { DescriptorBudget } from "./descriptor_budget.ts";
 import type { HostedService, PreparedService, StartOptions } from "./hosted_service.ts";
-import { type BoundAddresses, Listeners, type ListenersPlan } from "./listeners.ts";
+import { type BoundAddresses, Listeners, type ListenersPlan, type ListenersRole } from "./listeners.ts";
 import { loopRoutes } from "./loop_routes.ts";
+import type { Membership } from "./membership.ts";
 import {
   type DataPlaneReport,
   report,
   reportAvailability,
+  reportServices,
   reportUpstream,
+  type ServiceReport,
   type UpstreamAvailability,
   type UpstreamReport,
 } from "./report.ts";
 import { OpenSessions, type SessionQuery, type SessionsReport } from "./open_sessions.ts";
 import { prepareService } from "./service_kinds.ts";
+import { SharedLimits } from "./shared_limits.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { reportTraffic, type TrafficReport } from "./traffic.ts";
-import { type BackendSets, Upstreams, type UpstreamsPlan } from "./upstreams.ts";
-
-/** What a {@linkcode DataPlane} works with. */
-export interface DataPlaneParts {
-  readonly log: Log;
-  /** @default {systemClock} */
-  readonly clock?: Clock;
-  /** @default one of its own */
-  readonly wheel?: TimerWheel;
-  /** @default a pool of its own */
-  readonly buffers?: BufferPool;
-  /** Opens the connections to backends. @default {dial} */
-  readonly dial?: Dial;
-  /** Writes the line of a request, with its line feed. @default nothing is written */
-  readonly writeAccess?: ((line: string) => void) | undefined;
-  /** Called with each local address at which a client has connected. @default nothing */
-  readonly onLocalIp?: (ip: string) => void;
-}
+import { Upstreams, type UpstreamsPlan } from "./upstreams.ts";
 
 /** How connections and requests are logged. */
 type RequestLogging = Pick<StartOptions, "access" | "onAccess">;
-
-/** A snapshot that has been prepared. */
-export interface DataPlanePlan extends Plan<BoundAddresses> {
-  /**
-   * Carries the snapshot from now on. Backends in `sets` take the place of those of the snapshot.
-   *
-   * @throws {CulvertError} `draining` if the data plane has begun to stop meanwhile; nothing has changed then.
-   */
-  commit(sets?: BackendSets): BoundAddresses;
-}
 
 /**
  * Everything that carries traffic: listeners, services, upstreams. It takes snapshots and is told about backends,
@@ -83,6 +61,9 @@ export class DataPlane {
   readonly #writeAccess: DataPlaneParts["writeAccess"];
   readonly #failures = new Failures();
   readonly #sessions = new OpenSessions(() => this.#running);
+  readonly #announces: boolean;
+  readonly #shared: SharedLimits;
+  #bound: BoundAddresses | undefined;
   #adminAddress: Address | undefined;
   #stopping = false;
 
@@ -99,8 +80,10 @@ export class DataPlane {
       services: () => [...this.#services.values()].map(({ service }) => service),
     });
     const onShortage = () => this.#budget.exhausted();
+    this.#announces = parts.announces ?? true;
     this.#listeners = new Listeners({
       ...own,
+      announces: this.#announces,
       onShortage,
       onLocalIp: (ip) => {
         this.#own.cameIn(ip);
@@ -116,6 +99,14 @@ export class DataPlane {
       dial: (address, signal) => this.#own.dial(address, { signal, open: () => open(address, signal) }),
       refusal: (upstream, address) => this.#own.refusal(upstream, address),
       onShortage,
+      phase: parts.membership?.phase ?? 0,
+      onWait: (upstream, backend) => this.#shared.onWait(this.#upstreams.get(upstream), backend),
+    });
+    this.#shared = new SharedLimits({
+      clock: this.#clock,
+      services: () => this.#services,
+      upstreams: () => this.#upstreams.all,
+      membership: parts.membership,
     });
   }
 
@@ -125,16 +116,17 @@ export class DataPlane {
    *
    * @throws {CulvertError} `draining`, `listen_failed`, or why credentials can't be used; nothing has changed then.
    */
-  async prepare(snapshot: Snapshot): Promise<DataPlanePlan> {
+  async prepare(snapshot: Snapshot, role?: ListenersRole): Promise<DataPlanePlan> {
     this.#refuseStopping();
     const upstreams = await this.#upstreams.prepare(snapshot.upstreams);
     const services: PreparedService[] = [];
     for (const service of snapshot.services) services.push(await prepareService(service));
-    const listeners = await this.#listeners.prepare(snapshot.services);
+    const listeners = await this.#listeners.prepare(snapshot.services, role);
     const { access, accessFormat } = snapshot;
     const logging = { access, onAccess: accessFormat && this.#accessLog(accessFormat) };
     return {
-      commit: (sets) => this.#commit({ services, upstreams, listeners, logging, sets }),
+      addresses: listeners.addresses,
+      commit: (options = {}) => this.#commit({ services, upstreams, listeners, logging }, options),
       [Symbol.dispose]: () => listeners[Symbol.dispose](),
     };
   }
@@ -142,6 +134,47 @@ export class DataPlane {
   /** Makes these the backends of an upstream, if there is one of this name. */
   setBackends(upstream: string, backends: readonly BackendSpec[]): void {
     this.#upstreams.get(upstream)?.updateBackends(backends);
+    this.#shared.share();
+  }
+
+  /** Shares its counts with others from now on that carry the same snapshot. Takes effect with the next commit. */
+  join(membership: Membership): void {
+    this.#shared.join(membership);
+  }
+
+  /** Another thread has ejected a backend, for so many milliseconds; `undefined`: it is no longer ejected. */
+  setEjected(
+    upstream: string,
+    { backend: key, forMs }: { backend: string; forMs: number | undefined },
+  ): void {
+    const found = this.#upstreams.get(upstream);
+    const backend = found?.find(key);
+    if (backend !== undefined) found!.outlier.setEjected(backend, forMs);
+  }
+
+  /** Another thread needs one of the connections that the pool of a backend keeps idle. */
+  yieldIdle(upstream: string, backend: string): void {
+    this.#upstreams.get(upstream)?.find(backend)?.usedPool?.yieldIdle();
+  }
+
+  /** A client has connected to another thread at this address of the machine. */
+  addLocalIp(ip: string): void {
+    this.#own.cameIn(ip);
+  }
+
+  /** Stops listening where other threads listen now, once no connection waits to be accepted there. */
+  async retireListeners(): Promise<void> {
+    await this.#listeners.retire();
+  }
+
+  /** Resolves when no connection is open, of those that are open now. New ones must not come. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#running.map((service) => service.idle()));
+  }
+
+  /** Open connections. */
+  get active(): number {
+    return this.#running.reduce((sum, service) => sum + service.active, 0);
   }
 
   /** Takes what checks have found out about backends, by their address as text. Others stay as they are. */
@@ -191,8 +224,20 @@ export class DataPlane {
 
   /** What services and upstreams have done. Collected in slices, so a change meanwhile may be in it or not. */
   report(): Promise<DataPlaneReport> {
-    const { addresses } = this.#listeners;
-    return runInSlices(report({ services: [...this.#services], upstreams: this.#upstreams.all, addresses }));
+    return runInSlices(report({
+      services: [...this.#services],
+      upstreams: this.#upstreams.all,
+      addresses: this.#addresses,
+    }));
+  }
+
+  /** The services of {@linkcode DataPlane.report}. */
+  reportServices(): readonly ServiceReport[] {
+    return [...reportServices({ services: [...this.#services], addresses: this.#addresses })];
+  }
+
+  get #addresses(): BoundAddresses {
+    return this.#bound ?? this.#listeners.addresses;
   }
 
   /** One upstream of {@linkcode DataPlane.report}; `undefined` if there is none of this name. */
@@ -231,16 +276,21 @@ export class DataPlane {
     return Promise.resolve(this.#failures.list());
   }
 
+  /** Stops listening, before {@linkcode DataPlane.drain} or {@linkcode DataPlane.destroy}. */
+  async stopListening(): Promise<void> {
+    this.#stopping = true;
+    await this.#listeners.close();
+  }
+
   /**
    * Stops listening and lets the live connections finish within each service's `timeouts.drain`. Resolves when none is
    * left, to how many were cut.
    */
-  async drain(): Promise<number> {
+  async drain({ announce = this.#announces }: { announce?: boolean } = {}): Promise<number> {
     this.#stopping = true;
     const closed = this.#listeners.close();
     const services = this.#running;
-    const active = services.reduce((sum, service) => sum + service.active, 0);
-    this.#log.info("draining", { connections: active });
+    if (announce) this.#log.info("draining", { connections: this.active });
     const cut = await Promise.all(services.map((service) => service.drain()));
     await closed;
     await this.#upstreams.close();
@@ -260,17 +310,21 @@ export class DataPlane {
     return [...[...this.#services.values()].map(({ service }) => service), ...this.#leaving.keys()];
   }
 
-  #commit(plan: {
-    services: readonly PreparedService[];
-    upstreams: UpstreamsPlan;
-    listeners: ListenersPlan;
-    logging: RequestLogging;
-    sets: BackendSets | undefined;
-  }): BoundAddresses {
+  #commit(
+    plan: {
+      services: readonly PreparedService[];
+      upstreams: UpstreamsPlan;
+      listeners: ListenersPlan;
+      logging: RequestLogging;
+    },
+    { sets, elsewhere, bound }: CommitOptions,
+  ): BoundAddresses {
     this.#refuseStopping(); // It may have begun while the plan was prepared.
-    const leftUpstreams = plan.upstreams.commit(plan.sets);
+    this.#bound = bound;
+    const leftUpstreams = plan.upstreams.commit(sets);
     const leftServices = this.#start(plan.services, plan.logging);
-    plan.listeners.commit((name) => this.#services.get(name)!.service);
+    this.#shared.share();
+    plan.listeners.commit((name) => this.#services.get(name)!.service, elsewhere);
     for (const service of leftServices) {
       this.#leaving.set(service, service.drain().finally(() => this.#leaving.delete(service)));
     }
@@ -296,7 +350,9 @@ export class DataPlane {
     for (const prepared of services) {
       const { name } = prepared.snapshot;
       const running = before.get(name);
-      const service = prepared.start({ parts, ...logging, find, running });
+      const createLimiter = (rate: RateOptions) => this.#shared.limiter(name, rate);
+      const own = { ...parts, createLimiter };
+      const service = prepared.start({ parts: own, ...logging, find, running });
       if (service === running) before.delete(name);
       this.#services.set(name, service);
     }
@@ -316,7 +372,7 @@ export class DataPlane {
   #routes(): OwnRoutes {
     return loopRoutes({
       services: () => this.#services,
-      addresses: () => this.#listeners.addresses,
+      addresses: () => this.#addresses,
       backendsOf: (name) => this.#upstreams.get(name)?.backends.map(({ address }) => address) ?? [],
       adminAddress: () => this.#adminAddress,
     });

@@ -140,6 +140,24 @@ function keyOf(
   }
 }
 
+/** Puts the first connections of several data planes, each in this order, in the same order. */
+export function mergeSessions(
+  reports: readonly SessionsReport[],
+  { order = "age", descending = false, limit = MAX_LISTED }: SessionQuery,
+): SessionsReport {
+  const key = (session: SessionReport): Key => {
+    if (order === "age") return session.ageMs;
+    return order === "bytes" ? session.bytesUp + session.bytesDown : session[order] ?? "";
+  };
+  const all = reports.flatMap(({ sessions }) => sessions).sort((a, b) => compare(key(a), key(b)));
+  if (descending) all.reverse();
+  return {
+    total: reports.reduce((sum, { total }) => sum + total, 0),
+    matched: reports.reduce((sum, { matched }) => sum + matched, 0),
+    sessions: all.slice(0, Math.min(limit, MAX_LISTED)),
+  };
+}
+
 function compare(a: Key, b: Key): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -87,20 +87,29 @@ export interface Reported {
 /** What services and upstreams have done, collected one after the other. */
 export function* report({ services, upstreams, addresses }: Reported): Steps<DataPlaneReport> {
   const serviceReports: ServiceReport[] = [];
+  for (const service of reportServices({ services, addresses })) {
+    serviceReports.push(service);
+    yield;
+  }
+  const upstreamReports: UpstreamReport[] = [];
+  for (const upstream of upstreams) upstreamReports.push(yield* reportUpstream(upstream));
+  return { services: serviceReports, upstreams: upstreamReports };
+}
+
+/** What services have done, one after the other. */
+export function* reportServices(
+  { services, addresses }: Pick<Reported, "services" | "addresses">,
+): Iterable<ServiceReport> {
   for (const [name, { service, upstream, upstreams, requests }] of services) {
-    serviceReports.push({
+    yield {
       name,
       upstreams,
       ...(requests === undefined ? {} : { requests }),
       ...(upstream === undefined ? {} : { upstream }),
       listeners: addresses.get(name) ?? [],
       ...service.counters,
-    });
-    yield;
+    };
   }
-  const upstreamReports: UpstreamReport[] = [];
-  for (const upstream of upstreams) upstreamReports.push(yield* reportUpstream(upstream));
-  return { services: serviceReports, upstreams: upstreamReports };
 }
 
 /** What is known of an upstream, collected backend by backend: there may be thousands. */
@@ -117,7 +126,7 @@ export function* reportUpstream(upstream: Upstream): Steps<UpstreamReport> {
 }
 
 function reportBackend(backend: Backend, upstream: Upstream): BackendReport {
-  const { key, state, spec, weight, active, total, failures, lastFailure, stateSince } = backend;
+  const { key, state, spec, weight, connections, total, failures, lastFailure, stateSince } = backend;
   const { idle, waiting, waits } = backend.poolStats;
   const takes = state === "up" || state === "unknown";
   return {
@@ -129,7 +138,7 @@ function reportBackend(backend: Backend, upstream: Upstream): BackendReport {
     effectiveWeight: takes ? weight : 0,
     maxConnections: spec.maxConnections,
     backup: spec.backup,
-    active,
+    active: connections.own,
     total,
     failures,
     lastFailure,

@@ -22,6 +22,10 @@ export interface UpstreamsParts {
   readonly refusal: (upstream: string, address: Address) => Error | undefined;
   /** Called when a dial failed for want of descriptors or local ports. */
   readonly onShortage: () => void;
+  /** Where in a round the balancers begin: from 0 to below 1. @default {0} */
+  readonly phase?: number;
+  /** Called when a connection waits: for a backend below its `maxConnections`, or (`backend`) for its pool. */
+  readonly onWait?: (upstream: string, backend: string | undefined) => void;
   /** Makes what speaks TLS with backends. @default {buildConnector} */
   readonly buildConnector?: typeof buildConnector;
 }
@@ -92,8 +96,9 @@ export class Upstreams {
       const connector = tls && backendTls(tls, { parts: this.#parts, running: running?.connector });
       const how = { dial: this.#parts.dial, connectTls: connector?.connectTls };
       const refusal = (address: Address) => this.#parts.refusal(name, address);
+      const onWait = (backend: string | undefined) => this.#parts.onWait?.(name, backend);
       const upstream = running?.upstream ??
-        new Upstream({ ...snapshot, backends: [] }, { ...this.#parts, ...how, refusal });
+        new Upstream({ ...snapshot, backends: [] }, { ...this.#parts, ...how, refusal, onWait });
       const backends = yield* reuseSpecs(snapshot.backends, upstream);
       const created = yield* upstream.createBackends(backends);
       const options = { ...snapshot, backends };

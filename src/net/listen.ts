@@ -19,8 +19,13 @@ const BACKLOG = 4096;
 export interface ListenOptions {
   /** The runtime speaks TLS with this certificate: what is accepted are `Deno.TlsConn`. TCP only. */
   readonly tls?: RuntimeTls | undefined;
-  /** Others of this user may listen on the same address, and each gets some of the connections. TCP only. */
-  readonly share?: boolean;
+  /**
+   * Others of this user may listen on the same address, and each gets some of the connections. With `claim` none may do
+   * so yet: a first bind without sharing fails if one does. TCP only.
+   *
+   * @default {false}
+   */
+  readonly share?: boolean | "claim";
   /** What the listener is for, as errors name it: `service web`. @default none */
   readonly who?: string;
 }
@@ -54,13 +59,32 @@ export async function listen(address: ListenAddress, options: ListenOptions = {}
   try {
     return address.kind === "tcp" ? listenTcp(address, options) : await listenUnix(address);
   } catch (error) {
-    const { who, tls } = options;
-    const where = [who, tls?.certPath].filter((each) => each !== undefined).join(", ");
-    const message = `Cannot listen on "${formatAddress(address)}": ${explain(error)}`;
-    throw new CulvertError("listen_failed", where === "" ? message : `${message} (${where})`, {
-      cause: error,
-    });
+    throw failure(error, { address, options });
   }
+}
+
+/**
+ * As {@linkcode listen}, at once, for TCP.
+ *
+ * @throws {CulvertError} `listen_failed`, with what the runtime said as its cause.
+ */
+export function listenNow(address: Address & { kind: "tcp" }, options: ListenOptions = {}): BoundListener {
+  try {
+    return listenTcp(address, options);
+  } catch (error) {
+    throw failure(error, { address, options });
+  }
+}
+
+function failure(
+  error: unknown,
+  { address, options: { who, tls } }: { address: Address; options: ListenOptions },
+): CulvertError {
+  const where = [who, tls?.certPath].filter((each) => each !== undefined).join(", ");
+  const message = `Cannot listen on "${formatAddress(address)}": ${explain(error)}`;
+  return new CulvertError("listen_failed", where === "" ? message : `${message} (${where})`, {
+    cause: error,
+  });
 }
 
 function explain(error: unknown): string {
@@ -81,7 +105,8 @@ function listenTcp(
   { tls, share = false }: ListenOptions,
 ): BoundListener {
   const bind = (hostname: string) => {
-    const where = { hostname, port, tcpBacklog: BACKLOG, ...(share ? { reusePort: true } : {}) };
+    const where = { hostname, port, tcpBacklog: BACKLOG, ...(share === false ? {} : { reusePort: true }) };
+    if (share === "claim" && port !== 0) Deno.listen({ hostname, port }).close();
     const listener = tls === undefined
       ? Deno.listen(where)
       : Deno.listenTls({ ...where, cert: tls.cert, key: tls.key, alpnProtocols: [...tls.alpn] });

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import type { Counter } from "../core/counter.ts";
 import { type EvictionPlace, EvictionQueue } from "../core/eviction_queue.ts";
 import { RefusalDelay } from "../upstream/refusal.ts";
 import { RateLimiter } from "../core/rate_limiter.ts";
@@ -21,14 +22,22 @@ export interface AdmissionPolicy extends AdmissionOptions {
   readonly needsHandshake: boolean;
 }
 
+/** Limits the connections of each source. */
+export interface SourceLimiter {
+  /** Counts a connection of this source if it is within the rate. */
+  allow(source: string): boolean;
+}
+
 /** What an {@linkcode Admission} works with. */
 export interface AdmissionParts {
   /** For `rate`. */
   readonly clock: Clock;
   /** For the age of handshakes. */
   readonly wheel: TimerWheel;
-  /** The live connections of the service. */
-  readonly sessions: { readonly size: number };
+  /** The live connections of the service. Each that is admitted is added; the service removes it at its end. */
+  readonly connections: Counter;
+  /** Makes what counts for `rate`. @default {RateLimiter} */
+  readonly createLimiter?: ((rate: RateOptions) => SourceLimiter | undefined) | undefined;
   /** Whether there are too few file descriptors for another connection of the service. @default never */
   readonly outOfDescriptors?: (() => boolean) | undefined;
 }
@@ -45,7 +54,7 @@ export class Admission {
   closing = false;
   readonly #parts: AdmissionParts;
   #policy: AdmissionPolicy;
-  #limiter: RateLimiter | undefined;
+  #limiter: SourceLimiter | undefined;
   readonly #refusalDelay = new RefusalDelay();
 
   constructor(policy: AdmissionPolicy, parts: AdmissionParts) {
@@ -87,9 +96,12 @@ export class Admission {
     if (full !== undefined && evicted === undefined) return full;
     // Behind a proxy the rate is that of the client, which is not known yet.
     const byRate = this.#policy.proxyFrom === undefined ? this.#checkRate(ip) : undefined;
+    if (byRate !== undefined) return byRate;
+    if (evicted === undefined) return this.#takePlaces();
     // Last, as a client that is refused by a rule must not evict another one.
-    if (evicted !== undefined && byRate === undefined) this.handshakes.evict(evicted, full!);
-    return byRate;
+    this.handshakes.evict(evicted, full!);
+    this.#takePlaces({ unlimited: true });
+    return undefined;
   }
 
   /**
@@ -97,7 +109,7 @@ export class Admission {
    * admitted.
    */
   checkClient(ip: string): Refusal | undefined {
-    const others = this.#parts.sessions.size - 1;
+    const others = this.#parts.connections.value - 1;
     return this.#checkAddress(ip) ?? this.#checkConnections(others) ?? this.#checkRate(ip);
   }
 
@@ -129,8 +141,17 @@ export class Admission {
   #checkLimits(): Refusal | undefined {
     const { maxHandshakes = DEFAULT_MAX_HANDSHAKES, needsHandshake } = this.#policy;
     if (this.#parts.outOfDescriptors?.() === true) return "refused-by-descriptors";
-    const isFull = needsHandshake && maxHandshakes > 0 && this.handshakes.size >= maxHandshakes;
-    return isFull ? "refused-by-handshakes" : this.#checkConnections(this.#parts.sessions.size);
+    const isFull = needsHandshake && maxHandshakes > 0 && this.handshakes.count.value >= maxHandshakes;
+    return isFull ? "refused-by-handshakes" : this.#checkConnections(this.#parts.connections.value);
+  }
+
+  /** Takes a place within each limit; returns the one that has been used up by other threads meanwhile. */
+  #takePlaces({ unlimited = false } = {}): Refusal | undefined {
+    const { maxConnections, maxHandshakes = DEFAULT_MAX_HANDSHAKES, needsHandshake } = this.#policy;
+    if (!this.#parts.connections.tryAdd(unlimited ? 0 : maxConnections)) return "refused-by-limit";
+    if (!needsHandshake || this.handshakes.reserve(unlimited ? 0 : maxHandshakes)) return undefined;
+    this.#parts.connections.remove();
+    return "refused-by-handshakes";
   }
 
   #checkConnections(active: number): Refusal | undefined {
@@ -151,7 +172,14 @@ export class Admission {
     });
   }
 
-  #createLimiter(rate: RateOptions | undefined): RateLimiter | undefined {
-    return rate === undefined ? undefined : new RateLimiter({ ...rate, clock: this.#parts.clock });
+  /** Counts by another limiter from now on, such as one that is shared with other threads. */
+  replaceLimiter(): void {
+    this.#limiter = this.#createLimiter(this.#policy.rate);
+  }
+
+  #createLimiter(rate: RateOptions | undefined): SourceLimiter | undefined {
+    const { createLimiter, clock } = this.#parts;
+    if (rate === undefined) return undefined;
+    return createLimiter?.(rate) ?? new RateLimiter({ ...rate, clock });
   }
 }

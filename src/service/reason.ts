@@ -37,6 +37,7 @@ export type TlsReason = `tls-${string}`;
  * | `drained` | the connection finished during the drain of a stop or reload |
  * | `closed-by-admin` | an operator closed the connection by the admin API |
  * | `cut` | the drain timeout expired, or a second signal arrived |
+ * | `worker-failed` | the worker that carried the connection failed; only in the statistics |
  * | `handshake` | the client did not complete its handshake within `timeouts.handshake` |
  * | `tls-…` | the TLS handshake failed or the client certificate was rejected; the rest says why |
  * | `refused-by-deny`, `-allow`, `-rate` | the rule of that name |
@@ -60,6 +61,7 @@ export type Reason =
   | "backend-down"
   | "drained"
   | "closed-by-admin"
+  | "worker-failed"
   | "cut";
 
 const REFUSALS: Readonly<Record<Refusal, true>> = {

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../core/clock.ts";
+import { Counter } from "../core/counter.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { TimerWheel } from "../core/timer_wheel.ts";
 import { type ListEntry, UnorderedList } from "../core/unordered_list.ts";
@@ -6,7 +7,7 @@ import type { AcceptFailure } from "../net/accept_loop.ts";
 import { BufferPool } from "../net/buffers.ts";
 import { closeQuietly } from "../net/connection.ts";
 import type { TlsGate } from "../tls/gate.ts";
-import { Admission } from "./admission.ts";
+import { Admission, type AdmissionParts } from "./admission.ts";
 import {
   type AcceptedConnection,
   ClientHandshake,
@@ -34,6 +35,8 @@ export interface ServiceParts {
   readonly access?: boolean;
   /** Gets connections and requests that are refused or fail. @default none is kept */
   readonly failures?: Failures | undefined;
+  /** Makes what counts for `rate`, such as a limiter that is shared with other threads. @default {RateLimiter} */
+  readonly createLimiter?: AdmissionParts["createLimiter"];
 }
 
 /** What a service demands of its clients, besides its {@linkcode ServiceOptions}. */
@@ -90,6 +93,8 @@ export abstract class Service implements HandshakeContext {
   readonly buffers: BufferPool;
   readonly admission: Admission;
   readonly stats: ServiceStats;
+  /** Open connections: over all threads, if it is shared. */
+  readonly connections = new Counter();
   readonly #sessions = new UnorderedList<ServiceSession>();
   #options: ServiceOptions;
   #policy!: HandshakePolicy;
@@ -98,7 +103,7 @@ export abstract class Service implements HandshakeContext {
   #onIdle: (() => void) | undefined;
 
   constructor(options: ServiceOptions, { policy, parts }: { policy: ClientPolicy; parts: ServiceParts }) {
-    const { clock = systemClock, log = silentLog, access = false, refuses, failures } = parts;
+    const { clock = systemClock, log = silentLog, access = false, refuses, failures, createLimiter } = parts;
     this.name = options.name;
     this.#options = options;
     this.wheel = parts.wheel ?? new TimerWheel({ clock });
@@ -107,7 +112,8 @@ export abstract class Service implements HandshakeContext {
     this.admission = new Admission({ ...options.admission, needsHandshake: false }, {
       clock,
       wheel: this.wheel,
-      sessions: this.#sessions,
+      connections: this.connections,
+      createLimiter,
       outOfDescriptors: refuses && (() => refuses(this)),
     });
     this.configure(options, policy);
@@ -163,6 +169,11 @@ export abstract class Service implements HandshakeContext {
     return this.stats.cut - cutBefore;
   }
 
+  /** Resolves when no session is open. New ones must not come. */
+  async idle(): Promise<void> {
+    if (!this.#isIdle) await this.#awaitIdle();
+  }
+
   /** Ends all open sessions now. Resolves when they have ended. */
   async destroy(): Promise<void> {
     await this.#stop((session) => session.destroy("cut"));
@@ -212,6 +223,7 @@ export abstract class Service implements HandshakeContext {
   /** Removes a session that has ended, and logs it. */
   protected close(entry: ListEntry<ServiceSession>, reason: Reason): void {
     this.#sessions.remove(entry);
+    this.connections.remove();
     this.stats.ended(entry.value, reason);
     this.#checkIdle();
   }
@@ -219,7 +231,10 @@ export abstract class Service implements HandshakeContext {
   async #stop(end: (session: ServiceSession) => void): Promise<void> {
     this.#draining = this.admission.closing = true;
     for (const session of this.#sessions) end(session);
-    if (this.#isIdle) return;
+    if (!this.#isIdle) await this.#awaitIdle();
+  }
+
+  async #awaitIdle(): Promise<void> {
     await new Promise<void>((resolve) => {
       const before = this.#onIdle;
       this.#onIdle = () => {

@@ -1,3 +1,4 @@
+import { Counter, type CounterSlot } from "../core/counter.ts";
 import { UnorderedList } from "../core/unordered_list.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { Health } from "./check/health.ts";
@@ -27,6 +28,16 @@ export interface LiveConnection {
  */
 export type BackendState = "drained" | "down" | "ejected" | "unknown" | "up";
 
+/** Where the counts of one backend are shared. */
+export interface BackendSlots {
+  /** Connections in use or being dialled. */
+  readonly connections: CounterSlot;
+  /** Connections of the pool. */
+  readonly open: CounterSlot;
+  /** Callers that wait for a connection of the pool. */
+  readonly wanted: CounterSlot;
+}
+
 /** What a {@linkcode Backend} works with; one object serves all backends of an upstream. */
 export interface BackendParts {
   /** Creates its pool, which rests while the backend takes no connections. */
@@ -47,13 +58,15 @@ export class Backend {
   readonly address: Address;
   /** The connections that use it. Their owners add and remove them. */
   readonly live = new UnorderedList<LiveConnection>();
+  /** Connections in use, or being dialled. */
+  readonly connections = new Counter();
   /** What health checks have shown; meaningless without checks. */
   readonly health = new Health();
   readonly #parts: BackendParts;
   #pool: ConnectionPool | undefined;
+  #slots: BackendSlots | undefined;
   #spec: BackendSpec;
   #share = 1;
-  #active = 0;
   #total = 0;
   #failures = 0;
   #lastFailure: string | undefined;
@@ -79,6 +92,7 @@ export class Backend {
   get pool(): ConnectionPool {
     if (this.#pool === undefined) {
       this.#pool = this.#parts.createPool(this);
+      if (this.#slots !== undefined) sharePool(this.#pool, this.#slots);
       if (this.#removed) void this.#pool.close();
     }
     return this.#pool;
@@ -119,9 +133,9 @@ export class Backend {
     return this.#spec.backup;
   }
 
-  /** Connections in use, or being dialled. */
+  /** Connections in use, or being dialled: over all threads, if they are shared. */
   get active(): number {
-    return this.#active;
+    return this.connections.value;
   }
 
   /** Connections made since the start. */
@@ -142,13 +156,13 @@ export class Backend {
   /** Whether it may take another connection now. */
   get available(): boolean {
     const { maxConnections } = this.#spec;
-    return this.#usable && (maxConnections === 0 || this.#active < maxConnections);
+    return this.#usable && (maxConnections === 0 || this.connections.value < maxConnections);
   }
 
   /** Whether `maxConnections` is all that keeps it from taking another connection. */
   get full(): boolean {
     const { maxConnections } = this.#spec;
-    return this.#usable && maxConnections > 0 && this.#active >= maxConnections;
+    return this.#usable && maxConnections > 0 && this.connections.value >= maxConnections;
   }
 
   get state(): BackendState {
@@ -196,14 +210,25 @@ export class Backend {
     this.#change(() => this.#disabled = disabled);
   }
 
-  /** Counts a connection that is about to be made. The caller calls `release` once. */
-  acquire(): void {
-    this.#active++;
+  /** Counts with other threads from now on. Does nothing the second time. */
+  shareCounts(slots: BackendSlots): void {
+    if (this.#slots !== undefined) return;
+    this.#slots = slots;
+    this.connections.share(slots.connections);
+    if (this.#pool !== undefined) sharePool(this.#pool, slots);
+  }
+
+  /**
+   * Counts a connection that is about to be made, after which the caller calls `release` once. Returns false if another
+   * thread has just taken the last one that `maxConnections` allows.
+   */
+  acquire(): boolean {
+    return this.connections.tryAdd(this.#spec.maxConnections);
   }
 
   /** A connection has ended, or could not be made. */
   release(): void {
-    this.#active--;
+    this.connections.remove();
     this.#parts.onRoom?.(true);
   }
 
@@ -273,4 +298,9 @@ export class Backend {
     if (state !== before) this.#stateSince = Date.now();
     this.#parts.onRoom?.(false);
   }
+}
+
+function sharePool({ open, wanted }: ConnectionPool, slots: BackendSlots): void {
+  open.share(slots.open);
+  wanted.share(slots.wanted);
 }

@@ -17,6 +17,7 @@ export interface BackendChanges {
  */
 export class BackendGroup {
   readonly #upstream: string;
+  readonly #phase: number;
   /** By their address as text, in the order of the configuration. */
   #backends = new Map<string, Backend>();
   #primary: Balancer<Backend>;
@@ -24,8 +25,10 @@ export class BackendGroup {
   #hasPrimary = false;
   #hasBackup = false;
 
-  constructor(upstream: string, balance: BalanceName) {
+  /** `phase` is where in a round its balancers begin, from 0 to below 1. */
+  constructor(upstream: string, { balance, phase = 0 }: { balance: BalanceName; phase?: number }) {
     this.#upstream = upstream;
+    this.#phase = phase;
     this.#primary = createBalancer(balance);
     this.#backup = createBalancer(balance);
   }
@@ -102,6 +105,12 @@ export class BackendGroup {
     const backup = backends.filter((backend) => backend.backup);
     this.#primary.update(primary);
     this.#backup.update(backup);
+    if (!this.#hasPrimary || balance !== undefined) {
+      advance(this.#primary, { size: primary.length, phase: this.#phase });
+    }
+    if (!this.#hasBackup || balance !== undefined) {
+      advance(this.#backup, { size: backup.length, phase: this.#phase });
+    }
     this.#hasPrimary = primary.length > 0;
     this.#hasBackup = backup.length > 0;
   }
@@ -118,4 +127,13 @@ export function unavailableError(upstream: string, backends: Iterable<Backend>):
   if (states.length === 0) return new NoBackendError(upstream);
   const text = states.map(([state, count]) => `${count} ${state}`).join(", ");
   return new BackendsDownError(upstream, text);
+}
+
+/** Of larger sets, this many backends are far enough apart. */
+const MAX_ADVANCE = 64;
+
+/** Lets a balancer pick without use, so that it begins at another backend than that of another thread. */
+function advance(balancer: Balancer<Backend>, { size, phase }: { size: number; phase: number }): void {
+  const picks = Math.floor(phase * Math.min(size, MAX_ADVANCE));
+  for (let each = 0; each < picks; each++) balancer.pick({ source: "" });
 }

@@ -33,6 +33,7 @@ interface Waiter extends PromiseWithResolvers<Backend> {
 export class BackendQueue {
   readonly #name: string;
   readonly #wheel: TimerWheel;
+  readonly #onWait: (() => void) | undefined;
   #options: QueueOptions = DEFAULT_QUEUE;
   /** In order of arrival. */
   readonly #waiters = new Map<QueuedSearch, Waiter>();
@@ -40,9 +41,11 @@ export class BackendQueue {
   #full = 0;
   #timedOut = 0;
 
-  constructor(options: { name: string; wheel: TimerWheel }) {
+  /** `onWait` is called when a connection begins to wait. */
+  constructor(options: { name: string; wheel: TimerWheel; onWait?: () => void }) {
     this.#name = options.name;
     this.#wheel = options.wheel;
+    this.#onWait = options.onWait;
   }
 
   /** Whether connections may wait. */
@@ -91,6 +94,7 @@ export class BackendQueue {
     const waiter: Waiter = { ...Promise.withResolvers<Backend>(), search, timer };
     this.#waiters.set(search, waiter);
     this.#wheel.start(timer, timeoutMs);
+    this.#onWait?.();
     return await waiter.promise;
   }
 

@@ -171,9 +171,8 @@ export class BackendSearch implements QueuedSearch {
   /** As of {@linkcode QueuedSearch}. */
   take(): Backend | undefined {
     const exclude = this.tried;
-    const backend = this.#context.pick(exclude.length === 0 ? this.#options : { ...this.#options, exclude });
-    backend?.acquire();
-    return backend;
+    const options = exclude.length === 0 ? this.#options : { ...this.#options, exclude };
+    return acquireFrom(() => this.#context.pick(options));
   }
 
   /** A backend at once; searches that wait already come first. */
@@ -264,5 +263,13 @@ export class BackendSearch implements QueuedSearch {
     this.#first?.release(); // Aborted before the first try.
     this.#first = undefined;
     if (this.#abortTimer !== undefined) this.#context.wheel.stop(this.#abortTimer);
+  }
+}
+
+/** The backend that `pick` returns, which counts as in use then; picks again if another thread was faster. */
+export function acquireFrom(pick: () => Backend | undefined): Backend | undefined {
+  for (;;) {
+    const backend = pick();
+    if (backend === undefined || backend.acquire()) return backend;
   }
 }

@@ -22,7 +22,7 @@ import type { PoolOptions } from "./pool/options.ts";
 import { ConnectionPool } from "./pool/pool.ts";
 import { proxySending } from "./proxy_sending.ts";
 import { RefusalDelay } from "./refusal.ts";
-import { BackendSearch, type SearchContext, type SearchOptions } from "./search.ts";
+import { acquireFrom, BackendSearch, type SearchContext, type SearchOptions } from "./search.ts";
 
 /** What an upstream works with. Everything has a default that suits a program of its own. */
 export interface UpstreamParts extends Partial<ConnectorOptions> {
@@ -34,6 +34,10 @@ export interface UpstreamParts extends Partial<ConnectorOptions> {
   readonly refusal?: (address: Address) => Error | undefined;
   /** Is told that a dial failed for lack of a local resource, such as file descriptors. */
   readonly onShortage?: (() => void) | undefined;
+  /** Where in a round the balancer begins, from 0 to below 1. @default {0} */
+  readonly phase?: number;
+  /** Called when a connection waits: for a backend below its `maxConnections`, or (`backend`) for its pool. */
+  readonly onWait?: ((backend: string | undefined) => void) | undefined;
   /** How long a connection that is dialled ahead may take, in milliseconds. @default {10_000} */
   readonly connectMs?: number;
   /** Runs the health checks. @default one of its own */
@@ -60,6 +64,7 @@ export class Upstream {
   readonly #connectMs: number;
   readonly #makeCheck: NonNullable<UpstreamParts["makeCheck"]>;
   readonly #refusal: UpstreamParts["refusal"];
+  readonly #onWait: UpstreamParts["onWait"];
   readonly #group: BackendGroup;
   readonly #queue: BackendQueue;
   readonly #states: BackendStates;
@@ -87,8 +92,13 @@ export class Upstream {
     this.#makeCheck = parts.makeCheck ?? createCheck;
     this.#refusal = parts.refusal;
     this.#options = options;
-    this.#group = new BackendGroup(options.name, options.balance);
-    this.#queue = new BackendQueue({ name: options.name, wheel: this.#wheel });
+    this.#onWait = parts.onWait;
+    this.#group = new BackendGroup(options.name, { balance: options.balance, phase: parts.phase ?? 0 });
+    this.#queue = new BackendQueue({
+      name: options.name,
+      wheel: this.#wheel,
+      onWait: () => this.#onWait?.(undefined),
+    });
     this.#states = new BackendStates(options, {
       upstream: this.name,
       wheel: this.#wheel,
@@ -142,9 +152,7 @@ export class Upstream {
    */
   take(options: { source?: string; exclude?: readonly Backend[] }): Backend | undefined {
     if (this.#queue.size > 0) return undefined;
-    const backend = this.#context.pick(options);
-    backend?.acquire();
-    return backend;
+    return acquireFrom(() => this.#context.pick(options));
   }
 
   /** Whether TLS is spoken with its backends. */
@@ -233,6 +241,17 @@ export class Upstream {
     this.update({ ...this.#options, backends });
   }
 
+  /** Serves connections that wait where other threads have made room. Returns whether any still waits. */
+  retryWaiting(): boolean {
+    if (this.#queue.size > 0) this.#queue.serve();
+    let waits = this.#queue.size > 0;
+    for (const { usedPool } of this.#group) {
+      usedPool?.retry();
+      waits ||= usedPool?.contended === true;
+    }
+    return waits;
+  }
+
   /** Removes all backends: their connections end or drain, by `onRemove`; their pools close. */
   async close(): Promise<void> {
     const pools = this.backends.map((backend) => backend.usedPool);
@@ -301,6 +320,7 @@ export class Upstream {
       buffers: this.#buffers,
       log: this.#log,
       resting: !usable,
+      onWait: () => this.#onWait?.(key),
     });
   }
 

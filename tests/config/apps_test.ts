@@ -95,7 +95,7 @@ const BAD: readonly (readonly [text: string, complaints: readonly string[]])[] =
   [
     "version: 1\nApps: []",
     [
-      "Apps: unknown key; expected one of version, log, admin, timeouts, upstreams, services, tests",
+      "Apps: unknown key; expected one of version, log, workers, admin, timeouts, upstreams, services, tests",
       "services: missing; expected a list of one service at least",
     ].toReversed(),
   ],

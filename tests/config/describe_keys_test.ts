@@ -7,6 +7,7 @@ import { parseHttp as parse, problemsOf as complaints } from "./http_fixture.ts"
 const FULL = {
   version: 1,
   log: { level: "debug", format: "json", access: false, accessFormat: "combined" },
+  workers: 4,
   admin: {
     listen: "127.0.0.1:9901",
     tls: {

@@ -6,6 +6,7 @@ import { complaints, configWith, MINIMAL, parse } from "./support.ts";
 Deno.test("a minimal configuration gets every default", () => {
   const expected: Config = {
     log: { level: "info", format: "text", access: true },
+    workers: 1,
     upstreams: new Map([["echo", {
       name: "echo",
       backends: [{

@@ -16,13 +16,13 @@ const NAME = "a name of 1 to 100 characters, without control characters and spac
 /** Where the text goes, what is written, and the one complaint about it. */
 const BAD: readonly (readonly [keys: ExtraKeys, complaint: string])[] = [
   [
-    { top: "workers: 2" },
-    "workers: unknown key; expected one of version, log, admin, timeouts, upstreams, services, tests",
+    { top: "workers: 0" },
+    'workers: expected "auto", or a whole number from 1 to 64, got 0',
   ],
   [{ top: "servces: []" }, 'servces: unknown key; did you mean "services"?'],
   [
     { top: "1: x" },
-    "1: unknown key; expected one of version, log, admin, timeouts, upstreams, services, tests",
+    "1: unknown key; expected one of version, log, workers, admin, timeouts, upstreams, services, tests",
   ],
   [{ top: "__proto__: {}" }, "__proto__: unknown key; expected a key that is not reserved"],
   [{ top: "log:" }, "log: expected a mapping of log settings, got nothing"],

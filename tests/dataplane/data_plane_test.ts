@@ -213,10 +213,10 @@ Deno.test("backends, health and what is disabled by hand are reported by name", 
   const sets = new Map([["app", next]]);
   const health = { type: "http", interval: "1s" };
   using plan = await dataPlane.prepare(oneService(LOCAL, { health }));
-  plan.commit(sets);
+  plan.commit({ sets });
   assertEquals(await states(dataPlane), { [b]: "down", [c]: "unknown" });
   using unchecked = await dataPlane.prepare(oneService(LOCAL));
-  unchecked.commit(sets);
+  unchecked.commit({ sets });
   assertEquals(await states(dataPlane), { [b]: "up", [c]: "up" });
   dataPlane.setHealth("app", new Map([[b, "down"]])); // Of a check that ended late.
   assertEquals(await states(dataPlane), { [b]: "up", [c]: "up" });

@@ -11,7 +11,7 @@ import {
   startBackend,
   startUnresponsive,
 } from "../support/peers.ts";
-import { type Culvert, startCulvert } from "../support/program.ts";
+import { type Culvert, startCulvert, THREADS } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { until } from "../support/wait.ts";
 
@@ -95,7 +95,7 @@ Deno.test("a drain does not wait for idle connections of the pool", async () => 
     proxyConfig({ backends: [backend.address], upstream: "pool: {minIdle: 3}" }),
     { idle: 3 },
   );
-  await live(backend, 3);
+  await live(backend, 3 * THREADS);
   culvert.signal("SIGTERM");
   assertEquals(await culvert.exit, 0);
   await live(backend, 0);

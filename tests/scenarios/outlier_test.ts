@@ -5,7 +5,7 @@ import { Callers } from "../support/callers.ts";
 import { finishChecked, restingDescriptors } from "../support/checked.ts";
 import { Member, Members } from "../support/member.ts";
 import { connect, exchange, startResetting } from "../support/peers.ts";
-import { type Culvert, startCulvert } from "../support/program.ts";
+import { type Culvert, startCulvert, THREADS } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { until } from "../support/wait.ts";
 
@@ -205,6 +205,7 @@ Deno.test("a backend that comes back takes its share step by step where slowStar
   assertEquals(weights, weights.toSorted((a, b) => a - b), "it only grows");
   assertGreater(new Set(weights).size, 5, "in steps");
   await callOneByOne(culvert, 2);
-  assertEquals((await callOneByOne(culvert, 10)).filter((name) => name === returning.name).length, 5);
+  const half = (await callOneByOne(culvert, 10)).filter((name) => name === returning.name).length;
+  assertLessOrEqual(Math.abs(half - 5), THREADS - 1, "each thread has a round of its own");
   await finishChecked(culvert, resting);
 });

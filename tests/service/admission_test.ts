@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { Counter } from "../../src/core/counter.ts";
 import { TimerWheel } from "../../src/core/timer_wheel.ts";
 import { parseAddressSet } from "../../src/net/address_set.ts";
 import { Admission, type AdmissionPolicy } from "../../src/service/admission.ts";
@@ -9,19 +10,19 @@ const all: AdmissionPolicy = { maxConnections: 0, needsHandshake: false };
 
 /** An admission whose service has as many open connections as a check says. */
 function admissionOf(policy: Partial<AdmissionPolicy>, clock = new FakeClock()) {
-  const sessions = { size: 0 };
-  const parts = { clock, wheel: new TimerWheel({ clock }), sessions };
+  const connections = new Counter();
+  const parts = { clock, wheel: new TimerWheel({ clock }), connections };
   const admission = new Admission({ ...all, ...policy }, parts);
   return {
     admission,
     /** At accept. */
     check(ip: string, active: number): Refusal | undefined {
-      sessions.size = active;
+      connections.set(active);
       return admission.checkAccepted(ip);
     },
     /** When a PROXY header has been read. */
     checkClient(ip: string, active: number): Refusal | undefined {
-      sessions.size = active;
+      connections.set(active);
       return admission.checkClient(ip);
     },
     update: (policy: Partial<AdmissionPolicy>) => admission.update({ ...all, ...policy }),

@@ -34,6 +34,18 @@ export const MAIN = Deno.env.get("CULVERT_BUNDLE") || SOURCE;
 /** The runtime that runs it. */
 export const DENO = Deno.execPath();
 
+/** How many workers the program has in all tests, as text: `CULVERT_TEST_WORKERS=2 deno task test`. */
+const WORKERS = Deno.env.get("CULVERT_TEST_WORKERS");
+
+/** How many threads carry traffic in all tests: what each of them does for itself is there so many times. */
+export const THREADS: number = Number(WORKERS ?? 1);
+
+/** The configuration with the workers that the tests are run with, unless it has some of its own. */
+function withWorkers(config: string): string {
+  if (WORKERS === undefined || /^workers:/m.test(config)) return config;
+  return config.replace(/^version: 1$/m, `version: 1\nworkers: ${WORKERS}`);
+}
+
 /** The head of every configuration: a log that {@linkcode Culvert} can read. */
 export const HEAD = "version: 1\nlog: {format: json, level: debug}\n";
 
@@ -46,14 +58,14 @@ export async function startCulvert(config: string, options: CulvertOptions = {})
   try {
     const file = folder.file("culvert.yaml");
     const flags: string[] = [];
-    for (const text of [...options.later ?? [], config]) {
+    for (const text of [...options.later ?? [], config].map(withWorkers)) {
       await Deno.writeTextFile(file, text);
       flags.push(...flagsFor(text, file));
     }
     if (options.watching) flags.push(`--allow-read=${folder.path}`);
     for (const path of options.readable ?? []) flags.push(`--allow-read=${path}`);
     // Workers load a module of their own, which `flagsFor` looks for in the source.
-    const main = /^workers:/m.test(config) ? SOURCE : MAIN;
+    const main = /^workers:/m.test(withWorkers(config)) ? SOURCE : MAIN;
     const command = limited(["run", ...flags, main, "--config", file], options.descriptors);
     const culvert = new Culvert({ folder, file, env: options.env, ...command });
     await culvert.ready(options);
@@ -67,7 +79,10 @@ export async function startCulvert(config: string, options: CulvertOptions = {})
 /** The flags that the program prints for a file with this text, without a start of it. */
 export function flagsFor(text: string, file: string): string[] {
   const source = configSource(file);
-  return permissionFlags(parseConfig(text, source), source, { nameServers: [] }).split(" ");
+  return permissionFlags(parseConfig(text, source), source, {
+    nameServers: [],
+    mainModule: new URL("../../main.ts", import.meta.url).href,
+  }).split(" ");
 }
 
 /** The flags that the program says it needs for a file. */
@@ -85,6 +100,7 @@ export class Culvert implements AsyncDisposable {
   readonly records: LogRecord[] = [];
   readonly #child: Child;
   #baseline = 0;
+  #idle = 0;
   #onRecord = Promise.withResolvers<void>();
 
   constructor(
@@ -120,7 +136,9 @@ export class Culvert implements AsyncDisposable {
       await this.#child[Symbol.asyncDispose]();
       throw error;
     }
-    if (idle > 0) await until(() => this.connections() === idle, this.#about(`${idle} idle connections`));
+    const all = idle * THREADS; // Each worker has a pool of its own.
+    if (all > 0) await until(() => this.connections() === all, this.#about(`${all} idle connections`));
+    this.#idle = all;
     this.#baseline = this.descriptors();
   }
 
@@ -176,7 +194,7 @@ export class Culvert implements AsyncDisposable {
   /** Puts another configuration in the place of the one it was started with. The program is not told. */
   async write(config: string): Promise<void> {
     const next = this.folder.file("culvert.yaml.next");
-    await Deno.writeTextFile(next, config);
+    await Deno.writeTextFile(next, withWorkers(config));
     await Deno.rename(next, this.file);
   }
 
@@ -203,6 +221,11 @@ export class Culvert implements AsyncDisposable {
    * added.
    */
   async settled(more = 0): Promise<void> {
+    if (WORKERS !== undefined) {
+      // How many descriptors each worker has for itself is up to the runtime.
+      const what = `${this.#idle} open connections`;
+      return await until(() => this.connections() === this.#idle, this.#about(what));
+    }
     const expected = this.#baseline + more;
     const what = `${expected} open descriptors`;
     // At the start there may have been one of a health check besides.

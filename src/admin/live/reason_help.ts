@@ -13,6 +13,7 @@ export const REASON_HELP: Readonly<Record<string, string>> = {
   "connect-failed": "Check that the backend runs, listens on this address and is not blocked by a firewall.",
   "queue-full": "Add backends, or raise `maxConnections` of the backends or `queue.max`.",
   "queue-timeout": "Add backends, or raise `maxConnections` of the backends or `queue.timeout`.",
+  "worker-failed": "Report the error in the log; it is a fault of Culvert. The worker has been replaced.",
   "no-descriptors": "Raise the limit of open files (`ulimit -n`, `LimitNOFILE`), or lower `maxConnections`.",
   "refused-by-descriptors":
     "Raise the limit of open files (`ulimit -n`, `LimitNOFILE`), or lower `maxConnections`.",

@@ -15,6 +15,7 @@ import { PROGRAM_METRICS, type ProgramFigures } from "./program.ts";
 import { SERVICE_METRICS, serviceSubjects } from "./services.ts";
 import { TextWriter } from "./text_writer.ts";
 import { DISCOVERY_METRICS, discoverySubjects, UPSTREAM_METRICS, upstreamSubjects } from "./upstreams.ts";
+import { WORKER_METRICS, workerSubjects } from "./workers.ts";
 
 /** The media type of {@linkcode renderMetrics}: the text format of Prometheus. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -46,6 +47,7 @@ function* writeAll(figures: ProgramFigures): Steps<Uint8Array> {
   const { services, upstreams, certificates, crls }: Status = figures.status;
   const writer = new TextWriter();
   yield* writer.write(PROGRAM_METRICS, [{ labels: {}, value: figures }]);
+  yield* writer.write(WORKER_METRICS, workerSubjects(figures.status.workers));
   yield* writer.write(SERVICE_METRICS, serviceSubjects(services));
   yield* writer.write(UPSTREAM_METRICS, upstreamSubjects(upstreams));
   yield* writer.write(DISCOVERY_METRICS, discoverySubjects(upstreams));

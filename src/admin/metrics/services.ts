@@ -43,6 +43,7 @@ const COUNTED: Readonly<Record<KnownReason, "refused" | "ended">> = {
   "backend-down": "ended",
   "drained": "ended",
   "closed-by-admin": "ended",
+  "worker-failed": "ended",
   "cut": "ended",
 };
 

@@ -4,6 +4,7 @@ import { amount, count, field, list, object, optional, text, time } from "./fiel
 import { reloadSchema } from "./reload.ts";
 import { serviceSchema } from "./service.ts";
 import { upstreamSchema } from "./upstream.ts";
+import { workerSchema } from "./worker.ts";
 
 /**
  * The schema of `GET /api/status`, from which its types and its description ({@linkcode statusDescription}) come. Times
@@ -20,6 +21,10 @@ export const statusSchema = object({
   startedAt: field(time, "When the program started"),
   uptimeSeconds: field(amount, "Time since the start in seconds"),
   reload: field(reloadSchema, "The last reload; the start counts as one"),
+  workers: optional(
+    list(workerSchema),
+    "Workers, by number, as of the last second; absent if the main thread carries all traffic",
+  ),
   services: field(list(serviceSchema), "Services, in the order of the configuration"),
   upstreams: field(list(upstreamSchema), "Upstreams, in the order of the configuration"),
   certificates: field(

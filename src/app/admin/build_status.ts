@@ -52,10 +52,21 @@ export function* buildStatus(parts: StatusParts): Steps<Status> {
     startedAt: isoTime(startedAt),
     uptimeSeconds: Math.round(clock.now() - startedAtMs) / 1000,
     reload: reloadStatus(reload),
+    ...workersOf(controlPlane),
     services,
     upstreams,
     certificates: byPath(certificates).map(certificateStatus),
     crls: byPath(crls).flatMap(crlStatus),
+  };
+}
+
+function workersOf({ dataPlane: { workers } }: ControlPlane): Pick<Status, "workers"> {
+  if (workers.length === 0) return {};
+  return {
+    workers: workers.map(({ delayMs, ...worker }) => ({
+      ...worker,
+      eventLoopDelaySeconds: Math.round(delayMs) / 1000,
+    })),
   };
 }
 

@@ -5,7 +5,7 @@ import { CulvertError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Plan } from "../../core/plan.ts";
 import { TimerWheel } from "../../core/timer_wheel.ts";
-import { DataPlane, type DataPlanePlan } from "../../dataplane/data_plane.ts";
+import type { TrafficPlan } from "../../dataplane/traffic_control.ts";
 import type { BoundAddresses } from "../../dataplane/listeners.ts";
 import { loopRoutes } from "../../dataplane/loop_routes.ts";
 import type { BackendSets } from "../../dataplane/upstreams.ts";
@@ -20,6 +20,8 @@ import { CrlWatch } from "../credentials/crl_watch.ts";
 import type { RenewedTrust } from "../credentials/renew_trust.ts";
 import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
 import { ManagedUpstreams } from "../upstreams/managed_upstreams.ts";
+import { DataPlanes } from "../../workers/data_planes.ts";
+import { workerCount } from "../../workers/worker_count.ts";
 import { buildSnapshot } from "./build_snapshot.ts";
 
 /** Whether the program should be sent connections. */
@@ -36,6 +38,8 @@ export interface ControlPlaneParts {
   readonly library?: HeldLibc | undefined;
   /** Writes the line of a request, with its line feed. @default nothing is written */
   readonly writeAccess?: (line: string) => void;
+  /** The module that workers run, which calls `runWorker`. @default there can be no workers */
+  readonly workerModule?: URL | undefined;
 }
 
 /**
@@ -44,7 +48,7 @@ export interface ControlPlaneParts {
  */
 export class ControlPlane {
   /** Carries the traffic. */
-  readonly dataPlane: DataPlane;
+  readonly dataPlane: DataPlanes;
   /** Runs the timers of everything in this program. */
   readonly wheel: TimerWheel;
   /** The buffers of everything in this program. */
@@ -64,10 +68,11 @@ export class ControlPlane {
     this.#crlWatch = new CrlWatch({ log, clock });
     const shared = { log, clock, wheel: this.wheel, buffers: this.buffers };
     const plain = parts.dial ?? dial;
-    this.dataPlane = new DataPlane({
+    this.dataPlane = new DataPlanes({
       ...shared,
       dial: plain,
       writeAccess,
+      module: parts.workerModule,
       onLocalIp: (ip) => this.#own.cameIn(ip),
     });
     this.#upstreams = new ManagedUpstreams({
@@ -136,9 +141,11 @@ export class ControlPlane {
     this.#refuseStopping();
     const upstreams = await this.#upstreams.prepare(config.upstreams, credentials);
     const sets = this.#sets(config);
-    let data: DataPlanePlan;
+    let data: TrafficPlan;
     try {
-      data = await this.dataPlane.prepare(buildSnapshot(config, { credentials, sets }));
+      const { workers, log: { level: logLevel } } = config;
+      const options = { workers: workerCount(workers), logLevel };
+      data = await this.dataPlane.prepare(buildSnapshot(config, { credentials, sets }), options);
     } catch (error) {
       upstreams[Symbol.dispose]();
       throw error;
@@ -197,11 +204,11 @@ export class ControlPlane {
     credentials: Credentials;
     upstreams: Plan;
     sets: BackendSets;
-    data: DataPlanePlan;
+    data: TrafficPlan;
   }): void {
     this.#refuseStopping();
     plan.upstreams.commit();
-    this.#addresses = plan.data.commit(this.#changedSets(plan.sets, plan.config));
+    this.#addresses = plan.data.commit({ sets: this.#changedSets(plan.sets, plan.config) });
     this.#config = plan.config;
     this.#use(plan.credentials);
     this.#own.refresh();

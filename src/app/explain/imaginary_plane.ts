@@ -31,6 +31,7 @@ export class ImaginaryPlane implements AsyncDisposable {
       clock: systemClock,
       log: silentLog,
       refuses: () => false,
+      createLimiter: () => undefined,
     };
     const upstreams = new Upstreams({
       ...parts,

@@ -19,6 +19,9 @@ export type Field<T> = v.GenericSchema<unknown, T>;
 /** The largest count: far above what a machine can have of anything that is counted here. */
 const MAX_COUNT = 10_000_000;
 
+/** The most workers; more would only cost memory. */
+export const MAX_WORKERS = 64;
+
 /** The longest list: as long as a set of backends may be. */
 export const MAX_ITEMS = MAX_BACKENDS;
 
@@ -152,6 +155,14 @@ export function count({ min = 0, max = MAX_COUNT }: { min?: number; max?: number
   const message = `a whole number from ${min} to ${max}`;
   const inRange = (value: number) => Number.isInteger(value) && value >= min && value <= max;
   return v.pipe(v.number(message), v.check(inRange, message));
+}
+
+/** How many threads carry traffic. */
+export function workers(): Field<number | "auto"> {
+  const isCount = (input: unknown): input is number =>
+    Number.isInteger(input) && input as number >= 1 && input as number <= MAX_WORKERS;
+  const read = (input: unknown) => input === "auto" || isCount(input) ? input : undefined;
+  return readWith(read, `"auto", or a whole number from 1 to ${MAX_WORKERS}`);
 }
 
 /** A duration, in milliseconds. `zero: false` where there must be a bound. */

@@ -26,6 +26,7 @@ import {
   starttls,
   subnet,
   tlsVersion,
+  workers,
 } from "./fields.ts";
 import { httpKeys, httpTimeouts, ownHttpTimeouts } from "./http_schema.ts";
 import { policyTests } from "./policy_test_schema.ts";
@@ -142,6 +143,7 @@ const admin = mapping({
 export const documentSchema = mapping({
   version: v.literal(1, "1, the one version that there is"),
   log: v.optional(log, {}),
+  workers: v.optional(workers(), 1),
   admin: v.exactOptional(admin),
   timeouts: v.optional(timeouts, {}),
   upstreams: v.optional(mappingOf(upstream, "a mapping of upstreams by their names"), {}),

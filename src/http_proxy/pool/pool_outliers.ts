@@ -7,7 +7,10 @@ import type { PoolBackend } from "./pool_backend.ts";
 export class PoolOutliers extends OutlierDetector {
   readonly #viewOf: (backend: Backend) => PoolBackend;
 
-  constructor(options: OutlierOptions, parts: OutlierParts & { viewOf: (backend: Backend) => PoolBackend }) {
+  constructor(
+    options: OutlierOptions,
+    parts: OutlierParts<Backend> & { viewOf: (backend: Backend) => PoolBackend },
+  ) {
     super(options, parts);
     this.#viewOf = parts.viewOf;
   }

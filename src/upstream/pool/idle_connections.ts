@@ -9,6 +9,8 @@ import type { ConnectionPoolOptions } from "./options.ts";
 export interface IdleConnectionsOptions extends Required<ConnectionPoolOptions> {
   /** How many more connections the pool may have; negative: it has too many. */
   readonly room: () => number;
+  /** Reserves a place in the pool for a connection that is dialled in this turn; false: there is none. */
+  readonly reserve: () => boolean;
   /** Gets each connection that was dialled ahead, and owns it. */
   readonly onConnection: (connection: Connection) => void;
   /** A place in the pool has become free. */
@@ -41,7 +43,7 @@ export class IdleConnections {
       wanted: () => {
         const { minIdle, maxIdle } = this.#bounds;
         const isEnough = this.#kept.length + this.#ahead.size >= Math.min(minIdle, maxIdle);
-        return !this.#resting && !isEnough && options.room() > 0;
+        return !this.#resting && !isEnough && options.reserve();
       },
     });
   }

@@ -41,6 +41,8 @@ export interface ConnectionPoolOptions extends Partial<PoolOptions> {
   readonly log?: Log;
   /** Whether it starts resting, see {@linkcode ConnectionPool.rest}. @default {false} */
   readonly resting?: boolean;
+  /** Called when a caller begins to wait at `maxOpen`. @default nothing is done */
+  readonly onWait?: () => void;
 }
 
 /** Adds the defaults. */
@@ -58,5 +60,6 @@ export function withPoolDefaults(options: ConnectionPoolOptions): Required<Conne
     buffers: options.buffers ?? new BufferPool(),
     log: options.log ?? silentLog,
     resting: options.resting ?? false,
+    onWait: options.onWait ?? (() => {}),
   };
 }

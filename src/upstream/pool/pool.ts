@@ -1,3 +1,4 @@
+import { Counter } from "../../core/counter.ts";
 import { closeQuietly, type Connection } from "../../net/connection.ts";
 import { ReadAheadConnection } from "../../net/read_ahead.ts";
 import { PoolBusyError, PoolClosedError } from "./errors.ts";
@@ -48,10 +49,15 @@ export interface PoolStats {
 export class ConnectionPool {
   /** Keeps connections between requests; absent: nothing does. */
   keeper: ConnectionKeeper | undefined;
+  /** All connections of the pool, of which there are `maxOpen` at most: over all threads, if it is shared. */
+  readonly open = new Counter();
+  /** Callers that wait at the bound: over all threads, if it is shared. */
+  readonly wanted = new Counter();
   readonly #dial: (signal: AbortSignal) => Promise<Connection>;
   readonly #name: string;
   readonly #idle: IdleConnections;
   readonly #waiters = new WaitQueue();
+  readonly #onWait: () => void;
   #maxOpen: number;
   #active = 0;
   /** Incremented when connections are made in another way. */
@@ -64,9 +70,11 @@ export class ConnectionPool {
     this.#dial = complete.dial;
     this.#name = complete.name;
     this.#maxOpen = complete.maxOpen;
+    this.#onWait = complete.onWait;
     this.#idle = new IdleConnections({
       ...complete,
       room: () => this.#room,
+      reserve: () => this.#reserve(),
       onConnection: (connection) => {
         this.#active++;
         this.#giveBack(connection, "released");
@@ -109,7 +117,7 @@ export class ConnectionPool {
   acquire(options: { signal: AbortSignal }): Promise<Lease> {
     const { signal } = options;
     // The common case without an async function: nothing idle, no waiting callers, room for another connection.
-    const straight = this.#idle.size === 0 && this.#waiters.size === 0 && this.#room > 0 && !this.#closed;
+    const straight = this.#idle.size === 0 && this.#waiters.size === 0 && !this.#closed && this.#reserve();
     if (!straight) return this.#acquireInTurn(signal);
     this.#active++;
     return this.#dialNow(signal);
@@ -160,6 +168,7 @@ export class ConnectionPool {
     this.#waiters.dismiss(error);
     this.keeper?.drop();
     await this.#idle.close(error);
+    this.#count();
   }
 
   async #acquireInTurn(signal: AbortSignal): Promise<Lease> {
@@ -168,12 +177,12 @@ export class ConnectionPool {
     const idle = this.#waiters.size === 0 ? this.#idle.take() : undefined;
     if (idle !== undefined) return await this.#reuse(idle, signal);
     if (this.#room <= 0) this.keeper?.dropOldest();
-    if (this.#room > 0) {
+    if (this.#reserve()) {
       this.#active++;
       return await this.#dialNow(signal);
     }
     // What is granted is counted as active.
-    const granted = await this.#waiters.wait(signal, (reason) => new PoolBusyError(this.#name, reason));
+    const granted = await this.#wait(signal);
     if (granted === undefined) return await this.#dialNow(signal);
     if (!signal.aborted) return granted;
     granted.release();
@@ -183,7 +192,43 @@ export class ConnectionPool {
   /** How many more connections there may be; negative after the limit was lowered. */
   get #room(): number {
     if (this.#maxOpen === 0) return Infinity;
-    return this.#maxOpen - this.#active - this.#idle.size - this.#idle.dialling;
+    this.#count();
+    return this.#maxOpen - this.open.value;
+  }
+
+  /** Reserves a place for a connection, which the caller adds in this turn. */
+  #reserve(): boolean {
+    if (this.#maxOpen === 0) return true;
+    this.#count();
+    return this.open.tryAdd(this.#maxOpen);
+  }
+
+  #count(): void {
+    if (this.#maxOpen === 0 && !this.open.shared) return;
+    this.open.set(this.#active + this.#idle.size + this.#idle.dialling);
+  }
+
+  async #wait(signal: AbortSignal): Promise<Lease | undefined> {
+    this.wanted.add();
+    this.#onWait();
+    try {
+      return await this.#waiters.wait(signal, (reason) => new PoolBusyError(this.#name, reason));
+    } finally {
+      this.wanted.remove();
+    }
+  }
+
+  /** Connections that other threads had may have ended: serves those that wait. */
+  retry(): void {
+    if (this.#waiters.size > 0) this.#freed();
+  }
+
+  /** Other threads wait for a connection at the bound: closes one that is idle. */
+  yieldIdle(): void {
+    const idle = this.#idle.take();
+    if (idle !== undefined) this.#idle.lost(idle);
+    else this.keeper?.dropOldest();
+    this.#freed();
   }
 
   /**
@@ -208,6 +253,7 @@ export class ConnectionPool {
       this.#idle.lost(idle);
       if (this.#closed) {
         this.#active--;
+        this.#count();
         throw new PoolClosedError(this.#name);
       }
     }
@@ -253,14 +299,19 @@ export class ConnectionPool {
     const reusable = how === "released" && !this.#closed && this.#room >= 0;
     if (reusable && this.#waiters.size > 0) return void this.#waiters.serve(this.#lease(connection));
     this.#active--;
-    if (reusable && this.#idle.keep(connection)) return;
+    const othersWait = this.wanted.value > this.wanted.own;
+    if (reusable && !othersWait && this.#idle.keep(connection)) return;
     if (how !== "closed") closeQuietly(connection);
     this.#freed();
   }
 
   /** A place has become free: for waiting callers first, then for dialling ahead. */
   #freed(): void {
-    while (this.#room > 0 && this.#waiters.serve(undefined)) this.#active++;
+    while (this.#waiters.size > 0 && this.#reserve()) {
+      this.#active++;
+      if (!this.#waiters.serve(undefined)) this.#active--;
+    }
+    this.#count();
     this.#idle.fill();
   }
 }

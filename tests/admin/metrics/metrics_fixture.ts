@@ -10,6 +10,15 @@ const SINCE = "2026-11-20T12:00:00.000Z";
 /** A program with a value for every metric. */
 export const FULL_STATUS: Status = {
   ...SMALL_STATUS,
+  workers: [{
+    number: 1,
+    state: "running",
+    connections: 3,
+    total: 10,
+    eventLoopDelaySeconds: 0.002,
+    heapBytes: 12_000_000,
+    failures: 1,
+  }],
   services: [{
     name: "web",
     listeners: ["127.0.0.1:80"],

@@ -16,7 +16,7 @@ async function lines(status: Status, prefix: string): Promise<string[]> {
 
 Deno.test("a program without services has this text", async () => {
   const text = await metricsText(SMALL_STATUS);
-  const end = text.indexOf("# HELP culvert_service_");
+  const end = text.indexOf("# HELP culvert_worker_");
   assertEquals(
     text.slice(0, end),
     `# HELP process_cpu_seconds_total Total user and system CPU time spent in seconds.

@@ -29,6 +29,7 @@ class Fixture {
         ...options,
       }),
       room: () => this.room(),
+      reserve: () => this.room() > 0,
       onConnection: (connection) => {
         this.told.push("connection");
         this.idle.keep(connection);
