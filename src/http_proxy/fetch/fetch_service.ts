@@ -81,7 +81,6 @@ export class FetchService {
   async handle(request: Request, { client }: HandleOptions): Promise<Response> {
     const address = addressOf(client);
     const url = readRequestedUrl(request);
-    const port = Number(/:(\d+)$/.exec(url.authority)?.[1] ?? (url.isTls ? 443 : 80));
     const { onError: onFailure } = this.#options;
     const bytes = await RequestBytes.of(request, url);
     const connection = new FetchConnection({ request, bytes, onFailure });
@@ -90,7 +89,7 @@ export class FetchService {
     if (!this.#timer.running) wheel.start(this.#timer, wheel.tickMs);
     void this.#service.serve({
       ...{ connection, address, listener: name, encrypted: url.isTls },
-      localAddr: { transport: "tcp", hostname: "", port },
+      localAddr: { transport: "tcp", hostname: "", port: url.port },
     }).then(() => {
       this.#connections.delete(connection);
       if (this.#connections.size === 0) wheel.stop(this.#timer);

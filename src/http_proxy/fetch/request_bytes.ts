@@ -12,7 +12,9 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
 ]);
 /** Methods whose requests without a body say so. */
 const WITH_CONTENT: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
-const URL_PARTS = /^(https?):\/\/([^/?#]*)([^#]*)/i;
+const URL_PARTS = /^(https?)(\+unix|\+vsock)?:\/\/([^/?#]*)([^#]*)/i;
+/** What ends the authority of a URL, or is no part of a host. */
+const NO_HOST = /[/?#@\\]/;
 const NO_WORD = /[^\x21-\x7e]/g;
 // deno-lint-ignore no-control-regex
 const NO_VALUE = /[^\x01-\x09\x0b\x0c\x0e-\xff]/g;
@@ -26,19 +28,25 @@ export interface RequestedUrl {
   readonly isTls: boolean;
   /** As it was written. */
   readonly authority: string;
+  /** The port that was asked for; 0 for a unix socket. */
+  readonly port: number;
   /** Path and query, as they were written. */
   readonly target: string;
 }
 
-/** @throws {TypeError} for a URL with another scheme than http and https. */
-export function readRequestedUrl({ url }: Request): RequestedUrl {
-  const [, scheme = "", authority = "", rest = ""] = URL_PARTS.exec(url) ?? [];
-  if (scheme === "") throw new TypeError("Cannot forward the request: expected a URL with http or https");
-  return {
-    isTls: scheme.toLowerCase() === "https",
-    authority,
-    target: rest.startsWith("/") ? rest : `/${rest}`,
-  };
+/** Where a request was sent. What is wrong with it is left as it is, for what reads the bytes to refuse. */
+export function readRequestedUrl({ url, headers }: Request): RequestedUrl {
+  const host = headers.get("host");
+  const [, scheme, transport, named = "", rest = ""] = URL_PARTS.exec(url) ?? [];
+  if (scheme === undefined) return { isTls: false, authority: host ?? "", port: 80, target: url };
+  const isTls = scheme.toLowerCase() === "https";
+  const port = Number(/:(\d+)$/.exec(named)?.[1] ?? (isTls ? 443 : 80));
+  const target = rest.startsWith("/") ? rest : `/${rest}`;
+  // A server writes Host into the URL as it came: a part of it must not become one of the path.
+  if (host !== null && NO_HOST.test(host)) return { isTls, authority: host, port, target };
+  if (transport === undefined) return { isTls, authority: named, port, target };
+  // Without Host, what the runtime has in its place is the path of the socket.
+  return { isTls, authority: host === null ? "localhost" : named, port: 0, target };
 }
 
 /**
