@@ -3,6 +3,7 @@ import type { Log } from "../core/log.ts";
 import { LogInterval } from "../core/log_interval.ts";
 import type { TimerWheel } from "../core/timer_wheel.ts";
 import { type ClientAddress, formatClient } from "../net/client_address.ts";
+import { RefusalSummary } from "./refusal_summary.ts";
 import { isCrlRefusal, isRefusal, type Reason } from "./reason.ts";
 
 /** The bytes that a session has transferred. */
@@ -61,8 +62,11 @@ export class AccessLog {
   readonly #wheel: TimerWheel;
   readonly #log: Log;
   readonly #crlLogInterval = new LogInterval();
+  readonly #refusals: RefusalSummary;
 
-  constructor({ service, wheel, log, access }: AccessLogOptions) {
+  constructor(options: AccessLogOptions) {
+    const { service, wheel, log, access } = options;
+    this.#refusals = new RefusalSummary(options);
     this.#service = service;
     this.#wheel = wheel;
     this.#log = log;
@@ -71,8 +75,14 @@ export class AccessLog {
 
   /** A connection was refused at accept. */
   refused({ address, listener }: Pick<LoggedClient, "address" | "listener">, reason: Reason): void {
+    if (!this.#refusals.admits(reason, () => formatClient(address))) return;
     const client = formatClient(address);
     this.#log.info("connection refused", { service: this.#service, listener, client, reason });
+  }
+
+  /** Writes the line about refusals that have been counted. */
+  flush(): void {
+    this.#refusals.flush();
   }
 
   /** A client has completed its TLS handshake and is authorized. Logged for long-lived connections. */
@@ -97,7 +107,9 @@ export class AccessLog {
       const fields = { service: this.#service, error: describeError(failure) };
       this.#log.error("rejecting clients: CRL unusable", fields);
     }
-    if (!this.access && !refused && reason !== "handshake") return;
+    const isClientFault = refused || reason === "handshake";
+    if (!this.access && !isClientFault) return;
+    if (isClientFault && !this.#refusals.admits(reason, () => formatClient(client.address))) return;
     this.#log.info(refused ? "connection refused" : "connection closed", {
       service: this.#service,
       listener: client.listener,

@@ -232,6 +232,7 @@ export abstract class Service implements HandshakeContext {
     this.#draining = this.admission.closing = true;
     for (const session of this.#sessions) end(session);
     if (!this.#isIdle) await this.#awaitIdle();
+    this.stats.flush();
   }
 
   async #awaitIdle(): Promise<void> {

@@ -124,6 +124,11 @@ export class ServiceStats {
     });
   }
 
+  /** The service has stopped: writes what waits to be logged. */
+  flush(): void {
+    this.#log.flush();
+  }
+
   /** A connection was admitted. */
   opened(): void {
     this.#total++;
