@@ -268,11 +268,11 @@ async function acts(t: Deno.TestContext, browser: Browser): Promise<void> {
     await openBackend(BACKEND);
     await opened.press("Close connections…");
     await opened.press("Close connections");
-    assertEquals(await answer("Done Closed: 3."), ["close", "db", BACKEND]);
+    assertEquals(await answer("Done 3 connections closed."), ["close", "db", BACKEND]);
     await page.locator("#connections").scrollIntoViewIfNeeded();
     await page.getByRole("button", { name: "Close 192.0.2.11:50001" }).click();
     await opened.press("Close connection");
-    assertEquals(await answer("Done Closed: 1."), ["close", "connection", "2"]);
+    assertEquals(await answer("Done 1 connection closed."), ["close", "connection", "2"]);
   });
 
   await t.step("a reload, also one that is refused", async () => {

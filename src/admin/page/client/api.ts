@@ -1,4 +1,5 @@
 /// <reference lib="dom" />
+import { plural } from "./format.ts";
 import type { SessionOrder, SessionsReport } from "../../../dataplane/open_sessions.ts";
 
 /** What the server has answered. */
@@ -61,7 +62,7 @@ export async function fetchConnections(
 
 // deno-lint-ignore no-explicit-any -- each order has an answer of its own
 function describe(json: any): string {
-  if (typeof json.closed === "number") return `Closed: ${json.closed}.`;
+  if (typeof json.closed === "number") return `${plural(json.closed, "connection")} closed.`;
   if (typeof json.generation === "number") {
     return `The configuration is in use, as generation ${json.generation}.`;
   }

@@ -24,7 +24,12 @@ export function openBackend({ upstream, address, view, canWrite }: BackendDialog
   const facts: readonly (readonly [string, string | Node])[] = [
     ["State", el("span", {}, stateMark(state), `${state} for ${age}`)],
     ...(why === undefined ? [] : [["Why", why] as const]),
-    ["Weight", effectiveWeight === weight ? String(weight) : `${weight}, now ${effectiveWeight.toFixed(1)}`],
+    [
+      "Weight",
+      effectiveWeight === weight || state !== "up"
+        ? String(weight)
+        : `${weight}, now ${effectiveWeight.toFixed(1)}`,
+    ],
     ["Open", maxConnections === 0 ? String(active) : `${active} of at most ${maxConnections}`],
     ["Assigned", plural(total, "connection")],
     ["Failed", plural(failures, "attempt")],
@@ -49,11 +54,12 @@ function actionsOf({ upstream, address, view }: Omit<BackendDialogOptions, "canW
   };
   const drain: Action = {
     label: "Drain",
-    consequence: () => `${address} gets no new connections. The ${active} that are open go on.`,
+    consequence: () => `${address} gets no new connections. Open ones go on (${active}).`,
     run: () => order({ method: "POST", path: `${path}/drain` }),
   };
   return [
-    state === "drained" ? enable : drain,
+    // A backend of weight 0 is drained, too, and would stay so.
+    state === "drained" && weight > 0 ? enable : drain,
     {
       label: "Set weight",
       input: el("label", { class: "field" }, "Weight ", input),
@@ -65,7 +71,7 @@ function actionsOf({ upstream, address, view }: Omit<BackendDialogOptions, "canW
     {
       label: "Close connections",
       danger: true,
-      consequence: () => `The ${active} open connections of ${address} are cut now.`,
+      consequence: () => `The open connections of ${address} (${active}) are cut now.`,
       run: () => order({ method: "POST", path: `${path}/close` }),
     },
   ];
