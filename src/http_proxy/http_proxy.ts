@@ -143,6 +143,8 @@ export class HttpProxy {
       address: clientAddress(remoteAddr),
       localAddr,
       listener: this.#service.name,
+      // A listener of the runtime that speaks TLS.
+      encrypted: "handshake" in connection,
     });
   }
 

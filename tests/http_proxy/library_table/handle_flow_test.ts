@@ -139,6 +139,17 @@ Deno.test("ServeHTTP: a slow reader stops the backend", async () => {
   assertEquals(received, total);
 });
 
+Deno.test("ServeHTTP: a response whose body is neither read nor cancelled ends after timeouts.idleMs", async () => {
+  await using origin = new RawOrigin(
+    answering(`HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n${"x".repeat(4e5)}`),
+  );
+  await using fixture = new PoolFixture([origin], { timeouts: { idleMs: 200 } });
+  const response = await fixture.handle("/");
+  await until(() => fixture.records.length === 1, { what: "for the request to end" });
+  assertEquals([fixture.records[0]!.reason, fixture.pool.snapshot().backends[0]!.active], ["idle", 0]);
+  assertEquals((await assertRejects(() => response.text(), ProxyError)).code, "idle");
+});
+
 Deno.test("ServeHTTP: an early answer to an upload is delivered, and the rest of the upload not asked for", async () => {
   await using origin = new RawOrigin(async (connection) => {
     await connection.receive("\r\n\r\n");

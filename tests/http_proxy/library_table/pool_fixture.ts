@@ -3,8 +3,19 @@ import {
   HttpPool,
   type HttpPoolOptions,
   type PoolBackendOptions,
+  type PoolRequest,
 } from "../../../src/mod.ts";
 import { RawConnection, type RawOrigin } from "../proxy_fixture.ts";
+
+/** URLs of backends that no request is sent to. */
+export const A = "http://10.0.0.1:8080";
+export const B = "http://10.0.0.2:8080";
+export const C = "http://10.0.0.3:8080";
+
+/** The URLs of the next picks. */
+export function picks(pool: HttpPool, count: number, request?: PoolRequest): string[] {
+  return Array.from({ length: count }, () => pool.next(request)?.url ?? "none");
+}
 
 /** A pool of origins, and perhaps the server whose handler it is. */
 export class PoolFixture implements AsyncDisposable {
