@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { until } from "../support/wait.ts";
 import { answering, OK, ProxyFixture, type RawConnection, RawOrigin } from "./proxy_fixture.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -138,4 +139,42 @@ Deno.test("the timeouts of a route are its own", async () => {
   const slow = await fixture.client("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
   assertStringIncludes(await (await fixture.client(GET)).rest(), "HTTP/1.1 504 Gateway Timeout\r\n");
   assertEquals(slow.received, "");
+});
+
+Deno.test("a client that was answered early is listened to for 2 s, or 1 MiB, and no longer", async () => {
+  await using origin = new RawOrigin(async (connection) => {
+    await connection.receive("\r\n\r\n");
+    await connection.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+  });
+  await using fixture = new ProxyFixture([origin], { timeouts: LONG });
+  const head = POST.replace("10", "1000000000");
+  const silent = await fixture.client(head);
+  assertStringIncludes(await silent.rest(), "Connection: close\r\n");
+  await until(() => fixture.proxy.stats.active === 0, { what: "the silent client to be closed" });
+  const sending = await fixture.client(head);
+  assertStringIncludes(await sending.rest(), "HTTP/1.1 413 Content Too Large\r\n");
+  const block = "x".repeat(1_000_000);
+  let sent = 0;
+  // The kernel takes some megabytes that the proxy does not read.
+  await assertRejects(async () => {
+    for (; sent < 200; sent++) await sending.send(block);
+  });
+  assertEquals(reasons(fixture), [["ok", 413], ["ok", 413]]);
+});
+
+Deno.test("a drain tells clients with their next answer, and closes those that ask for nothing", async () => {
+  await using origin = new RawOrigin(answering(OK));
+  await using fixture = new ProxyFixture([origin], { timeouts: { ...LONG, drainMs: LONG_MS } });
+  const [asking, silent] = [await fixture.client(GET), await fixture.client(GET)];
+  for (const client of [asking, silent]) await client.receive("ok");
+  // What has begun is served, however busy the machine is.
+  await asking.send(GET.slice(0, 1));
+  await until(() => fixture.proxy.stats.requests.active === 1, { what: "the next request to begin" });
+  const closing = fixture.proxy.close();
+  await asking.send(GET.slice(1));
+  const answers = await asking.rest();
+  assertEquals(answers.split("HTTP/1.1 200 OK\r\n").length, 3);
+  assertEquals(answers.split("Connection: close\r\n").length, 2);
+  assertEquals((await silent.rest()).includes("Connection: close\r\n"), false);
+  await closing;
 });
