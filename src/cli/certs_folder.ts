@@ -114,7 +114,8 @@ export class CertsFolder {
       for (const { name, text } of all) {
         const temporary = this.pathOf(`.${name}.${crypto.randomUUID()}.tmp`);
         left.add(temporary);
-        await writeNew(temporary, { text, mode: name.endsWith(".key") ? SECRET_MODE : PUBLIC_MODE });
+        const mode = name.endsWith(".key") ? SECRET_MODE : PUBLIC_MODE;
+        await Deno.writeTextFile(temporary, text, { createNew: true, mode });
         renames.push([temporary, this.pathOf(name)]);
       }
       for (const [temporary, path] of renames) {
@@ -149,8 +150,4 @@ export class CertsFolder {
 
 function unwritable(what: string, cause: unknown): CulvertError {
   return new CulvertError("certs_unwritable", `${what}: ${describeError(cause)}`, { cause });
-}
-
-function writeNew(path: string, options: { text: string; mode: number }): Promise<void> {
-  return Deno.writeTextFile(path, options.text, { createNew: true, mode: options.mode });
 }

@@ -19,13 +19,17 @@ const EMAIL = /^[!-?A-~]+@[!-?A-~]+$/;
 export function checkNames(request: CertsRequest): void {
   const { names, serverNames, command, operands } = request;
   names.dns.forEach(checkDns);
-  names.ip.forEach(checkIp);
+  for (const name of names.ip) {
+    if (parseIp(name) === undefined) throw badName(name, "expected an IP address");
+  }
   names.uri.forEach(checkUri);
   const spiffe = names.uri.find((uri) => uri.startsWith("spiffe:"));
   if (spiffe !== undefined && names.uri.length > 1) {
     throw badName(spiffe, "expected a SPIFFE ID to be the only URI of its certificate");
   }
-  names.email.forEach(checkEmail);
+  for (const name of names.email) {
+    if (!EMAIL.test(name)) throw badName(name, "expected an e-mail address");
+  }
   for (const name of command === "server" ? operands : serverNames) {
     if (parseIp(name) === undefined) checkDns(name);
   }
@@ -53,17 +57,9 @@ function checkDns(name: string): void {
   );
 }
 
-function checkIp(name: string): void {
-  if (parseIp(name) === undefined) throw badName(name, "expected an IP address");
-}
-
 function checkUri(name: string): void {
   if (URI.test(name) && URL.canParse(name)) return;
   throw badName(name, "expected a URI with a scheme, such as spiffe://example.org/app");
-}
-
-function checkEmail(name: string): void {
-  if (!EMAIL.test(name)) throw badName(name, "expected an e-mail address");
 }
 
 function badName(name: string, expected: string): CulvertError {

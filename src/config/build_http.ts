@@ -16,7 +16,9 @@ export function buildHttp(
 ): HttpServiceConfig {
   const { errors = {}, via, identityHeader = DEFAULT_IDENTITY_HEADER } = service;
   return {
-    routes: service.routes?.map(buildRoute) ?? [catchAll(service)],
+    routes: service.routes?.map(buildRoute) ??
+      // All requests go to the one upstream.
+      [{ match: {}, upstream: typeof service.upstream === "string" ? service.upstream : service.name }],
     limits: service.limits ?? defaultLimits,
     timeouts: { responseMs: timeouts.response, requestMs: timeouts.request },
     forwarded: service.forwarded ?? "x",
@@ -31,11 +33,6 @@ export function buildHttp(
     clientCert: service.clientCert ?? true,
     ...(identityHeader === false ? {} : { identityHeader }),
   };
-}
-
-/** All requests go to the one upstream. */
-function catchAll({ name, upstream }: ServiceSection): HttpRoute {
-  return { match: {}, upstream: typeof upstream === "string" ? upstream : name };
 }
 
 function buildRoute(section: RouteSection): HttpRoute {

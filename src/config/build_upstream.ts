@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { HealthOptions } from "../upstream/check/options.ts";
-import type { BackendSpec, OutlierOptions } from "../upstream/options.ts";
+import type { BackendSpec } from "../upstream/options.ts";
 import type { DiscoverConfig, EtcdTlsPaths, UpstreamConfig, UpstreamTls } from "./config.ts";
 import type { DiscoverSection } from "./schema/discover_schema.ts";
 import { resolveRules } from "./resolve_rules.ts";
@@ -30,7 +30,11 @@ export function buildUpstream(upstream: UpstreamSection, options: BuildUpstreamO
     onDown,
     proxyProtocol,
     ...(health === undefined ? {} : { health }),
-    outlier: buildOutlier(upstream.outlier),
+    outlier: {
+      failures: upstream.outlier.failures,
+      ejectionMs: upstream.outlier.ejection,
+      maxEjected: upstream.outlier.maxEjected,
+    },
     slowStartMs: upstream.slowStart,
     ...(discover === undefined ? {} : { discover: buildDiscover(discover, folder) }),
     ...(tls === undefined ? {} : { tls: buildUpstreamTls(tls, folder) }),
@@ -45,10 +49,6 @@ export function buildBackend(backend: BackendSection, folder: string): BackendSp
 function buildHealth(health: UpstreamSection["health"]): HealthOptions | undefined {
   const { type, interval: intervalMs, timeout: timeoutMs, ...others } = health;
   return type === "none" ? undefined : { type, intervalMs, timeoutMs, ...others };
-}
-
-function buildOutlier({ failures, ejection, maxEjected }: UpstreamSection["outlier"]): OutlierOptions {
-  return { failures, ejectionMs: ejection, maxEjected };
 }
 
 function buildDiscover(discover: DiscoverSection, folder: string): DiscoverConfig {

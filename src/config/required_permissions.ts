@@ -44,7 +44,7 @@ export function requiredPermissions(config: Config): PermissionNeed {
       ...sockets,
       ...groupFiles(config),
       ...credentialPaths(config),
-      ...upstreams.flatMap(listPaths),
+      ...upstreams.map(({ discover }) => discover?.filePath).filter((path) => path !== undefined),
     ]),
     write: unique(sockets),
     ...(halfOpen ? { ffi: libcPaths() } : {}),
@@ -132,11 +132,6 @@ function askedNames({ discover }: UpstreamConfig): string[] {
     return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
   });
   return [...server, ...endpoints];
-}
-
-/** Files that backends are read from. */
-function listPaths({ discover }: UpstreamConfig): string[] {
-  return discover?.filePath === undefined ? [] : [discover.filePath];
 }
 
 /**

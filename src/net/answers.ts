@@ -16,7 +16,10 @@ export function answers(listener: Address, target: Address): boolean {
   if (bound === dialled) return true;
   // The system takes a dial of the unspecified address for one of loopback.
   const toLoopback = isUnspecified(dialled) || isLoopback(dialled);
-  if (isUnspecified(bound)) return toLoopback && (bound !== "0.0.0.0" || !isIpv6(dialled));
+  if (isUnspecified(bound)) {
+    const isIpv6 = dialled.includes(":") && dialled !== "::";
+    return toLoopback && (bound !== "0.0.0.0" || !isIpv6);
+  }
   if (!isLoopback(bound) || !toLoopback) return false;
   // Of 127.0.0.0/8 each address is another one; `localhost` and the unspecified address stand for the first.
   const names = ["localhost", "0.0.0.0", "::"];
@@ -28,10 +31,6 @@ export function answers(listener: Address, target: Address): boolean {
 /** Whether a listener on this host listens on every address. */
 export function isUnspecified(host: string): boolean {
   return host === "" || host === "0.0.0.0" || host === "::";
-}
-
-function isIpv6(host: string): boolean {
-  return host.includes(":") && host !== "::";
 }
 
 /** The one way to write it; a zone is left out. */

@@ -39,10 +39,6 @@ export class ReadAhead {
     this.#onChange = undefined;
   }
 
-  #wantsMore(): boolean {
-    return !this.ended && this.filled < this.buffer.length && this.#onChange !== undefined;
-  }
-
   async #read(): Promise<void> {
     try {
       const target = this.filled === 0 ? this.buffer : this.buffer.subarray(this.filled);
@@ -56,7 +52,8 @@ export class ReadAhead {
     }
     this.pending = undefined;
     if (this.#onChange === undefined) return;
-    if (this.#wantsMore()) this.pending = this.#read();
+    const wantsMore = !this.ended && this.filled < this.buffer.length && this.#onChange !== undefined;
+    if (wantsMore) this.pending = this.#read();
     this.#onChange();
   }
 }

@@ -204,7 +204,8 @@ export class Tunnel<Reason extends string = never> {
     } catch (error) {
       if (error instanceof CulvertError) this.#error ??= error;
       if (flow.writing) this.#writeFailed(flow);
-      else if (endsWithoutNotice(error)) await this.#finish(flow);
+      // The TLS of the runtime reports an end without close_notify as an error. Many peers end like this.
+      else if (error instanceof Deno.errors.UnexpectedEof) await this.#finish(flow);
       else this.destroy(`${flow.source}-reset`);
     }
     buffers.give(buffer);
@@ -293,11 +294,6 @@ export class Tunnel<Reason extends string = never> {
     this.destroy(reason);
     return 0;
   }
-}
-
-/** The runtime's TLS takes an end of the stream without a close_notify for an error. Many peers end like this. */
-function endsWithoutNotice(error: unknown): boolean {
-  return error instanceof Deno.errors.UnexpectedEof;
 }
 
 /** Ends the connection that a direction leads to, as it befits what was delivered there. */

@@ -141,7 +141,8 @@ export function tlsConnector(options: TlsDialOptions): TlsConnect {
   contextFor(serverName ?? "localhost"); // Bad credentials are an error now, not at the first connection.
   const connect: TlsConnect = async (to, signal, { http = false, asked = false } = {}) => {
     const isOpen = to.kind === "open";
-    const context = contextFor(serverName ?? nameOf(isOpen ? to.address : to));
+    const address = isOpen ? to.address : to;
+    const context = contextFor(serverName ?? (address.kind === "tcp" ? address.host : ""));
     const connection = isOpen ? to.connection : await dial(to, signal);
     const offered = http && alpn.length > 0 ? HTTP_ALPN : undefined;
     const greeting = starttls && !http && !asked
@@ -194,9 +195,4 @@ function verifierOf(rules: readonly AllowRule[]): VerifyPeer {
     if (allowed(identity) !== undefined) return { ok: true };
     return { ok: false, reason: "not-allowed", detail: `no rule allows ${identity.subject}` };
   };
-}
-
-/** A unix socket has none. */
-function nameOf(address: Address): string {
-  return address.kind === "tcp" ? address.host : "";
 }

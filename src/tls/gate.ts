@@ -74,7 +74,10 @@ export class TlsGate {
       trust: this.#trust.store,
       alpn: alpnWith(starttls, alpn),
     });
-    this.#hostName = starttls === undefined ? "" : hostNameOf(this.#context.credentials);
+    const { dnsNames } = this.#context.credentials.identity;
+    // The first one without a wildcard.
+    const hostName = dnsNames.find((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)) ?? "localhost";
+    this.#hostName = starttls === undefined ? "" : hostName;
   }
 
   /**
@@ -233,11 +236,6 @@ export class TlsGate {
       usage: "client",
     });
   }
-}
-
-/** The first DNS name of the certificate without a wildcard. */
-function hostNameOf({ identity: { dnsNames: names } }: OwnCredentials): string {
-  return names.find((name) => /^[\w-]+(\.[\w-]+)*$/.test(name)) ?? "localhost";
 }
 
 /** The reasons for which clients with a trusted certificate are rejected. */

@@ -2,7 +2,7 @@ import { concat } from "@std/bytes/concat";
 import { escapeText } from "../../core/escape_text.ts";
 import type { HistogramSnapshot } from "../../core/histogram.ts";
 import type { Steps } from "../../core/slices.ts";
-import type { Labels, MetricFamily, MetricHead, Subject } from "./metric_family.ts";
+import type { Labels, MetricFamily, Subject } from "./metric_family.ts";
 
 /** Text that needs no escaping in a label value. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
@@ -30,7 +30,9 @@ export class TextWriter {
       if (index % SUBJECTS_PER_STEP === 0) yield;
     }
     for (const family of families) {
-      this.#writeHead(family);
+      this.#text += `# HELP ${family.name} ${
+        escapeHelp(family.help)
+      }\n# TYPE ${family.name} ${family.type}\n`;
       for (const [index, { value }] of subjects.entries()) {
         this.#writeSubject(family.name, { labels: labels[index]!, value: family.read(value) });
         if (index % SUBJECTS_PER_STEP === 0) yield;
@@ -42,10 +44,6 @@ export class TextWriter {
   finish(): Uint8Array {
     this.#encode();
     return concat(this.#pieces);
-  }
-
-  #writeHead({ name, type, help }: MetricHead): void {
-    this.#text += `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
   }
 
   #writeSubject(

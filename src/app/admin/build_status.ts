@@ -7,7 +7,6 @@ import { ConfigError } from "../../config/problem/problem.ts";
 import type { Clock } from "../../core/clock.ts";
 import { isoTime } from "../../core/iso_time.ts";
 import type { Steps } from "../../core/slices.ts";
-import type { RequestCounters } from "../../http_proxy/http_stats.ts";
 import { formatAddress } from "../../net/address.ts";
 import { isRefusal, type Reason } from "../../service/reason.ts";
 import { formatAttributes } from "../../tls/x509/distinguished_name.ts";
@@ -99,14 +98,10 @@ function serviceStatus(
     bytesDown: counts.bytesDown,
     durationSeconds: counts.durationSeconds,
     connectSeconds: counts.connectSeconds,
-    ...(requests === undefined ? {} : { requests: requestStatus(requests) }),
+    ...(requests === undefined ? {} : {
+      requests: { ...requests, byStatus: { ...requests.byStatus }, byReason: { ...requests.byReason } },
+    }),
   };
-}
-
-function requestStatus(
-  { byStatus, byReason, ...counts }: RequestCounters,
-): NonNullable<ServiceStatus["requests"]> {
-  return { ...counts, byStatus: { ...byStatus }, byReason: { ...byReason } };
 }
 
 /** Those of each file together. */

@@ -33,13 +33,11 @@ function reasonsOf(
   const unchecked = up > 0 ? 0 : unknown;
   return [
     ...awaited.map((source) => `${prefix}: ${source.name} has not answered yet`),
-    ...(unchecked === 0 ? [] : [`${prefix}: ${countOf(unchecked)} not been checked yet`]),
+    ...(unchecked === 0 ? [] : [
+      `${prefix}: ${unchecked === 1 ? "1 backend has" : `${unchecked} backends have`} not been checked yet`,
+    ]),
     ...(available ? [] : [`${prefix}: no backend is available (${tally(counts)})`]),
   ];
-}
-
-function countOf(backends: number): string {
-  return backends === 1 ? "1 backend has" : `${backends} backends have`;
 }
 
 /** Such as `2 down, 1 full`. A backend that is up and yet not available is full. */

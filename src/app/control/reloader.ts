@@ -107,7 +107,8 @@ export class Reloader {
           why,
           error: firstLine(error),
         });}
-      if (error instanceof ConfigError) logProblems(error, log);
+      const problems = error instanceof ConfigError ? error.message.split("\n") : [];
+      for (const problem of problems) log.error("bad configuration", { problem });
       return { ok: false, error };
     }
   }
@@ -118,8 +119,4 @@ function firstLine(error: CulvertError): string {
   const { length } = error.problems;
   if (error.problems.at(-1)!.kind === "more") return `more than ${length - 1} problems`;
   return length === 1 ? "1 problem" : `${length} problems`;
-}
-
-function logProblems(error: ConfigError, log: Log): void {
-  for (const line of error.message.split("\n")) log.error("bad configuration", { problem: line });
 }

@@ -23,7 +23,10 @@ const LEVELS: Record<LogLevel, TapeLevel> = { debug: "debug", info: "info", warn
  * in the program: a second call takes the place of the first, and the logs handed out follow.
  */
 export async function configureLog(config: LogConfig, writer: LineWriter): Promise<void> {
-  const formatter = config.format === "json" ? jsonFormatter() : textFormatter();
+  // In JSON: `{"@timestamp":…,"level":"INFO","message":…,"logger":"culvert", …the fields}`, one record a line.
+  const formatter = config.format === "json"
+    ? getJsonLinesFormatter({ properties: "flatten" })
+    : textFormatter();
   const format = (record: LogRecord) => `${escapeText(formatter(record).trimEnd())}\n`;
   writer.describeLoss = (count) => format(lossRecord(count));
   await configure({
@@ -78,11 +81,6 @@ function lossRecord(count: number): LogRecord {
     timestamp: Date.now(),
     properties: { count },
   };
-}
-
-/** `{"@timestamp":…,"level":"INFO","message":…,"logger":"culvert", …the fields}`, one record a line. */
-function jsonFormatter(): TextFormatter {
-  return getJsonLinesFormatter({ properties: "flatten" });
 }
 
 /** `2026-01-31T10:00:00.000Z info  connection closed service=web client=10.0.0.1:4711 …`. */

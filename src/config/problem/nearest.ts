@@ -13,7 +13,9 @@ export function nearestName(name: string, candidates: readonly string[]): string
   // Of a short name, two edits leave nothing: `tls` is not a misspelt `per`.
   let bestEdits = Math.min(MAX_EDITS, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of candidates) {
-    const edits = countEdits(wanted, normalise(candidate));
+    const name = normalise(candidate);
+    // A swap of neighbouring letters counts as one edit.
+    const edits = isSwap(wanted, name) ? 1 : levenshteinDistance(wanted, name);
     if (edits < bestEdits) [best, bestEdits] = [candidate, edits];
   }
   return best;
@@ -21,11 +23,6 @@ export function nearestName(name: string, candidates: readonly string[]): string
 
 function normalise(name: string): string {
   return name.toLowerCase().replaceAll(/[-_ ]/g, "");
-}
-
-/** The edits between two texts; a swap of neighbouring letters counts as one. */
-function countEdits(a: string, b: string): number {
-  return isSwap(a, b) ? 1 : levenshteinDistance(a, b);
 }
 
 function isSwap(a: string, b: string): boolean {

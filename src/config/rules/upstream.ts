@@ -136,10 +136,6 @@ function checkBody(http: DocumentNode): Finding[] {
   }
 }
 
-function addressesOf(upstream: DocumentNode): DocumentNode[] {
-  return upstream.at("backends").items().map(addressOf);
-}
-
 /** The addresses of backends, where they can be read. */
 export function* addressesIn(
   backends: readonly DocumentNode[],
@@ -154,7 +150,10 @@ function addressOf(backend: DocumentNode): DocumentNode {
 }
 
 function unixBackends(upstream: DocumentNode): boolean {
-  return addressesOf(upstream).some(({ value }) => typeof value === "string" && value.startsWith("unix:"));
+  return upstream.at("backends").items().some((backend) => {
+    const { value } = addressOf(backend);
+    return typeof value === "string" && value.startsWith("unix:");
+  });
 }
 
 /** A certificate and its key. */

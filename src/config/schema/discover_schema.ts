@@ -16,9 +16,10 @@ import {
 import { isHostName } from "./host.ts";
 
 const DEFAULT_INTERVAL_MS = 10_000;
+const DNS_NAME = "a name in the DNS, such as db.internal or _db._tcp.internal";
 
 const dns = mapping({
-  name: dnsName(),
+  name: v.pipe(v.string(DNS_NAME), v.check(isHostName, DNS_NAME)),
   type: v.optional(choice(["A", "AAAA", "SRV"]), "A"),
   port: v.exactOptional(count({ min: 1, max: 65_535 })),
   interval: v.optional(duration({ zero: false }), formatDuration(DEFAULT_INTERVAL_MS)),
@@ -54,11 +55,6 @@ export const discover = mapping({
 
 /** The sources of an upstream of a document. */
 export type DiscoverSection = v.InferOutput<typeof discover>;
-
-function dnsName(): Field<string> {
-  const message = "a name in the DNS, such as db.internal or _db._tcp.internal";
-  return v.pipe(v.string(message), v.check(isHostName, message));
-}
 
 /** An http or https URL with nothing behind the host and port. */
 function endpoint(): Field<string> {

@@ -59,12 +59,8 @@ function path(): Field<string> {
   return v.pipe(
     v.string(message),
     v.check((text) => routePath(text) !== undefined, message),
-    v.transform(toPath),
+    v.transform((text) => routePath(text)!),
   );
-}
-
-function toPath(text: string): string {
-  return routePath(text)!;
 }
 
 function fieldName(side: RuleSide): v.GenericSchema<string, string> {
@@ -76,11 +72,6 @@ function fieldValues(side: RuleSide, faultOf = faultOfFieldValue): Field<Record<
   const message = "a mapping from names of fields to texts";
   const value = text("a text for the value of a field, numbers in quotes", faultOf);
   return v.pipe(v.custom<object>(isMapping, message), v.record(fieldName(side), value));
-}
-
-/** Values that are no templates. */
-function faultOfPlainValue(value: string): string | undefined {
-  return faultOfFieldValue(value.replaceAll("{", ""));
 }
 
 function fieldRules(side: RuleSide) {
@@ -118,7 +109,7 @@ const redirect = mapping({
 
 const respond = mapping({
   status: count({ min: 200, max: 599 }),
-  headers: v.exactOptional(fieldValues("response", faultOfPlainValue)),
+  headers: v.exactOptional(fieldValues("response", (value) => faultOfFieldValue(value.replaceAll("{", "")))),
   body: v.exactOptional(v.string("a text")),
 }, "a mapping with status, headers and body");
 

@@ -124,11 +124,8 @@ class BlockMarker {
     skipProperties(this.#cursor);
     if (this.#cursor.sees(/[{[]/y)) return markFlow(this.#cursor, mark);
     if (takeQuoted(this.#cursor) !== undefined) return;
-    if (this.#cursor.take(/[|>][-+\d]*(?=\s|$)/y) !== undefined) this.#skipBlockScalar(owner);
-  }
-
-  /** Goes to the end of the last line that is empty or indented further than what the text belongs to. */
-  #skipBlockScalar(owner: number): void {
+    if (this.#cursor.take(/[|>][-+\d]*(?=\s|$)/y) === undefined) return;
+    // A block scalar goes to the last line that is empty, or indented further than what it belongs to.
     const inside = new RegExp(`\\n(?: {${owner + 1},}|[ \\t\\r]*(?=\\n|$))[^\\n]*`, "y");
     this.#cursor.take(/[^\n]*/y);
     while (this.#cursor.take(inside) !== undefined);

@@ -28,12 +28,14 @@ export class LineMarks {
     let value = this.#document;
     let line: number | undefined;
     for (const step of path) {
-      if (!isCollection(value) || !this.#agree(mark, value)) return line;
+      if (typeof value !== "object" || value === null) return line;
+      const collection = value as Collection;
+      if (!this.#agree(mark, collection)) return line;
       const child = mark.children.get(step);
       if (child === undefined) return line;
       line = child.line;
       mark = child;
-      value = value[step];
+      value = collection[step];
     }
     return line;
   }
@@ -46,10 +48,6 @@ export class LineMarks {
 }
 
 type Collection = Readonly<Record<string | number, unknown>>;
-
-function isCollection(value: unknown): value is Collection {
-  return typeof value === "object" && value !== null;
-}
 
 function agree({ children }: Mark, value: Collection): boolean {
   if (Array.isArray(value)) return children.size === value.length && (children.has(0) || value.length === 0);

@@ -59,7 +59,9 @@ function tabProblem(text: string, line: number): Problem {
 
 function toProblem(error: unknown, text: string): Problem {
   // The parser calls itself for each level, so what is too deep for it ends the stack.
-  const reason = error instanceof RangeError ? "it is too deep" : reasonOf(error);
+  // The position and the excerpt of the message are told in another way here.
+  const [said = ""] = describeError(error).split(/ at line \d+, column -?\d+|\n/);
+  const reason = error instanceof RangeError ? "it is too deep" : said;
   const problem = { kind: "syntax", path: "", expected: `YAML (${reason})` } as const;
   const { line, column } = positionOf(error);
   if (line < 1) return problem;
@@ -70,12 +72,6 @@ function toProblem(error: unknown, text: string): Problem {
   const value = showValue(lines[line - 1]?.trim());
   // Of a key that is there twice, the parser sometimes counts the column from a later line.
   return column < 1 ? { ...problem, value, line } : { ...problem, value, line, column };
-}
-
-/** The parser's message without the position and the excerpt, which are told in another way here. */
-function reasonOf(error: unknown): string {
-  const [reason = ""] = describeError(error).split(/ at line \d+, column -?\d+|\n/);
-  return reason;
 }
 
 /** Counted from 1; 0 where it is not told. */

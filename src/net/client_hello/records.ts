@@ -74,7 +74,15 @@ export class HelloAssembler {
   #checkRecord(bytes: Uint8Array): void {
     const type = bytes[this.#at];
     const major = bytes[this.#at + 1];
-    if (type !== HANDSHAKE) throw badClientHello(this.#at === 0 ? noTls(bytes) : noHandshake(type!));
+    if (type !== HANDSHAKE) {
+      throw badClientHello(
+        this.#at === 0
+          ? noTls(bytes)
+          : type === ALERT
+          ? "an alert comes before its end"
+          : `a record of type ${type} comes before its end`,
+      );
+    }
     if (major !== undefined && major !== 3) {
       throw badClientHello(`a record of the version ${major}.x, where TLS has 3.x`);
     }
@@ -142,10 +150,6 @@ export class HelloAssembler {
 function checkTotal(bytes: number): void {
   if (bytes <= MAX_CLIENT_HELLO_RECORDS_BYTES) return;
   throw new OversizedHelloError(`its records take more than ${MAX_CLIENT_HELLO_RECORDS_BYTES} bytes`);
-}
-
-function noHandshake(type: number): string {
-  return type === ALERT ? "an alert comes before its end" : `a record of type ${type} comes before its end`;
 }
 
 /** What the stream may be instead, from what there is of it, be it only one byte. */

@@ -27,7 +27,7 @@ type Fields = Map<string, unknown>;
 
 /** The keys are those of {@linkcode ProxyTlvs}. An authority is bounded as HAProxy bounds it. */
 const READERS: ReadonlyMap<number, ValueReader> = new Map([
-  [TLV.alpn, { key: "alpn", minBytes: 1, maxBytes: 255, read: readBytes }],
+  [TLV.alpn, { key: "alpn", minBytes: 1, maxBytes: 255, read: latin1 }],
   [TLV.authority, { key: "authority", minBytes: 1, maxBytes: 255, read: tryUtf8 }],
   [TLV.uniqueId, { key: "uniqueId", maxBytes: 128, read: copy }],
   [TLV.netns, { key: "netns", read: tryAscii }],
@@ -107,11 +107,6 @@ function certificateOf(client: number): ProxyTls["clientCertificate"] {
   if ((client & TLS_CLIENT.tls) === 0) return "none";
   if ((client & TLS_CLIENT.certificateOnConnection) !== 0) return "connection";
   return (client & TLS_CLIENT.certificateInSession) !== 0 ? "session" : "none";
-}
-
-/** A character for each byte. */
-function readBytes(value: Uint8Array): string {
-  return latin1(value);
 }
 
 /** The buffer will be used again. */

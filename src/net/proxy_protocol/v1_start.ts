@@ -20,7 +20,9 @@ const NO_IPV6 = /^:[^:]|:::|::.*::|[0-9A-Fa-f]{5}/;
 export function checkProxyV1Start(line: string): void {
   const [, protocol, ...fields] = line.split(" ");
   if (protocol === undefined || (protocol === "UNKNOWN" && fields.length > 0)) return;
-  const known = fields.length > 0 ? PROTOCOLS.includes(protocol) : couldBeProtocol(protocol);
+  const known = fields.length > 0
+    ? PROTOCOLS.includes(protocol)
+    : PROTOCOLS.some((each) => each.startsWith(protocol));
   if (!known) throw badProxyHeader(`expected TCP4, TCP6 or UNKNOWN, found ${quoteText(protocol)}`);
   if (fields.length > 4) {
     throw badProxyHeader(`expected two addresses and two ports, found ${quoteText(fields.join(" "))}`);
@@ -33,10 +35,6 @@ export function checkProxyV1Start(line: string): void {
 /** Whether a port is written as in a header of version 1. */
 export function isProxyPort(text: string): boolean {
   return /^(?:0|[1-9][0-9]{0,4})$/.test(text) && Number(text) <= 65535;
-}
-
-function couldBeProtocol(text: string): boolean {
-  return PROTOCOLS.some((protocol) => protocol.startsWith(text));
 }
 
 function checkField(

@@ -64,7 +64,8 @@ export function buildCertificate(content: CertificateTemplate, signer: Signer): 
 
 /** Puts what is to be signed, the algorithm and the signature together: RFC 5280 sections 4.1 and 5.1. */
 export function signed(tbs: asn1js.Sequence, privateKey: KeyObject): Uint8Array<ArrayBuffer> {
-  const signature = sign(hashOf(privateKey), new Uint8Array(tbs.toBER()), privateKey);
+  const hash = privateKey.asymmetricKeyType === "ed25519" ? null : curveHash(privateKey);
+  const signature = sign(hash, new Uint8Array(tbs.toBER()), privateKey);
   const value = [
     tbs,
     signatureAlgorithm(privateKey).toSchema(),
@@ -116,11 +117,6 @@ export function authorityKeyIdentifier(signer: Signer): pkijs.Extension {
   const id = new asn1js.OctetString({ valueHex: keyIdentifier(signer.spki).buffer });
   const value = new pkijs.AuthorityKeyIdentifier({ keyIdentifier: id }).toSchema().toBER();
   return extension(Oid.authorityKeyIdentifier, false, value);
-}
-
-function hashOf(privateKey: KeyObject): string | null {
-  if (privateKey.asymmetricKeyType === "ed25519") return null;
-  return curveHash(privateKey);
 }
 
 /** The digest that is as strong as the key: on P-521 the runtime signs with no shorter one. */

@@ -55,9 +55,17 @@ export class ClientTrust implements PathAuthorizer {
     this.options = options;
     this.#own = ca === undefined ? undefined : new TrustStore(ca);
     this.#domains = trustDomains && readDomains(trustDomains);
-    this.#keys = new Map([...this.#domains ?? []].map(([name, { trust }]) => [name, keysOf(trust)]));
+    this.#keys = new Map(
+      [...this.#domains ?? []].map(([name, { trust }]) => [
+        name,
+        new Set(trust.certificates.map(({ spki }) => spki.toHex())),
+      ]),
+    );
     const stores = [this.#own, ...[...this.#domains?.values() ?? []].map(({ trust }) => trust)];
-    this.store = union(stores.filter((store) => store !== undefined));
+    const known = stores.filter((store) => store !== undefined);
+    this.store = known.length < 2
+      ? known[0]
+      : new TrustStore(known.flatMap(({ certificates }) => certificates));
     this.#allowed = compilePathRules(allow);
   }
 
@@ -158,15 +166,6 @@ function readDomains(domains: Readonly<Record<string, TrustDomainOptions>>): Rea
     }
     return [name, { ...domain, trust: new TrustStore(domain.ca) }];
   }));
-}
-
-function union(stores: readonly TrustStore[]): TrustStore | undefined {
-  if (stores.length < 2) return stores[0];
-  return new TrustStore(stores.flatMap(({ certificates }) => certificates));
-}
-
-function keysOf({ certificates }: TrustStore): ReadonlySet<string> {
-  return new Set(certificates.map(({ spki }) => spki.toHex()));
 }
 
 function badOptions(why: string): CulvertError {

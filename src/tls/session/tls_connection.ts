@@ -62,7 +62,12 @@ export class TlsConnection implements Connection, CipherEvents {
     this.#cipher.events = this;
     this.#cipher.stopReading();
     // Flowing from the first moment, and never paused: the engine's sockets lose their end when they are.
-    socket.on("data", (chunk: Uint8Array) => this.#onClearText(chunk));
+    // A record's worth of clear text. What one read from below has brought may be many.
+    socket.on("data", (chunk: Uint8Array) => {
+      if (this.#closed) return;
+      this.#chunks.push(chunk);
+      if (!this.#cipher.feeding) this.onData();
+    });
     socket.on("end", () => this.onEnd());
     socket.on("error", (error: Error) => this.#onEngineError(toHandshakeError(error)));
   }
@@ -176,13 +181,6 @@ export class TlsConnection implements Connection, CipherEvents {
     setImmediate(() => this.#fail(error));
   }
 
-  /** A record's worth of clear text. What one read from below has brought may be many. */
-  #onClearText(chunk: Uint8Array): void {
-    if (this.#closed) return;
-    this.#chunks.push(chunk);
-    if (!this.#cipher.feeding) this.onData();
-  }
-
   /** The engine has decrypted all bytes of one read: a pending read gets as many as fit. */
   onData(): void {
     const read = this.#read;
@@ -203,16 +201,13 @@ export class TlsConnection implements Connection, CipherEvents {
       buffer.set(whole ? chunk : chunk.subarray(begin, end), filled);
       filled += end - begin;
       this.#taken = end;
-      if (end === chunk.length) this.#drop(chunk);
+      if (end === chunk.length) {
+        this.#chunks.shift();
+        this.#taken = 0;
+        release(chunk);
+      }
     }
     return filled;
-  }
-
-  /** The oldest chunk has been read. */
-  #drop(chunk: Uint8Array): void {
-    this.#chunks.shift();
-    this.#taken = 0;
-    release(chunk);
   }
 
   /** Nothing can be asked of it any more. */

@@ -21,7 +21,9 @@ export function significantStart({ bytes, start, end }: Octets): number {
 
 /** A serial number as OpenSSL shows it: upper-case hexadecimal digits in pairs, with `-` in front if it is negative. */
 export function formatSerial(content: Uint8Array): string {
-  if (content.length === 0 || content[0]! < 0x80) return digits(content);
+  if (content.length === 0 || content[0]! < 0x80) {
+    return content.toHex().replace(/^(?:00)+(?=.)/, "").toUpperCase();
+  }
   const magnitude = (1n << BigInt(content.length * 8)) - BigInt(`0x${content.toHex()}`);
   return `-${evenDigits(magnitude)}`;
 }
@@ -41,10 +43,6 @@ export function serialOctets(serial: string): Uint8Array {
 /** Hexadecimal digits of a number that is not negative in the form of {@linkcode formatSerial}. */
 export function normalizeSerial(hex: string): string {
   return evenDigits(BigInt(`0x${hex}`));
-}
-
-function digits(content: Uint8Array): string {
-  return content.toHex().replace(/^(?:00)+(?=.)/, "").toUpperCase();
 }
 
 function evenDigits(value: bigint): string {

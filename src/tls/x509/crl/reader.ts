@@ -55,7 +55,10 @@ export function* readCrl(der: Uint8Array): Steps<Crl | UnusableCrl> {
   let known: Issuer | undefined;
   try {
     const frame = frameOf(der);
-    known = issuerOf(frame);
+    known = {
+      issuer: nameKey(frame.issuer.bytes),
+      issuerName: formatAttributes(attributesOf(frame.issuer.bytes)),
+    };
     return yield* convert(frame, known);
   } catch (error) {
     const start = "Cannot read a CRL: ";
@@ -103,10 +106,6 @@ function frameOf(der: Uint8Array): Frame {
   if (left.length > 0) throw unreadable("it has an unexpected field", "CRL");
   const fields = { version, algorithm, issuer, thisUpdate: thisUpdate!, nextUpdate, revoked, extensions };
   return { tbs: tbs!, outerAlgorithm: outerAlgorithm!, signature, ...fields };
-}
-
-function issuerOf({ issuer }: Frame): Issuer {
-  return { issuer: nameKey(issuer.bytes), issuerName: formatAttributes(attributesOf(issuer.bytes)) };
 }
 
 function readExtensions({ version, extensions }: Frame): ReturnType<typeof extensionsOf> {

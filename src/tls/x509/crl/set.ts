@@ -95,7 +95,9 @@ export class CrlSet {
       if (!others.some((crl) => this.#datesOf(crl, nowMs) === undefined)) return unusableFinding(each);
     }
     for (const crl of crls) {
-      const finding = this.#isInUse(crl, nowMs) ? this.#datesOf(crl, nowMs) : undefined;
+      // One in whose place there is another CRL does not matter.
+      const newest = newestOfEachScope(this.#byIssuer.get(crl.issuer) ?? [], nowMs);
+      const finding = newest.includes(crl) ? this.#datesOf(crl, nowMs) : undefined;
       if (finding !== undefined) return finding;
     }
     return undefined;
@@ -169,13 +171,9 @@ export class CrlSet {
       }
     }
     if (covered === ALL_REASONS) return undefined;
-    return finding ?? (signed ? someReasons(issuer) : this.#notSigned(issuer));
-  }
-
-  /** Whether no other CRL stands in the place of this one. */
-  #isInUse(crl: Crl, nowMs: number): boolean {
-    const newest = newestOfEachScope(this.#byIssuer.get(crl.issuer) ?? [], nowMs);
-    return newest.includes(crl);
+    if (finding !== undefined || !signed) return finding ?? this.#notSigned(issuer);
+    const detail = `the CRLs of ${nameOf(issuer)} cover only some reasons of revocation (onlySomeReasons)`;
+    return { reason: "crl-missing", detail };
   }
 
   #expiry({ nextUpdateMs, thisUpdateMs }: Crl): number {
@@ -233,11 +231,6 @@ function unusableFinding({ issuerName, why }: UnusableCrl): RevocationFinding {
 
 function revoked({ at, reason }: { at: Date; reason: string }): RevocationFinding {
   return { reason: "revoked", detail: `it was revoked on ${at.toISOString()} (${reason})` };
-}
-
-function someReasons(issuer: Certificate): RevocationFinding {
-  const detail = `the CRLs of ${nameOf(issuer)} cover only some reasons of revocation (onlySomeReasons)`;
-  return { reason: "crl-missing", detail };
 }
 
 function nameOf({ attributes }: Certificate): string {

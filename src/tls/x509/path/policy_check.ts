@@ -54,7 +54,11 @@ export function checkPolicies(path: readonly Certificate[], inputs: PolicyInputs
     });
     if (counters.explicitPolicy === 0 && level === undefined) return NO_POLICY;
     if (isLast) break;
-    if (certificate.policyMappings.some(mapsAny)) return "a CA above it maps any policy to another";
+    if (
+      certificate.policyMappings.some(({ issuerPolicy, subjectPolicy }) =>
+        issuerPolicy === Oid.anyPolicy || subjectPolicy === Oid.anyPolicy
+      )
+    ) return "a CA above it maps any policy to another";
     level = level && mapped(level, { certificate, isAllowed: counters.policyMapping > 0 });
     count(counters, certificate);
   }
@@ -69,10 +73,6 @@ const NO_POLICY = "an explicit policy is required, and the chain is good for non
 
 function isSelfIssued({ subject, issuer }: Certificate): boolean {
   return subject === issuer;
-}
-
-function mapsAny({ issuerPolicy, subjectPolicy }: Certificate["policyMappings"][number]): boolean {
-  return issuerPolicy === Oid.anyPolicy || subjectPolicy === Oid.anyPolicy;
 }
 
 /** Section 6.1.3 (d) and (e): the policies of a certificate that those above it allow. */

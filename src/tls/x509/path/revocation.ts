@@ -81,7 +81,8 @@ function verifiedSigners(
   const related = trusted.filter((other) =>
     (isTrustedRoot && isSelfIssued(other)) || parentOf(other, above) !== undefined
   );
-  return unique([...path.slice(index + 2).filter(isCandidate), ...related]);
+  const all = [...path.slice(index + 2).filter(isCandidate), ...related];
+  return [...new Map(all.map((each) => [each.fingerprint, each])).values()];
 }
 
 /** Those that were sent, lead to the trust anchor of the path and are named by no CRL. */
@@ -140,8 +141,4 @@ function holds(certificate: Certificate, nowMs: number): boolean {
     return false;
   }
   return certificate.notBeforeMs <= nowMs && nowMs <= certificate.notAfterMs;
-}
-
-function unique(certificates: readonly Certificate[]): Certificate[] {
-  return [...new Map(certificates.map((each) => [each.fingerprint, each])).values()];
 }
