@@ -30,10 +30,10 @@ export class RequestAuthority {
    * @throws {HttpError} 400 where it is missing in HTTP/1.1, is there twice, or is no host with or without a port.
    */
   readHost(minor: 0 | 1): void {
+    this.#hostField.clear();
     const index = this.#fields.indexOf(HOST);
     if (index === -1) {
       if (minor === 1) throw badMessage("request", "Host is missing");
-      this.#hostField.port = -1;
       return;
     }
     if (this.#fields.isRepeated(HOST)) throw badMessage("request", "Host is there twice");

@@ -22,6 +22,12 @@ export class UriAuthority {
   /** The port, or -1 where none is told. */
   port = -1;
 
+  /** No host, and no port. */
+  clear(): void {
+    this.hostEnd = 0;
+    this.port = -1;
+  }
+
   /** Looks at the bytes. False if they are no authority. */
   parse(bytes: Uint8Array, { start, end }: ByteRange): boolean {
     const at = bytes[start] === OPENING

@@ -1,4 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { InputBuffer } from "../../src/http/input_buffer.ts";
+import { RequestHead } from "../../src/http/request.ts";
 import { ACCEPTED_REQUESTS } from "./accepted_requests.ts";
 import { encode, readRequest, splits } from "./read_head.ts";
 import { REFUSED_REQUESTS } from "./refused_requests.ts";
@@ -83,4 +85,24 @@ Deno.test("one head serves request after request, and keeps nothing of the last 
   const alone = readRequest({ pieces: [second] });
   const both = readRequest({ pieces: [first, second], skip: 1 });
   assertEquals(both, alone);
+});
+
+Deno.test("a request without Host has no host, whatever the head has served before", () => {
+  const head = new RequestHead();
+  const hosts: string[] = [];
+  for (
+    const text of [
+      "GET / HTTP/1.1\r\nX: %ff\r\nHost: a.example:80\r\n\r\n",
+      "GET /%41%42%43 HTTP/1.0\r\n\r\n",
+      "GET http://b.example/ HTTP/1.0\r\n\r\n",
+      "GET / HTTP/1.0\r\n\r\n",
+    ]
+  ) {
+    const bytes = encode(text);
+    const input = new InputBuffer(bytes, bytes.length);
+    head.begin();
+    assertEquals(head.parse(input), true);
+    hosts.push(`${head.host} ${head.port}`);
+  }
+  assertEquals(hosts, ["a.example 80", " -1", "b.example -1", " -1"]);
 });
