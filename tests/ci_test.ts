@@ -31,7 +31,7 @@ const CASES: readonly Case[] = [
     closing: "12 passed, 0 failed, 0 skipped",
   },
   {
-    what: "a test that was skipped for want of a program is a failure where the program can be installed",
+    what: "a test that was skipped for lack of a program is a failure where the program can be installed",
     printed: [NOT_INSTALLED, "ok | 12 passed | 0 failed | 1 ignored (5s)"],
     code: 1,
     closing: "12 passed, 0 failed, 1 skipped",
@@ -50,7 +50,7 @@ const CASES: readonly Case[] = [
     closing: "12 passed, 0 failed, 1 skipped",
   },
   {
-    what: "a test that was skipped for want of a program is found beside one that is not allowed",
+    what: "a test that was skipped for lack of a program is found beside one that is not allowed",
     printed: [NOT_ALLOWED, NOT_INSTALLED, "ok | 12 passed | 0 failed | 2 ignored (5s)"],
     code: 1,
     closing: "12 passed, 0 failed, 2 skipped",

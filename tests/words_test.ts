@@ -25,6 +25,10 @@ const BANNED: readonly { readonly pattern: RegExp; readonly instead: string }[] 
     pattern: /\bc[ao]mes? in(?=[.;:"`)]| (?:by|with|without|from|past|again|through)\b)/i,
     instead: "connects, is accepted",
   },
+  { pattern: /\bfor want of\b/i, instead: "for lack of" },
+  { pattern: /\bwithout a word\b/i, instead: "silently, without sending anything, without a message" },
+  { pattern: /\blook(?:s|ed)? after\b/i, instead: "needs attention, is checked" },
+  { pattern: /\b(?:one|set|state) of before\b/i, instead: "the previous one" },
   { pattern: /\b(?:is|are|was|were) led\b/i, instead: "is forwarded, is routed" },
 ];
 

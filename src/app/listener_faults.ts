@@ -76,7 +76,7 @@ async function folderFault(folder: string): Promise<string | undefined> {
   }
 }
 
-/** By its mode; true where that cannot be told. */
+/** By its mode; true if that is unknown. */
 function mayWrite({ mode, uid }: Deno.FileInfo): boolean {
   const user = ownUser();
   if (user === undefined || mode === null) return true;
@@ -91,7 +91,7 @@ async function fileFault(file: string): Promise<string | undefined> {
     const { isSocket } = await Deno.lstat(file);
     return isSocket ? undefined : "it exists and is not a socket";
   } catch {
-    return undefined; // It is not there, or its folder has been complained of.
+    return undefined; // It is not there, or its folder has been reported.
   }
 }
 
@@ -112,7 +112,7 @@ function tcpWarnings({ host, port }: ListenAddress & { kind: "tcp" }, who: strin
   return warnings;
 }
 
-/** Whether the machine has no such address; false where that cannot be told. */
+/** Whether the machine has no such address; false if that is unknown. */
 function isForeign(host: string): boolean {
   const ip = parseIp(host);
   if (ip === undefined || isLoopback(host) || host === "0.0.0.0" || host === "::") return false;

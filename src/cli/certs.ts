@@ -91,7 +91,7 @@ async function begin(run: CertsRun): Promise<void> {
     const what = `Cannot make a CA in "${folder.path}": there is one already; see --force`;
     throw new CulvertError("certs_exist", what);
   }
-  // With two CAs of one name it could not be told which of them issued a certificate.
+  // With two CAs of one name it would be unknown which of them issued a certificate.
   const name = `Culvert CA ${randomBytes(4).toString("hex")}`;
   const authority = await createAuthority({ name, algorithm: algorithmOf(request), now });
   const context = { ...run, authority, index: { version: 1 as const, crlNumber: 0, certificates: [] } };

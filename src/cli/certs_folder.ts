@@ -54,7 +54,7 @@ export class CertsFolder {
   /**
    * Whether there is such a file.
    *
-   * @throws {CulvertError} `certs_unreadable` when that can't be told.
+   * @throws {CulvertError} `certs_unreadable` if that cannot be determined.
    */
   async has(name: string): Promise<boolean> {
     try {

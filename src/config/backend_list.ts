@@ -25,7 +25,7 @@ const backendList = list(backend, "a list of backends, each an address or a mapp
  * Reads a list of backends, in YAML or JSON, such as that of a file that is watched. It may be empty; no address may be
  * there twice.
  *
- * @throws {ConfigError} with everything that is wrong, in one go.
+ * @throws {ConfigError} with all problems.
  */
 export function parseBackendList(text: string, options: BackendListOptions): BackendSpec[] {
   const document = readDocument(text, options.name);
@@ -40,7 +40,7 @@ export function readBackendList(value: unknown, options: BackendListOptions): Ba
 /**
  * Reads one backend of a value that has been parsed already.
  *
- * @throws {ConfigError} with everything that is wrong, in one go.
+ * @throws {ConfigError} with all problems.
  */
 export function readBackend(value: unknown, options: BackendListOptions): BackendSpec {
   const marks = () => new LineMarks("", value);

@@ -44,7 +44,7 @@ function buildService(
   const { name, listen, allow, deny, proxyProtocol, trusted, sni, tls, upstream } = service;
   const isHttp = service.protocol === "http";
   const timeouts = { ...defaults, ...service.timeouts };
-  // Clients of HTTP are told what is spoken here.
+  // HTTP clients are offered this protocol.
   const alpn = isHttp && tls?.alpn.length === 0 ? { alpn: ["http/1.1"] } : {};
   const leadsTo = typeof upstream === "string" ? upstream : name;
   return {

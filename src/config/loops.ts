@@ -2,7 +2,7 @@ import { OwnListeners } from "../net/own_listeners.ts";
 import type { Config } from "./config.ts";
 import { upstreamNames } from "./upstream_names.ts";
 
-/** What is said of each listed backend that leads back to this program, as far as that can be told from the text. */
+/** What is said of each listed backend that leads back to this program, as far as that can be known from the text. */
 export function findLoops(config: Config): string[] {
   const { admin, services, upstreams } = config;
   const own = new OwnListeners({

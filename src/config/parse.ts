@@ -6,7 +6,7 @@ import { ConfigReading, type ParseConfigOptions } from "./reading.ts";
  * Reads a configuration, in YAML or JSON: version 1, or the form of `config.json` with its apps. Reads no other
  * file, and binds and dials nothing.
  *
- * @throws {ConfigError} With everything that is wrong, in one go. Nothing else, whatever the text.
+ * @throws {ConfigError} With all problems. Nothing else, whatever the text.
  */
 export function parseConfig(text: string, options: ParseConfigOptions): Config {
   const reading = new ConfigReading(text, options);

@@ -37,7 +37,7 @@ interface Contents extends Pick<ConfigReading, "config" | "warnings" | "tls" | "
 export class ConfigReading {
   /** Absent: it is bad. */
   readonly config: Config | undefined;
-  /** What should be looked after in a good one, though it works; a sentence each. */
+  /** What needs attention in a good one, though it works; a sentence each. */
   readonly warnings: readonly string[];
   /** What names certificates, keys, CAs and CRLs; of a bad one, as much as is good by itself. */
   readonly tls: TlsSections;
@@ -74,7 +74,7 @@ export class ConfigReading {
     return new ConfigReading(text, { ...options, contents });
   }
 
-  /** The line of what stands at `path`, counted from 1; of the nearest enclosing key where that can't be told. */
+  /** The line of what stands at `path`, counted from 1; of the nearest enclosing key if that is unknown. */
   lineOf(path: Path): number | undefined {
     return (this.#marks ??= new LineMarks(this.#text, this.#document)).lineOf(path);
   }

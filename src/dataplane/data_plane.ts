@@ -42,7 +42,7 @@ import { Upstreams, type UpstreamsPlan } from "./upstreams.ts";
 type RequestLogging = Pick<StartOptions, "access" | "onAccess">;
 
 /**
- * Everything that carries traffic: listeners, services, upstreams. It takes snapshots and is told about backends,
+ * Everything that carries traffic: listeners, services, upstreams. It takes snapshots and changes of backends,
  * health and credentials; it knows no file, no signal, no check and no discovery. What goes in and what comes out is
  * plain data.
  */

@@ -36,7 +36,7 @@ export async function prepareHttpService(snapshot: HttpServiceSnapshot): Promise
 /** An HTTP service as the data plane runs it. */
 class HostedHttpService implements HostedService {
   readonly service: HttpService;
-  /** Where a request goes is told by its route. */
+  /** The route of a request says where it goes. */
   readonly upstream = undefined;
   #snapshot: HttpServiceSnapshot;
 

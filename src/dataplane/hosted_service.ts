@@ -23,7 +23,7 @@ export interface StartOptions {
   readonly parts: Required<Omit<ServiceParts, "access" | "failures">> & Pick<ServiceParts, "failures">;
   /** Whether each finished connection gets a line in the log. */
   readonly access: boolean;
-  /** Is told of each request that has ended; absent: they are not logged. */
+  /** Called with each request that has ended; absent: they are not logged. */
   readonly onAccess: ((record: AccessRecord) => void) | undefined;
   /** The upstream of this name. */
   readonly find: (upstream: string) => Upstream;

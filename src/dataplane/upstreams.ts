@@ -20,7 +20,7 @@ export interface UpstreamsParts {
   readonly dial: Dial;
   /** Why a backend of an upstream must not be dialled; `undefined`: it may. */
   readonly refusal: (upstream: string, address: Address) => Error | undefined;
-  /** Called when a dial failed for want of descriptors or local ports. */
+  /** Called when a dial failed for lack of descriptors or local ports. */
   readonly onShortage: () => void;
   /** Where in a round the balancers begin: from 0 to below 1. @default {0} */
   readonly phase?: number;

@@ -9,9 +9,9 @@ export type BodyReaderOptions = ChunkedBodyOptions;
 
 /** What the head says of the body: a head itself will do. */
 export interface BodyFraming {
-  /** How the end of the body is told. */
+  /** How the end of the body is marked. */
   readonly bodyKind: BodyKind;
-  /** The length, where it is told. */
+  /** The length, if it is known. */
   readonly contentLength: number;
 }
 
@@ -24,7 +24,7 @@ export class BodyReader {
   readonly #maxBytes: number;
   #chunked: ChunkedBody | undefined;
   #kind: BodyKind = "none";
-  /** Bytes that are still to come, of a body whose length is told. */
+  /** Bytes that are still to come, of a body whose length is known. */
   #left = 0;
   #received = 0;
   #ended = false;

@@ -3,7 +3,7 @@ import { badMessage, type MessageSide, refusedRequest } from "./http_error.ts";
 import { fieldId } from "./known_fields.ts";
 import { isDigit, PLAIN, TOKEN } from "./octets.ts";
 
-/** How the end of a body is told. */
+/** How the end of a body is marked. */
 export type BodyKind =
   /** There is none. */
   | "none"

@@ -46,7 +46,7 @@ export class MessageBody {
   }
 }
 
-/** How much is looked at in one go: it bounds what a parser holds. */
+/** How much is looked at at a time: it bounds what a parser holds. */
 const PIECE_BYTES = 16 * 1024;
 
 /** The bytes in pieces. */

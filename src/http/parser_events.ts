@@ -26,9 +26,9 @@ export interface ParsedRequestHead {
   readonly version: "1.0" | "1.1";
   /** All fields, those for one connection alone among them. */
   readonly fields: HttpFields;
-  /** How the end of the body is told. */
+  /** How the end of the body is marked. */
   readonly body: Exclude<BodyKind, "until-close">;
-  /** The length of the body in bytes, where it is told. */
+  /** The length of the body in bytes, if it is known. */
   readonly contentLength?: number;
   /** Whether the client would send another request on this connection. */
   readonly keepAlive: boolean;
@@ -48,9 +48,9 @@ export interface ParsedResponseHead {
   readonly version: "1.0" | "1.1";
   /** All fields, those for one connection alone among them. */
   readonly fields: HttpFields;
-  /** How the end of the body is told. */
+  /** How the end of the body is marked. */
   readonly body: BodyKind;
-  /** The length of the body in bytes, where it is told. */
+  /** The length of the body in bytes, if it is known. */
   readonly contentLength?: number;
   /** Whether the connection may carry another request when the body has been read. */
   readonly reusable: boolean;

@@ -63,9 +63,9 @@ export class RequestHead {
   length = 0;
   /** The second digit of the version: 0 or 1. */
   minor: 0 | 1 = 1;
-  /** How the end of the body is told. */
+  /** How the end of the body is marked. */
   bodyKind: Exclude<BodyKind, "until-close"> = "none";
-  /** The body's length where it is told, else 0. */
+  /** The body's length if it is known, else 0. */
   contentLength = 0;
   /** Whether the client would send another request on this connection. */
   keepAlive = false;

@@ -38,7 +38,7 @@ const VERSION_FORM = new TextEncoder().encode("HTTP/0.0");
 const FORM_DIGIT = 0x30;
 
 /**
- * Reads a request line, RFC 9112 section 3, in one pass: what is told are offsets from the start of the head. The
+ * Reads a request line, RFC 9112 section 3, in one pass: the results are offsets from the start of the head. The
  * octets of the target are those of RFC 3986, its percent-encoding is whole; its form is looked at later.
  */
 export class RequestLine {

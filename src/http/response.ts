@@ -28,9 +28,9 @@ export class ResponseHead {
   minor: 0 | 1 = 1;
   /** 100 to 599. */
   status = 0;
-  /** How the end of the body is told. */
+  /** How the end of the body is marked. */
   bodyKind: BodyKind = "none";
-  /** The body's length where it is told, else 0. */
+  /** The body's length if it is known, else 0. */
   contentLength = 0;
   /** Whether the connection may carry another request once the body has been read whole. */
   reusable = false;

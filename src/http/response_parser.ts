@@ -91,7 +91,7 @@ export class ResponseParser {
   }
 
   /**
-   * The server has ended its side: that ends a body whose end is not told in another way.
+   * The server has ended its side: that ends a body whose end is not marked in another way.
    *
    * @throws {HttpError} if a response was under way or expected, and is not complete with that.
    */

@@ -19,7 +19,7 @@ const FUTURE_ADDRESS = /^v[0-9a-f]+\.[-\w.~!$&'()*+,;=:]+$/i;
 export class UriAuthority {
   /** Behind the host, which is at the start; before the colon. */
   hostEnd = 0;
-  /** The port, or -1 where none is told. */
+  /** The port, or -1 if there is none. */
   port = -1;
 
   /** No host, and no port. */

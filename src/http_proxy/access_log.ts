@@ -5,7 +5,7 @@ import type { HttpReason } from "./http_reason.ts";
 /** The forms of an access line. */
 export type AccessFormat = "text" | "json" | "combined";
 
-/** What is told of a request once it is over. Times are in milliseconds, counts in bytes. */
+/** What is recorded of a request once it is over. Times are in milliseconds, counts in bytes. */
 export interface AccessRecord {
   /** When its first byte came, as `Date.now` has it. */
   time: number;

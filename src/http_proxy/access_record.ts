@@ -2,7 +2,7 @@ import { describeError } from "../core/errors.ts";
 import type { AccessRecord } from "./access_log.ts";
 import type { ExchangeState } from "./exchange_state.ts";
 
-/** What is told of an exchange that is over. */
+/** What is recorded of an exchange that is over. */
 export function accessRecord(
   exchange: ExchangeState,
   { service, durationMs }: { service: string; durationMs: number },

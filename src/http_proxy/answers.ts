@@ -18,7 +18,7 @@ export interface AnswerOptions {
   readonly allow?: string | undefined;
   /** The target of a redirect, for Location. */
   readonly location?: string | undefined;
-  /** The request was HEAD: the content is left out, and its length is told. @default {false} */
+  /** The request was HEAD: the content is left out, and its length is sent. @default {false} */
   readonly isHead?: boolean | undefined;
   /** The connection is closed after it. @default {false} */
   readonly close?: boolean | undefined;

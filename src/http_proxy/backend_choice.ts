@@ -13,7 +13,7 @@ export interface BackendChoiceParts {
   readonly exchange: ExchangeState;
   readonly backends: RequestBackends;
   readonly retries: Retries;
-  /** Is told when its backend is removed, or goes down. */
+  /** Called when its backend is removed, or goes down. */
   readonly owner: LiveConnection;
 }
 

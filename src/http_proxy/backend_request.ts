@@ -95,7 +95,7 @@ export class BackendRequest implements LiveConnection {
     return this.#gone ?? backendEnded(error);
   }
 
-  /** What the backend is told as Host. */
+  /** The Host that the backend gets. */
   get host(): string {
     return hostForBackend(this.#route, { exchange: this.#exchange, backend: this.#choice.current! });
   }
@@ -167,7 +167,7 @@ export class BackendRequest implements LiveConnection {
     this.#tunnel = tunnel;
   }
 
-  /** Looks after the deadlines of sending and of receiving. */
+  /** Handles the deadlines of sending and of receiving. */
   check(nowMs: number): void {
     const exchange = this.#exchange;
     const { answering } = exchange;

@@ -69,7 +69,7 @@ export class Exchange extends ExchangeState {
     if (this.answering) this.session.abort();
   }
 
-  /** Looks after the deadlines. Called with each tick of the service. */
+  /** Handles the deadlines. Called with each tick of the service. */
   check(nowMs: number): void {
     const { handshakeMs, idleMs } = this.plan.timeouts;
     const sinceMs = nowMs - this.#startedTickMs;

@@ -1,7 +1,7 @@
 import type { Connection } from "../net/connection.ts";
 import type { ProxyError } from "./proxy_error.ts";
 
-/** What a hook is told of an exchange, as of one moment. */
+/** What a hook gets of an exchange, as of one moment. */
 export interface HttpExchange {
   /** How many times a backend has been tried: 1 with the first. */
   readonly attempt: number;

@@ -183,7 +183,7 @@ export class HttpPool {
   /**
    * Carries a request to a backend, by the rules of {@linkcode HttpProxy}: what is strict there is strict here. Bodies are
    * streamed both ways. It resolves to the response of the backend when its head is there; or to a generated one, with the
-   * status of a {@linkcode ProxyError}, which `onError` is told.
+   * status of a {@linkcode ProxyError}, which `onError` gets.
    *
    * The request to the backend is aborted within a second if the signal of the request fires, or the body of the
    * response is cancelled. What a `Request` or a `Response` can't carry is left out: bodies of GET and HEAD, interim

@@ -108,7 +108,7 @@ export class HttpProxy {
   }
 
   /**
-   * Stops accepting and lets requests under way finish within `timeouts.drainMs`; then cuts them. Clients are told with
+   * Stops accepting and lets requests under way finish within `timeouts.drainMs`; then cuts them. Clients learn it from
    * the next answer. Resolves when everything has ended, to how many connections were cut.
    */
   async close(): Promise<number> {

@@ -65,7 +65,7 @@ export interface HttpProxyOptions
   readonly timeouts?: Partial<Timeouts & HttpTimeouts>;
   /** The clients that may connect. @default all, 10,000 connections at once */
   readonly admission?: Partial<AdmissionOptions>;
-  /** Is told of each request that has ended. @default nothing is done */
+  /** Called with each request that has ended. @default nothing is done */
   readonly onAccess?: (record: AccessRecord) => void;
   /** What is done with the fields of the responses of backends. @default {false} */
   readonly responseHeaders?: ResponseHeaders;

@@ -25,7 +25,7 @@ export interface HttpRouting {
   readonly gate?: TlsGate | undefined;
   /** The backends of this name. */
   readonly upstream: (name: string) => RequestBackends;
-  /** Is told of each request that has ended. @default nothing is done */
+  /** Called with each request that has ended. @default nothing is done */
   readonly onAccess?: ((record: AccessRecord) => void) | undefined;
   /** @default none */
   readonly hooks?: HttpHooks | undefined;

@@ -57,7 +57,7 @@ export function writeFields(head: HeadWriter, fields: readonly Field[]): void {
 /** What becomes of the client's connection behind an answer; `tunnel` after 101. */
 export type ConnectionEnd = "keep" | "keep-1.0" | "close" | "tunnel";
 
-/** How the client is told the end of a body: as the backend tells it, or in another way. */
+/** How the end of a body is marked for the client: as the backend tells it, or in another way. */
 export type ReplyFraming = "same" | "chunked" | "until-close";
 
 /** Appends the head of an answer to the client, but for the fields that are added and the empty line. */

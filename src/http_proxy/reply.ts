@@ -211,7 +211,7 @@ export class Reply {
   }
 }
 
-/** How the client is told the end of the body. */
+/** How the end of the body is marked for the client. */
 function framingOf({ request, response: { bodyKind } }: ExchangeState["messages"]): ReplyFraming {
   if (request.minor === 1) return bodyKind === "until-close" ? "chunked" : "same";
   return bodyKind === "chunked" || bodyKind === "until-close" ? "until-close" : "same";

@@ -57,7 +57,7 @@ export interface RequestBackends {
   readonly speaksTls: boolean;
   /** Whether they are sent a PROXY header, which takes a connection for each request. */
   readonly sendsProxyHeader: boolean;
-  /** Is told what requests show of them. */
+  /** Gets what requests show of them. */
   readonly outlier: OutlierDetector;
   /** Absent where all are alike. */
   readonly traits?: BackendTraits;

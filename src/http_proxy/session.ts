@@ -184,7 +184,7 @@ export class HttpSession implements ServiceSession, ClientSession {
     exchange.plan.giveMessages(exchange.messages);
   }
 
-  /** Looks after the deadlines. Called with each tick of the service. */
+  /** Handles the deadlines. Called with each tick of the service. */
   check(nowMs: number): void {
     if (this.#source === undefined) return; // The handshake has a deadline of its own.
     const { timeouts } = this.#host.plan;

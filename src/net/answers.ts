@@ -3,7 +3,7 @@ import { formatIp, parseIp } from "./ip.ts";
 import { isLoopback } from "./loopback.ts";
 
 /**
- * Whether a dial of `target` reaches a listener that is bound to `listener`, as far as that can be told without asking
+ * Whether a dial of `target` reaches a listener that is bound to `listener`, as far as that can be known without asking
  * the system for its addresses: a listener on all addresses is known to answer on loopback. No name but `localhost` is
  * resolved.
  */

@@ -21,7 +21,7 @@ export interface Connection {
   close(): void;
   /**
    * Ends both halves at once, as `close` does, without a notice: a peer that can tell an abort from an end (by TLS,
-   * with its close_notify) is not told that this was an end. Absent: `close` is all that there is.
+   * with its close_notify) does not learn that this was an end. Absent: `close` is all that there is.
    */
   abort?(): void;
 }

@@ -3,7 +3,7 @@ const CODES = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"]
 
 /**
  * Whether a dial has failed for lack of local resources: descriptors, memory for sockets, local ports. It says
- * nothing about the peer. A name that could not be resolved for the same reason can't be told from one that
+ * nothing about the peer. A name that could not be resolved for the same reason cannot be distinguished from one that
  * does not exist.
  */
 export function isShortage(error: unknown): boolean {

@@ -67,7 +67,7 @@ class Flow {
  * A side that breaks ends the tunnel at once, after what it sent before has been delivered. A peer that does not
  * read stops the sender: at most one buffer is held for each direction.
  *
- * A side is told an end of stream only if the other has come to one: every other end of the tunnel is an `abort`
+ * A side gets an end of stream only if the other has come to one: every other end of the tunnel is an `abort`
  * of the connection, if it knows the difference, so that a truncated response is not taken for a complete one.
  *
  * The tunnel owns both connections from {@linkcode Tunnel.run} on, and has ended both when `run` resolves; one that

@@ -55,7 +55,7 @@ function hasPlainKey(spki: Uint8Array): boolean {
 
 /**
  * What the engine's parser says. The runtime has no function for that, but reads a client certificate with the same
- * parser before it compares its key with the private key. The one given here never fits: a complaint about that is
+ * parser before it compares its key with the private key. The one given here never fits: an error about that is
  * the proof that the certificate was parsed. It takes 0.2 ms and opens nothing.
  */
 function askParser(der: Uint8Array): string {

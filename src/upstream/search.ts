@@ -38,7 +38,7 @@ export interface SearchOptions {
   readonly joins?: { readonly tls: boolean } | undefined;
 }
 
-/** Is told how a search goes. */
+/** Observes a search. */
 export interface SearchObserver {
   /** A try takes longer than usual. */
   onSlowSearch(): void;
@@ -76,7 +76,7 @@ export class BackendSearch implements QueuedSearch {
   readonly tried: Backend[] = [];
   /** The id of the connection in the PROXY header; absent: backends are sent none. */
   readonly uniqueId: string | undefined;
-  /** Is told if the search is slow. */
+  /** Called if the search is slow. */
   observer: SearchObserver | undefined;
   readonly #context: SearchContext;
   readonly #options: SearchOptions;

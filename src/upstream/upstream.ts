@@ -32,7 +32,7 @@ export interface UpstreamParts extends Partial<ConnectorOptions> {
   readonly log?: Log;
   /** Why an address must not be dialled; `undefined`: it may. Asked before each dial and each check. */
   readonly refusal?: (address: Address) => Error | undefined;
-  /** Is told that a dial failed for lack of a local resource, such as file descriptors. */
+  /** Called when a dial has failed for lack of a local resource, such as file descriptors. */
   readonly onShortage?: (() => void) | undefined;
   /** Where in a round the balancer begins, from 0 to below 1. @default {0} */
   readonly phase?: number;

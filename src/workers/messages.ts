@@ -39,7 +39,7 @@ export interface WorkerStart {
   readonly logLevel: LogLevel;
 }
 
-/** What a worker is told, and does not answer. */
+/** What a worker receives, and does not answer. */
 export type Notice =
   | { readonly type: "start"; readonly start: WorkerStart }
   | { readonly type: "discard" }

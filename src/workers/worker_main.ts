@@ -44,7 +44,7 @@ export function runWorker(): void {
   send({ type: "loaded" });
 }
 
-/** The data plane of a worker, and what it is told and asked. */
+/** The data plane of a worker, and what it receives and is asked. */
 class WorkerData {
   readonly #dataPlane: DataPlane;
   readonly #membership: SharedMembership;

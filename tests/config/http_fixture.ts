@@ -29,7 +29,7 @@ export function httpOf(text: string): HttpServiceConfig {
   return parseHttp(text).services[0]!.http!;
 }
 
-/** What should be looked after. */
+/** What needs attention. */
 export function warningsOf(text: string): readonly string[] {
   return new ConfigReading(text, OPTIONS).warnings;
 }

@@ -61,7 +61,7 @@ testWith(["nginx", NGINX_STREAM], "the header of version 1 that nginx sends name
     proxy_protocol on;
     proxy_pass 127.0.0.1:${culvert.port("main")};
   }`);
-  // That the server is up was found out by a connection without a word.
+  // That the server is up was found out by a connection that sent nothing.
   using client = await connect(nginx.port);
   await client.write(new TextEncoder().encode("hello"));
   const buffer = new Uint8Array(5);

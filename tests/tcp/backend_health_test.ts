@@ -103,7 +103,7 @@ const ENDS: [how: string, reason: string, fails: boolean, act: (ends: Ends) => P
     await end.receive();
     server.reset();
   }],
-  ["the backend ends in order without a word", "backend-closed", false, async ({ end, server }) => {
+  ["the backend ends in order without sending anything", "backend-closed", false, async ({ end, server }) => {
     await server.closeWrite();
     assertEquals(await end.receive(), null);
     await end.closeWrite();
@@ -117,7 +117,7 @@ const ENDS: [how: string, reason: string, fails: boolean, act: (ends: Ends) => P
     await server.receive();
     end.reset();
   }],
-  ["the client leaves without a word", "client-closed", false, async ({ end, server }) => {
+  ["the client leaves without sending anything", "client-closed", false, async ({ end, server }) => {
     await end.closeWrite();
     assertEquals(await server.receive(), null);
     await server.closeWrite();

@@ -218,7 +218,7 @@ testWith(["python3"], "a greeting in the same piece as the ticket and the end is
 
 testWith(
   ["python3"],
-  "a server that leaves without a word has refused us; one that says goodbye has not",
+  "a server that closes without close_notify has refused us; one that sends it has not",
   async (t) => {
     const cases = [["p.fin()", false], ["p.reset()", false], ["p.notify()", true]] as const;
     for (const [step, accepted] of cases) {

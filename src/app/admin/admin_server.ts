@@ -23,7 +23,7 @@ export interface AdminServerParts {
   readonly wheel: TimerWheel;
   readonly buffers: BufferPool;
   readonly log: Log;
-  /** Told that there was no descriptor for a connection. */
+  /** Called when there was no descriptor for a connection. */
   readonly onShortage?: () => void;
 }
 

@@ -13,11 +13,11 @@ export interface CredentialReaderOptions {
   readonly permittedOnly?: boolean;
 }
 
-/** Reads certificates and the like, and notes what is wrong. Goes on after that, so that all is told in one go. */
+/** Reads certificates and the like, and notes what is wrong. Goes on after that, so that all is reported together. */
 export class CredentialReader {
   /** What can't be read or used; there is nothing to run with then. */
   readonly faults: FileFault[] = [];
-  /** What should be looked after, though it works; a line each. */
+  /** What needs attention, though it works; a line each. */
   readonly warnings: string[] = [];
   readonly #permittedOnly: boolean;
   /** Bundles that were read: while they are referred to, nothing reads them again. */

@@ -40,7 +40,7 @@ export interface AdminCredentials {
   readonly names: readonly string[];
 }
 
-/** Reads and checks files. Goes on after one that can't be used, so that every fault is found in one go. */
+/** Reads and checks files. Goes on after one that can't be used, so that all faults are found. */
 export class CredentialsLoader {
   readonly certificates: CertificateInUse[] = [];
   /** Reads the files. */

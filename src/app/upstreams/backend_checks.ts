@@ -34,7 +34,7 @@ export interface ChecksConfig extends Pick<UpstreamOptions, "health" | "proxyPro
   readonly connectTls: TlsConnect | undefined;
 }
 
-/** The active checks of one upstream. They run on the control side; the data plane is told the state alone. */
+/** The active checks of one upstream. They run on the control side; the data plane gets only the state. */
 export class BackendChecks {
   readonly #parts: BackendChecksParts;
   readonly #monitor: HealthMonitor<CheckedAddress>;

@@ -38,7 +38,7 @@ export interface UpstreamCredentials {
 
 /** What a {@linkcode ManagedUpstream} works with. */
 export interface ManagedUpstreamParts {
-  /** Is told about the backends and their health. */
+  /** Gets the backends and their health. */
   readonly dataPlane: Pick<DataPlane, "setBackends" | "setHealth">;
   readonly buffers: BufferPool;
   readonly scheduler: CheckScheduler;
@@ -75,7 +75,7 @@ export interface PrepareUpstreamOptions {
 
 /**
  * The control side of an upstream: where its backends come from (those that are listed, those that are discovered, or
- * those that were set by hand), and their checks. The data plane is told the result.
+ * those that were set by hand), and their checks. The data plane gets the result.
  */
 export class ManagedUpstream {
   readonly name: string;
@@ -285,7 +285,7 @@ export class ManagedUpstream {
     this.#checks.follow(backends, { health, proxyProtocol, connectTls: this.#connector?.connectTls });
   }
 
-  /** Whether each source has given a set, and these together are one that can take the place of the one of before. */
+  /** Whether each source has given a set, and these together are one that can take the place of the previous one. */
   #found(): boolean {
     const { name, discover } = this.#config;
     const { status, backends } = this.#discovery!;
@@ -308,7 +308,7 @@ function checkMaker({ halfOpen }: ManagedUpstreamParts) {
     createCheck(health, { ...own, halfOpen: health.type === "half-open" ? halfOpen() : undefined });
 }
 
-/** As `source`; tells when a set of its has been taken, were it the same as before. */
+/** As `source`; tells when a set of its has been taken, even if it is the same as before. */
 function telling(source: ReportingSource, onTaken: () => void): ReportingSource {
   return async function* (signal) {
     for await (const given of source(signal)) {
@@ -319,7 +319,7 @@ function telling(source: ReportingSource, onTaken: () => void): ReportingSource 
 }
 
 /**
- * What of the set of before may last: neither what has been taken off the list (who moves from a list to sources has
+ * What of the previous set may last: neither what has been taken off the list (who moves from a list to sources has
  * taken off nothing), nor what is where no discovered backend may be.
  */
 function stillGood(

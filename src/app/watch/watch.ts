@@ -18,7 +18,7 @@ export interface WatchOptions {
   readonly quietMs?: number;
   /** How long it must be gone, in milliseconds: it is for a moment while it is replaced. @default {2000} */
   readonly goneMs?: number;
-  /** How often it is looked at without news of it, in milliseconds: not every change is told. @default {20000} */
+  /** How often it is looked at without news of it, in milliseconds: not every change is reported. @default {20000} */
   readonly lookMs?: number;
   /** @default {systemClock} */
   readonly clock?: Clock;

@@ -23,7 +23,7 @@ function shortenKey(key: string): string {
 
 /**
  * What is wrong: the text is no YAML, a key that does not exist, one that must be there, its value, or the file that it
- * names. `more` stands for all that is wrong besides, where that is too much to be told; it comes last.
+ * names. `more` stands for all that is wrong besides, if there are too many to report; it comes last.
  */
 export type ProblemKind = "syntax" | "unknown_key" | "missing" | "bad_value" | "bad_file" | "more";
 
@@ -42,7 +42,7 @@ export interface Problem {
   readonly expected: string;
   /** The known key or name that was probably meant. */
   readonly nearest?: string;
-  /** Counted from 1. Where the exact line can't be told, that of the nearest enclosing key. */
+  /** Counted from 1. If the exact line is unknown, that of the nearest enclosing key. */
   readonly line?: number;
   /** Counted from 1; only where the text is no YAML. */
   readonly column?: number;

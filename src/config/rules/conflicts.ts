@@ -35,7 +35,7 @@ function findRepeat(
   return earlier === undefined ? [] : [taken(item, `${what} (${formatPath(earlier.path)} has it)`)];
 }
 
-/** A finding for each listener that an earlier one leaves no room for, as far as that can be told. */
+/** A finding for each listener that an earlier one leaves no room for, as far as that can be known. */
 export function findOverlaps(listeners: readonly Located<Address>[]): Finding[] {
   const earlier = new Map<string | number, Located<Address>[]>();
   return listeners.flatMap((listener) => {
@@ -85,7 +85,7 @@ function overlap(a: Address, b: Address): boolean {
   return listenHosts(a.host).some((host) => listenHosts(b.host).some((other) => hostsOverlap(host, other)));
 }
 
-/** `localhost` may stand for either address. What other names stand for can't be told. */
+/** `localhost` may stand for either address. What other names resolve to is unknown. */
 function listenHosts(host: string): string[] {
   const canonical = canonicalHost(host);
   return canonical === "localhost" ? ["127.0.0.1", "::1"] : [canonical];

@@ -7,7 +7,7 @@ import { resolveAddress } from "./resolve_address.ts";
 
 /**
  * A value of a document and where it stands, for checks that read the document before it is known to be good.
- * What has the wrong shape reads as absent: the schema is what complains about it.
+ * What has the wrong shape reads as absent: the schema reports it.
  */
 export class DocumentNode {
   readonly path: Path;

@@ -44,7 +44,7 @@ function checkHttp(service: DocumentNode, upstreams: DocumentNode): Finding[] {
   ];
 }
 
-/** A client that would speak another protocol must not be told that it may. */
+/** A client that would speak another protocol must not be offered it. */
 function checkAlpn(alpn: DocumentNode): Finding[] {
   return alpn.items().filter(({ value }) => value !== "http/1.1")
     .map((item) => bad(item, '"http/1.1", the one protocol that is served'));

@@ -15,7 +15,7 @@ export interface Finding {
   readonly nearest?: string;
 }
 
-/** As many problems are told one by one. */
+/** So many problems are reported one by one. */
 const MAX_PROBLEMS = 100;
 
 /** The findings of a schema. Beyond the number that is reported they are only counted: each costs far more than the value. */

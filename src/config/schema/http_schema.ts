@@ -30,7 +30,7 @@ const MAX_HEADER_BYTES = 1024 * 1024;
 const MAX_HEADERS = 10_000;
 const STATUS_KEY = /^[45]\d\d$/;
 
-/** A text in which `faultOf` finds no fault; what it finds is told. */
+/** A text in which `faultOf` finds no fault; the fault is reported. */
 function text(
   message: string,
   faultOf: (text: string) => string | undefined,

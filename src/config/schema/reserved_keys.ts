@@ -7,7 +7,7 @@ const RESERVED: readonly string[] = ["__proto__", "prototype", "constructor"];
 
 /**
  * Every reserved key of a document, as a key that does not exist. Without this, an upstream of that name would be
- * dropped without a word. Aliases are looked at once, so the work grows with the text.
+ * dropped silently. Aliases are looked at once, so the work grows with the text.
  */
 export function* findReservedKeys(document: unknown): Steps<Finding[]> {
   const findings: Finding[] = [];

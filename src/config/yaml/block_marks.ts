@@ -2,7 +2,7 @@ import { markFlow, skipProperties, takeQuoted } from "./flow_marks.ts";
 import { addChild, type Mark } from "./text_cursor.ts";
 import { TextCursor } from "./text_cursor.ts";
 
-/** The keys and list items of a YAML text and the lines on which they begin, as far as they can be told. */
+/** The keys and list items of a YAML text and the lines on which they begin, as far as they can be known. */
 export function markBlocks(text: string): Mark {
   return new BlockMarker(text).read();
 }

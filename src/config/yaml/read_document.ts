@@ -38,7 +38,7 @@ function readAtOnce(text: string, name: string): unknown {
   return withoutOldNumbers(document, text);
 }
 
-/** What the parser stumbles over later, and elsewhere, than where it went wrong. */
+/** The error that the parser reports later than its cause. */
 function tabBefore(error: unknown, text: string): Problem | undefined {
   const { any } = findTabs(text);
   const { line } = positionOf(error);
@@ -59,7 +59,7 @@ function tabProblem(text: string, line: number): Problem {
 
 function toProblem(error: unknown, text: string): Problem {
   // The parser calls itself for each level, so what is too deep for it ends the stack.
-  // The position and the excerpt of the message are told in another way here.
+  // The position and the excerpt of the message are reported in another way here.
   const [said = ""] = describeError(error).split(/ at line \d+, column -?\d+|\n/);
   const reason = error instanceof RangeError ? "it is too deep" : said;
   const problem = { kind: "syntax", path: "", expected: `YAML (${reason})` } as const;
@@ -74,7 +74,7 @@ function toProblem(error: unknown, text: string): Problem {
   return column < 1 ? { ...problem, value, line } : { ...problem, value, line, column };
 }
 
-/** Counted from 1; 0 where it is not told. */
+/** Counted from 1; 0 if it is unknown. */
 function positionOf(error: unknown): { line: number; column: number } {
   if (!(error instanceof SyntaxError) || !("line" in error) || !("column" in error)) {
     return { line: 0, column: 0 };

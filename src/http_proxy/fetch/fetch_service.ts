@@ -13,7 +13,7 @@ import type { PoolPath } from "../pool/pool_path.ts";
 import { FetchConnection } from "./fetch_connection.ts";
 import { readRequestedUrl, RequestBytes } from "./request_bytes.ts";
 
-/** A client is looked after from then on: most responses are there before. */
+/** A client is watched from then on: most responses are there before. */
 const WATCH_AFTER_MS = 200;
 
 /** Where requests go. */

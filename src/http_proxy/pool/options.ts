@@ -56,7 +56,7 @@ export interface HttpPoolOptions
    * place of the generated one; what is thrown is what `handle` rejects with.
    */
   readonly onError?: (error: ProxyError, exchange: HttpExchange) => Response | void;
-  /** Is told of each request that has ended. @default nothing is done */
+  /** Called with each request that has ended. @default nothing is done */
   readonly onAccess?: (record: AccessRecord) => void;
   /** What the log and errors call it. @default {"pool"} */
   readonly name?: string;

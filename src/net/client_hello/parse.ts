@@ -22,7 +22,7 @@ export interface ClientHello {
   /** The versions of TLS that it offers, such as 0x0303 (1.2) and 0x0304 (1.3), without GREASE (RFC 8701). */
   readonly versions: readonly number[];
   /**
-   * Whether an encrypted hello is in it, or one made up (GREASE), which cannot be told apart. `serverName` is
+   * Whether an encrypted hello is in it, or one made up (GREASE), which cannot be distinguished. `serverName` is
    * the name outside of it, which is the one to route by.
    */
   readonly encryptedHello: boolean;
@@ -140,7 +140,7 @@ function parseVersions(extension: ByteCursor): number[] {
   return versions;
 }
 
-/** Values that clients throw in to see to it that unknown ones are tolerated: 0x0a0a, 0x1a1a, and so on. */
+/** Values that clients throw in so that unknown ones are tolerated: 0x0a0a, 0x1a1a, and so on. */
 function isGrease(value: number): boolean {
   return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff);
 }

@@ -122,7 +122,7 @@ export class ServerContext {
     const server = tls.createServer(this.#options);
     const engine: Engine = { server, events: undefined };
     // With `true` the engine asks for a certificate with an alert of its own (certificate_required) where
-    // there is none, but refuses a bad one without a word about it; with `false` it is the other way round.
+    // there is none, but refuses a bad one without reporting it; with `false` it is the other way round.
     // What is neither gives both: one part of the engine takes it for true, the other for false. If that
     // should ever change, no client is accepted by mistake, since every certificate is verified
     // here.

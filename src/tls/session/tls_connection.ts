@@ -7,7 +7,7 @@ import type { CipherEvents, CipherStream } from "./cipher_stream.ts";
 import { toHandshakeError } from "./handshake_errors.ts";
 import { release } from "./release.ts";
 
-/** What the engine enciphers in one go; of more it would keep a copy of the rest, again and again. */
+/** What the engine encrypts in one call; of more it would keep a copy of the rest, again and again. */
 const MAX_WRITE = 3 * 16_384;
 
 interface PendingRead {
@@ -30,7 +30,7 @@ interface PendingWrite {
  * - The peer's close_notify, and FIN without one, both end reading; writing goes on.
  * - `closeWrite` sends close_notify and then ends the writing half of the connection below.
  * - `close` gives the resource back at once. Unless something is in its way, close_notify goes out before.
- * - `abort` does so too, and sends no close_notify: the peer is told that the stream was cut short.
+ * - `abort` does so too, and sends no close_notify: the peer sees that the stream was cut short.
  * - What the peer does not read waits with it: a write is over when the connection below has taken all of it.
  * - What we do not read is not fetched: at most what one read from below has brought is kept.
  *

@@ -70,7 +70,7 @@ export function offering(greeting: MysqlPacket, tls: boolean): MysqlPacket {
 
 /**
  * The client's request for TLS, which is an answer to the greeting cut short. It is not answered, so TLS follows it at
- * once: what has been read behind it is for TLS, and for nothing else. A client that goes on without TLS is told.
+ * once: what has been read behind it is for TLS, and for nothing else. A client that goes on without TLS gets an error.
  *
  * @throws {TlsHandshakeError} `no-starttls` or `bad-starttls`.
  */

@@ -14,7 +14,7 @@ class Packets {
   #isFirst = false;
 
   /**
-   * Goes through `bytes`. `onSequence` may change a sequence number; `onFirst` is told the first byte of each packet,
+   * Goes through `bytes`. `onSequence` may change a sequence number; `onFirst` gets the first byte of each packet,
    * and says with `true` that nothing behind it is of interest.
    */
   pass(bytes: Uint8Array, on: { sequence(value: number): number; first(byte: number): boolean }): void {

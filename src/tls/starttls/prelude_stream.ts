@@ -76,7 +76,7 @@ export class PreludeStream {
     await writeAll(this.#connection, bytes);
   }
 
-  /** Writes the last that the peer is told, and ends our side. */
+  /** Writes the last data for the peer, and ends our side. */
   async writeLast(data: string | Uint8Array): Promise<void> {
     await this.write(data);
     await this.#connection.closeWrite();

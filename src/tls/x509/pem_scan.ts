@@ -22,7 +22,7 @@ export function* hasPem(bytes: Uint8Array): Steps<boolean> {
 
 /**
  * Finds the blocks of a large PEM file, RFC 7468, without making a text of the whole. Everything outside of the blocks
- * is skipped. A block that is cut off or is not base64 is told as such, and the next one is read.
+ * is skipped. A block that is cut off or is not base64 is reported as such, and the next one is read.
  */
 export function* scanPem(bytes: Uint8Array): Steps<ScannedBlock[]> {
   const blocks: ScannedBlock[] = [];

@@ -115,7 +115,7 @@ Deno.test("sources are waited for until each has answered, were it with an error
   await fixture.end();
 });
 
-Deno.test("sources that a reload has changed are not waited for while a set of before lasts", async () => {
+Deno.test("sources that a reload has changed are not waited for while a previous set lasts", async () => {
   const fixture = new ManagedFixture(config("", { discover: from("one") }));
   const reasons = () => reasonsOf({ managed: fixture });
   await fixture.give("file one", "x");

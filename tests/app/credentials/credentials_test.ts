@@ -231,7 +231,7 @@ Deno.test("clients are rejected because of a CRL that can't be used, and a warni
   assertEquals([gate.problem, warnings], [undefined, []]);
 });
 
-Deno.test("what works but should be looked after is a warning that names it", async () => {
+Deno.test("what works but needs attention is a warning that names it", async () => {
   const { ca } = await makePki();
   await using files = new TlsFiles();
   const times = { notBefore: inDays(-9), notAfter: inDays(-1) };

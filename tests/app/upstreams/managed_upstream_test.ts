@@ -50,7 +50,7 @@ Deno.test("the log counts the backends in use: listed ones, and those that stand
   await fixture.end();
 });
 
-Deno.test("the set of before lasts until the source in the place of another has given one", async () => {
+Deno.test("the previous set lasts until the source in the place of another has given one", async () => {
   const fixture = await discovering();
   const before = fixture.source("file one");
   fixture.update(config("a", { discover: from("two") }));
@@ -103,7 +103,7 @@ Deno.test("an empty set of a new source is a set, also if the source has failed 
   }
 });
 
-Deno.test("with keepOnEmpty new sources that have nothing to give leave the set of before as it is", async () => {
+Deno.test("with keepOnEmpty new sources that have nothing to give leave the previous set as it is", async () => {
   const fixture = await discovering();
   const keeping = (path: string, more = {}) => ({ discover: from(path, { keepOnEmpty: true, ...more }) });
   const kept = () =>
@@ -125,7 +125,7 @@ Deno.test("with keepOnEmpty new sources that have nothing to give leave the set 
   await fixture.end();
 });
 
-Deno.test("with keepOnEmpty nothing is said of a set of before that has only what is listed", async () => {
+Deno.test("with keepOnEmpty nothing is said of a previous set that has only what is listed", async () => {
   const discover = from("one", { keepOnEmpty: true });
   const fixture = new ManagedFixture(config("a"));
   fixture.update(config("a", { discover }));
@@ -173,7 +173,7 @@ Deno.test("a set of a new source that is listed already ends the old one too", a
   await fixture.end();
 });
 
-Deno.test("where a new source fails for ever the set of before goes on for ever", async () => {
+Deno.test("where a new source fails for ever the previous set stays for ever", async () => {
   const fixture = await discovering();
   fixture.update(config("a", { discover: from("two") }));
   for (let i = 0; i < 20; i++) {

@@ -18,7 +18,7 @@ export function isSameForm(name: ComparableName, subtree: Subtree): boolean {
 }
 
 /**
- * Whether a name lies within a subtree of its form: RFC 5280 section 4.2.1.10. `unknown`: it cannot be told, so that
+ * Whether a name lies within a subtree of its form: RFC 5280 section 4.2.1.10. `unknown`: it cannot be determined, so that
  * the name must be refused, whether the subtree is permitted or excluded.
  */
 export function isWithin(name: ComparableName, subtree: Subtree): boolean | "unknown" {
