@@ -104,7 +104,7 @@ export class AdminApi implements AdminHandler {
   }
 
   /** Rejects requests that a page of another origin makes a browser send (DNS rebinding, CSRF). */
-  #checkSender({ method, headers }: AdminRequestHead): void {
+  #checkSender({ method, path, headers }: AdminRequestHead): void {
     const host = headers.get("host");
     // It is absent only in HTTP/1.0, which no browser sends.
     if (host !== undefined && !this.#options.hosts.isHost(host)) {
@@ -121,11 +121,12 @@ export class AdminApi implements AdminHandler {
       );
     }
     const site = headers.get("sec-fetch-site") ?? "none";
-    const readsOnly = method === "GET" || method === "HEAD";
+    // A page of another origin cannot read the live events, but could take the places of viewers.
+    const readsOnly = (method === "GET" || method === "HEAD") && path !== "/api/live";
     if (!readsOnly && site !== "none" && site !== "same-origin") {
       throw new AdminError(
         "foreign_origin",
-        `Cannot change anything for another origin: Sec-Fetch-Site is ${quoteText(site)}`,
+        `Cannot do this for another origin: Sec-Fetch-Site is ${quoteText(site)}`,
       );
     }
   }

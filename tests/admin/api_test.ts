@@ -265,6 +265,7 @@ Deno.test("a page of another origin can neither read nor change anything", async
   for (const site of ["cross-site", "same-site", "whatever"]) {
     const headers = { "sec-fetch-site": site };
     assertEquals(await code("POST /api/reload", { headers }), "403 foreign_origin");
+    assertEquals(await code("GET /api/live", { headers }), "403 foreign_origin");
     assertEquals((await ask("GET /healthz", { headers })).status, 200); // A link to it, say.
   }
   assertEquals(target.calls, []);

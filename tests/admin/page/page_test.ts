@@ -2,8 +2,12 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { AdminError } from "../../../src/admin/admin_error.ts";
+import { ADMIN_HEAD, AdminClient } from "../../support/admin_client.ts";
 import { Browser } from "../../support/browser.ts";
 import { testWith } from "../../support/installed.ts";
+import { connect, greet, readLine, startBackend } from "../../support/peers.ts";
+import { startCulvert } from "../../support/program.ts";
+import { proxyConfig } from "../../support/proxy_config.ts";
 import { until } from "../../support/wait.ts";
 import { TestAdmin } from "../listener_fixture.ts";
 import { busyScene, busyStatus, HOSTILE, hostileScene, largeScene, SceneTarget, session } from "./scene.ts";
@@ -75,6 +79,7 @@ testWith(["chromium"], "the live page, in a browser", async (t) => {
   await using browser = await Browser.start();
   await t.step("shows every state, in both themes, narrow and wide", (t) => showsStates(t, browser));
   await t.step("acts: each order is confirmed, and its answer shown", (t) => acts(t, browser));
+  await t.step("drains a backend of a real program", () => drainsBackend(browser));
 });
 
 async function showsStates(t: Deno.TestContext, browser: Browser): Promise<void> {
@@ -179,6 +184,11 @@ async function showsStates(t: Deno.TestContext, browser: Browser): Promise<void>
     await page.unroute("**/api/live");
     await opened.says("#state", "Ready");
     assertEquals(await page.locator("#notices").filter({ hasText: "does not answer" }).count(), 0);
+    await page.route("**/api/live", (route) => route.fulfill({ status: 503, json: {} }));
+    admin.listener.refresh();
+    await opened.says("#notices", "sends this page no events");
+    await page.unroute("**/api/live");
+    await opened.says("#state", "Ready");
   });
 
   await t.step(
@@ -217,6 +227,31 @@ async function showsStates(t: Deno.TestContext, browser: Browser): Promise<void>
     await page.locator("dialog[open]").waitFor({ state: "detached" });
     assertStringIncludes(await page.evaluate<string>("document.activeElement.textContent"), BACKEND);
   });
+}
+
+/** From a click to the state of the program, and back to the page. */
+async function drainsBackend(browser: Browser): Promise<void> {
+  using backend = startBackend(greet("a"));
+  await using culvert = await startCulvert(proxyConfig({ backends: [backend.address], head: ADMIN_HEAD }));
+  using client = await connect(culvert.port("main"));
+  assertEquals(await readLine(client), "a");
+  const page = await browser.newPage();
+  const says = (selector: string, text: string) =>
+    page.locator(selector).filter({ hasText: text }).first().waitFor();
+  await page.goto(`http://${culvert.found({ message: "admin API" }).at(-1)!.listener}/`);
+  await says(".backend", "1 open");
+  await page.locator("body.writes .backend").click();
+  await page.getByRole("button", { name: "Drain…" }).click();
+  await page.getByRole("button", { name: "Drain", exact: true }).click();
+  await says("dialog .answer", `${backend.address} is drained`);
+  await page.keyboard.press("Escape");
+  await says(".backend-state", "drained");
+  await says("#state", "Not ready");
+  using admin = new AdminClient(culvert);
+  assertEquals((await admin.backend(backend.address)).state, "drained");
+  await page.locator("#connections").scrollIntoViewIfNeeded();
+  await says("#connections tbody", backend.address);
+  await page.close();
 }
 
 async function acts(t: Deno.TestContext, browser: Browser): Promise<void> {

@@ -15,13 +15,14 @@ export function formatBytes(bytes: number): string {
     value /= 1000;
     unit++;
   }
-  const digits = unit === 0 || value >= 99.5 ? 0 : 1;
+  const digits = unit === 0 || value >= 99.95 ? 0 : 1;
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
 /** A rate: `0.4`, `12`, `1.2k`. */
 export function formatRate(value: number): string {
   if (value === 0) return "0";
+  if (value < 0.05) return "<0.1";
   if (value < 9.95) return value.toFixed(1);
   if (value < 9999.5) return number.format(value);
   return value < 999_500

@@ -62,8 +62,13 @@ class Page {
     return this.#pause.getAttribute("aria-pressed") === "true";
   }
 
+  /** Whether what is shown is old. */
+  get #isLost(): boolean {
+    return this.#stream === "lost" || this.#stream === "refused";
+  }
+
   #setStream(state: StreamState): void {
-    if (state === "lost" && this.#stream !== "lost") this.#lostAtMs = Date.now();
+    if (state === "lost" && !this.#isLost) this.#lostAtMs = Date.now();
     if (state !== this.#stream) this.#store.forgetRates();
     this.#stream = state;
     this.#showState();
@@ -107,8 +112,8 @@ class Page {
     const [text, kind] = this.#stateText(view);
     setText(state, text);
     state.className = `state ${kind}`;
-    document.body.classList.toggle("stale", this.#stream === "lost");
-    document.title = this.#stream === "lost" ? "Culvert (no connection)" : `Culvert (${text.toLowerCase()})`;
+    document.body.classList.toggle("stale", this.#isLost);
+    document.title = this.#isLost ? "Culvert (no connection)" : `Culvert (${text.toLowerCase()})`;
     const { version, pid, startedAt } = view?.program ?? {};
     const uptime = startedAt === undefined ? "" : formatDuration((Date.now() - Date.parse(startedAt)) / 1000);
     const process = pid === undefined ? "" : `, process ${pid}`;
@@ -117,7 +122,7 @@ class Page {
       version === undefined ? "" : `version ${version}${process}, up for ${uptime}${this.#identity}`,
     );
     const notices = view === undefined ? [] : noticesOf(view);
-    const lost = this.#stream === "lost" ? [this.#lostText()] : [];
+    const lost = this.#isLost ? [this.#lostText()] : [];
     const all = [...lost, ...notices];
     this.#replace(
       "notices",
@@ -127,7 +132,7 @@ class Page {
   }
 
   #stateText(view: LiveView | undefined): readonly [text: string, kind: string] {
-    if (this.#stream === "lost") return ["No connection", "bad"];
+    if (this.#isLost) return ["No connection", "bad"];
     if (view === undefined) return ["Connecting", "idle"];
     const { state, unready } = view.program;
     if (state !== "ready") return [state === "draining" ? "Draining" : state, "soon"];
@@ -137,9 +142,10 @@ class Page {
   #lostText(): string {
     const seconds = Math.floor((Date.now() - this.#lostAtMs) / 1000);
     const what = this.#store.view === undefined ? "" : " What is shown is the last that was known.";
-    return `The program does not answer, for ${
-      formatDuration(seconds)
-    }.${what} The page connects again by itself.`;
+    const fault = this.#stream === "refused"
+      ? "The program sends this page no events: there are too many viewers, or this one is not allowed any more."
+      : `The program does not answer, for ${formatDuration(seconds)}.`;
+    return `${fault}${what} The page connects again by itself.`;
   }
 
   #openBackend(upstream: string, address: string): void {

@@ -2,8 +2,8 @@
 import type { HistoryReport, HistoryRow } from "../../live/history.ts";
 import type { LiveView } from "../../live/live_view.ts";
 
-/** Whether the program is heard from. */
-export type StreamState = "connecting" | "open" | "lost";
+/** Whether the program is heard from. `refused`: it answers, but sends this page no events. */
+export type StreamState = "connecting" | "open" | "lost" | "refused";
 
 /** What a {@linkcode LiveStream} calls. */
 export interface StreamHandlers {
@@ -43,7 +43,18 @@ export class LiveStream {
       onState("lost");
       if (source.readyState !== EventSource.CLOSED || this.#source !== source) return;
       this.#retry = setTimeout(() => this.#open(), RETRY_MS);
+      void this.#askWhy(source);
     });
+  }
+
+  /** The browser does not tell why there are no events. */
+  async #askWhy(source: EventSource): Promise<void> {
+    try {
+      const { ok } = await fetch("/healthz");
+      if (ok && this.#source === source) this.#handlers.onState("refused");
+    } catch {
+      // The program is gone.
+    }
   }
 
   #follow(): void {
