@@ -65,6 +65,8 @@ export interface BackendReport {
   /** Absent: none has failed. */
   readonly lastFailure?: string | undefined;
   readonly pool: { readonly idle: number; readonly waiting: number; readonly waits: number };
+  /** How often it has been ejected; absent: never. */
+  readonly ejections?: number;
   /** For how long it is still ejected, in milliseconds; absent: it is not. */
   readonly ejectedForMs?: number | undefined;
 }
@@ -143,6 +145,7 @@ function reportBackend(backend: Backend, upstream: Upstream): BackendReport {
     failures,
     lastFailure,
     pool: { idle, waiting, waits },
+    ...(backend.ejections === 0 ? {} : { ejections: backend.ejections }),
     ejectedForMs: upstream.ejectedForMs(backend),
   };
 }

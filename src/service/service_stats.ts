@@ -26,6 +26,8 @@ export interface ServiceCounters {
   readonly total: number;
   /** Connections that were refused, at accept or in their handshake. */
   readonly rejected: number;
+  /** Further backends that were tried because one could not be connected; absent: none. */
+  readonly retries?: number;
   /** Connections that could not be accepted, by cause. */
   readonly acceptFailures: Readonly<Record<AcceptFailure, number>>;
   /** Connections by the reason for which they ended or were refused. Reasons that never occurred are absent. */
@@ -58,6 +60,7 @@ export class ServiceStats {
   readonly #acceptFailures: Record<AcceptFailure, number> = { reset: 0, descriptors: 0, other: 0 };
   #total = 0;
   #rejected = 0;
+  #retries = 0;
   #bytesUp = 0;
   #bytesDown = 0;
 
@@ -97,6 +100,7 @@ export class ServiceStats {
       ...now,
       total: this.#total,
       rejected: this.#rejected,
+      ...(this.#retries === 0 ? {} : { retries: this.#retries }),
       acceptFailures: { ...this.#acceptFailures },
       ended: { ...this.#ended },
       bytesUp,
@@ -151,6 +155,7 @@ export class ServiceStats {
     this.#bytesUp += session.bytesUp;
     this.#bytesDown += session.bytesDown;
     if (isRefusal(reason)) this.#rejected++;
+    if (session.tries > 1) this.#retries += session.tries - 1;
     this.#count(reason);
     this.#log.ended(session, { reason, durationMs });
     if (this.#failures !== undefined && isFailure(reason)) this.#keep(session, reason);

@@ -75,6 +75,7 @@ export class Backend {
   #checked = false;
   #down = false;
   #ejected = false;
+  #ejections = 0;
   #disabled = false;
   #stateSince = Date.now();
   /** Stored, as every pick asks for it. */
@@ -197,7 +198,13 @@ export class Backend {
     return this.#ejected;
   }
 
+  /** How often that has happened since the start. */
+  get ejections(): number {
+    return this.#ejections;
+  }
+
   set ejected(ejected: boolean) {
+    if (ejected && !this.#ejected) this.#ejections++;
     this.#change(() => this.#ejected = ejected);
   }
 

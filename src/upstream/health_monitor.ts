@@ -1,7 +1,8 @@
 import { LogInterval } from "../core/log_interval.ts";
+import { Histogram } from "../core/histogram.ts";
 import type { Log } from "../core/log.ts";
 import type { Address } from "../net/address.ts";
-import type { Check } from "./check/check.ts";
+import type { Check, CheckReport } from "./check/check.ts";
 import type { HealthOptions } from "./check/options.ts";
 import type { CheckScheduler, CheckTask } from "./check/scheduler.ts";
 import type { CheckOutcome, Health } from "./check/health.ts";
@@ -28,6 +29,9 @@ export interface HealthMonitorParts<B extends CheckedBackend> {
   readonly onUp: (backend: B) => void;
 }
 
+/** In seconds: from a backend next door to the usual timeout. */
+const CHECK_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
 /** Runs the health checks of the backends of one upstream, and reports changes. */
 export class HealthMonitor<B extends CheckedBackend> {
   readonly #parts: HealthMonitorParts<B>;
@@ -36,6 +40,8 @@ export class HealthMonitor<B extends CheckedBackend> {
   #options: HealthOptions | undefined;
   #check: Check | undefined;
   readonly #warnInterval = new LogInterval();
+  /** How long checks have taken, those that failed or were aborted included. */
+  readonly durations = new Histogram(CHECK_BOUNDS);
 
   constructor(parts: HealthMonitorParts<B>) {
     this.#parts = parts;
@@ -67,7 +73,7 @@ export class HealthMonitor<B extends CheckedBackend> {
       upstream: this.#parts.upstream,
       intervalMs: options.intervalMs,
       timeoutMs: options.timeoutMs,
-      run: (signal) => check.run(backend.address, signal),
+      run: (signal) => this.#run(check, { backend, signal }),
       onOutcome: (outcome) => this.#observe(backend, outcome),
     };
     this.#tasks.set(backend, task);
@@ -78,6 +84,15 @@ export class HealthMonitor<B extends CheckedBackend> {
   forget(backend: B): void {
     this.#drop(this.#tasks.get(backend));
     this.#tasks.delete(backend);
+  }
+
+  async #run(check: Check, { backend, signal }: { backend: B; signal: AbortSignal }): Promise<CheckReport> {
+    const startedMs = performance.now();
+    try {
+      return await check.run(backend.address, signal);
+    } finally {
+      this.durations.observe((performance.now() - startedMs) / 1000);
+    }
   }
 
   #drop(task: CheckTask | undefined): void {

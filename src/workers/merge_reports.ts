@@ -50,6 +50,8 @@ function addBackend(sum: BackendReport, more: BackendReport | undefined): Backen
     failures: sum.failures + more.failures,
     lastFailure: more.lastFailure ?? sum.lastFailure,
     pool: addCounts({ ...sum.pool }, more.pool),
+    // All threads eject a backend at the same time.
+    ...(more.ejections === undefined ? {} : { ejections: Math.max(more.ejections, sum.ejections ?? 0) }),
   };
 }
 
@@ -62,6 +64,7 @@ function addService(sum: ServiceReport, more: ServiceReport | undefined): Servic
     handshakes: sum.handshakes + more.handshakes,
     total: sum.total + more.total,
     rejected: sum.rejected + more.rejected,
+    ...(more.retries === undefined ? {} : { retries: more.retries + (sum.retries ?? 0) }),
     acceptFailures: addCounts({ ...sum.acceptFailures }, more.acceptFailures),
     ended: addCounts({ ...sum.ended }, more.ended),
     bytesUp: sum.bytesUp + more.bytesUp,

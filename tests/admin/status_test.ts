@@ -107,7 +107,7 @@ function tableAfter(text: string, start: string): string[][] {
 Deno.test("the tables of the reference are the descriptions in the schema", () => {
   const text = Deno.readTextFileSync(DOCS);
   const described = [...tables(statusDescription() as Description)];
-  assertEquals(described.length, 19);
+  assertEquals(described.length, 21);
   for (const [path, rows] of described) {
     const start = path === "" ? text.slice(0, text.lastIndexOf("```\n")) : `\n\`${path}\``;
     const title = path.endsWith("connectSeconds")
@@ -187,13 +187,16 @@ Deno.test("required keys must be present, optional keys may be absent", () => {
     "crls[].nextUpdate",
     "crls[].problem",
     "crls[].thisUpdate",
+    "eventLoopDelaySeconds",
     "pid",
     "reload.error",
     "reload.problems",
     "reload.problems[].line",
     "reload.problems[].nearest",
     "reload.problems[].value",
+    "reload.refused",
     "services[].requests",
+    "services[].retries",
     "services[].upstream",
     "upstreams[].backends[].check",
     "upstreams[].backends[].check.badAt",
@@ -203,7 +206,9 @@ Deno.test("required keys must be present, optional keys may be absent", () => {
     "upstreams[].backends[].check.lastAt",
     "upstreams[].backends[].check.ok",
     "upstreams[].backends[].ejectedUntil",
+    "upstreams[].backends[].ejections",
     "upstreams[].backends[].why",
+    "upstreams[].checkSeconds",
     "upstreams[].discovery",
     "upstreams[].discovery[].error",
     "upstreams[].discovery[].lastSetAt",

@@ -4,6 +4,7 @@ import { callInVain } from "../support/calls.ts";
 import { finishChecked, restingDescriptors } from "../support/checked.ts";
 import { run } from "../support/child.ts";
 import { enters } from "../support/enters.ts";
+import { freePort } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";
 import { Member } from "../support/member.ts";
 import { connect, echo, exchange, greet, readLine, startBackend } from "../support/peers.ts";
@@ -210,4 +211,37 @@ testWith(["promtool", "curl"], "promtool takes what curl gets from the program",
   const { stdout: head } = await run("curl", ["-sS", "-f", "-I", `http://${listener}/metrics`]);
   assert(head.includes("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"), head);
   await culvert.finish();
+});
+
+Deno.test("ejections, further tries, checks, refused reloads and the event loop are counted", async () => {
+  using backend = startBackend(greet("a"));
+  const dead = `127.0.0.1:${freePort()}`;
+  const upstream = "balance: first, outlier: {failures: 2, maxEjected: 100%}";
+  const checked = `  checked: {backends: ["${backend.address}"], health: {type: tcp, interval: 100ms}}\n`;
+  const config = proxyConfig({ backends: [dead, backend.address], upstream, head: ADMIN_HEAD })
+    .replace("services:\n", `${checked}services:\n`);
+  await using culvert = await startCulvert(config);
+  for (let i = 0; i < 3; i++) {
+    using client = await connect(culvert.port("main"));
+    assertEquals(await readLine(client), "a");
+  }
+  await culvert.write("version: 2\n");
+  culvert.signal("SIGHUP");
+  await culvert.waitFor({ level: "ERROR" });
+  await scrapeUntil(culvert, 'culvert_service_connect_retries_total{service="main"}', 2);
+  let series: Series = new Map();
+  await until(async () => {
+    series = await scrape(culvert);
+    return series.get("culvert_event_loop_delay_seconds_count")! > 0 &&
+      series.get('culvert_upstream_check_duration_seconds_count{upstream="checked"}')! > 1;
+  }, { what: "checks, and the delay of the event loop" });
+  assertEquals(series.get(`culvert_backend_ejections_total{upstream="main",backend="${dead}"}`), 1);
+  assertEquals(
+    series.get(`culvert_backend_ejections_total{upstream="main",backend="${backend.address}"}`),
+    0,
+  );
+  assertEquals(series.get("culvert_config_refused_reloads_total"), 1);
+  assertGreater(series.get('culvert_upstream_check_duration_seconds_sum{upstream="checked"}')!, 0);
+  culvert.signal("SIGTERM");
+  assertEquals(await culvert.exit, 0);
 });

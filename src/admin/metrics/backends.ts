@@ -22,6 +22,12 @@ export const BACKEND_METRICS: readonly MetricFamily<BackendStatus>[] = [
     read: ({ ejectedUntil }) => unixTime(ejectedUntil),
   },
   {
+    name: "culvert_backend_ejections_total",
+    type: "counter",
+    help: "How often the backend was ejected.",
+    read: ({ ejections = 0 }) => ejections,
+  },
+  {
     name: "culvert_backend_weight",
     type: "gauge",
     help: "Configured weight of the backend.",

@@ -101,6 +101,18 @@ const PROGRAM: readonly MetricFamily<ProgramFigures>[] = [
     help: "1 if the last reload succeeded, 0 if it failed and the previous configuration is kept.",
     read: ({ status }) => Number(status.reload.ok),
   },
+  {
+    name: "culvert_config_refused_reloads_total",
+    type: "counter",
+    help: "Reloads that have failed, so that the previous configuration was kept.",
+    read: ({ status }) => status.reload.refused ?? 0,
+  },
+  {
+    name: "culvert_event_loop_delay_seconds",
+    type: "histogram",
+    help: "How late the event loop of the main thread calls a timer, sampled once a second.",
+    read: ({ status }) => status.eventLoopDelaySeconds,
+  },
 ];
 
 /** The metrics of the process and of the program as a whole. */

@@ -77,6 +77,12 @@ export const SERVICE_METRICS: readonly MetricFamily<ServiceStatus>[] = [
     read: ({ refused }) => byReason("refused", refused),
   },
   {
+    name: "culvert_service_connect_retries_total",
+    type: "counter",
+    help: "Further backends that connections tried because one could not be connected.",
+    read: ({ retries = 0 }) => retries,
+  },
+  {
     name: "culvert_service_accept_failures_total",
     type: "counter",
     help:

@@ -33,6 +33,12 @@ export const UPSTREAM_METRICS: readonly MetricFamily<UpstreamStatus>[] = [
     read: ({ backends }) => backends.reduce((sum, { pool }) => sum + pool.waiting, 0),
   },
   {
+    name: "culvert_upstream_check_duration_seconds",
+    type: "histogram",
+    help: "Duration of the health checks of all backends of the upstream.",
+    read: ({ checkSeconds }) => checkSeconds,
+  },
+  {
     name: "culvert_upstream_queue_waiting",
     type: "gauge",
     help: "Connections in the queue of the upstream, because every backend is at its maxConnections.",

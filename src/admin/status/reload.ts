@@ -29,6 +29,7 @@ export const reloadSchema = object({
   at: field(time, "When the last reload was attempted"),
   ok: field(v.boolean(), "Whether it succeeded; if not, the previous configuration is kept"),
   why: field(text, "What caused it: `start`, `SIGHUP`, `admin`, or which file has changed"),
+  refused: optional(count, "Reloads that have failed since the start; absent: none has"),
   error: optional(error, "Why it failed; absent if it succeeded"),
   problems: optional(
     v.pipe(list(problem), v.nonEmpty()),

@@ -20,6 +20,10 @@ export const serviceSchema = object({
   ),
   total: field(count, "Admitted connections"),
   rejected: field(count, "Rejected connections: the sum of `refused`"),
+  retries: optional(
+    count,
+    "Further backends that were tried because one could not be connected; absent: none",
+  ),
   refused: field(
     counts,
     "Rejected connections by reason code of the access log; reasons that have not occurred are absent",

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { certificateSchema, crlSchema } from "./credentials.ts";
-import { amount, count, field, list, object, optional, text, time } from "./fields.ts";
+import { amount, count, field, histogram, list, object, optional, text, time } from "./fields.ts";
 import { reloadSchema } from "./reload.ts";
 import { serviceSchema } from "./service.ts";
 import { upstreamSchema } from "./upstream.ts";
@@ -20,6 +20,10 @@ export const statusSchema = object({
   ),
   startedAt: field(time, "When the program started"),
   uptimeSeconds: field(amount, "Time since the start in seconds"),
+  eventLoopDelaySeconds: optional(
+    histogram,
+    "Histogram of how late the event loop of the main thread calls a timer, sampled once a second",
+  ),
   reload: field(reloadSchema, "The last reload; the start counts as one"),
   workers: optional(
     list(workerSchema),

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { BackendState } from "../../upstream/backend.ts";
-import { amount, count, field, list, object, optional, text, time } from "./fields.ts";
+import { amount, count, field, histogram, list, object, optional, text, time } from "./fields.ts";
 
 /** The states of a backend. If several hold, the first one counts. */
 export const BACKEND_STATES = [
@@ -49,6 +49,7 @@ export const backendSchema = object({
   total: field(count, "Client connections that were assigned to it"),
   failures: field(count, "Failed attempts to connect"),
   pool: field(pool, "Connection pool"),
+  ejections: optional(count, "How often it was ejected; absent: never"),
   ejectedUntil: optional(time, "When the ejection ends; only while it is ejected"),
   check: optional(check, "Health checks; absent if there are none"),
 });
@@ -83,6 +84,10 @@ export const upstreamSchema = object({
     "Queue of connections while every backend is at its `maxConnections`",
   ),
   backends: field(list(backendSchema), "Backends, in the order of the set"),
+  checkSeconds: optional(
+    histogram,
+    "Histogram of the duration of health checks; absent if there are none",
+  ),
   discovery: optional(list(discovery), "Sources of backends; absent if all are configured"),
 });
 

@@ -5,6 +5,7 @@ import type { Status } from "../../admin/status/status.ts";
 import type { UpstreamStatus } from "../../admin/status/upstream.ts";
 import { ConfigError } from "../../config/problem/problem.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { HistogramSnapshot } from "../../core/histogram.ts";
 import { isoTime } from "../../core/iso_time.ts";
 import type { Steps } from "../../core/slices.ts";
 import { formatAddress } from "../../net/address.ts";
@@ -28,6 +29,8 @@ export interface StatusParts {
   readonly startedAtMs: number;
   readonly reload: ReloadState;
   readonly clock: Clock;
+  /** How late the event loop has called timers; absent: not known. */
+  readonly eventLoopDelays?: HistogramSnapshot;
 }
 
 /** Everything about the running program, as the admin API shows it. */
@@ -50,6 +53,7 @@ export function* buildStatus(parts: StatusParts): Steps<Status> {
     state: controlPlane.state,
     startedAt: isoTime(startedAt),
     uptimeSeconds: Math.round(clock.now() - startedAtMs) / 1000,
+    ...(parts.eventLoopDelays === undefined ? {} : { eventLoopDelaySeconds: parts.eventLoopDelays }),
     reload: reloadStatus(reload),
     ...workersOf(controlPlane),
     services,
@@ -70,8 +74,12 @@ function workersOf({ dataPlane: { workers } }: ControlPlane): Pick<Status, "work
 }
 
 /** A reload as the admin API shows it. */
-export function reloadStatus({ generation, appliedAt, at, why, outcome }: ReloadState): ReloadStatus {
-  const status = { generation, appliedAt: isoTime(appliedAt), at: isoTime(at), ok: outcome.ok, why };
+export function reloadStatus(
+  { generation, appliedAt, at, why, outcome, refused }: ReloadState,
+): ReloadStatus {
+  const times = { appliedAt: isoTime(appliedAt), at: isoTime(at) };
+  const more = refused === undefined ? {} : { refused };
+  const status = { generation, ...times, ok: outcome.ok, why, ...more };
   if (outcome.ok) return status;
   const { error } = outcome;
   const problems = error instanceof ConfigError ? { problems: error.problems } : {};
@@ -91,6 +99,7 @@ function serviceStatus(
     handshakes: counts.handshakes,
     total: counts.total,
     rejected: counts.rejected,
+    ...(counts.retries === undefined ? {} : { retries: counts.retries }),
     refused: Object.fromEntries(all.filter(([reason]) => isRefusal(reason))),
     acceptFailures: counts.acceptFailures,
     ended: Object.fromEntries(all.filter(([reason]) => !isRefusal(reason))),

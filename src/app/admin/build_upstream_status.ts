@@ -13,7 +13,10 @@ import type { SourceStatus } from "../../upstream/discover/source_run.ts";
 import type { ManagedUpstream } from "../upstreams/managed_upstream.ts";
 
 /** What the control side knows of an upstream. */
-export type UpstreamControl = Pick<ManagedUpstream, "sources" | "health" | "healthOptions">;
+export type UpstreamControl = Pick<
+  ManagedUpstream,
+  "sources" | "health" | "healthOptions" | "checkDurations"
+>;
 
 /** An upstream as the admin API shows it: what the data plane reports, with discovery and checks. */
 export function* buildUpstreamStatus(
@@ -21,7 +24,7 @@ export function* buildUpstreamStatus(
   { control, clock }: { control: UpstreamControl | undefined; clock: Clock },
 ): Steps<UpstreamStatus> {
   const { name, balance, available, queue } = report;
-  const { sources } = control ?? {};
+  const { sources, checkDurations: checkSeconds } = control ?? {};
   const backends: BackendStatus[] = [];
   for (const backend of report.backends) {
     backends.push(buildBackendStatus(backend, control));
@@ -33,6 +36,7 @@ export function* buildUpstreamStatus(
     available,
     queue,
     backends,
+    ...(checkSeconds === undefined ? {} : { checkSeconds }),
     ...(sources === undefined ? {} : { discovery: sources.map((source) => sourceStatus(source, clock)) }),
   };
 }

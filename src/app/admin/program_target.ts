@@ -73,6 +73,7 @@ export class ProgramTarget implements AdminTarget {
       startedAtMs: this.#startedAtMs,
       reload: reloader.state,
       clock: this.#clock,
+      eventLoopDelays: this.history.eventLoopDelays,
     }));
   }
 

@@ -19,6 +19,8 @@ export interface ReloadState {
   readonly at: number;
   readonly why: string;
   readonly outcome: ReloadOutcome;
+  /** Reloads that have failed since the start. */
+  readonly refused?: number;
 }
 
 /** Reloads that are remembered. */
@@ -84,10 +86,12 @@ export class Reloader {
   #note(why: string, outcome: ReloadOutcome): ReloadOutcome {
     if (!outcome.ok && outcome.error.code === "draining") return outcome; // Nothing was tried.
     const at = Date.now();
-    const { generation, appliedAt } = this.#state;
+    const { generation, appliedAt, refused = 0 } = this.#state;
+    const failed = refused + Number(!outcome.ok);
+    const more = failed === 0 ? {} : { refused: failed };
     this.#state = outcome.ok
-      ? { generation: generation + 1, appliedAt: at, at, why, outcome }
-      : { generation, appliedAt, at, why, outcome };
+      ? { generation: generation + 1, appliedAt: at, at, why, outcome, ...more }
+      : { generation, appliedAt, at, why, outcome, ...more };
     this.#recent.add(this.#state);
     return outcome;
   }

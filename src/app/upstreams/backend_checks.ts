@@ -1,3 +1,4 @@
+import type { HistogramSnapshot } from "../../core/histogram.ts";
 import type { Log } from "../../core/log.ts";
 import { type Address, formatAddress } from "../../net/address.ts";
 import type { Dial } from "../../net/dial.ts";
@@ -53,6 +54,11 @@ export class BackendChecks {
   /** What checks have shown of a backend; `undefined` where there are none. */
   health(key: string): Health | undefined {
     return this.#config?.health && this.#checked.get(key)?.health;
+  }
+
+  /** How long checks have taken; `undefined` where there are none. */
+  get durations(): HistogramSnapshot | undefined {
+    return this.#config?.health && this.#monitor.durations.snapshot();
   }
 
   /** Checks these backends and no others, in this way. What earlier checks have shown of them stays. */

@@ -1,6 +1,7 @@
 import type { DiscoverConfig, UpstreamConfig } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CulvertError } from "../../core/errors.ts";
+import type { HistogramSnapshot } from "../../core/histogram.ts";
 import type { Log } from "../../core/log.ts";
 import {
   type BackendCredentials,
@@ -150,6 +151,11 @@ export class ManagedUpstream {
   /** How backends are checked; `undefined`: they are not. */
   get healthOptions(): HealthOptions | undefined {
     return this.#config.health;
+  }
+
+  /** How long checks have taken; `undefined` where there are none. */
+  get checkDurations(): HistogramSnapshot | undefined {
+    return this.#checks.durations;
   }
 
   /** What checks have shown of a backend, by its address as text; `undefined` where there are no checks. */

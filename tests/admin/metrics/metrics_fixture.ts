@@ -10,6 +10,7 @@ const SINCE = "2026-11-20T12:00:00.000Z";
 /** A program with a value for every metric. */
 export const FULL_STATUS: Status = {
   ...SMALL_STATUS,
+  eventLoopDelaySeconds: { bounds: [0.001], counts: [4], sum: 0.5, count: 5 },
   workers: [{
     number: 1,
     state: "running",
@@ -28,6 +29,7 @@ export const FULL_STATUS: Status = {
     handshakes: 1,
     total: 10,
     rejected: 6,
+    retries: 2,
     acceptFailures: { reset: 5, descriptors: 6, other: 7 },
     refused: { "refused-by-deny": 4, "tls-expired": 2 },
     ended: { "client-closed": 5 },
@@ -72,11 +74,13 @@ export const FULL_STATUS: Status = {
         state: "ejected",
         effectiveWeight: 0,
         failures: 5,
+        ejections: 3,
         pool: { idle: 1, waiting: 0, waits: 0 },
         ejectedUntil: "2026-11-20T12:00:30.000Z",
       },
       { ...backendStatus("10.0.0.3:80"), state: "drained", effectiveWeight: 0 },
     ],
+    checkSeconds: { bounds: [0.001], counts: [1], sum: 0.5, count: 2 },
     discovery: [{
       name: "dns A app.internal",
       state: "failing",

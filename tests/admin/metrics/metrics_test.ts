@@ -61,6 +61,11 @@ culvert_config_last_reload_timestamp_seconds 1795176000
 # HELP culvert_config_last_reload_successful 1 if the last reload succeeded, 0 if it failed and the previous configuration is kept.
 # TYPE culvert_config_last_reload_successful gauge
 culvert_config_last_reload_successful 1
+# HELP culvert_config_refused_reloads_total Reloads that have failed, so that the previous configuration was kept.
+# TYPE culvert_config_refused_reloads_total counter
+culvert_config_refused_reloads_total 0
+# HELP culvert_event_loop_delay_seconds How late the event loop of the main thread calls a timer, sampled once a second.
+# TYPE culvert_event_loop_delay_seconds histogram
 `,
   );
   assertEquals(text.slice(end).split("\n").filter((line) => !line.startsWith("#")), [""]);
@@ -75,6 +80,7 @@ Deno.test("a service has its counters, every known reason and its histograms", a
     'culvert_service_connections_total{service="web"} 10',
     'culvert_service_rejected_connections_total{reason="refused-by-deny",service="web"} 4',
     'culvert_service_rejected_connections_total{reason="tls-expired",service="web"} 2',
+    'culvert_service_connect_retries_total{service="web"} 2',
     'culvert_service_accept_failures_total{why="reset",service="web"} 5',
     'culvert_service_accept_failures_total{why="descriptors",service="web"} 6',
     'culvert_service_accept_failures_total{why="other",service="web"} 7',
@@ -124,6 +130,10 @@ Deno.test("an upstream has its backends by state, the sum of its pools, and its 
     'culvert_upstream_available_backends{upstream="app"} 1',
     'culvert_upstream_pool_idle_connections{upstream="app"} 9',
     'culvert_upstream_pool_waiting{upstream="app"} 1',
+    'culvert_upstream_check_duration_seconds_bucket{le="0.001",upstream="app"} 1',
+    'culvert_upstream_check_duration_seconds_bucket{le="+Inf",upstream="app"} 2',
+    'culvert_upstream_check_duration_seconds_sum{upstream="app"} 0.5',
+    'culvert_upstream_check_duration_seconds_count{upstream="app"} 2',
     'culvert_upstream_queue_waiting{upstream="app"} 1',
     'culvert_upstream_queued_connections_total{upstream="app"} 2',
     'culvert_upstream_queue_refused_connections_total{why="full",upstream="app"} 3',
@@ -144,6 +154,7 @@ Deno.test("a backend has the metrics that apply to it, and no others", async () 
   assertEquals(await of("10.0.0.1:80"), [
     "up 1",
     "drained 0",
+    "ejections_total 0",
     "weight 4",
     "effective_weight 2.5",
     "active_connections 2",
@@ -161,6 +172,7 @@ Deno.test("a backend has the metrics that apply to it, and no others", async () 
     "up 0",
     "drained 0",
     "ejected_until_timestamp_seconds 1795176030",
+    "ejections_total 3",
     "weight 1",
     "effective_weight 0",
     "active_connections 0",
@@ -269,8 +281,8 @@ Deno.test("thousands of backends are written in many slices", async () => {
   });
   const series = parseMetrics(text);
   const names = [...series.keys()].filter((key) => key.includes('backend="10.0.7.7:80"'));
-  assertEquals(names.length, 8);
-  assertEquals([...series.keys()].filter((key) => key.startsWith("culvert_backend_")).length, 8 * 3000);
+  assertEquals(names.length, 9);
+  assertEquals([...series.keys()].filter((key) => key.startsWith("culvert_backend_")).length, 9 * 3000);
   assertGreater(pauses, 8 * 3000 / 100);
   assertEquals(text, await metricsText(status));
 });

@@ -15,7 +15,8 @@ Deno.test("the status of a program that has just started says all that there is,
   assertEquals([(await fixture.status()).state, (await fixture.status()).services], ["starting", []]);
   await fixture.start(configText({ upstreams: { app: ["a"] }, services: WEB }));
   fixture.clock.advance(1500);
-  const { startedAt, reload: { appliedAt, at, ...reload }, ...status } = await fixture.status();
+  const { startedAt, eventLoopDelaySeconds, reload: { appliedAt, at, ...reload }, ...status } = await fixture
+    .status();
   const { durationSeconds, connectSeconds } = status.services[0]!;
   for (const time of [startedAt, appliedAt, at]) assertAbout(time, 0);
   const { since, ...backend } = status.upstreams[0]!.backends[0]!;
@@ -33,7 +34,7 @@ Deno.test("the status of a program that has just started says all that there is,
     failures: 0,
     pool: { idle: 0, waiting: 0, waits: 0 },
   });
-  for (const histogram of [durationSeconds, connectSeconds]) {
+  for (const histogram of [durationSeconds, connectSeconds, eventLoopDelaySeconds!]) {
     assertEquals([histogram.counts.length, histogram.sum, histogram.count], [histogram.bounds.length, 0, 0]);
   }
   assertEquals({ ...status, upstreams: status.upstreams.map(({ backends: _, ...others }) => others) }, {

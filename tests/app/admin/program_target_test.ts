@@ -49,6 +49,7 @@ Deno.test("a bad configuration is reported with all its problems, and the curren
     appliedAt,
     ok: false,
     why: "admin",
+    refused: 1,
     error: { code: "bad_config", message },
     problems,
   });
