@@ -198,14 +198,14 @@ export class Backend {
     return this.#ejected;
   }
 
-  /** How often that has happened since the start. */
-  get ejections(): number {
-    return this.#ejections;
-  }
-
   set ejected(ejected: boolean) {
     if (ejected && !this.#ejected) this.#ejections++;
     this.#change(() => this.#ejected = ejected);
+  }
+
+  /** How often it has been ejected since the start. */
+  get ejections(): number {
+    return this.#ejections;
   }
 
   /** Whether an operator has disabled it: it keeps its connections and takes no new ones. */
