@@ -161,7 +161,7 @@ Deno.test("a client that speaks no TLS, leaves or says nothing is refused with t
   await using culvert = await startCulvert(tlsConfig({
     backends: [backend.address],
     tls: { ...files.putOwn("server", server), clientAuth },
-    timeouts: "handshake: 700ms",
+    timeouts: "handshake: 2s",
   }));
   const lines = new AccessLines(culvert);
   {

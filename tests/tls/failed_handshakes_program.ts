@@ -1,10 +1,10 @@
-// Run by a test beside it, with `gc` to call. Prints how many of 4,500 connections whose handshakes failed are still
+// Run by a test beside it, with `gc` to call. Prints how many of 1,400 connections whose handshakes failed are still
 // reachable afterwards: the engine and all that belongs to a handshake refer to the connection below it.
 import { createAuthority } from "../../src/tls/authority/authority.ts";
 import { TlsHandshakeError } from "../../src/tls/session/handshake_errors.ts";
 import { clientContext, connect, pki, serverContext, TlsServer } from "./tls_fixture.ts";
 
-const ROUND = 500;
+const ROUND = 150;
 const UNTRUSTED = 50;
 const HELLO = Uint8Array.fromHex("160301020001000001fc0303");
 const GARBAGE = new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n");
