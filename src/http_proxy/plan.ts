@@ -74,8 +74,8 @@ export interface HttpPlanParts {
   readonly hooks?: HttpHooks | undefined;
 }
 
-/** Parsers that are kept for the next exchange. */
-const MAX_SPARE = 256;
+/** Parsers that are kept for the next exchange, of 3.5 KiB each. To make them takes longer than an exchange itself. */
+const MAX_SPARE = 2048;
 /** Fields that frame or route a request; the proxy writes its own. */
 const FRAMING = ["host", "content-length", "transfer-encoding", "connection"];
 
