@@ -36,6 +36,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   connections,
   idle("plain"),
   ...http,
+  idle("http"),
   ...tlsMeasurements("tls"),
   ...tlsMeasurements("mtls"),
 ];
@@ -164,7 +165,7 @@ and the greatest ratio of a single round. ${machine.cpu}, ${machine.cores} cores
 with ${machine.congestionControl}.
 ${programs.join(", ")}; load from ${tools.join(", ")}.\n`,
   );
-  for (const mode of ["plain", "tls", "mtls"] as const) {
+  for (const mode of ["plain", "http", "tls", "mtls"] as const) {
     const ofMode = measurements.filter((measurement) => measurement.mode === mode);
     if (ofMode.length === 0) continue;
     const taking = proxies.filter(({ modes }) => modes.includes(mode));

@@ -3,22 +3,23 @@ import { denoProgram } from "./deno_program.ts";
 import { freePort } from "./server.ts";
 import { Process } from "./process.ts";
 import { settledResidentKiB } from "./proc.ts";
-import { startEcho } from "./origins.ts";
+import { startEcho, startWeb } from "./origins.ts";
 
-/** How many tunnels are held open. */
+/** How many tunnels, or connections that are kept alive, are held open. */
 export const TUNNELS = 3_000;
 const OPEN_MS = 60_000;
 
-/** Resident memory for each tunnel that has carried a few bytes and is idle since. */
+/** Resident memory for each tunnel that has carried a few bytes, or client that has got a response, and is idle since. */
 export function idle(mode: Mode): Measurement {
   const prefix = mode === "plain" ? "idle" : `${mode}Idle`;
+  const what = mode === "http" ? "client connection" : "tunnel";
   return {
     name: mode === "plain" ? "idle" : `${mode}-idle`,
     mode,
     tools: [],
-    metrics: [{ key: `${prefix}KiB`, label: "Resident memory of an idle tunnel", unit: "KiB", digits: 1 }],
+    metrics: [{ key: `${prefix}KiB`, label: `Resident memory of an idle ${what}`, unit: "KiB", digits: 1 }],
     async run(proxy: Proxy, bench: Bench): Promise<Figures> {
-      await using origin = await startEcho(bench);
+      await using origin = mode === "http" ? await startWeb(bench) : await startEcho(bench);
       const route = { listenPort: freePort(), backendPort: origin.port, mode };
       await using server = await proxy.start(route, bench);
       const before = await settledResidentKiB(server.process.pid, bench.signal);

@@ -35,6 +35,7 @@ const TARGETS: readonly Target[] = [
   { label: "HTTP, responses of 100 KiB", key: "http100K", atLeast: 1.0 },
   { label: "HTTP, responses of 1 MiB", key: "http1M", atLeast: 1.2 },
   { label: "HTTP, a connection per request", key: "httpNew", atLeast: 0.8 },
+  { label: "HTTP, resident memory of an idle client", key: "httpIdleKiB", atMost: 16, unit: " KiB" },
   { label: "Resident memory of an idle tunnel", key: "idleKiB", atMost: 20, unit: " KiB" },
   { label: "TLS, native: bulk, client to backend", proxy: "culvert-native", key: "tlsBulkUp", atLeast: 1.3 },
   {
