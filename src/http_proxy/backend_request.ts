@@ -162,6 +162,11 @@ export class BackendRequest implements LiveConnection {
     this.#choice.release();
   }
 
+  /** Whether the connection has become a tunnel, which reads from both sides and has timers of its own. */
+  get isTunnel(): boolean {
+    return this.#tunnel !== undefined;
+  }
+
   /** The connection has become a tunnel, which ends it. */
   becomeTunnel(tunnel: Tunnel<HttpReason>): void {
     this.#tunnel = tunnel;
@@ -171,7 +176,6 @@ export class BackendRequest implements LiveConnection {
   check(nowMs: number): void {
     const exchange = this.#exchange;
     const { answering } = exchange;
-    if (this.#tunnel !== undefined) return; // It has timers of its own.
     const { idleMs } = exchange.plan.timeouts;
     const { responseMs } = this.#route.timeouts;
     const quietMs = nowMs - exchange.activeMs;

@@ -78,7 +78,7 @@ export class Exchange extends ExchangeState {
     } else if (this.#request === undefined) {
       const isStuck = this.answering && idleMs > 0 && nowMs - this.activeMs > idleMs;
       if (isStuck) this.stop(stalled("client", { answering: true, idleMs }));
-    } else {
+    } else if (!this.#request.isTunnel) {
       const { requestMs } = this.route!.timeouts;
       if (requestMs > 0 && sinceMs > requestMs) return this.stop(lateWhole(requestMs));
       this.#request.check(nowMs);

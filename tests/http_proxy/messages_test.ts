@@ -351,6 +351,30 @@ Deno.test("101 makes a tunnel, and bytes that came early go first", async () => 
   assertEquals(fixture.records.map(({ reason, status }) => [reason, status]), [["upgraded", 101]]);
 });
 
+Deno.test("a tunnel carries everything for as long as it lives, whatever holds for requests", async () => {
+  await using origin = new RawOrigin(async (connection) => {
+    await connection.receive("\r\n\r\n");
+    await connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    for (let at = connection.received.length; !connection.ended; at = connection.received.length) {
+      await connection.until(() => connection.received.length > at);
+      if (connection.received.length > at) await connection.send(connection.received.slice(at));
+    }
+  });
+  await using fixture = new ProxyFixture([origin], { timeouts: { requestMs: 300, responseMs: 300 } });
+  const client = await fixture.client(
+    "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n",
+  );
+  await client.receive("\r\n\r\n");
+  // Longer than the first check of a request that waits.
+  for (let i = 10; i < 30; i++) {
+    await client.send(`<${i}>`);
+    await client.receive(`<${i}>`);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+  await client.end();
+  assertStringIncludes(await client.rest(), "<10><11><12><13><14><15><16><17><18><19><20>");
+});
+
 Deno.test("an upgrade that is refused is an ordinary answer, and what came behind its head waits for it", async () => {
   await using origin = new RawOrigin(answering(OK));
   await using fixture = new ProxyFixture([origin]);
