@@ -10,7 +10,6 @@ export type OnFailure = (error: ProxyError, exchange: HttpExchange) => Response 
 /** Options of a {@linkcode FetchConnection}. */
 export interface FetchConnectionOptions {
   readonly request: Request;
-  readonly bytes: RequestBytes;
   readonly onFailure: OnFailure | undefined;
 }
 
@@ -20,7 +19,8 @@ export interface FetchConnectionOptions {
  */
 export class FetchConnection implements Connection {
   readonly #request: Request;
-  readonly #bytes: RequestBytes;
+  /** Absent until {@linkcode FetchConnection.open}. */
+  #bytes: RequestBytes | undefined;
   readonly #onFailure: OnFailure | undefined;
   readonly #receiver: ResponseReceiver;
   readonly #response = Promise.withResolvers<Response>();
@@ -35,17 +35,33 @@ export class FetchConnection implements Connection {
   #wake: ((error?: unknown) => void) | undefined;
   #watched: AbortSignal | undefined;
 
-  constructor({ request, bytes, onFailure }: FetchConnectionOptions) {
+  constructor({ request, onFailure }: FetchConnectionOptions) {
     this.#request = request;
-    this.#bytes = bytes;
     this.#onFailure = onFailure;
-    this.#receiver = new ResponseReceiver(request.method, (reason) => this.#leave(reason));
+    this.#receiver = new ResponseReceiver(request.method, (reason) => this.leave(reason));
     this.#response.promise.catch(() => {});
   }
 
   /** Rejects if there is none. */
   get response(): Promise<Response> {
     return this.#response.promise;
+  }
+
+  /**
+   * Waits for the first bytes of the request. Before they are there, the service has nothing to read.
+   *
+   * @throws {ProxyError} if the client leaves, or {@linkcode FetchConnection.cutUnopened} is called.
+   */
+  async open(bytes: Promise<RequestBytes>): Promise<void> {
+    this.#bytes = await new Promise<RequestBytes>((resolve, reject) => {
+      this.#wake = (reason) => reject(clientLeft(reason));
+      bytes.then(resolve, reject);
+    }).finally(() => this.#wake = undefined);
+  }
+
+  /** Ends what the service has not got yet. */
+  cutUnopened(): void {
+    if (this.#bytes === undefined) this.leave(new Deno.errors.Interrupted("the pool was closed"));
   }
 
   /** From now on the signal of the request is looked at. */
@@ -58,8 +74,9 @@ export class FetchConnection implements Connection {
 
   async read(buffer: Uint8Array): Promise<number | null> {
     this.#throwEnd();
-    if (!this.#bytes.done) {
-      const count = await this.#interruptible(this.#bytes.read(buffer));
+    const bytes = this.#bytes!;
+    if (!bytes.done) {
+      const count = await this.#interruptible(bytes.read(buffer));
       if (count > 0) return count;
     }
     if (this.#receiver.ended) return null;
@@ -88,7 +105,7 @@ export class FetchConnection implements Connection {
   close(): void {
     if (this.#closed) throw new Deno.errors.BadResource("the connection is closed");
     this.#closed = true;
-    this.#bytes.cancel("the response is there");
+    this.#bytes?.cancel("the response is there");
     this.#receiver.release();
     this.#wake?.(new Deno.errors.Interrupted("the connection is closed"));
   }
@@ -117,12 +134,13 @@ export class FetchConnection implements Connection {
     this.#receiver.fail(error);
   }
 
-  readonly #onAbort = () => this.#leave(this.#watched!.reason);
+  readonly #onAbort = () => this.leave(this.#watched!.reason);
 
-  #leave(reason: unknown): void {
+  /** The client wants no response any more. */
+  leave(reason: unknown): void {
     if (this.#left !== undefined || this.#closed) return;
     this.#left = { reason };
-    this.#bytes.cancel(reason);
+    this.#bytes?.cancel(reason);
     this.#receiver.fail(reason);
     this.#wake?.(reason ?? new Deno.errors.Interrupted("the client has left"));
   }

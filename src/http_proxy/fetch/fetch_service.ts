@@ -82,19 +82,20 @@ export class FetchService {
     const address = addressOf(client);
     const url = readRequestedUrl(request);
     const { onError: onFailure } = this.#options;
-    const bytes = await RequestBytes.of(request, url);
-    const connection = new FetchConnection({ request, bytes, onFailure });
+    const connection = new FetchConnection({ request, onFailure });
     const { wheel, name } = this.#parts;
     this.#connections.set(connection, wheel.now());
     if (!this.#timer.running) wheel.start(this.#timer, wheel.tickMs);
+    try {
+      await connection.open(RequestBytes.of(request, url));
+    } catch (error) {
+      this.#ended(connection);
+      throw error;
+    }
     void this.#service.serve({
       ...{ connection, address, listener: name, encrypted: url.isTls },
       localAddr: { transport: "tcp", hostname: "", port: url.port },
-    }).then(() => {
-      this.#connections.delete(connection);
-      if (this.#connections.size === 0) wheel.stop(this.#timer);
-      connection.settle();
-    });
+    }).then(() => this.#ended(connection));
     return await connection.response;
   }
 
@@ -105,7 +106,14 @@ export class FetchService {
 
   /** Ends requests under way now. */
   async destroy(): Promise<void> {
+    for (const connection of this.#connections.keys()) connection.cutUnopened();
     await this.#service.destroy();
+  }
+
+  #ended(connection: FetchConnection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#parts.wheel.stop(this.#timer);
+    connection.settle();
   }
 
   #watch(nowMs: number): number {

@@ -111,6 +111,21 @@ Deno.test("ServeHTTP: the request to the backend is aborted with the signal, and
   await until(() => fixture.pool.snapshot().backends[0]!.active === 0, { what: "for all to end" });
 });
 
+Deno.test("ServeHTTP: a request whose body does not begin is given up with its signal, and by destroy", async () => {
+  await using origin = new RawOrigin();
+  await using fixture = new PoolFixture([origin]);
+  const abort = new AbortController();
+  const reason = new Error("not wanted");
+  const init = () => ({ method: "POST", body: new ReadableStream() });
+  const waiting = fixture.handle("/", { ...init(), signal: abort.signal });
+  abort.abort(reason);
+  assertEquals((await assertRejects(() => waiting, ProxyError)).cause, reason);
+  const other = fixture.handle("/", init());
+  await fixture.pool.destroy();
+  assertEquals((await assertRejects(() => other, ProxyError)).status, 0);
+  assertEquals(origin.connections.length, 0);
+});
+
 Deno.test("ServeHTTP: a slow reader stops the backend", async () => {
   const chunk = new Uint8Array(256 * 1024).fill(0x78);
   const total = 64 * 1024 * 1024;
