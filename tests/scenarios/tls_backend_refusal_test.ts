@@ -3,6 +3,7 @@ import { readText } from "../support/bytes.ts";
 import { testWith } from "../support/installed.ts";
 import { connect } from "../support/peers.ts";
 import { type Culvert, startCulvert } from "../support/program.ts";
+import { startSlowRelay } from "../support/slow_relay.ts";
 import { AccessLines, tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { within } from "../support/wait.ts";
 import { startOpensslServer } from "../tls/openssl_server.ts";
@@ -21,10 +22,10 @@ function strict(ours: Pki, { ca }: Pki): Pick<Pki, "ca" | "server"> {
 }
 
 /** A configuration that tries the backends in this order, with our certificate. */
-function config(files: TlsFiles, { pki, ports }: { pki: Pki; ports: readonly number[] }): string {
+function config(files: TlsFiles, { pki, backends }: { pki: Pki; backends: readonly string[] }): string {
   const ca = files.put("ca.pem", pki.ca.certPem);
   return tlsConfig({
-    backends: ports.map((port) => `127.0.0.1:${port}`),
+    backends,
     upstreamTls: { ca, ...files.putOwn("client", pki.client) },
     upstream: "balance: first",
   });
@@ -40,17 +41,19 @@ for (const version of ["1.2", "1.3"] as const) {
         await using files = new TlsFiles();
         const more = ["-num_tickets", String(tickets)];
         await using refusing = await startOpensslServer({ pki: strict(pki, other), version, more });
+        // A busy server may take longer to refuse than a program waits after a quick handshake.
+        using slow = startSlowRelay(refusing.port);
         await using good = new TlsServer(serverContext(pki));
-        const ports = [refusing.port, good.port];
-        const alone = config(files, { pki, ports: [refusing.port] });
-        await using culvert = await startCulvert(config(files, { pki, ports }), { later: [alone] });
+        const backends = [slow.address, `127.0.0.1:${good.port}`];
+        const alone = config(files, { pki, backends: [slow.address] });
+        await using culvert = await startCulvert(config(files, { pki, backends }), { later: [alone] });
         const lines = new AccessLines(culvert);
         for (let i = 1; i <= 2; i++) {
           assertEquals(await talk(culvert), "hello\nping\n");
           const { tries, backend, reason } = await lines.next();
           assertEquals([tries, backend, reason], [2, `127.0.0.1:${good.port}`, "backend-closed"]);
           const passedOver = await culvert.waitFor({ message: "cannot connect to backend" }, i);
-          assertEquals(passedOver.backend, `127.0.0.1:${refusing.port}`);
+          assertEquals(passedOver.backend, slow.address);
           assertMatch(String(passedOver.error), /it sent the alert unknown_ca/);
         }
         await culvert.reload(alone);
@@ -88,9 +91,10 @@ Deno.test("a backend that ends the connection when it has seen our certificate i
   const [pki, other] = [await makePki(), await makePki()];
   await using files = new TlsFiles();
   await using refusing = new TlsServer(serverContext({ ...pki, ca: other.ca }));
+  using slow = startSlowRelay(refusing.port);
   await using good = new TlsServer(serverContext(pki));
-  const ports = [refusing.port, good.port];
-  await using culvert = await startCulvert(config(files, { pki, ports }));
+  const backends = [slow.address, `127.0.0.1:${good.port}`];
+  await using culvert = await startCulvert(config(files, { pki, backends }));
   const lines = new AccessLines(culvert);
   for (let i = 0; i < 2; i++) {
     assertEquals(await talk(culvert), "hello\nping\n");
