@@ -92,3 +92,46 @@ Deno.test("the live page and its events need no permission to read files, and fo
   assertEquals(await culvert.exit, 0);
   await until(() => events.ended, { what: "the events to end" });
 });
+
+Deno.test("a request whose connection to its backend an operator closes gets 502, and an idle client is closed", async () => {
+  const pending = Promise.withResolvers<void>();
+  await using backend = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    if (new URL(request.url).pathname === "/slow") await pending.promise;
+    return new Response("hello");
+  });
+  const config = `${ADMIN_HEAD}services:
+  - name: web
+    protocol: http
+    listen: ["127.0.0.1:0"]
+    upstream: {backends: ["127.0.0.1:${backend.addr.port}"]}
+`;
+  await using culvert = await startCulvert(config);
+  using admin = new AdminClient(culvert);
+  const url = `http://127.0.0.1:${culvert.port("web")}`;
+  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
+  const list = async () => (await admin.ask("/api/connections")).json.sessions;
+  const until1 = (what: string, check: (session: Record<string, unknown>) => boolean) =>
+    until(async () => (await list()).some(check), { what });
+
+  assertEquals(await (await fetch(`${url}/quick`, { client })).text(), "hello");
+  await until1("the idle client", ({ state, backend }) => state === "idle" && backend === undefined);
+  const answer = fetch(`${url}/slow`, { client });
+  await until1("the request", ({ request }) => (request as { path?: string } | undefined)?.path === "/slow");
+  const address = encodeURIComponent(`127.0.0.1:${backend.addr.port}`);
+  const path = `/api/upstreams/web/backends/${address}/close`;
+  assertEquals((await admin.ask(path, { method: "POST" })).json, { closed: 1 });
+  const { status, body } = await answer;
+  await body?.cancel();
+  assertEquals(status, 502);
+  pending.resolve();
+  const reasons = async () => (await admin.status()).services[0]!.requests!.byReason;
+  await until(async () => (await reasons())["closed-by-admin"] === 1, { what: "the reason of the request" });
+  assertEquals(await reasons(), { ok: 1, "closed-by-admin": 1 });
+
+  assertEquals(await (await fetch(`${url}/quick`, { client })).text(), "hello");
+  await until1("the idle client", ({ state }) => state === "idle");
+  const [{ id }] = await list();
+  assertEquals((await admin.ask(`/api/connections/${id}/close`, { method: "POST" })).json, { closed: 1 });
+  const ended = async () => (await admin.status()).services[0]!.ended["closed-by-admin"];
+  await until(async () => await ended() === 1, { what: "the client to be closed" });
+});
