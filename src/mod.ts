@@ -180,6 +180,7 @@ export {
 export type { SourcePrefix } from "./net/source_key.ts";
 export type { AdmissionOptions, RateOptions, Timeouts } from "./service/options.ts";
 export { TcpProxy } from "./tcp/proxy.ts";
+export type { ProxyUpstreamOptions } from "./upstream/proxy_upstream_options.ts";
 export type { BackendInput, ProxiedConnection, TcpProxyOptions, TcpProxyStats } from "./tcp/proxy_options.ts";
 export type { Reason, Refusal, TlsReason } from "./service/reason.ts";
 export type { ServiceCounters } from "./service/service_stats.ts";

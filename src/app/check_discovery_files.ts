@@ -15,7 +15,10 @@ export async function checkDiscoveryFiles(config: Config): Promise<string[]> {
 async function lookAt({ name, discover }: UpstreamConfig): Promise<string[]> {
   const { filePath, etcd } = discover ?? {};
   const faults = [
-    ["discover.file", await faultOf(filePath, checkList)],
+    [
+      "discover.file",
+      await faultOf(filePath, (text, path) => parseBackendList(text, { name: path, folder: dirname(path) })),
+    ],
     ["discover.etcd.passwordFile", await faultOf(etcd?.passwordPath)],
   ];
   return faults.flatMap(([key, fault]) => fault === undefined ? [] : [`upstream ${name}: ${key}: ${fault}`]);
@@ -23,7 +26,7 @@ async function lookAt({ name, discover }: UpstreamConfig): Promise<string[]> {
 
 async function faultOf(
   path: string | undefined,
-  check?: (text: string, path: string) => void,
+  check?: (text: string, path: string) => unknown,
 ): Promise<string | undefined> {
   if (path === undefined) return undefined;
   if ((await Deno.permissions.query({ name: "read", path })).state !== "granted") return undefined;
@@ -35,8 +38,4 @@ async function faultOf(
     if (error instanceof Deno.errors.NotFound) return `cannot read "${path}": no such file`;
     return `cannot use "${path}": ${describeError(error).replaceAll("\n", "; ")}`;
   }
-}
-
-function checkList(text: string, path: string): void {
-  parseBackendList(text, { name: path, folder: dirname(path) });
 }

@@ -221,7 +221,8 @@ export class Supervisor implements Disposable {
   async #apply(): Promise<void> {
     const { source, writer, checkPermissions } = this.#options;
     const ofConfig = await fileVersions(this.#path === undefined ? [] : [this.#path]);
-    const text = await this.#read();
+    // What comes from standard input can be read once.
+    const text = source.path === undefined ? this.#text ??= await source.read() : await source.read();
     if (this.#stopping) {
       throw new CulvertError("draining", "Cannot read the configuration: the program is stopping");
     }
@@ -258,12 +259,6 @@ export class Supervisor implements Disposable {
     admin.commit();
     this.controlPlane.adminAddress = this.#admin.address;
     await this.controlPlane.dataPlane.applied();
-  }
-
-  async #read(): Promise<string> {
-    const { source } = this.#options;
-    if (source.path !== undefined) return await source.read();
-    return this.#text ??= await source.read();
   }
 
   /**

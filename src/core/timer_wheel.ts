@@ -77,7 +77,12 @@ export class TimerWheel {
   /** Starts `timer`, or moves it, to be due in `delayMs`. */
   start(timer: WheelTimer, delayMs: number): void {
     if (timer.running) this.#remove(timer);
-    if (this.#size === 0) this.#wake();
+    if (this.#size === 0) {
+      // After a rest without timers: the ticks missed meanwhile hold nothing.
+      this.nowMs = this.#clock.now();
+      this.#lastTick = Math.floor(this.nowMs / this.tickMs);
+      this.#cancelTick ??= this.#clock.after(this.tickMs, () => this.#tick());
+    }
     this.#insert(timer, this.now() + delayMs);
   }
 
@@ -85,7 +90,9 @@ export class TimerWheel {
   stop(timer: WheelTimer): void {
     if (!timer.running) return;
     this.#remove(timer);
-    if (this.#size === 0) this.#rest();
+    if (this.#size > 0) return;
+    this.#cancelTick?.(); // No timer of the runtime is left behind.
+    this.#cancelTick = undefined;
   }
 
   #remove(timer: WheelTimer): void {
@@ -98,19 +105,6 @@ export class TimerWheel {
     timer.dueMs = dueMs;
     append(this.#slots[tick % SLOTS]!, timer);
     this.#size++;
-  }
-
-  /** After a rest without timers: the ticks missed meanwhile hold nothing. */
-  #wake(): void {
-    this.nowMs = this.#clock.now();
-    this.#lastTick = Math.floor(this.nowMs / this.tickMs);
-    this.#cancelTick ??= this.#clock.after(this.tickMs, () => this.#tick());
-  }
-
-  /** Nothing to wait for: no timer of the runtime is left behind. */
-  #rest(): void {
-    this.#cancelTick?.();
-    this.#cancelTick = undefined;
   }
 
   #tick(): void {

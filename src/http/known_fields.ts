@@ -1,12 +1,7 @@
 import { NameTable } from "./name_table.ts";
 
-/**
- * Names of fields that the proxy acts on, that frame or route a message, or that backends trust. A field with an
- * underscore where one of these has a hyphen is not what it seems: CGI and its heirs take both for the same.
- */
-export const KNOWN_NAMES = [
-  "",
-  // Framing and the connection.
+/** Fields that frame or route a message, or are about its connection. */
+export const FRAMING_FIELDS = [
   "host",
   "content-length",
   "transfer-encoding",
@@ -19,6 +14,15 @@ export const KNOWN_NAMES = [
   "upgrade",
   "http2-settings",
   "expect",
+] as const;
+
+/**
+ * Names of fields that the proxy acts on, that frame or route a message, or that backends trust. A field with an
+ * underscore where one of these has a hyphen is not what it seems: CGI and its heirs take both for the same.
+ */
+export const KNOWN_NAMES = [
+  "",
+  ...FRAMING_FIELDS,
   // What a proxy tells a backend.
   "forwarded",
   "via",

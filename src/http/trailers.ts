@@ -1,5 +1,5 @@
 import type { FieldTable } from "./field_table.ts";
-import { CLIENT_FIELDS, fieldSet } from "./known_fields.ts";
+import { CLIENT_FIELDS, fieldSet, FRAMING_FIELDS } from "./known_fields.ts";
 
 /**
  * What must not come behind a body, RFC 9110 section 6.5.1: it frames or routes the message, authenticates, controls or
@@ -7,18 +7,7 @@ import { CLIENT_FIELDS, fieldSet } from "./known_fields.ts";
  */
 const NOT_IN_TRAILERS = fieldSet([
   ...CLIENT_FIELDS,
-  "host",
-  "content-length",
-  "transfer-encoding",
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "proxy",
-  "te",
-  "trailer",
-  "upgrade",
-  "http2-settings",
-  "expect",
+  ...FRAMING_FIELDS,
   "via",
   "x-request-id",
   "x-proxy-by",

@@ -1,15 +1,9 @@
 import type { Log } from "../core/log.ts";
-import type { Dial } from "../net/dial.ts";
 import type { AdmissionOptions, Timeouts } from "../service/options.ts";
 import type { ServiceCounters } from "../service/service_stats.ts";
 import type { BackendInput } from "../tcp/proxy_options.ts";
-import type { TlsConnect } from "../tls/dial.ts";
 import type { BackendState } from "../upstream/backend.ts";
-import type { BalanceName } from "../upstream/balance/balancer.ts";
-import type { HealthOptions } from "../upstream/check/options.ts";
-import type { OutlierOptions, QueueOptions } from "../upstream/options.ts";
-import type { PoolOptions } from "../upstream/pool/options.ts";
-import type { ProxyProtocolOption } from "../upstream/proxy_sending.ts";
+import type { ProxyUpstreamOptions } from "../upstream/proxy_upstream_options.ts";
 import type { AccessRecord } from "./access_log.ts";
 import type { HttpHooks } from "./hooks.ts";
 import type { RequestCounters } from "./http_stats.ts";
@@ -25,31 +19,9 @@ import {
 import { type ResponseHeaders, withResponseHeaders } from "./response_headers.ts";
 
 /** A set of backends that requests are spread over. */
-export interface HttpUpstreamOptions {
+export interface HttpUpstreamOptions extends ProxyUpstreamOptions {
   /** Their addresses, or more. */
   readonly backends: readonly BackendInput[];
-  /** How a backend is chosen for each request. @default {"round-robin"} */
-  readonly balance?: BalanceName;
-  /** Tunnels to a backend that has left the set end at once, or may finish; requests always finish. @default {"close"} */
-  readonly onRemove?: "close" | "drain";
-  /** Requests at a backend whose checks say that it is down go on, or end. @default {"keep"} */
-  readonly onDown?: "keep" | "close";
-  /** How backends are checked; `tls` needs `connectTls`. @default they are not */
-  readonly health?: Partial<HealthOptions> & { readonly type: HealthOptions["type"] };
-  /** What live traffic may show of a backend before it is left alone for a while. @default {DEFAULT_OUTLIER} */
-  readonly outlier?: Partial<OutlierOptions>;
-  /** How long a backend that has come (back) takes to its full weight, in milliseconds; 0: none. @default {0} */
-  readonly slowStartMs?: number;
-  /** How connections to each backend are kept for further requests. @default {DEFAULT_POOL} */
-  readonly pool?: Partial<PoolOptions>;
-  /** The PROXY header that tells the backends who the client is; each request has a connection then. @default {"none"} */
-  readonly proxyProtocol?: ProxyProtocolOption;
-  /** How requests wait where every backend is at `maxConnections`. @default they are refused */
-  readonly queue?: Partial<QueueOptions>;
-  /** Opens connections to backends. @default {dial} */
-  readonly dial?: Dial;
-  /** Speaks TLS with the backends, such as what {@linkcode tlsConnector} makes. @default none is spoken */
-  readonly connectTls?: TlsConnect;
 }
 
 /** Options of {@linkcode HttpProxy}. */

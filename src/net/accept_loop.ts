@@ -112,18 +112,16 @@ export class AcceptLoop<C> {
       try {
         const connection = await this.#acceptor.accept();
         this.#accepted++;
-        if (this.#failures > 0) this.#recovered();
+        if (this.#failures > 0) {
+          this.#failures = 0;
+          this.#backoff.reset();
+        }
         onConnection(connection);
       } catch (error) {
         if (this.#closed) return;
         await this.#failed(error);
       }
     }
-  }
-
-  #recovered(): void {
-    this.#failures = 0;
-    this.#backoff.reset();
   }
 
   async #failed(error: unknown): Promise<void> {

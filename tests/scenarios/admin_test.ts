@@ -218,7 +218,7 @@ testWith(["curl"], "curl changes a set, drains, enables and reloads by a unix so
   assertEquals((await callOneByOne(culvert, 2)).toSorted(), ["0", "1"]);
   await culvert.write(both);
   assertEquals(await curl("/api/reload", "-X", "POST"), { ok: true, generation: 2 });
-  // Without a request about its content, curl says that it is a form.
+  // Without a Content-Type of its own, curl says that it is a form.
   const args = ["-sS", "-f", "--unix-socket", socket, "-X", "PUT", "-d", "[]", `http://localhost${PATH}`];
   const refused = await run("curl", args);
   assertEquals(refused.code, 22);

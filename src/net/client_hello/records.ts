@@ -104,7 +104,10 @@ export class HelloAssembler {
   #takeFragment(bytes: Uint8Array): boolean {
     const end = Math.min(this.#recordEnd, bytes.length);
     for (; this.#found < HELLO_HEADER_BYTES && this.#at < end; this.#at++) this.#takeHeader(bytes);
-    if (this.#at < end) this.#keep(end);
+    if (this.#at < end) {
+      this.#note(end);
+      this.#at = end;
+    }
     // Before its header is complete, the size is not yet the size.
     return this.#found >= HELLO_HEADER_BYTES && this.#found === this.#size;
   }
@@ -123,11 +126,6 @@ export class HelloAssembler {
       throw new OversizedHelloError(`it takes ${this.#size} bytes, more than ${MAX_CLIENT_HELLO_BYTES}`);
     }
     this.#checkSize(1);
-  }
-
-  #keep(end: number): void {
-    this.#note(end);
-    this.#at = end;
   }
 
   /** The bytes from `#at` to `end` are the hello's. */
