@@ -337,8 +337,10 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
     const { snapshot, local, members, started, wanted, logLevel } = plan;
     const slots = counts.slotsOf(snapshot, sets);
     const before = this.#state.addresses;
-    const elsewhere = namedBy(snapshot, plan.addresses);
-    const bound = boundBy(snapshot, elsewhere);
+    const addresses = namedBy(snapshot, plan.addresses);
+    const bound = boundBy(snapshot, addresses);
+    // Unix sockets are not shared.
+    const elsewhere = new Map([...addresses].filter(([, { kind }]) => kind === "tcp"));
     membership.use(slots);
     this.local.join(membership);
     local.commit({
@@ -347,10 +349,10 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
       bound,
     });
     this.#state.take(snapshot, sets);
-    this.#state.addresses = elsewhere;
+    this.#state.addresses = addresses;
     this.#state.bound = bound;
     ejections.follow(this.#state.snapshot!);
-    if (wanted > 0) this.#announce(snapshot, { before, after: elsewhere });
+    if (wanted > 0) this.#announce(snapshot, { before, after: addresses });
     const commits = [...members].map((member) => {
       member.thread.tell({ type: "log-level", level: logLevel });
       // One that fails here is replaced.
