@@ -108,6 +108,16 @@ rates and checks are those of a proxy that has just started. Exit code 1: the cl
     operands: { max: 1, words: INIT_KINDS },
   },
   {
+    name: "import",
+    usage: "stunnel FILE… | ghostunnel FLAGS…",
+    summary: "print the equivalent of another program's configuration",
+    notes:
+      `What could not be carried over stands in comments at the top, with the reason; the exit code is 1 then.
+For ghostunnel, give its command line: culvert import ghostunnel server --listen … --target …`,
+    options: [],
+    operands: { min: 1, max: Infinity, words: ["ghostunnel", "stunnel"] },
+  },
+  {
     name: "status",
     usage: "[--json] [--admin URL]",
     summary: "print what a running proxy does: services, backends, certificates",

@@ -27,6 +27,7 @@ import { ExitCode } from "./exit_code.ts";
 import { explain, formatExplanation, isAccepted } from "./explain.ts";
 import { permissionFlags } from "./permission_flags.ts";
 import { MissingPermissionError, readNeed, requirePermissions } from "./permissions.ts";
+import { runImport } from "./import_command.ts";
 import { starterFile } from "./init.ts";
 import { usage } from "./usage.ts";
 import { VERSION } from "./version.ts";
@@ -39,6 +40,7 @@ const FFI_NOTE =
 /** Runs the program with these arguments, to its end. Resolves to the exit code; never rejects. */
 export async function main(args: readonly string[]): Promise<ExitCode> {
   try {
+    if (args[0] === "import") return await runImport(args.slice(1));
     if (args[0] === "certs") return await certs(args.slice(1));
     return await execute(parseCommand(args));
   } catch (error) {

@@ -79,7 +79,7 @@ Deno.test("what is not understood is bad usage, and named", () => {
     ["--config a --config b", "run needs --config FILE, once"],
     [
       "start --config a",
-      'unknown command "start"; expected one of run, check, permissions, explain, init, status, top',
+      'unknown command "start"; expected one of run, check, permissions, explain, init, import, status, top',
     ],
     ["proxy.yaml", 'unknown command "proxy.yaml"'],
     ["run b.yaml --config a", 'unexpected argument "b.yaml"'],
