@@ -88,7 +88,8 @@ export class HttpPlan {
   readonly hooks: HttpHooks;
   readonly #routes = new Map<HttpRoute, PlannedRoute>();
   readonly #spare: Messages[] = [];
-  readonly #drops = new Map<string, DropSet>();
+  /** By the kind of the client. */
+  readonly #drops: (DropSet | undefined)[] = [];
 
   /** @throws {CulvertError} for routes, rules, redirects or addresses that can't be used. */
   constructor(options: HttpServiceOptions, parts: HttpPlanParts) {
@@ -107,11 +108,9 @@ export class HttpPlan {
 
   /** What of a client's requests is not passed on. */
   dropSet(facts: ClientFacts): DropSet {
-    const names = this.forwarding.dropped(facts);
-    const key = names.join();
-    let drop = this.#drops.get(key);
-    if (drop === undefined) this.#drops.set(key, drop = new DropSet([...FRAMING, ...names]));
-    return drop;
+    // Nothing else of a client makes a difference here.
+    const kind = (facts.isTrusted ? 1 : 0) + (facts.fixed.length > 0 ? 2 : 0);
+    return this.#drops[kind] ??= new DropSet([...FRAMING, ...this.forwarding.dropped(facts)]);
   }
 
   /** Parsers for an exchange, which gives them back. */

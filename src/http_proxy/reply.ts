@@ -111,7 +111,7 @@ export class Reply {
   #writeHead(): Uint8Array {
     const { session, messages: { request, response }, keep, route, plan } = this.#exchange;
     const head = session.scratch;
-    const fields = this.#mappedFields();
+    const fields = this.#hasMappedFields ? this.#mappedFields() : [];
     const { responseRules } = route!;
     if (responseRules !== undefined) responseRules.drop.apply(response.fields);
     const connection = !keep ? "close" : request.minor === 0 ? "keep-1.0" : "keep";
@@ -132,6 +132,13 @@ export class Reply {
     OWN.apply(response.fields);
     if (via !== undefined) fields.push(["Via", via]);
     if (requestId) fields.push(["X-Request-Id", this.#exchange.requestId]);
+  }
+
+  /** Whether there may be fields with the backend's own host. */
+  get #hasMappedFields(): boolean {
+    const { messages: { response: { fields } }, route } = this.#exchange;
+    return fields.indexOf(LOCATION) !== -1 || fields.indexOf(CONTENT_LOCATION) !== -1 ||
+      route!.route.rewriteCookies === true;
   }
 
   /** Fields with the backend's own host, as the client has to see them. The originals are not passed on. */

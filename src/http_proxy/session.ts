@@ -145,12 +145,11 @@ export class HttpSession implements ServiceSession, ClientSession {
         continue;
       }
       this.#enter("busy");
-      const exchange = this.#exchange = new Exchange(this, host.plan);
-      await exchange.run();
-      this.#finished(exchange);
-      this.requests++;
-      if (exchange.keep) continue;
-      if (exchange.lingers) await this.#linger();
+      // Not in a variable, which would hold it while the client is idle.
+      await (this.#exchange = new Exchange(this, host.plan)).run();
+      const { keep, lingers } = this.#finishExchange();
+      if (keep) continue;
+      if (lingers) await this.#linger();
       break;
     }
     this.#close();
@@ -173,8 +172,9 @@ export class HttpSession implements ServiceSession, ClientSession {
     this.bytesDown += sent;
   }
 
-  /** An exchange is over. */
-  #finished(exchange: Exchange): void {
+  /** The exchange is over. Returns what becomes of the connection. */
+  #finishExchange(): { keep: boolean; lingers: boolean } {
+    const exchange = this.#exchange!;
     this.#exchange = undefined;
     this.#clientEndedMs = 0;
     this.#leavesAtEnd = false;
@@ -182,6 +182,8 @@ export class HttpSession implements ServiceSession, ClientSession {
     this.source.onRead = undefined;
     this.#host.finished(exchange);
     exchange.plan.giveMessages(exchange.messages);
+    this.requests++;
+    return exchange;
   }
 
   /** Handles the deadlines. Called with each tick of the service. */
