@@ -1,4 +1,5 @@
 import type { Bench, Figures, Measurement, Metric, Proxy } from "./types.ts";
+import { usageOf } from "./proc.ts";
 import { freePort } from "./server.ts";
 import { startWeb } from "./origins.ts";
 import { wrk, type WrkOptions } from "./wrk.ts";
@@ -34,9 +35,13 @@ export const http: readonly Measurement[] = CASES.map(({ key, label, ...load }) 
     const route = { listenPort: freePort(), backendPort: origin.port, mode: "http" } as const;
     await using server = await proxy.start(route, bench);
     await wrk(server.port, { ...bench, ...load, seconds: 1 });
+    const { pid } = server.process;
+    const before = usageOf(pid).cpuSeconds;
     const result = await wrk(server.port, { ...bench, ...load });
+    const cpuUs = (usageOf(pid).cpuSeconds - before) * 1e6;
     return {
       [key]: result.requestsPerSecond,
+      [`${key}CpuUs`]: cpuUs / (result.requestsPerSecond * bench.seconds),
       [`${key}P50`]: result.p50Ms,
       [`${key}P99`]: result.p99Ms,
       [`${key}Errors`]: result.errors,
@@ -47,6 +52,7 @@ export const http: readonly Measurement[] = CASES.map(({ key, label, ...load }) 
 function metricsOf(key: string, label: string): Metric[] {
   return [
     { key, label, unit: "requests/s", digits: 0 },
+    { key: `${key}CpuUs`, label: `${label}, processor time for a request`, unit: "µs", digits: 1 },
     { key: `${key}P50`, label: `${label}, median`, unit: "ms", digits: 2 },
     { key: `${key}P99`, label: `${label}, 99th percentile`, unit: "ms", digits: 2 },
   ];
