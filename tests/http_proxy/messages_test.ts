@@ -359,6 +359,7 @@ Deno.test("a tunnel carries everything for as long as it lives, whatever holds f
       await connection.until(() => connection.received.length > at);
       if (connection.received.length > at) await connection.send(connection.received.slice(at));
     }
+    await connection.end();
   });
   await using fixture = new ProxyFixture([origin], { timeouts: { requestMs: 300, responseMs: 300 } });
   const client = await fixture.client(
