@@ -11,6 +11,7 @@ import type { LiveFeed } from "./live/live_feed.ts";
 import { LIVE_ENDPOINTS } from "./live_endpoints.ts";
 import { PAGE_ENDPOINTS } from "./page_endpoints.ts";
 import { METRICS_TYPE, renderMetrics } from "./metrics/render.ts";
+import { SharedAnswers } from "./shared_answers.ts";
 import { parseJson } from "./parse_json.ts";
 import { type Endpoint, findEndpoint } from "./endpoints.ts";
 import { statusDescription } from "./status/description.ts";
@@ -50,6 +51,7 @@ const ENDPOINTS: readonly Endpoint<Handle>[] = [
  */
 export class AdminApi implements AdminHandler {
   readonly #options: AdminApiOptions;
+  readonly #lists = new SharedAnswers();
 
   constructor(options: AdminApiOptions) {
     this.#options = options;
@@ -81,7 +83,16 @@ export class AdminApi implements AdminHandler {
       const { target, feed } = this.#options;
       const query = new URLSearchParams(request.query);
       const access = this.#accessOf(caller);
-      return await endpoint.run({ target, feed, parameters, query, body, caller, access });
+      return await endpoint.run({
+        target,
+        feed,
+        lists: this.#lists,
+        parameters,
+        query,
+        body,
+        caller,
+        access,
+      });
     } catch (error) {
       return answerError(error);
     }

@@ -48,8 +48,9 @@ async function setWeight({ target, parameters, body }: Call): Promise<AdminRespo
   return jsonResponse(200, await target.setWeight(upstream!, readAddress(address!), weight));
 }
 
-async function closeConnections({ target, parameters }: Call): Promise<AdminResponse> {
+async function closeConnections({ target, lists, parameters }: Call): Promise<AdminResponse> {
   const closed = await target.closeConnections(parameters.upstream!, readAddress(parameters.address!));
+  lists.clear();
   return jsonResponse(200, { closed });
 }
 

@@ -2,12 +2,15 @@ import type { AccessLevel } from "./admin_access.ts";
 import type { AdminResponse } from "./admin_response.ts";
 import type { AdminCaller } from "./admin_session.ts";
 import type { AdminTarget } from "./admin_target.ts";
+import type { SharedAnswers } from "./shared_answers.ts";
 import type { LiveFeed } from "./live/live_feed.ts";
 
 /** A call of an endpoint. */
 export interface Call {
   readonly target: AdminTarget;
   readonly feed: LiveFeed;
+  /** Lists of connections. */
+  readonly lists: SharedAnswers;
   /** The parameters in the path. */
   readonly parameters: Readonly<Record<string, string>>;
   /** Those behind the `?`. */

@@ -7,7 +7,7 @@ import {
   type SessionQuery,
 } from "../dataplane/open_sessions.ts";
 import { AdminError } from "./admin_error.ts";
-import { type AdminResponse, jsonResponse, largeJsonResponse } from "./admin_response.ts";
+import { type AdminResponse, jsonResponse } from "./admin_response.ts";
 import type { Call, Handle } from "./call.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { EVENT_STREAM_TYPE } from "./live/event_stream.ts";
@@ -37,12 +37,17 @@ function access({ caller: { client, identity }, access }: Call): AdminResponse {
   return jsonResponse(200, { access, client, ...(identity && { identity: identity.subject }) });
 }
 
-async function connections({ target, query }: Call): Promise<AdminResponse> {
-  return await largeJsonResponse(200, await target.connections(readQuery(query)));
+async function connections({ target, lists, query }: Call): Promise<AdminResponse> {
+  const wanted = readQuery(query);
+  return await lists.get(
+    JSON.stringify(wanted),
+    async () => jsonResponse(200, await target.connections(wanted)),
+  );
 }
 
-async function closeConnection({ target, parameters }: Call): Promise<AdminResponse> {
+async function closeConnection({ target, lists, parameters }: Call): Promise<AdminResponse> {
   await target.closeConnection(parameters.id!);
+  lists.clear();
   return jsonResponse(200, { closed: 1 });
 }
 
