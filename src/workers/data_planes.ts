@@ -339,24 +339,19 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
     const before = this.#state.addresses;
     const addresses = namedBy(snapshot, plan.addresses);
     const bound = boundBy(snapshot, addresses);
-    // Unix sockets are not shared.
-    const elsewhere = new Map([...addresses].filter(([, { kind }]) => kind === "tcp"));
+    const hadWorkers = workers.running.length > 0;
     membership.use(slots);
     this.local.join(membership);
-    local.commit({
-      sets,
-      elsewhere: wanted === 0 && workers.running.length === 0 ? undefined : elsewhere,
-      bound,
-    });
+    local.commit({ sets, elsewhere: wanted > 0 || hadWorkers ? addresses : undefined, bound });
     this.#state.take(snapshot, sets);
     this.#state.addresses = addresses;
     this.#state.bound = bound;
     ejections.follow(this.#state.snapshot!);
-    if (wanted > 0) this.#announce(snapshot, { before, after: addresses });
+    if (wanted > 0 || hadWorkers) this.#announce(snapshot, { before, after: addresses, hadWorkers });
     const commits = [...members].map((member) => {
       member.thread.tell({ type: "log-level", level: logLevel });
       // One that fails here is replaced.
-      return member.thread.ask("commit", { sets, elsewhere, bound, slots }).catch(() => {});
+      return member.thread.ask("commit", { sets, elsewhere: addresses, bound, slots }).catch(() => {});
     });
     workers.place(members, { wanted, logLevel });
     for (const member of started) workers.tellState(member);
@@ -366,20 +361,24 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
     return bound;
   }
 
-  /** Logs the TCP listeners of the workers, once for all. */
+  /** Logs the listeners of all threads, once, in the order of the configuration. */
   #announce(
     snapshot: Snapshot,
-    { before, after }: { before: AddressesByKey; after: AddressesByKey },
+    { before, after, hadWorkers }: {
+      before: AddressesByKey;
+      after: AddressesByKey;
+      hadWorkers: boolean;
+    },
   ): void {
     const { log } = this.#parts;
     for (const { name: service, listen } of snapshot.services) {
-      for (const [key] of keyed({ name: service, listen }, "tcp")) {
+      for (const [key] of keyed({ name: service, listen }, "all")) {
         const address = after.get(key);
         if (address === undefined || before.has(key)) continue;
         log.info("listening", { service, listener: formatAddress(address) });
       }
     }
-    for (const [key, address] of before) {
+    for (const [key, address] of hadWorkers ? before : []) {
       if (address.kind === "tcp" && !after.has(key)) {
         log.info("stopped listening", { listener: formatAddress(address) });
       }
