@@ -5,7 +5,7 @@ import { testWith } from "../support/installed.ts";
 import { memoryPair } from "../support/memory_connection.ts";
 import { descriptorLinks } from "../support/proc.ts";
 import { Python } from "../support/python.ts";
-import { until } from "../support/wait.ts";
+import { until, untilStill } from "../support/wait.ts";
 
 const never = new AbortController().signal;
 
@@ -97,6 +97,7 @@ for s in fill:
 say(str(listener.getsockname()[1]))
 hear()`);
   const port = Number(await blackhole.hear());
+  await untilStill(sockets, { what: "what earlier tests have left to be closed" });
   const before = sockets();
   const controllers = Array.from({ length: 20 }, () => new AbortController());
   const dialled = controllers.map(({ signal }) => dial({ kind: "tcp", host: "127.0.0.1", port }, signal));
@@ -107,5 +108,5 @@ hear()`);
     assert(result.status === "rejected");
     assertStrictEquals(result.reason, why);
   }
-  await until(() => sockets() === before, { what: "the sockets to be closed", timeoutMs: 1000 });
+  await until(() => sockets() === before, { what: "the sockets to be closed" });
 });

@@ -286,7 +286,7 @@ Deno.test("a tunnel over web streams ends when its time is up, though a sink nev
   await caller.closeWrite();
   await settle();
   clock.advance(1300);
-  assertEquals(await within(run, { what: "the tunnel to end", timeoutMs: 5000 }), "half-close");
+  assertEquals(await within(run, { what: "the tunnel to end" }), "half-close");
 });
 
 Deno.test("what was taken of a piece counts, though the rest of it fails", async () => {

@@ -88,7 +88,7 @@ for (const how of ["fin", "reset"] as const) {
             // Those that are reset early may never be accepted.
             const enough = how === "fin" ? ended : 0;
             await until(() => server.outcomes.length >= enough, { what: "all to be ended" });
-            await until(() => connectionCount(Deno.pid) === before, {
+            await until(() => connectionCount(Deno.pid) <= before, {
               what: "the descriptors to be given back",
             });
             await until(() => server.buffers.inUse.small === 0, { what: "the buffers to be given back" });
@@ -110,7 +110,9 @@ testWith(
   async () => {
     const material = await pki();
     const stop = new AbortController();
-    await using server = new TlsServer(serverContext(material), { signal: stop.signal });
+    let accepted = 0;
+    const onAccepted = () => accepted++;
+    await using server = new TlsServer(serverContext(material), { signal: stop.signal, onAccepted });
     const file = await Deno.makeTempFile();
     await Deno.writeTextFile(file, material.client.chainPem + material.client.keyPem);
     const before = connectionCount(Deno.pid);
@@ -118,13 +120,13 @@ testWith(
       new Python(ATTACKER, server.port, TIMES, step, "stay", file, "1.3", "")
     );
     for (const attacker of attackers) assertEquals(await attacker.hear(), "done");
-    await until(() => connectionCount(Deno.pid) === before + 4 * TIMES, { what: "all to have come" });
+    await until(() => accepted === 4 * TIMES, { what: "all to have come" });
     const { connection } = await connect(server.port, clientContext(material));
     assertEquals(await readPiece(connection), "hello\n");
     close(connection);
     stop.abort();
     await until(() => server.outcomes.length === 4 * TIMES + 1, { what: "all to be given up" });
-    await until(() => connectionCount(Deno.pid) === before, { what: "the descriptors to be given back" });
+    await until(() => connectionCount(Deno.pid) <= before, { what: "the descriptors to be given back" });
     assertEquals(
       server.outcomes.filter((outcome) => "error" in outcome && outcome.error.reason === "timeout").length,
       4 * TIMES,

@@ -71,7 +71,7 @@ for (const version of ["1.2", "1.3"] as const) {
       assertEquals(received, { length: SIZE, sha256: stampedHash(3) });
     });
     assertEquals(result, { reason: "client-closed", up: SIZE, down: SIZE });
-    await until(() => connectionCount(Deno.pid) === before, { what: "the descriptors to be given back" });
+    await until(() => connectionCount(Deno.pid) <= before, { what: "the descriptors to be given back" });
   });
 
   Deno.test(`TLS ${version} in and out: both sides send at once, and end on their own`, async () => {
@@ -198,6 +198,6 @@ Deno.test("200 connections one after the other leave no descriptor and no buffer
     assertEquals(await hashAll(connection), { length: text.length, sha256: sha256(text) });
     connection.close();
   }
-  await until(() => connectionCount(Deno.pid) === before, { what: "the descriptors to be given back" });
+  await until(() => connectionCount(Deno.pid) <= before, { what: "the descriptors to be given back" });
   assertEquals(server.buffers.inUse, { small: 0, medium: 0, large: 0 });
 });

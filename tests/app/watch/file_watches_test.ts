@@ -20,8 +20,7 @@ function fixture() {
     changed,
     write: (name: string, text: string) => Deno.writeTextFileSync(folder.file(name), text),
     look: (...names: string[]) => fileVersions(names.map((name) => folder.file(name))),
-    untilChanged: (count: number) =>
-      until(() => changed.length === count, { what: `${count} changes`, timeoutMs: 5000 }),
+    untilChanged: (count: number) => until(() => changed.length === count, { what: `${count} changes` }),
     async [Symbol.asyncDispose]() {
       watches.end();
       await rest();

@@ -26,7 +26,7 @@ async function watched(times: Partial<WatchOptions> = {}, below = "") {
     folder,
     log,
     count: () => changes,
-    changed: (count: number) => until(() => changes === count, { what: `change ${count}`, timeoutMs: 5000 }),
+    changed: (count: number) => until(() => changes === count, { what: `change ${count}` }),
     async [Symbol.asyncDispose]() {
       end();
       await rest();
@@ -77,7 +77,7 @@ Deno.test("a link that leads to the file and is moved to another one is noticed"
   const end = await watchFile({ path, folder: folder.path }, options);
   await Deno.symlink("two", folder.file("next"));
   await Deno.rename(folder.file("next"), folder.file("current"));
-  await until(() => changes === 1, { what: "the change", timeoutMs: 5000 });
+  await until(() => changes === 1, { what: "the change" });
   end!();
   await rest();
 });
@@ -121,7 +121,7 @@ Deno.test("a change that came before the watch, but after the file was read, is 
   let changes = 0;
   const options = { onChange: () => void changes++, log: new RecordingLog(), quietMs: QUIET_MS, seen };
   const end = await watchFile({ path, folder: folder.path }, options);
-  await until(() => changes === 1, { what: "the change", timeoutMs: 5000 });
+  await until(() => changes === 1, { what: "the change" });
   end!();
   await rest();
 });
@@ -135,7 +135,7 @@ Deno.test("a file that was not there when it was read, and came before the watch
   let changes = 0;
   const options = { onChange: () => void changes++, log: new RecordingLog(), quietMs: QUIET_MS, seen };
   const end = await watchFile({ path, folder: folder.path }, options);
-  await until(() => changes === 1, { what: "the change", timeoutMs: 5000 });
+  await until(() => changes === 1, { what: "the change" });
   end!();
   await rest();
 });

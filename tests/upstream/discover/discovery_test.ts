@@ -267,7 +267,7 @@ Deno.test("a source that is deaf to its signal is not waited for longer than a s
   await clock.advanceAsync(999);
   assertEquals([returned, closed], [true, false]);
   await clock.advanceAsync(1);
-  await within(closing, { what: "the end", timeoutMs: 1_000 });
+  await within(closing, { what: "the end" });
   never.resolve();
   await settle();
   assertEquals([sets, clock.pending], [[], 0]);

@@ -62,12 +62,11 @@ class WatchedFile implements AsyncDisposable {
     await until(() => this.sets.at(-1) === hosts && this.state === "good", {
       what: `the set "${hosts}"`,
       context: () => `${this.sets} ${this.state}`,
-      timeoutMs: 5_000,
     });
   }
 
   async fails(): Promise<void> {
-    await until(() => this.state.startsWith("failing"), { what: "a failure", timeoutMs: 5_000 });
+    await until(() => this.state.startsWith("failing"), { what: "a failure" });
   }
 
   async write(text: string): Promise<void> {
@@ -232,7 +231,7 @@ Deno.test("where there can be no watch, or it fails, the file is looked at", asy
     discovery.start();
     await discovery.ready;
     await Deno.writeTextFile(path, "[b]");
-    await until(() => sets.length === 2, { what: "the change", timeoutMs: 5_000 });
+    await until(() => sets.length === 2, { what: "the change" });
     assertEquals(sets, ["a", "b"]);
     await discovery.close();
   }

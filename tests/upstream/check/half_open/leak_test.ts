@@ -5,6 +5,7 @@ import { HalfOpenUnsupportedError } from "../../../../src/upstream/check/half_op
 import { run } from "../../../support/child.ts";
 import { startUnresponsive } from "../../../support/peers.ts";
 import { descriptorLinks } from "../../../support/proc.ts";
+import { untilStill } from "../../../support/wait.ts";
 import { CHECK, DEAD, halfOpenTest, listenAt, LONG_MS, startChecker, UNREACHABLE } from "./fixture.ts";
 
 /** What this process has open that a checker opens too. */
@@ -46,6 +47,7 @@ async function everything(checker: HalfOpenChecker, silent: string): Promise<voi
 
 halfOpenTest("no descriptor is left behind, however thousands of checks end", async () => {
   using silent = await startUnresponsive();
+  await untilStill(open, { what: "what earlier tests have left to be closed" });
   const before = open();
   const checker = startChecker();
   const idle = open();
@@ -58,13 +60,13 @@ halfOpenTest("no descriptor is left behind, however thousands of checks end", as
   assertEquals(open(), before);
 });
 
-halfOpenTest("a checker that can't be started leaves nothing open", () => {
+halfOpenTest("a checker that can't be started leaves nothing open", async () => {
+  await untilStill(open, { what: "what earlier tests have left to be closed" });
   const before = open();
   for (let i = 0; i < 10; i++) {
     assertThrows(() => startChecker({ libraryPath: "/nowhere/libc.so.6" }), HalfOpenUnsupportedError);
   }
   assertEquals(open(), before);
-  return Promise.resolve();
 });
 
 const CROWDED = `

@@ -12,7 +12,7 @@ const QUESTION = { name: "db.internal", type: "A" } as const;
 async function asked(reaction: Reaction, parts: ResolveParts = {}): Promise<string> {
   await using server = new FakeDnsServer(() => reaction);
   try {
-    const answer = await serverResolve(server.address, { timeoutMs: 200, ...parts })(QUESTION, never);
+    const answer = await serverResolve(server.address, { timeoutMs: 1_000, ...parts })(QUESTION, never);
     const records = answer.records.map((record) => "address" in record ? record.address : record.type);
     return `${records.join(" ")} for ${answer.ttlMs}`;
   } catch (error) {

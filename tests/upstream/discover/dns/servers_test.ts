@@ -17,7 +17,7 @@ class Discovered implements AsyncDisposable {
       sources: sources.map((options) => ({
         name: `dns ${options.name} ${options.type}`,
         source: dnsSource({
-          timeoutMs: 400,
+          timeoutMs: 5_000,
           server: parseAddress(server.address),
           intervalMs: 60_000,
           ...options,

@@ -24,7 +24,7 @@ async function lookUp(
   await using server = new FakeDnsServer(({ name }) => react(name, last));
   const resolve = systemResolve({
     path,
-    timeoutMs: 200,
+    timeoutMs: 5_000,
     dial: (address, signal) => {
       last = address.kind === "tcp" ? `${address.host}:${address.port}` : "";
       return dial(server.address, signal);
