@@ -1,6 +1,6 @@
 /**
  * What viewers of the live page cost: the processor time of a program with 1,000 backends and 100 new connections a
- * second, without viewers and with 20, in turn.
+ * second, without viewers and with 20, in turn; then with 20 that look at the table of 2,000 open connections.
  *
  * Usage: `deno run -A bench/live_page.ts [--viewers N] [--backends N] [--seconds N]`
  */
@@ -20,6 +20,7 @@ const [viewers, backends, seconds] = [options.viewers, options.backends, options
 ];
 const ROUNDS = 3;
 const PER_SECOND = 100;
+const CONNECTIONS = 2000;
 /** Of Linux, where a second has 100 ticks. */
 const TICKS = 100;
 
@@ -68,6 +69,22 @@ function view(url: string): () => Promise<number> {
   };
 }
 
+/** Asks for the table of connections as the page does, until it is stopped. */
+function readTable(base: string): () => Promise<void> {
+  let running = true;
+  const work = (async () => {
+    while (running) {
+      const answer = await fetch(`${base}/api/connections?search=&order=age&descending=false`);
+      await answer.arrayBuffer();
+      await wait(2000);
+    }
+  })();
+  return () => {
+    running = false;
+    return work;
+  };
+}
+
 /** The share of a core that the program uses in a while. */
 async function share(pid: number): Promise<number> {
   const before = await usedBy(pid);
@@ -79,8 +96,14 @@ async function share(pid: number): Promise<number> {
 const percent = (value: number) => `${(value * 100).toFixed(2)} %`;
 
 using backend = Deno.listen({ hostname: "0.0.0.0", port: 0 });
+/** While it is set, connections stay open. */
+let holding = false;
+const held: Deno.Conn[] = [];
 void (async () => {
-  for await (const connection of backend) connection.close();
+  for await (const connection of backend) {
+    if (holding) held.push(connection);
+    else connection.close();
+  }
 })();
 const addresses = Array.from(
   { length: backends },
@@ -108,4 +131,15 @@ for (let round = 0; round < ROUNDS; round++) {
   await wait(1500);
 }
 await stopTraffic();
+holding = true;
+for (let i = 0; i < CONNECTIONS; i++) held.push(await connect(culvert.port("main")));
+const before = await share(pid);
+const tables = Array.from({ length: viewers }, () => readTable(base));
+const withTables = await share(pid);
+console.log(
+  `of a core: ${percent(before)} with ${CONNECTIONS} open connections, ` +
+    `${percent(withTables)} with ${viewers} tables of them`,
+);
+await Promise.all(tables.map((stop) => stop()));
+for (const connection of held) connection.close();
 backend.close();
