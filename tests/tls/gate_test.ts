@@ -94,8 +94,9 @@ Deno.test("revocation is enforced, and fails closed", async () => {
 
 Deno.test("time goes on for a gate: what expires while it is in use is refused from then on", async () => {
   const good = await makePki();
+  const crls = crlSet(good.ca.crl());
   let now = Date.now();
-  const gate = gateOf(good, { crls: crlSet(good.ca.crl()), now: () => now });
+  const gate = gateOf(good, { crls, now: () => now });
   assertEquals(await enter(gate, clientContext(good)), "CN=alice,OU=operations");
   assertEquals(gate.problem, undefined);
   now = inDays(40).getTime();

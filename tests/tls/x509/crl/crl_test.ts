@@ -118,8 +118,8 @@ Deno.test("a CRL that says what is not understood is refused", () => {
 
 Deno.test("a set tells what is wrong with it, and when it will expire", async () => {
   const other = await createAuthority({ name: "Other" });
-  const now = Date.now();
   const set = crlSet(ca.crl({ nextUpdate: inDays(5) }), other.crl({ nextUpdate: inDays(2) }));
+  const now = Date.now();
   assertEquals(set.problem(now), undefined);
   assertEquals(Math.round((set.nextUpdateMs! - now) / 86_400_000), 2);
   assertEquals(set.problem(inDays(3).getTime())!.reason, "crl-expired");
@@ -171,13 +171,14 @@ Deno.test("a set without a good CRL of any of the CAs is of no use, and of one o
     await createAuthority(),
   ];
   const authorities = [ca, other].map(({ certPem }) => parseCertificate(derOf(certPem)[0]!));
-  const now = Date.now();
-  const problem = (...crls: string[]) => crlSet(...crls).problemOf(authorities, now)?.reason;
+  // A CRL that is made a second later than the time would not be valid yet.
+  const problem = (...crls: string[]) => crlSet(...crls).problemOf(authorities, Date.now())?.reason;
   assertEquals(problem(impostor.crl()), "crl-unreadable");
   assertEquals(problem((await createAuthority({ name: "Third" })).crl()), "crl-missing");
   assertEquals([problem(ca.crl()), problem(other.crl())], [undefined, undefined]);
   const set = crlSet(other.crl());
-  assertEquals(authorities.map((authority) => set.standing(authority, { authorities, nowMs: now })?.reason), [
+  const nowMs = Date.now();
+  assertEquals(authorities.map((authority) => set.standing(authority, { authorities, nowMs })?.reason), [
     "crl-missing",
     undefined,
   ]);
