@@ -24,6 +24,7 @@ import { SharedCounts } from "./shared_counts.ts";
 import { SharedMembership } from "./shared_membership.ts";
 import { ofUnixListeners } from "./unix_listeners.ts";
 import { Workers } from "./workers.ts";
+import type { WorkersOptions } from "./workers_options.ts";
 
 /** What {@linkcode DataPlanes} work with. */
 export interface DataPlanesParts extends DataPlaneParts {
@@ -31,15 +32,9 @@ export interface DataPlanesParts extends DataPlaneParts {
   readonly module?: URL | undefined;
 }
 
-/** How many threads carry a snapshot. */
-export interface WorkersOptions {
-  /** 1: the main thread, and no worker. @default {1} */
-  readonly workers?: number;
-  /** The least important lines that workers send. @default {"info"} */
-  readonly logLevel?: LogLevel;
-}
-
 const STOP_LISTENING_MS = 1000;
+/** A worker whose event loop is blocked takes the snapshot later. */
+const APPLY_MS = 5000;
 
 /** What exists once there have been workers. */
 interface Shared {
@@ -90,9 +85,12 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
     });
   }
 
-  /** Resolves when all workers carry the snapshot that was committed last. One that fails meanwhile is replaced by one that does. */
+  /**
+   * Resolves when all workers carry the snapshot that was committed last, and listeners that are left to others have
+   * closed. One that fails meanwhile is replaced by one that carries it.
+   */
   async applied(): Promise<void> {
-    await this.#applied;
+    await settledWithin(this.#applied, { clock: this.#clock, timeoutMs: APPLY_MS });
   }
 
   protected get members(): Workers | undefined {
@@ -356,8 +354,11 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
     workers.place(members, { wanted, logLevel });
     for (const member of started) workers.tellState(member);
     counts.keep(slots);
-    this.#applied = Promise.all(commits);
-    void this.#applied.then(() => Promise.all([this.local.retireListeners(), workers.retire()]));
+    // All must have bound their listeners before others close.
+    this.#applied = Promise.all(commits).then(() =>
+      Promise.all([this.local.retireListeners(), workers.retireListeners()])
+    );
+    void this.#applied.then(() => workers.endLeaving());
     return bound;
   }
 

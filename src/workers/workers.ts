@@ -136,11 +136,17 @@ export class Workers {
     }
   }
 
-  /** Ends those that have no place any more, each with its last connection. All others have bound their listeners. */
-  async retire(): Promise<void> {
+  /** Those that have no place any more leave their listeners to the others, which have bound theirs. */
+  async retireListeners(): Promise<void> {
+    await Promise.all(
+      [...this.#leaving].map(({ thread }) => thread.ask("retire-listeners", undefined).catch(() => {})),
+    );
+  }
+
+  /** Ends those that have no place any more, each with its last connection. */
+  async endLeaving(): Promise<void> {
     await Promise.all([...this.#leaving].map(async (member) => {
       try {
-        await member.thread.ask("retire-listeners", undefined);
         await member.thread.ask("idle", undefined);
         if (this.#stopping || !this.#leaving.has(member)) return;
         this.#keep(await member.thread.ask("report", undefined).then(({ services }) => services));
