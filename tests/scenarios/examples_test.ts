@@ -4,16 +4,16 @@ import { TemporaryFolder } from "../support/folder.ts";
 import { DENO, MAIN } from "../support/program.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-const README = Deno.readTextFileSync(`${ROOT}README.md`);
+const PAGES = ["README.md", "docs/mutual_tls.md"].map((page) => Deno.readTextFileSync(ROOT + page)).join("");
 
 /** An example without the comments at its top. */
 function example(name: string): string {
   return Deno.readTextFileSync(`${ROOT}examples/${name}`).replace(/^(#.*\n)+/, "");
 }
 
-Deno.test("the README shows the examples as they are", () => {
+Deno.test("the documentation shows the examples as they are", () => {
   const shown = [
-    ...README.matchAll(/\(this is\s+\[examples\/([^\]]+)\]\([^)]+\)\):\n\n```yaml\n(.*?)```/gs),
+    ...PAGES.matchAll(/\(this is\s+\[examples\/([^\]]+)\]\([^)]+\)\):\n\n```yaml\n(.*?)```/gs),
   ];
   assertEquals(shown.map(([, name]) => name), [
     "postgres.yaml",
@@ -24,9 +24,9 @@ Deno.test("the README shows the examples as they are", () => {
   for (const [, name, text] of shown) assertEquals(text, example(name!), name);
 });
 
-Deno.test("the examples with TLS are valid in the folder that their comments name, with the certificates of the README", async () => {
+Deno.test("the examples with TLS are valid in the folder that their comments name, with the certificates of the documentation", async () => {
   await using folder = new TemporaryFolder();
-  const runs = README.matchAll(/^deno run (.*) main\.ts (certs my-certs (?:--name|client) .*)$/gm);
+  const runs = PAGES.matchAll(/^deno run (.*) main\.ts (certs my-certs (?:--name|client) .*)$/gm);
   const commands = [...runs].map(([, flags, words]) => [...flags!.split(" "), MAIN, ...words!.split(" ")]);
   assertEquals(commands.length, 2);
   for (const words of commands) {
