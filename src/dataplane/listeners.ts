@@ -213,7 +213,12 @@ export class Listeners {
    * connection waits to be accepted.
    */
   async retire(): Promise<void> {
-    await Promise.all(this.#leaving.splice(0).map((loop) => loop.retire()));
+    await Promise.all(
+      this.#leaving.splice(0).map(async (loop) => {
+        await loop.retire();
+        await loop.done; // Until then the kernel still gives it connections.
+      }),
+    );
   }
 
   /**
