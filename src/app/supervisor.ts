@@ -248,6 +248,7 @@ export class Supervisor implements Disposable {
     const { config } = this.controlPlane;
     if (config === undefined) return;
     await configureLog({ ...config.log, level }, this.#options.writer);
+    this.controlPlane.dataPlane.setLogLevel(level);
     this.#logLevel = level;
   }
 

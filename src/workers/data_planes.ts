@@ -189,8 +189,13 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
 
   async setCredentials(credentials: ReadonlyMap<string, ServerCredentials>): Promise<void> {
     await this.local.setCredentials(credentials);
-    await Promise.all(this.carrying.map((member) => member.thread.ask("credentials", credentials)));
-    this.#state.setCredentials(credentials);
+    this.#state.setCredentials(credentials); // First: a worker that fails meanwhile is replaced by one that has them.
+    await this.#shared?.workers.setCredentials(credentials);
+  }
+
+  /** The least important lines that workers send, until the next snapshot. */
+  setLogLevel(level: LogLevel): void {
+    this.#shared?.workers.setLogLevel(level);
   }
 
   setAdminAddress(address: Address | undefined): void {

@@ -2,6 +2,7 @@ import { Backoff } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { CulvertError, describeError } from "../core/errors.ts";
 import type { Log, LogLevel } from "../core/log.ts";
+import type { ServerCredentials } from "../dataplane/credentials.ts";
 import type { ServiceReport } from "../dataplane/report.ts";
 import type { CarriedState } from "./carried_state.ts";
 import type { Ejections } from "./ejections.ts";
@@ -79,6 +80,23 @@ export class Workers {
   /** Tells all that carry a snapshot. */
   tell(notice: Notice, except?: Member): void {
     for (const member of this.carrying) if (member !== except) member.thread.tell(notice);
+  }
+
+  /** Uses other credentials in all that carry a snapshot. One that fails meanwhile is replaced by one that has them. */
+  async setCredentials(credentials: ReadonlyMap<string, ServerCredentials>): Promise<void> {
+    await Promise.all(this.carrying.map(async ({ thread }) => {
+      try {
+        await thread.ask("credentials", credentials);
+      } catch (error) {
+        if (!thread.ended) throw error;
+      }
+    }));
+  }
+
+  /** The least important lines that workers send. */
+  setLogLevel(level: LogLevel): void {
+    this.#logLevel = level;
+    this.tell({ type: "log-level", level });
   }
 
   /** Waits until no plan and no restart is under way. The caller calls what it gets at its end. */
@@ -246,10 +264,8 @@ export class Workers {
       if (this.#stopping || !this.#restarts.has(number)) return;
       member = this.start(number, { of: this.#members.length, logLevel: this.#logLevel });
       await member.thread.loaded;
-      const snapshot = state.snapshot!;
-      const [slots, { addresses: elsewhere, bound }] = [counts.slotsOf(snapshot), state];
-      const role = { transports: "tcp", bindsFirst: false, elsewhere } as const;
-      await member.thread.ask("prepare", { snapshot, role, slots });
+      const { addresses: elsewhere, bound } = state;
+      await this.#prepare(member);
       if (this.#stopping || !this.#restarts.has(number)) return member.thread.end();
       // Backends may have changed meanwhile.
       const sets = new Map(state.snapshot!.upstreams.map(({ name, backends }) => [name, backends]));
@@ -257,6 +273,7 @@ export class Workers {
       const committed = member.thread.ask("commit", value);
       this.#restarts.delete(number);
       this.#place(member, this.#members.length);
+      member.thread.tell({ type: "log-level", level: this.#logLevel });
       this.tellState(member);
       await committed;
       log.info("worker replaced", { worker: number });
@@ -267,6 +284,18 @@ export class Workers {
     } finally {
       endTurn();
     }
+  }
+
+  /** Prepares the current snapshot in a worker; again if its credentials change meanwhile, as it must not use old CRLs. */
+  async #prepare({ thread }: Member): Promise<void> {
+    const { state, counts } = this.#parts;
+    const role = { transports: "tcp", bindsFirst: false, elsewhere: state.addresses } as const;
+    let snapshot;
+    do {
+      if (snapshot !== undefined) thread.tell({ type: "discard" });
+      snapshot = state.snapshot!;
+      await thread.ask("prepare", { snapshot, role, slots: counts.slotsOf(snapshot) });
+    } while (state.snapshot!.services !== snapshot.services);
   }
 
   /** Keeps what a worker has counted that is no more; `gone` are the connections that have ended with it. */
