@@ -6,6 +6,7 @@ import {
   formatPermissions,
   requiredPermissions,
 } from "../config/required_permissions.ts";
+import { canShareAddresses } from "../net/listen.ts";
 import { workerReads } from "./worker_reads.ts";
 import { readNeed, watchedReads } from "./permissions.ts";
 
@@ -31,7 +32,13 @@ export function permissionFlags(
   const net = found.net === "any" ? found.net : [...new Set([...need.net, ...found.net])];
   const reads = [...read, ...need.read, ...found.read, ...workerReads(config, mainModule)];
   const files = new Set([...read, ...filePaths(config)]);
-  return formatPermissions({ ...need, net, read: watch ? watchedReads(reads, files) : reads });
+  const flags = formatPermissions({ ...need, net, read: watch ? watchedReads(reads, files) : reads });
+  return sharesAddresses(config) && !canShareAddresses ? `--unstable-net ${flags}` : flags;
+}
+
+/** Whether it has listeners of several threads, or of the runtime's TLS, on one address. */
+function sharesAddresses({ workers, services }: Config): boolean {
+  return workers !== 1 || services.some(({ tls }) => tls?.native === true);
 }
 
 /** The files that a configuration names, lists of backends included. */

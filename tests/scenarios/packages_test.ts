@@ -46,6 +46,20 @@ Deno.test("the bundle is one file that runs", async () => {
     "service a (tcp)",
   );
 
+  // Workers need a flag that the project's deno.json has, and which `permissions` prints.
+  const file = folder.file("culvert.yaml");
+  await Deno.writeTextFile(file, input.replace("version: 1", "version: 1, workers: 2"));
+  const reads = `--allow-read=${file}`;
+  const flags = (await output(DENO, ["run", reads, bundle, "permissions", "--config", file])).trim().split(
+    " ",
+  );
+  const proxyArgs = ["run", "--no-prompt", ...flags, bundle, "--config", file];
+  await using proxy = new Child({ program: DENO, args: proxyArgs, cwd: folder.path });
+  const context = () => proxy.stdout + proxy.stderr;
+  await until(() => /started services=1/.test(context()), { what: "the workers", context });
+  proxy.signal("SIGTERM");
+  assertEquals(await within(proxy.exit, { what: "the proxy to end" }), 0, context());
+
   // The demo's plain part needs neither the project's folder nor anything that is in it.
   const args = ["run", "--allow-net", bundle, "demo"];
   await using demo = new Child({ program: DENO, args, cwd: folder.path });
