@@ -2,7 +2,7 @@ import type { Status } from "../admin/status/status.ts";
 import type { BackendStatus, UpstreamStatus } from "../admin/status/upstream.ts";
 import { escapeText } from "../core/escape_text.ts";
 import type { ProgramState } from "./admin/read_program.ts";
-import { shortDuration, shortSize } from "./terminal/quantities.ts";
+import { shortDelay, shortDuration, shortSize } from "./terminal/quantities.ts";
 import { type Paint, plain, type Style } from "./terminal/style.ts";
 import { type Column, tableLines } from "./terminal/table.ts";
 
@@ -31,6 +31,15 @@ const SERVICE_COLUMNS: readonly Column[] = [
   { title: "UP", right: true },
   { title: "DOWN", right: true },
 ];
+const WORKER_COLUMNS: readonly Column[] = [
+  { title: "WORKER", right: true },
+  { title: "STATE" },
+  { title: "ACTIVE", right: true },
+  { title: "TOTAL", right: true },
+  { title: "DELAY", right: true },
+  { title: "MEMORY", right: true },
+  { title: "FAILURES", right: true },
+];
 const BACKEND_COLUMNS: readonly Column[] = [
   { title: "BACKEND" },
   { title: "STATE", right: false, min: 7 },
@@ -42,7 +51,7 @@ const BACKEND_COLUMNS: readonly Column[] = [
   { title: "WHY" },
 ];
 
-/** The status of a program on one screen of text: program, last reload, services, upstreams, certificates. */
+/** The status of a program on one screen of text: program, last reload, workers, services, upstreams, certificates. */
 export function formatStatus(program: ProgramState, options: FormatStatusOptions): string {
   const { status, ready, reasons } = program;
   const { paint = plain, width = Infinity } = options;
@@ -57,6 +66,7 @@ export function formatStatus(program: ProgramState, options: FormatStatusOptions
       ...reasons.map((reason) => paint(`  ${escapeText(reason)}`, "red")),
       ...reloadLines(status, { ...options, paint }),
     ],
+    workerLines(status, { paint, width }),
     tableLines(SERVICE_COLUMNS, status.services.map(serviceRow), { width }),
     ...status.upstreams.map((upstream) => upstreamLines(upstream, { ...options, paint, width })),
     credentialLines(status, { ...options, paint, width }),
@@ -74,6 +84,26 @@ function reloadLines(
   const message = escapeLines(error?.message ?? "").replaceAll("\n", "\n  ");
   const failed = `the reload ${since(at)} ago (${escapeText(why)}) was refused:`;
   return [line, paint(failed, "red"), `  ${message}`];
+}
+
+function workerLines(
+  { workers = [] }: Status,
+  { paint, width }: { paint: Paint; width: number },
+): string[] {
+  if (workers.length === 0) return [];
+  const rows = workers.map(({ number, state, connections, total, eventLoopDelaySeconds, ...worker }) => [
+    String(number),
+    state,
+    ...[connections, total].map(String),
+    shortDelay(eventLoopDelaySeconds * 1000),
+    shortSize(worker.heapBytes),
+    String(worker.failures),
+  ]);
+  const [head = "", ...lines] = tableLines(WORKER_COLUMNS, rows, { width });
+  return [
+    head,
+    ...lines.map((line, index) => workers[index]!.state === "failed" ? paint(line, "red") : line),
+  ];
 }
 
 function serviceRow(

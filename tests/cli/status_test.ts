@@ -14,6 +14,8 @@ Deno.test("the status is one screen of text", () => {
     const line of [
       ": not ready",
       "  upstream app: no backend is available",
+      "WORKER  STATE    ACTIVE  TOTAL  DELAY  MEMORY  FAILURES",
+      "     1  running       3     10  2.0ms     11M         1",
       "SERVICE  LISTEN        ACTIVE  TOTAL  REFUSED    UP  DOWN",
       "web      127.0.0.1:80       3     10        6  1.0K  1.0T",
       "upstream app: round-robin, 1 of 3 available, 1 connections wait",

@@ -100,7 +100,7 @@ testWith(
     await tmux.keys("Escape");
     await tmux.shows("2 rows");
     await tmux.resize(50, 8);
-    await until(async () => (await tmux.screen())[7]?.startsWith("1-3 view") === true, {
+    await until(async () => (await tmux.screen())[7]?.startsWith("1-4 view") === true, {
       what: "the smaller screen",
     });
     await tmux.keys(">", ">", "r");

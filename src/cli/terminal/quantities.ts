@@ -20,6 +20,11 @@ export function shortRate(perSecond: number): string {
   return perSecond < 1000 ? String(Math.round(perSecond)) : shortSize(perSecond);
 }
 
+/** How late something was, in milliseconds: `0ms`, `0.4ms`, `12ms`, `1500ms`. */
+export function shortDelay(ms: number): string {
+  return `${ms > 0 && ms < 9.95 ? ms.toFixed(1) : Math.round(ms)}ms`;
+}
+
 /** A duration by its two largest units: `12s`, `3m05s`, `2h07m`, `5d03h`. */
 export function shortDuration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

@@ -6,9 +6,9 @@ import { pad, truncate } from "../terminal/text_width.ts";
 import type { TopState } from "./top_state.ts";
 import { TOP_VIEWS } from "./top_view.ts";
 
-const KEYS = "1-3 view  </> sort  r reverse  / filter  d drain  e enable  ? help  q quit";
+const KEYS = "1-4 view  </> sort  r reverse  / filter  d drain  e enable  ? help  q quit";
 const HELP: readonly string[] = [
-  "1 2 3, Tab     services, backends, connections",
+  "1 to 4, Tab    services, backends, connections, workers",
   "< >, ← →       sort by the column before or behind; behind the last one: as configured",
   "r              reverse the order",
   "/              filter rows by a text: Enter keeps the filter, Esc ends it",
@@ -94,6 +94,9 @@ function tableRows(
 function emptyText({ sample, settings, view }: TopState): string {
   const problem = view === "connections" ? sample?.connections?.problem : undefined;
   if (problem !== undefined) return escapeText(problem);
+  if (view === "workers" && sample?.program.status.workers === undefined) {
+    return "none: the main thread carries all traffic";
+  }
   return settings.filter === "" ? "none" : "none that the filter matches";
 }
 

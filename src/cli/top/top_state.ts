@@ -1,7 +1,7 @@
 import { textWidth } from "../terminal/text_width.ts";
 import type { Key } from "../terminal/keys.ts";
 import type { TopSample } from "./top_sample.ts";
-import { backendsTable, connectionsTable, servicesTable } from "./top_tables.ts";
+import { backendsTable, connectionsTable, servicesTable, workersTable } from "./top_tables.ts";
 import { TOP_VIEWS, type TopRow, type TopTable, type TopViewName } from "./top_view.ts";
 
 /** What a key asks for, besides another picture. */
@@ -43,6 +43,7 @@ export class TopState {
     services: newView(),
     backends: newView(),
     connections: newView(),
+    workers: newView(),
   };
 
   /** Takes the next sample. */
@@ -104,6 +105,7 @@ export class TopState {
       case "1":
       case "2":
       case "3":
+      case "4":
         return this.#show(TOP_VIEWS[Number(char) - 1]!);
       case "/":
         this.typing = true;
@@ -213,6 +215,7 @@ export class TopState {
     if (sample === undefined) return { columns: [], rows: [] };
     if (this.view === "services") return servicesTable(sample, this.#before);
     if (this.view === "backends") return backendsTable(sample, this.#before);
+    if (this.view === "workers") return workersTable(sample, this.#before);
     return connectionsTable(sample.connections ?? { total: 0, sessions: [] });
   }
 }

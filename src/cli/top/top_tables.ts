@@ -1,7 +1,8 @@
 import type { BackendStatus } from "../../admin/status/upstream.ts";
 import type { ServiceStatus } from "../../admin/status/service.ts";
+import type { WorkerStatus } from "../../admin/status/worker.ts";
 import { escapeText } from "../../core/escape_text.ts";
-import { shortDuration, shortRate, shortSize } from "../terminal/quantities.ts";
+import { shortDelay, shortDuration, shortRate, shortSize } from "../terminal/quantities.ts";
 import type { Style } from "../terminal/style.ts";
 import { numberCell, textCell, type TopRow, type TopTable } from "./top_view.ts";
 import type { OpenConnections, TopSample } from "./top_sample.ts";
@@ -10,6 +11,9 @@ import type { OpenConnections, TopSample } from "./top_sample.ts";
 const ADDRESS = 21;
 const STYLES: Readonly<Partial<Record<BackendStatus["state"], Style>>> = {
   ...{ unknown: "yellow", drained: "dim", ejected: "red", down: "red" },
+};
+const WORKER_STYLES: Readonly<Partial<Record<WorkerStatus["state"], Style>>> = {
+  ...{ leaving: "dim", failed: "red" },
 };
 
 /** The services, with their rates since the sample before. */
@@ -130,6 +134,42 @@ export function connectionsTable(open: OpenConnections): TopTable {
     ],
     rows,
     ...(open.total > rows.length ? { note: `${rows.length} of ${open.total} listed` } : {}),
+  };
+}
+
+/** The workers. Several may have one number: one that runs, and others that end with their last connection. */
+export function workersTable({ program: { status } }: TopSample, before: TopSample | undefined): TopTable {
+  const keyed = ({ number, state }: WorkerStatus) => `${number}\n${state}`;
+  const earlier = new Map(before?.program.status.workers?.map((worker) => [keyed(worker), worker]));
+  const perSecond = rateSince(before, status.uptimeSeconds);
+  return {
+    columns: [
+      { title: "WORKER", right: true },
+      { title: "STATE", min: 7 },
+      { title: "ACTIVE", right: true },
+      { title: "CONN/S", right: true },
+      { title: "TOTAL", right: true },
+      { title: "DELAY", right: true },
+      { title: "MEMORY", right: true },
+      { title: "FAILURES", right: true },
+    ],
+    rows: (status.workers ?? []).map((worker): TopRow => {
+      const { number, state, connections, total, eventLoopDelaySeconds, heapBytes, failures } = worker;
+      return {
+        key: keyed(worker),
+        style: WORKER_STYLES[state],
+        cells: [
+          numberCell(number),
+          textCell(state),
+          numberCell(connections),
+          numberCell(perSecond(total, earlier.get(keyed(worker))?.total), shortRate),
+          numberCell(total),
+          numberCell(eventLoopDelaySeconds * 1000, shortDelay),
+          numberCell(heapBytes, shortSize),
+          numberCell(failures),
+        ],
+      };
+    }),
   };
 }
 

@@ -2,10 +2,10 @@ import type { Column } from "../terminal/table.ts";
 import type { Style } from "../terminal/style.ts";
 
 /** What is shown: one table at a time. */
-export type TopViewName = "services" | "backends" | "connections";
+export type TopViewName = "services" | "backends" | "connections" | "workers";
 
 /** The tables, in the order of their keys. */
-export const TOP_VIEWS: readonly TopViewName[] = ["services", "backends", "connections"];
+export const TOP_VIEWS: readonly TopViewName[] = ["services", "backends", "connections", "workers"];
 
 /** A cell: what is shown, and what it is sorted by. */
 export interface TopCell {

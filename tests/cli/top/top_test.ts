@@ -41,7 +41,7 @@ Deno.test("a screen has exactly its size, whatever that is and whatever is shown
   };
   check();
   state.take(sample());
-  for (const key of ["1", "2", "3", "?", "q", "2", "/"]) {
+  for (const key of ["1", "2", "3", "4", "?", "q", "2", "/"]) {
     state.press({ char: key });
     check();
   }
@@ -144,6 +144,23 @@ Deno.test("no name can send a command to the terminal, and a wide one is cut", (
   state.take(sample(1, { services: [{ ...web!, name: "\x1b[2J漢字".repeat(10), listeners: ["\u009b1m"] }] }));
   // deno-lint-ignore no-control-regex
   for (const line of screen(state)) assert(!/[\x00-\x1f\x7f-\x9f]/.test(line) && textWidth(line) <= 80, line);
+});
+
+Deno.test("workers are shown with their load, or that there are none", () => {
+  const [worker] = FULL_STATUS.workers!;
+  const state = new TopState();
+  assertEquals(press(state, "4"), [{ kind: "refresh" }]);
+  state.take(sample(100));
+  const leaving = { ...worker!, state: "leaving" as const, connections: 1, total: 7 };
+  state.take(sample(102, { workers: [{ ...worker!, total: 30 }, leaving] }));
+  const rows = state.table().rows.map(({ cells }) => cells.map(({ text }) => text));
+  assertEquals(rows, [
+    ["1", "running", "3", "10", "30", "2.0ms", "11M", "1"],
+    ["1", "leaving", "1", "0", "7", "2.0ms", "11M", "1"],
+  ]);
+  const { workers: _, ...alone } = FULL_STATUS;
+  state.take({ program: { status: alone, ready: true, reasons: [] } });
+  assertStringIncludes(screen(state)[4]!, "the main thread carries all traffic");
 });
 
 Deno.test("connections are shown as they are listed, or why they can't be", () => {
