@@ -152,6 +152,16 @@ export class DataPlane {
     if (backend !== undefined) found!.outlier.setEjected(backend, forMs);
   }
 
+  /** The backends that are ejected, and for how many more milliseconds. */
+  *ejected(): Iterable<[upstream: string, ejected: { backend: string; forMs: number }]> {
+    for (const upstream of this.#upstreams.all) {
+      for (const backend of upstream.backends) {
+        const forMs = upstream.ejectedForMs(backend);
+        if (forMs !== undefined) yield [upstream.name, { backend: backend.key, forMs }];
+      }
+    }
+  }
+
   /** Another thread needs one of the connections that the pool of a backend keeps idle. */
   yieldIdle(upstream: string, backend: string): void {
     this.#upstreams.get(upstream)?.find(backend)?.usedPool?.yieldIdle();
@@ -284,16 +294,19 @@ export class DataPlane {
 
   /**
    * Stops listening and lets the live connections finish within each service's `timeouts.drain`. Resolves when none is
-   * left, to how many were cut.
+   * left, to how many were cut. With `keepUpstreams`, {@linkcode DataPlane.destroy} closes the upstreams later.
    */
-  async drain({ announce = this.#announces }: { announce?: boolean } = {}): Promise<number> {
+  async drain(
+    { announce = this.#announces, keepUpstreams = false }: { announce?: boolean; keepUpstreams?: boolean } =
+      {},
+  ): Promise<number> {
     this.#stopping = true;
     const closed = this.#listeners.close();
     const services = this.#running;
     if (announce) this.#log.info("draining", { connections: this.active });
     const cut = await Promise.all(services.map((service) => service.drain()));
     await closed;
-    await this.#upstreams.close();
+    if (!keepUpstreams) await this.#upstreams.close();
     return cut.reduce((sum, count) => sum + count, 0);
   }
 

@@ -6,24 +6,23 @@ import { TimerWheel } from "../core/timer_wheel.ts";
 import { DataPlane } from "../dataplane/data_plane.ts";
 import type { DataPlaneParts, DataPlanePlan } from "../dataplane/data_plane_options.ts";
 import type { ServerCredentials } from "../dataplane/credentials.ts";
-import { type AddressesByKey, type BoundAddresses, keyed } from "../dataplane/listeners.ts";
+import type { AddressesByKey, BoundAddresses } from "../dataplane/listeners.ts";
 import type { Snapshot } from "../dataplane/snapshot.ts";
 import type { TrafficControl, TrafficPlan } from "../dataplane/traffic_control.ts";
 import type { BackendSets } from "../dataplane/upstreams.ts";
-import { type Address, formatAddress } from "../net/address.ts";
+import type { Address } from "../net/address.ts";
 import { canShareAddresses } from "../net/listen.ts";
 import type { HealthState } from "../upstream/check/health.ts";
 import type { BackendSpec } from "../upstream/options.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import { announceListeners } from "./announce_listeners.ts";
 import { CarriedState } from "./carried_state.ts";
 import { CombinedReports } from "./combined_reports.ts";
-import { Ejections } from "./ejections.ts";
 import type { Member, WorkerReport } from "./member.ts";
 import { boundBy, namedBy, prepareWorkers } from "./prepare_workers.ts";
-import { SharedCounts } from "./shared_counts.ts";
-import { SharedMembership } from "./shared_membership.ts";
+import { Shared } from "./shared.ts";
 import { ofUnixListeners } from "./unix_listeners.ts";
-import { Workers } from "./workers.ts";
+import type { Workers } from "./workers.ts";
 import type { WorkersOptions } from "./workers_options.ts";
 
 /** What {@linkcode DataPlanes} work with. */
@@ -35,15 +34,6 @@ export interface DataPlanesParts extends DataPlaneParts {
 const STOP_LISTENING_MS = 1000;
 /** A worker whose event loop is blocked takes the snapshot later. */
 const APPLY_MS = 5000;
-
-/** What exists once there have been workers. */
-interface Shared {
-  readonly counts: SharedCounts;
-  /** The part of the main thread. */
-  readonly membership: SharedMembership;
-  readonly ejections: Ejections;
-  readonly workers: Workers;
-}
 
 /** A plan that all threads have prepared. */
 interface PreparedAll {
@@ -71,6 +61,7 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
   #shared: Shared | undefined;
   #applied: Promise<unknown> = Promise.resolve();
   #stopping = false;
+  #draining: Promise<number> | undefined;
 
   constructor(parts: DataPlanesParts) {
     super();
@@ -118,48 +109,7 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
         this.#commitAlone(snapshot, { plan, ...options });
       return { commit, [Symbol.dispose]: () => plan[Symbol.dispose]() };
     }
-    const endTurn = await shared.workers.takeTurn();
-    const wanted = count > 1 ? count : 0;
-    const started = new Set<Member>();
-    const members = new Set<Member>(shared.workers.carrying);
-    let local: DataPlanePlan | undefined;
-    const discard = () => {
-      local?.[Symbol.dispose]();
-      for (const member of members) if (!started.has(member)) member.thread.tell({ type: "discard" });
-      for (const member of started) member.thread.end();
-      endTurn();
-    };
-    try {
-      for (let number = 1; number <= wanted; number++) {
-        if (!shared.workers.has(number)) started.add(shared.workers.start(number, { of: wanted, logLevel }));
-      }
-      for (const member of started) members.add(member);
-      local = await this.#prepareLocal(snapshot, { wanted, shared });
-      const addresses = await prepareWorkers(members, {
-        snapshot,
-        slots: shared.counts.slotsOf(snapshot),
-        wanted,
-        known: new Map([...this.#state.addresses, ...local.addresses]),
-      });
-      const plan = { snapshot, local, addresses, members, started, wanted, logLevel };
-      let isOver = false;
-      const finish = (end: () => void) => {
-        if (isOver) return;
-        isOver = true;
-        end();
-      };
-      return {
-        commit: (options) => {
-          const bound = this.#commit(shared, { plan, sets: options?.sets });
-          finish(endTurn);
-          return bound;
-        },
-        [Symbol.dispose]: () => finish(discard),
-      };
-    } catch (error) {
-      discard();
-      throw error;
-    }
+    return await this.#prepareAll(shared, { snapshot, wanted: count > 1 ? count : 0, logLevel });
   }
 
   setBackends(upstream: string, backends: readonly BackendSpec[]): void {
@@ -218,7 +168,18 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
     return this.local.upstream(name);
   }
 
-  async drain(): Promise<number> {
+  drain(): Promise<number> {
+    return this.#draining ??= this.#drain();
+  }
+
+  async destroy(): Promise<void> {
+    const members = this.#stop();
+    await Promise.all([this.local.destroy(), destroyAll(members)]);
+    await this.#draining; // The workers still tell how many connections were cut.
+    this.#end();
+  }
+
+  async #drain(): Promise<number> {
     const members = this.#stop();
     if (members.length === 0) return await this.local.drain();
     // When the log says that it drains, none listens any more. One that does not answer is not waited for.
@@ -232,17 +193,9 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
       this.local.drain({ announce: false }),
       ...members.map(({ thread }) => thread.ask("drain", undefined).catch(() => 0)),
     ]);
+    await destroyAll(members);
     this.#end();
     return cuts.reduce((sum, cut) => sum + cut, 0);
-  }
-
-  async destroy(): Promise<void> {
-    const members = this.#stop();
-    await Promise.all([
-      this.local.destroy(),
-      ...members.map(({ thread }) => thread.ask("destroy", undefined).catch(() => {})),
-    ]);
-    this.#end();
   }
 
   #end(): void {
@@ -267,45 +220,50 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
       throw new CulvertError("no_workers", 'Cannot use workers: start Deno with "--unstable-net"');
     }
     const { log, module, writeAccess, wheel = new TimerWheel({ clock: this.#clock }) } = this.#parts;
-    const clock = this.#clock;
-    const counts = new SharedCounts(() => clock.now());
-    const ejections: Ejections = new Ejections({
-      wheel,
-      log,
-      onChange: (upstream, change) => {
-        if (change.forMs === undefined) counts.resetFailures(upstream, change.backend);
-        this.local.setEjected(upstream, change);
-        workers.tell({ type: "ejected", upstream, ...change });
-      },
-    });
-    const workers = new Workers({
-      log,
-      clock,
-      module,
-      writeAccess,
+    return this.#shared = new Shared({
+      ...{ log, module, writeAccess, wheel },
+      clock: this.#clock,
       state: this.#state,
-      ejections,
-      counts,
-      onEvent: (event, by) => {
-        if (event.type === "local-ip") {
-          this.local.addLocalIp(event.ip);
-          this.#parts.onLocalIp?.(event.ip);
-          this.#tellLocalIp(event.ip, by);
-        } else {
-          this.local.yieldIdle(event.upstream, event.backend);
-          workers.tell({ type: "yield-idle", upstream: event.upstream, backend: event.backend }, by);
-        }
+      local: this.local,
+      onLocalIp: (ip, by) => {
+        this.#parts.onLocalIp?.(ip);
+        this.#tellLocalIp(ip, by);
       },
     });
-    const membership = new SharedMembership({
-      phase: 0,
-      totals: counts.totals,
-      own: counts.createOwn(),
-      now: () => clock.now(),
-      onSuspect: (upstream, suspect) => ejections.suspect(upstream, suspect),
-      onPoolFull: (upstream, backend) => workers.tell({ type: "yield-idle", upstream, backend }),
-    });
-    return this.#shared = { counts, membership, ejections, workers };
+  }
+
+  async #prepareAll(
+    shared: Shared,
+    { snapshot, wanted, logLevel }: { snapshot: Snapshot; wanted: number; logLevel: LogLevel },
+  ): Promise<TrafficPlan> {
+    const endTurn = await shared.workers.takeTurn();
+    const started = new Set<Member>();
+    const before = shared.workers.carrying;
+    let local: DataPlanePlan | undefined;
+    const discard = () => {
+      local?.[Symbol.dispose]();
+      for (const { thread } of before) thread.tell({ type: "discard" });
+      for (const { thread } of started) thread.end();
+      endTurn();
+    };
+    try {
+      for (let number = 1; number <= wanted; number++) {
+        if (!shared.workers.has(number)) started.add(shared.workers.start(number, { of: wanted, logLevel }));
+      }
+      const members = new Set([...before, ...started]);
+      local = await this.#prepareLocal(snapshot, { wanted, shared });
+      const addresses = await prepareWorkers(members, {
+        snapshot,
+        slots: shared.counts.slotsOf(snapshot),
+        wanted,
+        known: new Map([...this.#state.addresses, ...local.addresses]),
+      });
+      const plan = { snapshot, local, addresses, members, started, wanted, logLevel };
+      return endedOnce({ commit: (sets) => this.#commit(shared, { plan, sets }), endTurn, discard });
+    } catch (error) {
+      discard();
+      throw error;
+    }
   }
 
   #prepareLocal(
@@ -343,6 +301,7 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
     const addresses = namedBy(snapshot, plan.addresses);
     const bound = boundBy(snapshot, addresses);
     const hadWorkers = workers.running.length > 0;
+    const ejected = [...this.local.ejected()];
     membership.use(slots);
     this.local.join(membership);
     local.commit({ sets, elsewhere: wanted > 0 || hadWorkers ? addresses : undefined, bound });
@@ -350,7 +309,11 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
     this.#state.addresses = addresses;
     this.#state.bound = bound;
     ejections.follow(this.#state.snapshot!);
-    if (wanted > 0 || hadWorkers) this.#announce(snapshot, { before, after: addresses, hadWorkers });
+    for (const [upstream, each] of ejected) ejections.take(upstream, each);
+    for (const [upstream, each] of ejections.current()) this.local.setEjected(upstream, each);
+    if (wanted > 0 || hadWorkers) {
+      announceListeners(this.#parts.log, { snapshot, before, after: addresses, hadWorkers });
+    }
     const commits = [...members].map((member) => {
       member.thread.tell({ type: "log-level", level: logLevel });
       // One that fails here is replaced.
@@ -367,33 +330,37 @@ export class DataPlanes extends CombinedReports implements TrafficControl {
     return bound;
   }
 
-  /** Logs the listeners of all threads, once, in the order of the configuration. */
-  #announce(
-    snapshot: Snapshot,
-    { before, after, hadWorkers }: {
-      before: AddressesByKey;
-      after: AddressesByKey;
-      hadWorkers: boolean;
-    },
-  ): void {
-    const { log } = this.#parts;
-    for (const { name: service, listen } of snapshot.services) {
-      for (const [key] of keyed({ name: service, listen }, "all")) {
-        const address = after.get(key);
-        if (address === undefined || before.has(key)) continue;
-        log.info("listening", { service, listener: formatAddress(address) });
-      }
-    }
-    for (const [key, address] of hadWorkers ? before : []) {
-      if (address.kind === "tcp" && !after.has(key)) {
-        log.info("stopped listening", { listener: formatAddress(address) });
-      }
-    }
-  }
-
   #tellLocalIp(ip: string, by?: Member): void {
     if (this.#state.localIps.has(ip)) return;
     this.#state.addLocalIp(ip);
     this.#shared?.workers.tell({ type: "local-ip", ip }, by);
   }
+}
+
+/** A plan that is committed or discarded, and either of them once. */
+function endedOnce(
+  { commit, endTurn, discard }: {
+    commit: (sets: BackendSets | undefined) => BoundAddresses;
+    endTurn: () => void;
+    discard: () => void;
+  },
+): TrafficPlan {
+  let isOver = false;
+  const finish = (end: () => void) => {
+    if (isOver) return;
+    isOver = true;
+    end();
+  };
+  return {
+    commit: (options) => {
+      const bound = commit(options?.sets);
+      finish(endTurn);
+      return bound;
+    },
+    [Symbol.dispose]: () => finish(discard),
+  };
+}
+
+async function destroyAll(members: readonly Member[]): Promise<void> {
+  await Promise.all(members.map(({ thread }) => thread.ask("destroy", undefined).catch(() => {})));
 }

@@ -88,6 +88,13 @@ export class Ejections {
     if (subject !== undefined) watched!.detector.judge(subject, inARow);
   }
 
+  /** Takes an ejection that the main thread had decided when it carried all traffic. */
+  take(upstream: string, { backend, forMs }: { backend: string; forMs: number }): void {
+    const watched = this.#upstreams.get(upstream);
+    const subject = watched?.subjects.get(backend);
+    if (subject !== undefined) watched!.detector.setEjected(subject, forMs);
+  }
+
   /** The backends that are ejected, and for how many more milliseconds. */
   *current(): Iterable<[upstream: string, ejected: { backend: string; forMs: number }]> {
     const nowMs = this.#parts.wheel.now();

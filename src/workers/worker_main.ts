@@ -159,7 +159,8 @@ class WorkerData {
     "retire-listeners": () => this.#dataPlane.retireListeners(),
     idle: () => this.#dataPlane.idle(),
     "stop-listening": () => this.#dataPlane.stopListening(),
-    drain: () => this.#dataPlane.drain(),
+    // Until all workers have drained, each of them may be asked for the state of backends.
+    drain: () => this.#dataPlane.drain({ keepUpstreams: true }),
     destroy: () => this.#dataPlane.destroy(),
   };
 

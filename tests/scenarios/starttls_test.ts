@@ -135,7 +135,7 @@ Deno.test("silent clients are given up at timeouts.handshake, and yield their pl
   }
   await culvert.reload(config("maxHandshakes: 2", "handshake: 60s"));
   const silentOnes = await Promise.all([1, 2].map(() => connect(culvert.port("main"))));
-  await culvert.settled(2);
+  await until(() => culvert.connections() === 2, { what: "both clients to be accepted" });
   using stack = new DisposableStack();
   for (const each of silentOnes) stack.use(each);
   // Each has a short time of its own, in which the next client is refused.

@@ -195,3 +195,46 @@ Deno.test("failures that all workers see eject a backend in all of them, and are
   assertEquals((await fixture.dataPlanes.reportUpstream("main"))!.backends[1]!.failures, bad.failures);
   closeAll([...clients, ...more]);
 });
+
+Deno.test("a backend stays ejected while the number of workers changes, from and to 1", async () => {
+  using good = startBackend(greet("good"));
+  const gone = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = `127.0.0.1:${gone.addr.port}`;
+  gone.close();
+  await using fixture = new DataPlanesFixture();
+  const upstream = "outlier: {failures: 2, ejection: 10m}, ";
+  const config = mainService({ backends: [good.address, address], upstream });
+  const state = async () => (await fixture.dataPlanes.reportUpstream("main"))!.backends[1]!;
+  const greetMany = async () => {
+    const clients = await fixture.clients(8);
+    assertEquals(count(await greetings(clients), "good"), 8);
+    closeAll(clients);
+  };
+  await fixture.change(config, 1);
+  await greetMany();
+  assertEquals((await state()).state, "ejected");
+  for (const workers of [2, 1]) {
+    await fixture.change(config, workers);
+    const { failures } = await state();
+    await greetMany();
+    const now = await state();
+    assertEquals([now.state, now.failures], ["ejected", failures], `${workers} workers`);
+  }
+});
+
+Deno.test("while one worker drains, the report has all backends; an end at once tells what it has cut", async () => {
+  using backend = startBackend(greet("a"));
+  await using fixture = new DataPlanesFixture();
+  const { dataPlanes, log } = fixture;
+  await fixture.change(mainService({ backends: [backend.address] }), 2);
+  const [client] = await fixture.clients(1);
+  assertEquals(await readLine(client!), "a");
+  const drained = dataPlanes.drain();
+  await until(() => log.lines.some(({ message }) => message === "draining"), { what: "the drain" });
+  const { upstreams } = await dataPlanes.report();
+  assertEquals(upstreams[0]!.backends.map(({ key }) => key), [backend.address]);
+  assertEquals((await dataPlanes.availability()).map(({ available }) => available), [true]);
+  await dataPlanes.destroy();
+  assertEquals(await drained, 1);
+  client!.close();
+});
