@@ -26,6 +26,8 @@ import { type Options, parseOptions, USAGE } from "./compare/options.ts";
 import { outputOf, versionOf } from "./compare/tools.ts";
 import { REFERENCE, Summary } from "./compare/summary.ts";
 import { http } from "./compare/http.ts";
+import { httpLarge } from "./compare/http_large.ts";
+import { httpLog } from "./compare/http_log.ts";
 import { tlsMeasurements } from "./compare/tls_measurements.ts";
 import { writeCertificates } from "./compare/certificates.ts";
 
@@ -36,6 +38,8 @@ const MEASUREMENTS: readonly Measurement[] = [
   connections,
   idle("plain"),
   ...http,
+  httpLog,
+  ...httpLarge,
   idle("http"),
   ...tlsMeasurements("tls"),
   ...tlsMeasurements("mtls"),
@@ -173,8 +177,7 @@ ${programs.join(", ")}; load from ${tools.join(", ")}.\n`,
   }
   if (proxies.some(({ name }) => name.startsWith("culvert"))) console.log(targetsTable(verdicts));
   for (const { name, label } of proxies) {
-    const errors = ["exchangesErrors", "busyErrors", "connectionsErrors"]
-      .reduce((sum, key) => sum + summary.total(name, key), 0);
+    const errors = summary.errors(name);
     if (errors > 0) console.log(`\n${label}: wrk counted ${errors} broken connections.`);
   }
   for (const failure of failures) console.log(`\n${failure}`);

@@ -1,13 +1,16 @@
-import type { Bench, Figures, Measurement, Metric, Proxy } from "./types.ts";
+import type { Bench, Figures, HttpSetting, Measurement, Metric, Proxy } from "./types.ts";
 import { usageOf } from "./proc.ts";
 import { freePort } from "./server.ts";
 import { startWeb } from "./origins.ts";
+import { ASKED } from "./http_routes.ts";
+import { expectRefused } from "./refused.ts";
 import { wrk, type WrkOptions } from "./wrk.ts";
 
 /** What is asked for, over how many connections. */
 interface Case extends Pick<WrkOptions, "connections" | "path" | "headers"> {
   readonly key: string;
   readonly label: string;
+  readonly http?: Pick<HttpSetting, "tls" | "routes">;
 }
 
 const CASES: readonly Case[] = [
@@ -22,18 +25,29 @@ const CASES: readonly Case[] = [
     connections: 64,
     headers: ["Connection: close"],
   },
+  { key: "httpTls", label: "HTTP over TLS, 64 connections", connections: 64, http: { tls: true } },
+  {
+    key: "httpRoutes",
+    label: "HTTP, 1,000 routes",
+    connections: 64,
+    path: ASKED.path,
+    headers: [`Host: ${ASKED.host}`],
+    http: { routes: true },
+  },
 ];
 
 /** Requests that the proxy reads, forwards over connections that are kept alive, and logs. */
-export const http: readonly Measurement[] = CASES.map(({ key, label, ...load }) => ({
+export const http: readonly Measurement[] = CASES.map(({ key, label, http = {}, ...options }) => ({
   name: key.replace(/^http/, "http-").toLowerCase(),
   mode: "http",
   tools: ["wrk", "nginx"],
   metrics: metricsOf(key, label),
   async run(proxy: Proxy, bench: Bench): Promise<Figures> {
     await using origin = await startWeb(bench);
-    const route = { listenPort: freePort(), backendPort: origin.port, mode: "http" } as const;
+    const route = { listenPort: freePort(), backendPort: origin.port, mode: "http", http } as const;
+    const load = { ...options, tls: http.tls ?? false };
     await using server = await proxy.start(route, bench);
+    if (http.routes) await expectRefused(server.port, ASKED.host);
     await wrk(server.port, { ...bench, ...load, seconds: 1 });
     const { pid } = server.process;
     const before = usageOf(pid).cpuSeconds;

@@ -23,7 +23,8 @@ export const USAGE = `deno run -A bench/compare.ts [options]
   --rounds N        how many rounds the medians are taken over (default 5)
   --seconds N       how long each timed part lasts (default 3)
   --only LIST       of bulk, exchanges, busy, connections, idle, http-64, http-512, http-1000,
-                    http-100k, http-1m, http-new, http-idle, and of bulk, round-trips, handshakes, resumed,
+                    http-100k, http-1m, http-new, http-tls, http-routes, http-log, http-1g-down,
+                    http-1g-up, http-1g-chunked, http-idle, and of bulk, round-trips, handshakes, resumed,
                     idle with tls- or mtls- before it, such as mtls-bulk (default all)
   --proxies LIST    of culvert, culvert-native (the runtime's TLS), bare-loop (what the runtime allows at best),
                     haproxy, nginx (default all; haproxy is always measured)

@@ -1,6 +1,7 @@
 import { type Bench, type Mode, type Proxy, PROXY_CORE } from "./types.ts";
 import { denoProgram } from "./deno_program.ts";
 import { culvertConfig, haproxyConfig, nginxConfig } from "./proxy_configs.ts";
+import { haproxyMap, haproxyMapFile } from "./http_configs.ts";
 import { nginxModules } from "./nginx.ts";
 import { startServer } from "./server.ts";
 import { tlsLibraryOf, versionOf } from "./tools.ts";
@@ -93,6 +94,7 @@ async function haproxy(): Promise<Candidate> {
     version: `${version} with ${await tlsLibraryOf(name)}`,
     modes: ALL_MODES,
     async start(route, bench) {
+      if (route.http?.routes) await Deno.writeTextFile(haproxyMapFile(bench.directory), haproxyMap());
       const file = await writeConfig(bench, `haproxy-${route.listenPort}.cfg`, haproxyConfig(route, bench));
       const spec = { program: name, args: ["-db", "-f", file], core: PROXY_CORE, signal: bench.signal };
       return await startServer(spec, route.listenPort);

@@ -40,9 +40,11 @@ export class Summary {
     return { ofMedians: median / base, least: Math.min(...rounds), greatest: Math.max(...rounds) };
   }
 
-  /** The sum over the rounds. */
-  total(proxy: string, key: string): number {
-    return [...this.#byRound(proxy, key).values()].reduce((sum, value) => sum + value, 0);
+  /** The sum of all figures that count errors, over all measurements and rounds. */
+  errors(proxy: string): number {
+    return this.#samples.filter(({ proxy: name }) => name === proxy)
+      .flatMap(({ figures }) => Object.entries(figures))
+      .reduce((sum, [key, value]) => key.endsWith("Errors") ? sum + value : sum, 0);
   }
 
   #byRound(proxy: string, key: string): Map<number, number> {

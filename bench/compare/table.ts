@@ -13,7 +13,9 @@ export function figuresTable(
   const rows = measurements.flatMap(({ metrics }) => metrics).map((metric) => [
     `${metric.label}, ${metric.unit}`,
     ...proxies.map(({ name }) => number(summary.median(name, metric.key), metric)),
-    ...others.map(({ name }) => ratio(summary.ratio(name, REFERENCE, metric.key))),
+    ...others.map(({ name }) =>
+      ratio(metric.ratio === false ? undefined : summary.ratio(name, REFERENCE, metric.key))
+    ),
   ]);
   return markdown([head, ...rows]);
 }

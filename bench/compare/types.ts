@@ -31,6 +31,18 @@ export interface Route {
   listenPort: number;
   backendPort: number;
   mode: Mode;
+  /** In the mode `http` alone. */
+  http?: HttpSetting;
+}
+
+/** How a proxy that forwards HTTP differs from the plain case. */
+export interface HttpSetting {
+  /** Whether clients speak TLS. @default {false} */
+  tls?: boolean;
+  /** Whether requests are routed by the hosts and paths of `http_routes.ts`. @default {false}: one route for all */
+  routes?: boolean;
+  /** Whether each request is logged. @default {true} */
+  accessLog?: boolean;
 }
 
 /** A proxy under test. */
@@ -54,6 +66,8 @@ export interface Metric {
   unit: string;
   /** Digits after the point where it is printed. */
   digits: number;
+  /** Whether a ratio of two of them means anything. @default {true} */
+  ratio?: boolean;
 }
 
 /** One measurement: starts its own origin and proxy, loads them, and ends both. */

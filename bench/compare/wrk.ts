@@ -17,6 +17,8 @@ export interface WrkOptions extends Pick<Bench, "seconds" | "signal"> {
   connections?: number;
   /** What is asked for. @default {"/"} */
   path?: string;
+  /** Whether the proxy is asked over TLS, whose certificate wrk does not verify. @default {false} */
+  tls?: boolean;
   /** Of every request. */
   headers?: readonly string[];
 }
@@ -25,10 +27,16 @@ const PERCENTILES = new URL("./percentiles.lua", import.meta.url).pathname;
 
 /** Loads the proxy from one thread. */
 export async function wrk(port: number, options: WrkOptions): Promise<WrkResult> {
-  const { seconds, signal, connections = 64, path = "/", headers = [] } = options;
+  const { seconds, signal, connections = 64, path = "/", tls = false, headers = [] } = options;
   const flags = headers.flatMap((header) => ["--header", header]);
   const load = ["--threads", "1", "--connections", `${connections}`, "--duration", `${seconds}s`];
-  const args = [...load, "--script", PERCENTILES, ...flags, `http://127.0.0.1:${port}${path}`];
+  const args = [
+    ...load,
+    "--script",
+    PERCENTILES,
+    ...flags,
+    `${tls ? "https" : "http"}://127.0.0.1:${port}${path}`,
+  ];
   const { code, output } = await run(
     { program: "wrk", args, core: LOAD_CORE, signal },
     (seconds + 15) * 1_000,
