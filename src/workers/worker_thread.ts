@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "../core/clock.ts";
 import { CulvertError } from "../core/errors.ts";
 import type { Beat, FromWorker, Notice, Requests, ToWorker } from "./messages.ts";
 
@@ -11,7 +12,17 @@ export interface WorkerThreadParts {
   readonly onEvent: (event: WorkerEvent) => void;
   /** It has failed, and is no more. Called once, and not after {@linkcode WorkerThread.end}. */
   readonly onFailure: (error: Error) => void;
+  /** @default {systemClock} */
+  readonly clock?: Clock;
 }
+
+/** How often the main thread looks whether the worker has sent a beat, which it does once a second. */
+const WATCH_MS = 10_000;
+/**
+ * So many looks in a row without a beat end the worker: its event loop hangs. A machine that was suspended brings one
+ * look, however long that was.
+ */
+const MAX_MISSED = 3;
 
 /** What a worker tells without being asked. */
 export type WorkerEvent = Exclude<FromWorker, { type: "loaded" | "answer" | "refusal" | "beat" | "failed" }>;
@@ -26,11 +37,15 @@ export class WorkerThread {
   readonly #worker: Worker;
   readonly #asked = new Map<number, PromiseWithResolvers<unknown>>();
   readonly #loaded = Promise.withResolvers<void>();
+  readonly #clock: Clock;
   #nextId = 0;
   #ended = false;
+  #missedBeats = 0;
+  #cancelWatch: () => void;
 
   constructor(parts: WorkerThreadParts) {
     this.#parts = parts;
+    this.#clock = parts.clock ?? systemClock;
     this.loaded = this.#loaded.promise;
     this.loaded.catch(() => {}); // It may fail before it is awaited.
     this.#worker = new Worker(parts.module, { type: "module", name: parts.name });
@@ -40,6 +55,7 @@ export class WorkerThread {
       this.#failed(event.message);
     };
     this.#worker.onmessageerror = () => this.#failed("a message cannot be read");
+    this.#cancelWatch = this.#clock.after(WATCH_MS, () => this.#watch());
   }
 
   /** Whether it is no more. */
@@ -55,7 +71,8 @@ export class WorkerThread {
   /**
    * Asks it something.
    *
-   * @throws {CulvertError} what the data plane of the worker throws, and `worker_failed` if it is no more.
+   * @throws {CulvertError} what the data plane of the worker throws, and `worker_failed` if it is no more, or does not
+   * respond within 30 seconds.
    */
   async ask<T extends keyof Requests>(request: T, value: Requests[T][0]): Promise<Requests[T][1]> {
     if (this.#ended) throw failure(this.#parts.name, "it has ended");
@@ -88,10 +105,18 @@ export class WorkerThread {
         return this.#failed(message.error);
       case "beat":
         this.beat = message.beat;
+        this.#missedBeats = 0;
         return;
       default:
         this.#parts.onEvent(message);
     }
+  }
+
+  #watch(): void {
+    if (++this.#missedBeats === MAX_MISSED) {
+      return this.#failed(`it has not responded for ${MAX_MISSED * WATCH_MS / 1000} seconds`);
+    }
+    this.#cancelWatch = this.#clock.after(WATCH_MS, () => this.#watch());
   }
 
   #take(id: number): PromiseWithResolvers<unknown> | undefined {
@@ -110,6 +135,7 @@ export class WorkerThread {
   #finish(error: Error): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#cancelWatch();
     this.#worker.terminate();
     this.#loaded.reject(error);
     for (const { reject } of this.#asked.values()) reject(error);
