@@ -16,7 +16,7 @@ import type { Upstream } from "../upstream/upstream.ts";
 import type { HealthState } from "../upstream/check/health.ts";
 import type { CommitOptions, DataPlaneParts, DataPlanePlan } from "./data_plane_options.ts";
 import { buildGate, type ServerCredentials } from "./credentials.ts";
-import { DescriptorBudget } from "./descriptor_budget.ts";
+import { DescriptorBudget, type Spender } from "./descriptor_budget.ts";
 import type { HostedService, PreparedService, StartOptions } from "./hosted_service.ts";
 import { type BoundAddresses, Listeners, type ListenersPlan, type ListenersRole } from "./listeners.ts";
 import { loopRoutes } from "./loop_routes.ts";
@@ -356,7 +356,7 @@ export class DataPlane {
       buffers: this.#buffers,
       clock: this.#clock,
       log: this.#log,
-      refuses: (service: Pick<Service, "active">) => this.#budget.refuses(service),
+      refuses: (service: Pick<Spender, "connections">) => this.#budget.refuses(service),
       failures: this.#failures,
     };
     const find = (name: string) => this.#upstreams.get(name)!;

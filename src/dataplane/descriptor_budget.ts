@@ -4,9 +4,9 @@ import type { Log } from "../core/log.ts";
 /** A service, as the budget sees it. */
 export interface Spender {
   readonly name: string;
-  /** Its live connections. */
-  readonly active: number;
-  /** Ends that many of its live connections, the newest first. */
+  /** Its open connections, over all threads: they share the descriptors of the process. */
+  readonly connections: { readonly value: number };
+  /** Ends that many of the connections of this thread, the newest first. */
   shed(count: number): void;
 }
 
@@ -50,15 +50,15 @@ export class DescriptorBudget {
     if (nowMs - this.#shedAtMs < SHED_INTERVAL_MS) return;
     this.#shedAtMs = nowMs;
     const services = [...this.#parts.services()];
-    const total = services.reduce((sum, { active }) => sum + active, 0);
+    const total = services.reduce((sum, { connections }) => sum + connections.value, 0);
     if (total === 0) return;
     const reserve = Math.min(RESERVE, Math.ceil(total / 8));
     this.#bound = total - reserve;
     this.#untilMs = nowMs + HOLDS_MS;
-    const most = services.reduce((a, b) => b.active > a.active ? b : a);
+    const most = services.reduce((a, b) => b.connections.value > a.connections.value ? b : a);
     const share = Math.ceil(this.#bound / services.length);
     // One service by itself starves no other.
-    const excess = services.length > 1 ? most.active - share : 0;
+    const excess = services.length > 1 ? most.connections.value - share : 0;
     const count = admin ? reserve : Math.min(reserve, excess);
     if (count <= 0) return;
     this.#parts.log.warn(
@@ -73,7 +73,7 @@ export class DescriptorBudget {
   }
 
   /** Whether one more connection of this service would be at the cost of others. */
-  refuses({ active }: Pick<Spender, "active">): boolean {
+  refuses({ connections }: Pick<Spender, "connections">): boolean {
     if (this.#bound === Infinity) return false;
     if (this.#clock.now() >= this.#untilMs) {
       this.#bound = Infinity;
@@ -82,9 +82,9 @@ export class DescriptorBudget {
     let total = 0;
     let count = 0;
     for (const service of this.#parts.services()) {
-      total += service.active;
+      total += service.connections.value;
       count++;
     }
-    return total >= this.#bound && active >= this.#bound / count;
+    return total >= this.#bound && connections.value >= this.#bound / count;
   }
 }

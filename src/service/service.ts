@@ -30,7 +30,7 @@ export interface ServiceParts {
   /** @default {silentLog} */
   readonly log?: Log;
   /** Whether there are too few file descriptors for another connection of the service. @default never */
-  readonly refuses?: (service: { readonly active: number }) => boolean;
+  readonly refuses?: (service: { readonly connections: { readonly value: number } }) => boolean;
   /** Whether every connection is logged when it ends. Refused ones always are. @default {false} */
   readonly access?: boolean;
   /** Gets connections and requests that are refused or fail. @default none is kept */

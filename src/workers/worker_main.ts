@@ -72,7 +72,10 @@ class WorkerData {
       totals,
       own,
       now: () => this.#clock.now() + aheadMs,
-      onSuspect: (upstream, suspect) => send({ type: "suspect", upstream, ...suspect }),
+      onSuspect: (upstream, suspect) => {
+        this.#log.flush(); // The failure is logged before the ejection.
+        send({ type: "suspect", upstream, ...suspect });
+      },
       onPoolFull: (upstream, backend) => send({ type: "pool-full", upstream, backend }),
     });
     let lastIp = "";

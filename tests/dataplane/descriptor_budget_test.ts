@@ -7,10 +7,16 @@ class Service {
   readonly name: string;
   active: number;
   ended = 0;
+  /** In other threads. */
+  others = 0;
 
   constructor(name: string, active: number) {
     this.name = name;
     this.active = active;
+  }
+
+  get connections(): { value: number } {
+    return { value: this.active + this.others };
   }
 
   shed(count: number): void {
@@ -66,6 +72,16 @@ Deno.test("one service by itself is bounded and loses nothing, but to the admin 
   clock.advance(100);
   budget.exhausted({ admin: true });
   assertEquals(only.active, 368);
+});
+
+Deno.test("a thread with few connections learns the bound on those of all threads", () => {
+  const service = new Service("web", 2);
+  service.others = 398;
+  const { budget } = budgetOf(service);
+  budget.exhausted();
+  assertEquals(budget.refuses(service), true);
+  service.others = 300;
+  assertEquals(budget.refuses(service), false); // There is room again.
 });
 
 Deno.test("where no connection lives there is nothing to share", () => {

@@ -5,7 +5,7 @@ import { startCheckServer } from "../support/check_server.ts";
 import { finishChecked, restingDescriptors } from "../support/checked.ts";
 import { Member, Members } from "../support/member.ts";
 import { connect, exchange, greet, readLine, startBackend } from "../support/peers.ts";
-import { startCulvert } from "../support/program.ts";
+import { startCulvert, THREADS } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 
 const CLOSED = { message: "connection closed" };
@@ -89,7 +89,8 @@ Deno.test("with all backends down clients are closed as backends-down, the progr
   await Promise.all(members.all.map((member) => member.start()));
   await culvert.waitFor(UP, 3);
   const names = await callOneByOne(culvert, 6);
-  assertEquals(names.toSorted(), ["0", "0", "1", "1", "2", "2"]);
+  if (THREADS === 1) assertEquals(names.toSorted(), ["0", "0", "1", "1", "2", "2"]);
+  assertEquals(new Set(names), new Set(["0", "1", "2"]));
   await finishChecked(culvert, resting);
 });
 

@@ -3,7 +3,7 @@ import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
 import { freePort } from "../support/folder.ts";
 import { testWith } from "../support/installed.ts";
 import { connect, echo, exchange, startBackend } from "../support/peers.ts";
-import { HEAD, startCulvert } from "../support/program.ts";
+import { HEAD, startCulvert, THREADS } from "../support/program.ts";
 import { Python } from "../support/python.ts";
 import { until } from "../support/wait.ts";
 
@@ -97,7 +97,7 @@ testWith(
     const { acceptFailures } = (await admin.status()).services[0]!;
     const lines = culvert.found({ ...CANNOT_ACCEPT, level: "INFO" }).length;
     assertEquals(lines > 0, acceptFailures.reset > 0);
-    assert(lines <= 1 + (performance.now() - startedAt) / 1000, `${lines} lines`);
+    assert(lines <= THREADS * (1 + (performance.now() - startedAt) / 1000), `${lines} lines`);
     await culvert.finish();
   },
 );

