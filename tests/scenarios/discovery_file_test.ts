@@ -1,13 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { BackendStatus } from "../../src/admin/status/upstream.ts";
 import { AdminClient } from "../support/admin_client.ts";
-import { callOneByOne, connectToEach } from "../support/calls.ts";
+import { callInTurn, callOneByOne, connectToEach } from "../support/calls.ts";
 import { finishChecked, restingDescriptors } from "../support/checked.ts";
 import { discoveringConfig, sourceOf, untilSet, untilSource } from "../support/discovered.ts";
 import { TemporaryFolder } from "../support/folder.ts";
 import { Member, Members } from "../support/member.ts";
 import { connect, ending, exchange, readLine } from "../support/peers.ts";
-import { startCulvert } from "../support/program.ts";
+import { startCulvert, THREADS } from "../support/program.ts";
 import { until } from "../support/wait.ts";
 
 const CLOSED = { message: "connection closed" };
@@ -53,7 +53,7 @@ Deno.test("a watched file is followed: rewritten, replaced, broken, repaired, em
 
   await file.write(listOf(a, b));
   await untilSet(admin, [a.address, b.address]);
-  assertEquals((await callOneByOne(culvert, 2)).toSorted(), ["0", "1"]);
+  await callInTurn(culvert, { names: ["0", "1"], rounds: 1 });
   await file.replace(`- {address: "${b.address}", weight: 5, maxConnections: 9}\n`);
   await ending(tunnel);
   assertEquals((await culvert.waitFor({ ...CLOSED, reason: "backend-removed" })).backend, a.address);
@@ -134,11 +134,12 @@ Deno.test("of 10,000 backends in a file one changes, and all others keep connect
   await admin.ready();
   const resting = await restingDescriptors(culvert);
   assertEquals([(await sourceOf(admin)).size, (await admin.backends()).size], [10_000, 10_000]);
-  assertEquals((await callOneByOne(culvert, 6)).toSorted(), ["0", "0", "1", "1", "2", "2"]);
+  await callInTurn(culvert, { names: ["0", "1", "2"], rounds: 2 });
   const clients = await connectToEach(culvert, 3);
-  await culvert.waitFor(CLOSED, 6);
+  await culvert.waitFor(CLOSED, 9 * THREADS - 3);
   const before = await admin.backends();
-  assertEquals([a, b, c].map(({ address }) => totals(before, address)), [[3, 1], [3, 1], [3, 1]]);
+  const counts = [a, b, c].map(({ address }) => totals(before, address));
+  if (THREADS === 1) assertEquals(counts, [[3, 1], [3, 1], [3, 1]]);
 
   // A setting of one, and then another one in the place of one.
   await file.replace(list(2, absent));
@@ -147,11 +148,12 @@ Deno.test("of 10,000 backends in a file one changes, and all others keep connect
   await culvert.waitFor(CHANGED, 3);
   const after = await admin.backends();
   assertEquals([after.size, after.has("10.8.0.1:9"), after.has(absent[7]!)], [10_000, true, false]);
-  assertEquals([after.get(c.address)!.weight, totals(after, c.address)], [2, [3, 1]]);
+  assertEquals([after.get(c.address)!.weight, totals(after, c.address)], [2, counts[2]]);
   for (const map of [before, after]) for (const key of [c.address, absent[7]!, "10.8.0.1:9"]) map.delete(key);
   assertEquals(JSON.stringify([...after]), JSON.stringify([...before]));
   for (const [name, client] of clients) assertEquals(await exchange(client, name), name);
-  assertEquals((await callOneByOne(culvert, 4)).toSorted(), ["0", "1", "2", "2"]);
+  const heard = (await callOneByOne(culvert, 4)).toSorted();
+  if (THREADS === 1) assertEquals(heard, ["0", "1", "2", "2"]);
 
   for (const client of clients.values()) client.close();
   await culvert.waitFor({ ...CLOSED, reason: "client-closed" }, 13);

@@ -4,7 +4,7 @@ import { type ReadProxyHeader, readProxyHeader } from "../../src/net/proxy_proto
 import { readText, writeAll } from "../support/bytes.ts";
 import { testWith } from "../support/installed.ts";
 import { connect, echo, type Handler, startBackend } from "../support/peers.ts";
-import { startCulvert } from "../support/program.ts";
+import { startCulvert, THREADS } from "../support/program.ts";
 import { startHaproxy } from "../support/servers.ts";
 import { AccessLines, OpensslClient, type OwnPaths, tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { until } from "../support/wait.ts";
@@ -237,22 +237,22 @@ for (const version of ["1.2", "1.3"] as const) {
       const lines = new AccessLines(culvert);
       const own = files.putOwn("alice", pki.client);
       const told: unknown[] = [];
+      const wanted: unknown[] = [];
       for (const shown of [own, undefined]) {
         await using client = new OpensslClient(version);
         for (const visit of [{ keep: true }, { redeem: true }]) {
           const { entered, resumed } = await client.talk(culvert.port("main"), { own: shown, ...visit });
-          assertEquals([entered, resumed], [true, visit.redeem === true]);
+          assertEquals(entered, true);
+          // A ticket is of one thread.
+          if (THREADS === 1) assertEquals(resumed, visit.redeem === true);
           assertEquals(await lines.reason(), "backend-closed");
           const { clientCertificate, verified, commonName } = headers.at(-1)!.tlvs.ssl!;
           told.push([clientCertificate, verified, commonName]);
+          const kind = resumed ? "session" : "connection";
+          wanted.push(shown === undefined ? ["none", false, undefined] : [kind, true, "alice"]);
         }
       }
-      assertEquals(told, [
-        ["connection", true, "alice"],
-        ["session", true, "alice"],
-        ["none", false, undefined],
-        ["none", false, undefined],
-      ]);
+      assertEquals(told, wanted);
       assertEquals(headers.length, 4);
       await culvert.finish();
     },

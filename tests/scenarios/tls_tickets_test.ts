@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { testWith } from "../support/installed.ts";
 import { startBackend } from "../support/peers.ts";
-import { startCulvert } from "../support/program.ts";
+import { startCulvert, THREADS } from "../support/program.ts";
 import { AccessLines, helloOnce, OpensslClient, tlsConfig, TlsFiles } from "../support/tls_files.ts";
 import { makePki } from "../tls/tls_fixture.ts";
 
@@ -75,7 +75,8 @@ for (const version of ["1.2", "1.3"] as const) {
       await client.talk(culvert.port("main"), { own, keep: true });
       const first = await lines.next();
       const again = await client.talk(culvert.port("main"), { own, redeem: true });
-      assertEquals([again.entered, again.resumed], [true, true]);
+      assertEquals(again.entered, true);
+      if (THREADS === 1) assertEquals(again.resumed, true); // A ticket is of one thread.
       assertEquals((await lines.next()).identity, first.identity);
 
       files.put("ca.pem", other.ca.certPem);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { LogRecord } from "./log_record.ts";
 import type { AdminClient } from "./admin_client.ts";
 import { connect, ending, readLine } from "./peers.ts";
-import type { Culvert } from "./program.ts";
+import { type Culvert, THREADS } from "./program.ts";
 import { until, within } from "./wait.ts";
 
 /** The names of the backends that serve as many clients, one after the other. */
@@ -13,6 +13,20 @@ export async function callOneByOne(culvert: Culvert, count: number): Promise<str
     names.push(await nameOf(client));
   }
   return names;
+}
+
+/**
+ * Clients come one after the other, and backends of the same weight serve them in turn. Several threads each have a
+ * round of their own, so that each backend serves at least one.
+ */
+export async function callInTurn(
+  culvert: Culvert,
+  { names, rounds }: { names: readonly string[]; rounds: number },
+): Promise<void> {
+  const heard = await callOneByOne(culvert, names.length * rounds * THREADS);
+  assertEquals(new Set(heard), new Set(names));
+  const counts = names.map((name) => heard.filter((each) => each === name).length);
+  if (THREADS === 1) assertEquals(counts, names.map(() => rounds));
 }
 
 /** Clients by the names of their backends. */
@@ -28,12 +42,14 @@ export class Clients extends Map<string, Deno.TcpConn> implements Disposable {
   }
 }
 
-/** A client on each of `count` backends that take turns. */
+/** A client on each of `count` backends that take turns, which those of several threads do by themselves. */
 export async function connectToEach(culvert: Culvert, count: number): Promise<Clients> {
   const clients = new Clients();
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count * THREADS; i++) {
     const client = await connect(culvert.port("main"));
-    clients.set(await nameOf(client), client);
+    const name = await nameOf(client);
+    if (clients.has(name) && THREADS > 1) client.close();
+    else clients.set(name, client);
   }
   assertEquals(clients.size, count);
   return clients;
