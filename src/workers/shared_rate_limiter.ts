@@ -5,8 +5,8 @@ import { hashText } from "../upstream/balance/hash.ts";
 /** As many sources as a limiter of one thread remembers. */
 const SETS = 8192;
 const WAYS = 8;
-/** The lock and two seeds, then the time and the tag of each bucket. */
-const HEAD_BYTES = 16;
+/** The lock, two seeds and the latest time, then the time and the tag of each bucket. */
+const HEAD_BYTES = 24;
 const SIZE_BYTES = HEAD_BYTES + SETS * WAYS * 16;
 /** A thread that was ended while it had the lock must not stop the others. */
 const MAX_SPINS = 100_000;
@@ -32,6 +32,11 @@ export class SharedRateLimiter implements SourceLimiter {
   readonly #emptyMs: number;
   readonly #now: () => number;
   readonly #words: Int32Array;
+  /**
+   * The latest time that a thread has seen. One that reads its clock and then waits, for the lock or for a processor,
+   * would see buckets that others have begun later than its own time, and refuse what is due.
+   */
+  readonly #latest: Float64Array;
   /** For each bucket the time when it is full. */
   readonly #times: Float64Array;
   /** For each bucket two hashes of its source. */
@@ -44,6 +49,7 @@ export class SharedRateLimiter implements SourceLimiter {
     this.#emptyMs = burst * this.#tokenMs;
     this.#now = now;
     this.#words = new Int32Array(memory, 0, HEAD_BYTES / 4);
+    this.#latest = new Float64Array(memory, 16, 1);
     this.#times = new Float64Array(memory, HEAD_BYTES, SETS * WAYS);
     this.#tags = new Int32Array(memory, HEAD_BYTES + SETS * WAYS * 8, SETS * WAYS * 2);
   }
@@ -52,8 +58,8 @@ export class SharedRateLimiter implements SourceLimiter {
     const words = this.#words;
     const first = hashText(source, words[1]!);
     const second = hashText(source, words[2]!) | 1; // Never 0, which is an empty bucket.
-    const nowMs = this.#now();
     for (let spins = 0; spins < MAX_SPINS && Atomics.compareExchange(words, 0, 0, 1) !== 0; spins++);
+    const nowMs = this.#latest[0] = Math.max(this.#latest[0]!, this.#now());
     const index = this.#find(first, second);
     const fullAtMs = Math.max(this.#times[index]!, nowMs) + this.#tokenMs;
     const isAllowed = fullAtMs - nowMs <= this.#emptyMs + ROUNDING_MS;

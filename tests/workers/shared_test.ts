@@ -65,6 +65,16 @@ Deno.test("the rate of a source is one for all threads, and comes back with time
   assertEquals([allowed("10.0.0.1", 12), allowed("10.0.0.2", 12)], [2, 3]);
 });
 
+Deno.test("a thread that read its clock before others had their turn is not refused what is due", () => {
+  const memory = createLimiterMemory();
+  const rate = { connections: 6, perMs: 3_600_000, burst: 6 };
+  const [late, early] = [1000.3, 1000].map((nowMs) =>
+    new SharedRateLimiter(memory, { rate, now: () => nowMs })
+  );
+  const allowed = [late!, ...Array(6).fill(early!)].map((limiter) => limiter.allow("10.0.0.1"));
+  assertEquals(allowed, [true, true, true, true, true, true, false]);
+});
+
 Deno.test("a limiter that has seen more sources than it remembers still limits, and forgets full buckets first", () => {
   const clock = new FakeClock();
   const rate = { connections: 1, perMs: 1000, burst: 1 };
