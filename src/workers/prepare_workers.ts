@@ -25,11 +25,16 @@ export async function prepareWorkers(
   const addresses = new Map(known);
   let bindsFirst = true;
   for (const { number, leaving, thread } of [...members].sort((a, b) => a.number - b.number)) {
+    if (leaving && thread.ended) continue;
     await thread.loaded;
     const leaves = leaving || number > wanted;
     const transports = leaves ? "none" : "tcp";
     const role: ListenersRole = { transports, bindsFirst: bindsFirst && !leaves, elsewhere: addresses };
-    const own = await thread.ask("prepare", { snapshot, role, slots });
+    const own = await thread.ask("prepare", { snapshot, role, slots }).catch((error) => {
+      // One that leaves may have ended with its last connection meanwhile.
+      if (leaving && thread.ended) return [];
+      throw error;
+    });
     for (const [key, address] of own) addresses.set(key, address);
     if (!leaves) bindsFirst = false;
   }
